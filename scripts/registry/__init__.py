@@ -1,0 +1,1 @@
+"""The data registry: what rules, hooks and tests share."""

@@ -1,0 +1,115 @@
+"""Read the registry's configuration. Light on purpose: the Snakefile runs this at every start."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from registry.errors import RegistryError
+from registry.schema import validate
+
+SAMPLES = "data/samples"
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def normalise(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the top-level configuration with `publish` as a bool: `--config publish=false` hands over a string."""
+    publish = config.get("publish")
+    return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish)}
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file; a missing or malformed one is a RegistryError that says where."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RegistryError("no such file", where=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RegistryError(f"not valid YAML: {error}", where=path) from None
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return {file: sha256} of a SHA256SUMS file, as `sha256sum` writes it."""
+    if not path.is_file():
+        raise RegistryError("no such file", where=path, hint="write it with: sha256sum FILE... > SHA256SUMS")
+    return parse_checksums(path.read_text(encoding="utf-8"), where=path)
+
+
+def parse_checksums(text: str, *, where: object) -> dict[str, str]:
+    """Return {file: sha256} of the text of a SHA256SUMS file."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    matches = [re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines]
+    for number, match in enumerate(matches, start=1):
+        if match is None:
+            raise RegistryError(f"line {number} is not `<sha256>  <file>`", where=where)
+    return {match[2]: match[1] for match in matches}
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        for other in names:
+            if name.startswith(f"{other}-v"):
+                raise RegistryError(
+                    f"the name would be mistaken for a version tag of {other}",
+                    where=f"config/datasets/{name}.yaml",
+                    hint=f"choose a name that does not start with {other}-v",
+                )
+
+
+def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict[str, Any]]:
+    """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
+
+    A dataset is its file's content with its `name` and `source` (its own, else the configuration's default).
+    """
+    validate(config, "config", where="config/config.yaml and --config")
+    datasets = {}
+    for path in sorted((root / "config" / "datasets").glob("*.yaml")):
+        dataset = read_yaml(path)
+        validate(dataset, "dataset", where=f"config/datasets/{path.name}")
+        datasets[path.stem] = {"name": path.stem, "source": config["source"]} | dataset
+    _check_names(list(datasets))
+    unknown = [name for name in selected(config, datasets) if name not in datasets]
+    if unknown:
+        raise RegistryError(
+            f"datasets: there is no {', '.join(unknown)}",
+            where="config/config.yaml and --config",
+            hint=f"choose from: {', '.join(datasets)}",
+        )
+    modes = {datasets[name]["source"] for name in selected(config, datasets)}
+    if "mirror" in modes and not config["mirror"]:
+        raise RegistryError(
+            "source is mirror, but mirror names no folder or URL",
+            where="config/config.yaml and --config",
+            hint="add it, for example: --config source=mirror mirror=PATH",
+        )
+    return datasets
+
+
+def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
+    """Return the names of the datasets that `snakemake` without a target builds."""
+    return list(datasets) if config["datasets"] == "all" else list(config["datasets"])
+
+
+def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str, Any]]:
+    """Return what to fetch for a dataset in its source mode.
+
+    Each entry has `file` (its name below raw/), `urls`, `sha256` (the hashes accepted in this mode; empty if none is
+    known yet) and `max_bytes`.
+    """
+    mode = dataset["source"]
+    checksums = read_checksums(root / SAMPLES / "SHA256SUMS") if mode == "samples" else {}
+    files = []
+    for source in dataset["sources"]["files"]:
+        if mode == "samples":
+            accepted = [sha256 for file, sha256 in checksums.items() if file == f"{dataset['name']}/{source['file']}"]
+            if not accepted:
+                raise RegistryError(
+                    f"no sample of {source['file']}",
+                    where=f"{SAMPLES}/SHA256SUMS",
+                    hint="make one, or choose another source for this dataset (config/README.md)",
+                )
+        else:
+            accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]
+        files.append({key: source[key] for key in ("file", "urls", "max_bytes")} | {"sha256": accepted})
+    return files

@@ -1,0 +1,111 @@
+"""Check samples against a dataset's contract, with pandera, and report every breach at once."""
+
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+import pyarrow
+from pandera.errors import SchemaErrors
+
+from registry.errors import RegistryError
+
+DTYPES = {
+    "bool": pl.Boolean,
+    "uint8": pl.UInt8,
+    "int64": pl.Int64,
+    "float64": pl.Float64,
+    "string": pl.String,
+    "binary": pl.Binary,
+}
+EXAMPLES = 3
+
+
+def _finite(data: pa.PolarsData) -> pl.LazyFrame:
+    return data.lazyframe.select(pl.col(data.key).is_finite())
+
+
+def _column(spec: dict[str, Any]) -> pa.Column:
+    dtype = DTYPES[spec["dtype"]]
+    checks = []
+    if spec["dtype"] == "float64":
+        checks.append(pa.Check(_finite, name="finite"))
+    if "min" in spec:
+        checks.append(pa.Check.ge(spec["min"]))
+    if "max" in spec:
+        checks.append(pa.Check.le(spec["max"]))
+    if "values" in spec:
+        checks.append(pa.Check.isin(spec["values"]))
+    if "min_length" in spec or "max_length" in spec:
+        checks.append(pa.Check.str_length(spec.get("min_length"), spec.get("max_length")))
+    if "shape" in spec:
+        dtype = pl.Array(dtype, tuple(spec["shape"]))
+    return pa.Column(dtype, checks, nullable=spec.get("nullable", False))
+
+
+def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None, str]:
+    if isinstance(spec, int):
+        return spec, spec, f"{spec:,}"
+    low, high = spec["min"], spec.get("max")
+    return low, high, f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
+
+
+class Contract:
+    """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`."""
+
+    def __init__(self, dataset: dict[str, Any]) -> None:
+        self._dataset = dataset["name"]
+        self._spec = dataset["contract"]
+        self._rows = self._spec["rows"].get(dataset["source"], {})
+        self._schema = pa.DataFrameSchema(
+            {name: _column(spec) for name, spec in self._spec["columns"].items()}, strict=True, ordered=True
+        )
+        self._breaches: dict[tuple[str, str, str], list[str]] = {}
+
+    def check(self, split: str, batch: pyarrow.RecordBatch) -> None:
+        """Note every column and value of a batch that breaks the contract."""
+        try:
+            self._schema.validate(pl.from_arrow(batch), lazy=True)
+        except SchemaErrors as errors:
+            for case in errors.failure_cases.iter_rows(named=True):
+                place = (split, case["column"] or "columns", case["check"])
+                self._breaches.setdefault(place, []).append(str(case["failure_case"]))
+
+    def check_splits(self, samples: pl.DataFrame) -> None:
+        """Note wrong row counts, and inputs that occur twice; `samples` is the manifest's input_id, key and split."""
+        counts = dict(samples.group_by("split").len().iter_rows())
+        for split in sorted(counts.keys() | self._rows.keys()):
+            low, high, words = _expected_rows(self._rows.get(split, {"min": 1}))
+            found = counts.get(split, 0)
+            if found < low or (high is not None and found > high):
+                self._breaches[(split, "rows", f"expected {words}")] = [f"{found:,}"]
+        if self._rows and (unexpected := counts.keys() - self._rows.keys()):
+            self._breaches[("all", "splits", f"expected {', '.join(self._rows)}")] = sorted(unexpected)
+        if self._spec.get("disjoint"):
+            leaks = samples.group_by("input_id").agg("key", "split").filter(pl.col("split").list.n_unique() > 1)
+            self._note_twins("in two splits", leaks)
+        if self._spec.get("unique"):
+            twins = samples.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1)
+            self._note_twins("twice in a split", twins)
+
+    def _note_twins(self, what: str, twins: pl.DataFrame) -> None:
+        if not twins.is_empty():
+            keys = sorted(" = ".join(sorted(keys)) for keys in twins["key"].to_list())
+            self._breaches[("all", "inputs", f"none {what}")] = keys
+
+    def conclude(self) -> dict[str, Any]:
+        """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
+        if not self._breaches:
+            return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
+                rule: True for rule in ("disjoint", "unique") if self._spec.get(rule)
+            }
+        lines = []
+        for (split, place, rule), cases in self._breaches.items():
+            examples = ", ".join(repr(case[:80]) for case in cases[:EXAMPLES])
+            more = f" and {len(cases) - EXAMPLES:,} more" if len(cases) > EXAMPLES else ""
+            lines.append(f"    {split}: {place}: {rule}: found {examples}{more}")
+        raise RegistryError(
+            "the contract is broken:\n" + "\n".join(lines),
+            where=self._dataset,
+            hint=f"mend the source or the params, or, if the data is right, the contract in "
+            f"config/datasets/{self._dataset}.yaml",
+        )

@@ -1,0 +1,11 @@
+"""The one error that a user is meant to read."""
+
+
+class RegistryError(Exception):
+    """A failure that the user can mend: what is wrong, where, and what to do about it."""
+
+    def __init__(self, what: str, *, where: object = None, hint: str | None = None) -> None:
+        lines = [what if where is None else f"{where}: {what}"]
+        if hint:
+            lines.append(f"  what to do: {hint}")
+        super().__init__("\n".join(lines))

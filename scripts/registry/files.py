@@ -1,0 +1,83 @@
+"""Write files and folders so that nobody ever sees half of one, and hash them."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
+
+
+def _partial(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes that name if the block succeeds and is removed if it fails."""
+    path = Path(path)
+    partial = _partial(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; it replaces that folder if the block succeeds."""
+    path = Path(path)
+    partial = _partial(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as UTF-8 JSON, indented, in the order given. NaN and infinity raise ValueError: JSON has none."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def data_files(path: Path) -> list[Path]:
+    """Return the files that `path` stands for (itself, or all below it), sorted, without Snakemake's own."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and file.name != SNAKEMAKE_TIMESTAMP)
+
+
+def dvc_digest(path: str | Path) -> str:
+    """Return the md5 that DVC records for a file or a folder (`<md5>.dir`), so that the two can be compared.
+
+    The folder's is the md5 of the JSON list of its files, as dvc_data.hashfile.tree.Tree writes it.
+    """
+    path = Path(path)
+    if path.is_file():
+        return _md5_of(path)
+    entries = [{"md5": _md5_of(file), "relpath": file.relative_to(path).as_posix()} for file in data_files(path)]
+    entries.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
+    listing = json.dumps(entries, sort_keys=True).encode()
+    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"

@@ -1,0 +1,50 @@
+"""Fingerprint the code behind a rule: its script and every module of ours that it imports.
+
+Snakemake notices a changed script but not a changed import of it, so each rule carries this as a param.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+
+
+def _module_files(name: str) -> list[Path]:
+    path = SCRIPTS.joinpath(*name.split("."))
+    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(file for name in names for file in _module_files(name))
+
+
+@cache
+def code_files(script: str) -> tuple[Path, ...]:
+    """Return the script (relative to scripts/) and, transitively, the files below scripts/ that it imports, sorted."""
+    found: set[Path] = set()
+    pending = {SCRIPTS / script}
+    while pending:
+        found |= pending
+        pending = {file for path in pending for file in _imports(path)} - found
+    return tuple(sorted(found))
+
+
+@cache
+def fingerprint(*scripts: str) -> str:
+    """Return the hex SHA-256 over the names and bytes of all code behind these scripts."""
+    digest = hashlib.sha256()
+    for path in sorted({file for script in scripts for file in code_files(script)}):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""The table that ends a run: what each dataset came to."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
+
+
+@dataclass
+class Outcome:
+    """How one dataset stands after a run; rows, bytes and seconds are None where they are not known."""
+
+    name: str
+    state: str
+    rows: int | None = None
+    size: int | None = None
+    seconds: float | None = None
+
+
+def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
+    """Judge a dataset by the files it left: built (since that time), up to date, incomplete, or failed."""
+    logs = {path: path.read_text(encoding="utf-8") for path in sorted((root / "logs" / name).glob("*.log"))}
+    failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
+    if failed:
+        return Outcome(name, f"failed, see {failed[0].relative_to(root)}")
+    folder = root / "data" / name
+    try:
+        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        (folder / provenance["data"]["path"]).stat()
+        (folder / "manifest.parquet").stat()
+    except FileNotFoundError:
+        return Outcome(name, f"incomplete, run snakemake {name.replace('-', '_')}")
+    return Outcome(
+        name,
+        "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
+        rows=sum(split["num_samples"] for split in metadata["splits"].values()),
+        size=provenance["data"]["bytes"],
+        seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
+    )
+
+
+def print_summary(names: Iterable[str], *, since: float) -> None:
+    """Print one row a dataset on standard error, beside Snakemake's own messages; `since` is when the run started."""
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    table = Table("dataset")
+    for heading in ("rows", "size", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("state")
+    for name in names:
+        result = outcome(name, since=since)
+        table.add_row(
+            name,
+            "" if result.rows is None else f"{result.rows:,}",
+            "" if result.size is None else decimal(result.size),
+            "" if result.seconds is None else f"{result.seconds:.1f} s",
+            result.state,
+        )
+    Console(stderr=True).print(table)

@@ -1,0 +1,20 @@
+"""Fetch a dataset's source files into raw/, checked against their hashes, and record them in raw/sources.json."""
+
+from pathlib import Path
+
+from registry.files import write_json
+from registry.job import job
+from registry.sources import fetch
+
+if __name__ == "__main__":
+    with job(snakemake):
+        record = Path(snakemake.output.sources)
+        fetched = fetch(
+            snakemake.params.dataset,
+            snakemake.params.files,
+            mode=snakemake.params.source,
+            mirror=snakemake.config["mirror"],
+            target=record.parent,
+            lock=Path("config/locks") / f"{snakemake.params.dataset}.yaml",
+        )
+        write_json(record, fetched)

@@ -1,0 +1,62 @@
+"""
+What the rule modules share: the configuration, and the names of files that follow from it.
+
+DATASETS maps each dataset's name to its configuration (config/datasets/<name>.yaml, validated).
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir).parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
+
+from registry.config import load_datasets, normalise, selected, source_files
+from registry.errors import RegistryError
+from registry.fingerprint import fingerprint
+from registry.summary import print_summary
+
+STARTED = time.time()
+try:
+    config |= normalise(config)
+    DATASETS = load_datasets(config)
+except RegistryError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+
+
+def complete(name):
+    """Return everything that makes a dataset complete."""
+    data = DATASETS[name].get("data", "processed")
+    return [
+        f"data/{name}/{data}",
+        f"data/{name}/manifest.parquet",
+        f"data/{name}/metadata.json",
+        f"data/{name}/provenance.json",
+        f"reports/{name}/overview.svg",
+    ]
+
+
+def download_params(name):
+    """Return the params of a dataset's download rule: what to fetch, by which hashes, with which code."""
+    dataset = DATASETS[name]
+    return {
+        "dataset": name,
+        "source": dataset["source"],
+        "files": source_files(dataset),
+    }
+
+
+def raw_files(name):
+    """Return the paths of a dataset's source files below raw/."""
+    return [f"data/{name}/raw/{source['file']}" for source in DATASETS[name]["sources"]["files"]]
+
+
+def code(*scripts):
+    """Return {script: fingerprint} for scripts named relative to scripts/."""
+    return {script: fingerprint(script) for script in scripts}
