@@ -25,7 +25,7 @@ def as_batch(images: np.ndarray, labels: np.ndarray) -> pa.RecordBatch:
 
 
 def convert(images_path: Path, labels_path: Path, target: Path, max_images: int) -> None:
-    """Write images and labels to a Parquet file, a row group at a time; RegistryError if they do not belong together."""
+    """Write images and labels to a Parquet file, a row group at a time; RegistryError if they are no pair."""
     with open_idx(images_path, 3) as images, open_idx(labels_path, 1) as labels:
         count, *size = images.shape
         if size != [SIDE, SIDE]:

@@ -60,14 +60,16 @@ def _check_names(names: list[str]) -> None:
 def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict[str, Any]]:
     """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
 
-    A dataset is its file's content with its `name` and `source` (its own, else the configuration's default).
+    A dataset is its file's content with its `name` and its `source`: its own, else the configuration's default, and
+    `generated` where it has no sources at all.
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = {}
     for path in sorted((root / "config" / "datasets").glob("*.yaml")):
         dataset = read_yaml(path)
         validate(dataset, "dataset", where=f"config/datasets/{path.name}")
-        datasets[path.stem] = {"name": path.stem, "source": config["source"]} | dataset
+        source = config["source"] if "sources" in dataset else "generated"
+        datasets[path.stem] = {"name": path.stem, "source": source} | dataset
     _check_names(list(datasets))
     unknown = [name for name in selected(config, datasets) if name not in datasets]
     if unknown:

@@ -14,6 +14,8 @@ import numpy as np
 from registry.errors import RegistryError
 
 UNSIGNED_BYTE = 0x08
+CHUNK = 2**20
+"""Bytes to ask for at once, so that a header that lies costs no memory."""
 REFETCH = "delete the file and run the same command again; if that does not help, its source is broken"
 
 
@@ -30,27 +32,32 @@ class Idx:
         if 0 in self.shape:
             raise RegistryError(f"the header declares no data: shape {self.shape}", where=path)
 
-    def _read(self, size: int) -> bytes:
-        try:
-            data = self._stream.read(size)
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise RegistryError(f"not a sound gzip file: {error}", where=self._path, hint=REFETCH) from None
-        except EOFError:
-            data = b""
+    def _read(self, size: int) -> bytearray:
+        data = bytearray()
+        while len(data) < size and (chunk := self._read_some(min(size - len(data), CHUNK))):
+            data += chunk
         if len(data) < size:
             raise RegistryError(
                 f"truncated: wanted {size:,} more bytes, found {len(data):,}", where=self._path, hint=REFETCH
             )
         return data
 
+    def _read_some(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise RegistryError(f"not a sound gzip file: {error}", where=self._path, hint=REFETCH) from None
+        except EOFError:
+            raise RegistryError("truncated: the gzip stream breaks off", where=self._path, hint=REFETCH) from None
+
     def batches(self, items: int) -> Iterator[np.ndarray]:
-        """Yield all items as uint8 arrays of shape (at most `items`, *shape[1:]); raises if more or less data follows."""
+        """Yield all items as uint8 arrays (at most `items`, *shape[1:]); RegistryError if more or less data follows."""
         count, *item_shape = self.shape
         for start in range(0, count, items):
             rows = min(items, count - start)
             data = self._read(rows * math.prod(item_shape))
             yield np.frombuffer(data, dtype=np.uint8).reshape(rows, *item_shape)
-        if self._stream.read(1):
+        if self._read_some(1):
             raise RegistryError(f"data goes on after the {count:,} items that the header declares", where=self._path)
 
 

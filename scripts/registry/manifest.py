@@ -87,7 +87,7 @@ class Manifest:
 
 @contextmanager
 def write_manifest(path: str | Path, dataset: dict[str, Any], schema: pa.Schema) -> Iterator[Manifest]:
-    """Open a manifest at `path` for samples of this schema; it appears there when the block and the contract end well.
+    """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
 
     Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the block
     one RegistryError lists all breaches.

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 from registry.files import data_files, dvc_digest, write_json
 from registry.manifest import Manifest
 
-LIBRARIES = ("numpy", "pandera", "pillow", "polars", "pyarrow")
+LIBRARIES = {"PIL": "pillow", "numpy": "numpy", "pandera": "pandera", "polars": "polars", "pyarrow": "pyarrow"}
+"""Modules whose version can show in the data, and the packages they come from."""
+
+
+def _libraries() -> dict[str, str]:
+    used = {package: version(package) for module, package in LIBRARIES.items() if module in sys.modules}
+    return {"python": platform.python_version()} | used
 
 
 def write_provenance(
@@ -18,24 +25,23 @@ def write_provenance(
     manifest: Manifest,
     *,
     data: str | Path,
-    sources: str | Path | None,
+    sources: str | Path,
     code: dict[str, str],
 ) -> None:
     """Write a dataset's provenance.json.
 
-    `data` is the folder or file that gets published, `sources` the record that its download left (None for generated
-    data), and `code` maps each script (relative to scripts/) to its fingerprint.
+    `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
+    `code` maps each script (relative to scripts/) to its fingerprint.
     """
     data = Path(data)
     files = data_files(data)
-    record = json.loads(Path(sources).read_text(encoding="utf-8")) if sources else {"mode": "generated", "files": []}
     write_json(
         path,
         {
-            "source": record,
-            "config": {key: value for key, value in dataset.items() if key != "source"},
+            "source": json.loads(Path(sources).read_text(encoding="utf-8")),
+            "config": dataset,
             "code": code,
-            "libraries": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+            "libraries": _libraries(),
             "content_hash": manifest.content_hash,
             "data": {
                 "path": data.name,

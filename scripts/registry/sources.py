@@ -12,7 +12,8 @@ import yaml
 
 from registry.config import SAMPLES, read_yaml
 from registry.errors import RegistryError
-from registry.files import atomic_file, sha256_of, write_json
+from registry.files import atomic_file, sha256_of
+from registry.schema import validate
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,9 @@ def _download(url: str, target: Path, max_bytes: int, timeout: tuple[float, floa
     from tqdm import tqdm
 
     def download(url: str, output_file: str, registry: pooch.Pooch) -> None:
-        progress = tqdm(desc=target.name, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
+        progress = tqdm(
+            desc=target.name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr
+        )
         get = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
         try:
             with Path(output_file).open("wb") as stream:
@@ -85,6 +88,8 @@ def _download(url: str, target: Path, max_bytes: int, timeout: tuple[float, floa
             if error.response.status_code in TRANSIENT:
                 raise
             raise RegistryError(describe(error)) from None
+        except ValueError:
+            raise RegistryError("a malformed address or answer") from None
         finally:
             progress.close()
 
@@ -185,6 +190,7 @@ def fetch(
     upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
     """
     locked = (read_yaml(lock) or {}) if lock.exists() else {}
+    validate(locked, "lock", where=str(lock))
     fetched = []
     for source in files:
         name = source["file"]

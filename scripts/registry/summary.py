@@ -15,6 +15,7 @@ class Outcome:
 
     name: str
     state: str
+    hint: str | None = None
     rows: int | None = None
     size: int | None = None
     seconds: float | None = None
@@ -25,7 +26,7 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
     logs = {path: path.read_text(encoding="utf-8") for path in sorted((root / "logs" / name).glob("*.log"))}
     failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
     if failed:
-        return Outcome(name, f"failed, see {failed[0].relative_to(root)}")
+        return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
     folder = root / "data" / name
     try:
         metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
@@ -33,7 +34,7 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         (folder / provenance["data"]["path"]).stat()
         (folder / "manifest.parquet").stat()
     except FileNotFoundError:
-        return Outcome(name, f"incomplete, run snakemake {name.replace('-', '_')}")
+        return Outcome(name, "incomplete", hint=f"run: snakemake --cores all {name.replace('-', '_')}")
     return Outcome(
         name,
         "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
@@ -45,21 +46,27 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
 
 def print_summary(names: Iterable[str], *, since: float) -> None:
     """Print one row a dataset on standard error, beside Snakemake's own messages; `since` is when the run started."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
 
-    table = Table("dataset")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("dataset", no_wrap=True)
     for heading in ("rows", "size", "time"):
-        table.add_column(heading, justify="right")
-    table.add_column("state")
-    for name in names:
-        result = outcome(name, since=since)
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    outcomes = [outcome(name, since=since) for name in names]
+    for result in outcomes:
         table.add_row(
-            name,
+            result.name,
             "" if result.rows is None else f"{result.rows:,}",
             "" if result.size is None else decimal(result.size),
             "" if result.seconds is None else f"{result.seconds:.1f} s",
             result.state,
         )
-    Console(stderr=True).print(table)
+    console = Console(stderr=True, highlight=False)
+    console.print(table)
+    for result in outcomes:
+        if result.hint:
+            console.print(f"{result.name} is {result.state}, {result.hint}", soft_wrap=True)

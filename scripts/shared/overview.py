@@ -48,7 +48,7 @@ def draw(metadata: dict[str, Any], path: Path) -> None:
         axis.margins(x=0.12)
         axis.spines[["top", "right"]].set_visible(False)
         if len(series) > 1:
-            axis.legend(frameon=False)
+            axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     with atomic_file(path) as partial:
         figure.savefig(partial, format="svg", metadata={"Date": None})
 

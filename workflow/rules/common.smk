@@ -1,5 +1,5 @@
 """
-What the rule modules share: the configuration, and the names of files that follow from it.
+The configuration, the names of files that follow from it, and what else the modules share.
 
 DATASETS maps each dataset's name to its configuration (config/datasets/<name>.yaml, validated).
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=str(SCRIPTS))  # for the scripts, which run in processes of their own
 
 from registry.config import load_datasets, normalise, selected, source_files
 from registry.errors import RegistryError

@@ -15,23 +15,25 @@ localrules:
 rule fashion_mnist:
     input:
         complete("fashion-mnist"),
+    message:
+        "fashion-mnist is complete"
 
 
 rule fashion_mnist_download:
     output:
         raw_files("fashion-mnist"),
         sources="data/fashion-mnist/raw/sources.json",
-    params:
-        **download_params("fashion-mnist"),
-        code=code("shared/download.py"),
     log:
         "logs/fashion-mnist/download.log",
+    conda:
+        "../../envs/fetch.yaml"
     threads: 1
     resources:
         mem_mb=300,
         runtime=30,
-    conda:
-        "../../envs/fetch.yaml"
+    params:
+        **download_params("fashion-mnist"),
+        code=code("shared/download.py"),
     message:
         "fashion-mnist: fetching pictures and labels ({params.source})"
     script:
@@ -45,19 +47,19 @@ rule fashion_mnist_process:
         folder=directory("data/fashion-mnist/processed"),
         train="data/fashion-mnist/processed/train/train.parquet",
         val="data/fashion-mnist/processed/val/val.parquet",
-    params:
-        options=DATASETS["fashion-mnist"]["params"],
-        code=code("fashion_mnist/process.py"),
     log:
         "logs/fashion-mnist/process.log",
     benchmark:
         "logs/fashion-mnist/process.tsv"
+    conda:
+        "../../envs/images.yaml"
     threads: 1
     resources:
         mem_mb=600,
         runtime=15,
-    conda:
-        "../../envs/images.yaml"
+    params:
+        options=DATASETS["fashion-mnist"]["params"],
+        code=code("fashion_mnist/process.py"),
     message:
         "fashion-mnist: turning IDX into Parquet"
     script:
@@ -85,19 +87,19 @@ rule fashion_mnist_analyze:
             category="fashion-mnist",
             labels={"what": "samples"},
         ),
-    params:
-        dataset=DATASETS["fashion-mnist"],
-        code=code("shared/download.py", "fashion_mnist/process.py", "fashion_mnist/analyze.py"),
     log:
         "logs/fashion-mnist/analyze.log",
     benchmark:
         "logs/fashion-mnist/analyze.tsv"
+    conda:
+        "../../envs/images.yaml"
     threads: 1
     resources:
         mem_mb=600,
         runtime=15,
-    conda:
-        "../../envs/images.yaml"
+    params:
+        dataset=DATASETS["fashion-mnist"],
+        code=code("shared/download.py", "fashion_mnist/process.py", "fashion_mnist/analyze.py"),
     message:
         "fashion-mnist: measuring pixels and classes, checking the contract"
     script:

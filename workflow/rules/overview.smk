@@ -16,15 +16,15 @@ rule overview:
             category="{dataset}",
             labels={"what": "distributions"},
         ),
-    params:
-        code=code("shared/overview.py"),
     log:
         "logs/{dataset}/overview.log",
+    conda:
+        "../../envs/plots.yaml"
     resources:
         mem_mb=300,
         runtime=10,
-    conda:
-        "../../envs/plots.yaml"
+    params:
+        code=code("shared/overview.py"),
     message:
         "{wildcards.dataset}: drawing its distributions"
     script:

@@ -1,0 +1,59 @@
+# `make data` builds every dataset, `make test` runs every test; both set up .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# uv installs in seconds where it is there; otherwise pip does.
+UV := $(shell command -v uv)
+INSTALL = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/python -m pip install) --quiet --require-hashes -r $(2)
+COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+.PHONY: data report test lint bench lock
+
+data: .venv/base
+	snakemake --cores all
+
+report: data
+	snakemake --cores all --report report.html
+
+test: .venv/test .venv-mlflow/ready
+	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow pytest -n auto --dist worksteal
+
+lint: .venv/test
+	ruff format --check
+	ruff check
+	snakefmt --check workflow
+	snakemake --lint
+	check-jsonschema --check-metaschema workflow/schemas/*.yaml
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+
+bench: .venv/test
+	python benchmarks/run.py
+
+# Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
+lock:
+	$(COMPILE) --all-extras pyproject.toml -o envs/requirements-test.txt
+	$(COMPILE) --constraints envs/requirements-test.txt pyproject.toml -o envs/requirements.txt
+	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
+
+.venv/base: envs/requirements.txt
+	@echo "Setting up .venv: the first time takes a minute or two."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed, \
+	this is " + sys.version.split()[0] + ": try again with PYTHON=python3.11 before make")'
+	$(PYTHON) -m venv .venv
+	$(call INSTALL,.venv,envs/requirements.txt)
+	@touch $@
+
+.venv/test: envs/requirements-test.txt .venv/base
+	@echo "Adding what the tests need to .venv."
+	$(call INSTALL,.venv,envs/requirements-test.txt)
+	@touch $@
+
+# An MLflow server, for the tests of prompts; its pins disagree with those of the workflow.
+.venv-mlflow/ready: envs/mlflow-server.txt
+	@echo "Setting up .venv-mlflow, a server for the tests."
+	$(PYTHON) -m venv .venv-mlflow
+	$(call INSTALL,.venv-mlflow,envs/mlflow-server.txt)
+	@touch $@

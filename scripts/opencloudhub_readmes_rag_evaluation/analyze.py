@@ -1,0 +1,49 @@
+"""Measure the evaluation questions: their categories, manifest, metadata and provenance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from registry.job import job
+from registry.manifest import positions, write_manifest
+from registry.metadata import write_metadata
+from registry.moments import moments
+from registry.provenance import write_provenance
+from registry.tables import counts, only_batch
+
+
+def analyze(questions_path: Path, sources: Path, dataset: dict[str, Any], code: dict[str, str], output: Any) -> None:
+    """Read the questions and write what follows from them."""
+    questions = pl.read_csv(questions_path, infer_schema=False)
+    schema = pa.schema([(name, pa.string()) for name in questions.columns])
+    batch = only_batch(questions, schema)
+    keys = positions(questions_path.name, 0, questions.height)
+    with write_manifest(output.manifest, dataset, schema) as manifest:
+        manifest.add("all", batch, inputs=batch.select(["question"]), keys=keys)
+    concepts = [len(json.loads(text)) for text in questions["key_concepts"]]
+    write_metadata(
+        output.metadata,
+        dataset,
+        manifest,
+        num_questions=questions.height,
+        summary={"category_distribution": counts(questions["category"])},
+        metrics={
+            "all": moments(questions["question"].str.len_chars().to_list(), "question_length_")
+            | moments(concepts, "key_concepts_")
+        },
+    )
+    write_provenance(output.provenance, dataset, manifest, data=questions_path, sources=sources, code=code)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        analyze(
+            questions_path=Path(snakemake.input.questions),
+            sources=Path(snakemake.input.sources),
+            dataset=snakemake.params.dataset,
+            code=snakemake.params.code,
+            output=snakemake.output,
+        )

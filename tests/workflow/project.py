@@ -1,0 +1,87 @@
+"""A copy of the repository, and the means to run snakemake in it for real."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASETS = sorted(path.stem for path in (ROOT / "config" / "datasets").glob("*.yaml"))
+
+
+class Project:
+    """A copy of the repository, and the means to run snakemake in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, *arguments: str, **options) -> subprocess.Popen:
+        """Start snakemake in a process group of its own, its output in one pipe."""
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        return subprocess.Popen(
+            ["snakemake", *arguments],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
+        )
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        """Run snakemake, check how it ends, and return all that it printed."""
+        process = self.start(*arguments)
+        printed, _ = process.communicate(timeout=600)
+        assert (process.returncode != 0) == fails, printed
+        return printed
+
+    def planned(self, *arguments: str) -> set[str]:
+        """Return the datasets for which a dry run lists jobs."""
+        printed = self.snakemake("-n", *arguments)
+        return {name for name in DATASETS if re.search(rf"^\s*(Job \d+: )?{name}: ", printed, re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace text in a file; it must be there once."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def configure(self, dataset: str, **params: object) -> None:
+        """Change params of a dataset."""
+        path = self.folder / "config" / "datasets" / f"{dataset}.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config["params"] |= params
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def complete(self, dataset: str) -> bool:
+        """Tell whether a dataset has all that makes it complete."""
+        data = "questions.csv" if dataset.endswith("rag-evaluation") else "processed"
+        files = [f"data/{dataset}/{name}" for name in (data, "manifest.parquet", "metadata.json", "provenance.json")]
+        return all((self.folder / file).exists() for file in files)
+
+    def products(self) -> dict[str, bytes]:
+        """Return {path: bytes} of everything that a run makes, but logs."""
+        files = [path for top in ("data", "reports") for path in (self.folder / top).rglob("*") if path.is_file()]
+        wanted = [path for path in files if "samples" not in path.parts[-4:-1] and path.name != ".snakemake_timestamp"]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in sorted(wanted)}
+
+
+def copy_repository(folder: Path) -> Project:
+    """Copy the files that git tracks, or would, as a clone would have them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and (not name.startswith("data/") or name.startswith("data/samples/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return Project(folder)

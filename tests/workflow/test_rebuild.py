@@ -1,0 +1,90 @@
+"""A change rebuilds exactly the datasets that depend on it."""
+
+import gzip
+import hashlib
+
+import pytest
+
+from project import DATASETS
+
+PARAMS = {
+    "emotion": {"in_two_splits": "keep"},
+    "fashion-mnist": {"max_images": 999_999},
+    "opencloudhub-readmes": {"max_bytes": 999_999},
+    "radiology-mini": {"test_ratio": 0.25},
+    "tabular": {"n_samples": 1_100},
+}
+CODE = {
+    "scripts/registry/idx.py": {"fashion-mnist"},
+    "scripts/registry/images.py": {"radiology-mini"},
+    "scripts/registry/github.py": {"opencloudhub-readmes"},
+    "scripts/registry/moments.py": set(DATASETS) - {"fashion-mnist"},
+    "scripts/registry/manifest.py": set(DATASETS),
+    "scripts/emotion/process.py": {"emotion"},
+    "scripts/make_samples.py": set(),
+    "scripts/registry/summary.py": set(),
+}
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_a_param(built, name):
+    built.configure(name, **PARAMS[name])
+    assert built.planned() == {name}
+
+
+@pytest.mark.parametrize("file", CODE)
+def test_a_line_of_code(built, file):
+    path = built.folder / file
+    path.write_text(path.read_text() + "\n# one more line\n")
+    assert built.planned() == CODE[file]
+
+
+def test_a_source_and_its_hash(built):
+    name = "fashion-mnist/t10k-labels-idx1-ubyte.gz"
+    path = built.folder / "data" / "samples" / name
+    old = path.read_bytes()
+    new = gzip.compress(gzip.decompress(old), compresslevel=1, mtime=0)
+    assert new != old
+    path.write_bytes(new)
+    built.edit("data/samples/SHA256SUMS", hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest())
+    assert built.planned() == {"fashion-mnist"}
+
+
+def test_a_readme_of_the_corpus(built):
+    path = built.folder / "data" / "samples" / "opencloudhub-readmes" / "HEAD" / "docs" / "README.md"
+    old = path.read_bytes()
+    path.write_bytes(old + b"One more line.\n")
+    built.edit(
+        "data/samples/SHA256SUMS", hashlib.sha256(old).hexdigest(), hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+    assert built.planned() == {"opencloudhub-readmes"}
+
+
+def test_a_prompt(built):
+    path = built.folder / "config" / "prompts" / "radiology-caption.yaml"
+    path.write_text(path.read_text().replace("text: ", "text: Please: ", 1).replace("Please: ", "Kindly "))
+    assert built.planned() == {"radiology-mini"}
+
+
+def test_a_description_rebuilds_the_metadata_but_not_the_data(built):
+    built.edit("config/datasets/emotion.yaml", "title: Emotion", "title: Feelings")
+    printed = built.snakemake("-n")
+    assert "emotion: measuring" in printed
+    assert "emotion: cleaning" not in printed
+
+
+def test_the_source_mode_rebuilds_what_has_sources(built):
+    (built.folder / "mirror").symlink_to("data/samples")
+    planned = built.planned("--config", "source=mirror", "mirror=mirror")
+    assert planned == set(DATASETS) - {"tabular", "opencloudhub-readmes-rag-evaluation"}
+
+
+def test_more_rows_change_the_content_and_nothing_else(built):
+    before = built.products()
+    built.configure("tabular", n_samples=1_100)
+    built.snakemake("--cores", "2")
+    after = built.products()
+    changed = {name for name in before if before[name] != after[name]}
+    assert {name.split("/")[1] for name in changed} == {"tabular"}
+    assert "data/tabular/manifest.parquet" in changed
+    assert after["data/tabular/raw/dataset.csv"].startswith(before["data/tabular/raw/dataset.csv"])

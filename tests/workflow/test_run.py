@@ -1,0 +1,153 @@
+"""Whole runs: what a user sees and gets."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from project import DATASETS
+
+
+def test_a_full_run_completes_every_dataset(built_once):
+    assert [name for name in DATASETS if not built_once.complete(name)] == []
+
+
+def test_the_run_ends_in_a_table_with_a_row_for_every_dataset(built_once):
+    printed = (built_once.folder / "printed.log").read_text()
+    for name in DATASETS:
+        metadata = json.loads((built_once.folder / "data" / name / "metadata.json").read_text())
+        rows = sum(split["num_samples"] for split in metadata["splits"].values())
+        assert re.search(rf"^ +{name} +{rows:,} +[\d.]+ \w+ +[\d.]+ s +built\s*$", printed, re.MULTILINE), name
+
+
+def test_every_dataset_has_figures_for_the_report(built_once):
+    assert [
+        name for name in DATASETS if not (built_once.folder / "reports" / name / "overview.svg").stat().st_size
+    ] == []
+
+
+def test_nothing_is_left_half_written(built_once):
+    assert list((built_once.folder / "data").rglob("*.partial")) == []
+
+
+def test_a_second_run_has_nothing_to_do(built):
+    before = built.products()
+    assert "Nothing to be done" in built.snakemake("--cores", "2")
+    assert built.products() == before
+
+
+def test_one_core_and_two_give_the_same_bytes_in_another_folder(built_once, bare):
+    bare.snakemake("--cores", "1")
+    expected, found = built_once.products(), bare.products()
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def test_no_product_names_the_folder_it_was_made_in(built_once):
+    place = str(built_once.folder).encode()
+    assert [name for name, content in built_once.products().items() if place in content] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("data/emotion/processed", {"emotion"}),
+        ("data/emotion/processed/train/train.parquet", {"emotion"}),
+        ("wine_quality", {"wine-quality"}),
+    ],
+)
+def test_a_target_builds_what_it_needs_and_no_more(bare, target, expected):
+    bare.snakemake("--cores", "2", target)
+    made = {path.parent.name for path in (bare.folder / "data").glob("*/raw")}
+    assert made == expected
+    assert bare.complete("wine-quality") == (target == "wine_quality")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_each_dataset_has_a_rule_of_its_name(bare, name):
+    assert bare.planned(name.replace("-", "_")) == {name}
+
+
+def test_a_dry_run_of_a_bare_checkout_plans_everything_and_writes_nothing(bare):
+    assert bare.planned() == set(DATASETS)
+    assert {path.name for path in (bare.folder / "data").iterdir()} == {"samples"}
+    assert not (bare.folder / "reports").exists()
+
+
+def test_a_choice_of_datasets_is_all_that_is_built(bare):
+    assert bare.planned("--config", "datasets=[emotion,tabular]") == {"emotion", "tabular"}
+
+
+def test_metadata_without_data_is_not_taken_for_done(built):
+    for path in (built.folder / "data" / "emotion").iterdir():
+        if path.is_dir():
+            path.rename(built.folder / f"gone-{path.name}")
+    (built.folder / "data" / "emotion" / "manifest.parquet").unlink()
+    assert built.planned() == {"emotion"}
+
+
+def test_an_empty_folder_is_not_taken_for_data(bare):
+    (bare.folder / "data" / "emotion" / "processed").mkdir(parents=True)
+    bare.snakemake("--cores", "2", "data/emotion/processed")
+    assert (bare.folder / "data" / "emotion" / "processed" / "val" / "val.parquet").stat().st_size
+
+
+def test_a_failed_dataset_leaves_the_others_complete_and_can_be_run_again(bare):
+    sample = bare.folder / "data" / "samples" / "wine-quality" / "winequality-red.csv"
+    good = sample.read_bytes()
+    sample.write_bytes(good.replace(b"7.4", b"7.5", 1))
+    printed = bare.snakemake("--cores", "2", "--keep-going", fails=True)
+    assert {name for name in DATASETS if bare.complete(name)} == set(DATASETS) - {"wine-quality"}
+    assert "error: winequality-red.csv: could not be fetched" in printed
+    assert re.search(r"expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}", printed)
+    assert "what to do:" in printed
+    assert "Traceback" not in printed
+    assert re.search(r"^ +wine-quality +failed\s*$", printed, re.MULTILINE)
+    assert not (bare.folder / "data" / "wine-quality" / "raw" / "winequality-red.csv").exists()
+    sample.write_bytes(good)
+    assert bare.planned() == {"wine-quality"}
+    bare.snakemake("--cores", "2")
+    assert bare.complete("wine-quality")
+
+
+def test_a_broken_contract_fails_before_anything_is_called_done(bare):
+    bare.edit(
+        "config/datasets/wine-quality.yaml",
+        "quality: {dtype: int64, min: 0, max: 10}",
+        "quality: {dtype: int64, max: 3}",
+    )
+    bare.edit(
+        "config/datasets/wine-quality.yaml", "pH: {dtype: float64, min: 2, max: 5}", "pH: {dtype: float64, max: 3}"
+    )
+    printed = bare.snakemake("--cores", "2", "wine_quality", fails=True)
+    assert "the contract is broken" in printed
+    assert re.search(r"all: quality: .*3", printed)
+    assert re.search(r"all: pH: .*3", printed)
+    assert "Traceback" not in printed
+    assert not bare.complete("wine-quality")
+
+
+def test_a_killed_run_is_completed_by_the_next(bare, built_once):
+    process = bare.start("--cores", "2")
+    deadline = time.monotonic() + 120
+    while not list((bare.folder / "data").glob("*/processed")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    bare.snakemake("--unlock")
+    bare.snakemake("--cores", "2")
+    expected, found = built_once.products(), bare.products()
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+
+
+def test_the_report_shows_metadata_and_figures_of_every_dataset(built):
+    built.snakemake("--report", "report.html")
+    page = (built.folder / "report.html").read_text(encoding="utf-8")
+    for name in DATASETS:
+        assert f"data/{name}/metadata.json" in page
+        assert f"reports/{name}/overview.svg" in page
+    assert "reports/fashion-mnist/samples.png" in page
+    assert "reports/radiology-mini/samples.png" in page
