@@ -15,7 +15,7 @@ from registry.metadata import write_metadata
 from registry.pixels import pixel_moments
 from registry.provenance import write_provenance
 
-ROWS = 1_000
+ROWS = 2_500
 """Images in memory at once."""
 PER_CLASS = 12
 """Images of each class on the sheet of samples."""

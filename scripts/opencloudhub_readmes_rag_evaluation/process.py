@@ -18,7 +18,7 @@ def is_concepts(text: str | None) -> bool:
     """Tell whether a text is a JSON list of at least one non-empty string."""
     try:
         concepts = json.loads(text or "")
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return False
     return isinstance(concepts, list) and bool(concepts) and all(isinstance(c, str) and c.strip() for c in concepts)
 

@@ -19,7 +19,7 @@ def contact_sheet(
 
     Images are uint8 arrays, (height, width) grey or (height, width, 3) RGB, or Pillow images.
     """
-    columns = max(1, *(len(row) for row in rows))
+    columns = max([1, *(len(row) for row in rows)])
     step = tile + GAP
     margin = LABEL_WIDTH if any(labels) else GAP
     sheet = Image.new("RGB", (margin + columns * step, GAP + len(rows) * step), "white")
@@ -30,4 +30,4 @@ def contact_sheet(
             picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
             sheet.paste(ImageOps.pad(picture.convert("RGB"), (tile, tile)), (margin + x * step, GAP + y * step))
     with atomic_file(path) as partial:
-        sheet.save(partial, format="PNG", optimize=True)
+        sheet.save(partial, format="PNG")

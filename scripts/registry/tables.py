@@ -44,7 +44,7 @@ def _check_header(header: list[str], expected: list[str], separator: str, path: 
         return
     if not header:
         raise RegistryError("the file is empty", where=path)
-    if len(header) == 1 and len(expected) > 1:
+    if len(header) == 1 and header[0] not in expected:
         raise RegistryError(
             f"its header is one column, {header[0][:80]!r}: is {separator!r} the separator?", where=path
         )

@@ -20,6 +20,7 @@ rule overview:
         "logs/{dataset}/overview.log",
     conda:
         "../../envs/plots.yaml"
+    threads: 1
     resources:
         mem_mb=300,
         runtime=10,

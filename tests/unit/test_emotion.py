@@ -1,0 +1,131 @@
+"""Emotion: what its cleaning finds and does, and what is said of the rest."""
+
+import json
+from types import SimpleNamespace
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotion.analyze import analyze, text_metrics
+from emotion.process import process
+from registry.errors import RegistryError
+
+CLASSES = ["sad", "glad"]
+POLICIES = dict.fromkeys(("nulls", "empty_texts", "labels_out_of_range", "in_two_splits"), "drop")
+ROWS = {
+    "train": [("one", 0), ("two", 1), (None, 1), ("three", None), ("", 0), (" \t", 1), ("four", 2), ("five", -1)],
+    "val": [("two", 1), ("six", 0)],
+    "test": [("six", 0), ("seven", 1)],
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = {}
+    for split, rows in ROWS.items():
+        paths[split] = tmp_path / f"{split}.parquet"
+        pl.DataFrame(rows, schema={"text": pl.String, "label": pl.Int64}, orient="row").write_parquet(paths[split])
+    return paths
+
+
+def run(files, tmp_path, **policies):
+    process(files, tmp_path / "processed", tmp_path / "cleaning.json", {"classes": CLASSES} | POLICIES | policies)
+    rows = {split: pl.read_parquet(tmp_path / "processed" / split / f"{split}.parquet").rows() for split in files}
+    return rows, json.loads((tmp_path / "cleaning.json").read_text())
+
+
+def test_problems_are_dropped_and_counted(files, tmp_path):
+    rows, report = run(files, tmp_path)
+    assert rows == {"train": [("one", "sad")], "val": [("two", "glad")], "test": [("six", "sad"), ("seven", "glad")]}
+    assert report["found"] == {"nulls": 2, "empty_texts": 2, "labels_out_of_range": 2, "in_two_splits": 2}
+    assert report["dropped"] == {"train": [1, 2, 3, 4, 5, 6, 7], "val": [1], "test": []}
+
+
+def test_problems_are_kept_when_the_configuration_says_so(files, tmp_path):
+    rows, report = run(files, tmp_path, **dict.fromkeys(POLICIES, "keep"))
+    assert [len(rows[split]) for split in files] == [8, 2, 2]
+    assert rows["train"][6] == ("four", None)
+    assert report["dropped"] == {"train": [], "val": [], "test": []}
+    assert report["found"]["in_two_splits"] == 2
+
+
+@pytest.mark.parametrize("problem", POLICIES)
+def test_a_problem_fails_the_build_when_the_configuration_says_so(files, tmp_path, problem):
+    with pytest.raises(RegistryError, match=rf"{problem}: 2, e.g. \w+ row \d") as caught:
+        run(files, tmp_path, **{problem: "fail"})
+    assert not any(other in str(caught.value) for other in set(POLICIES) - {problem})
+    assert not (tmp_path / "processed").exists()
+
+
+def test_all_problems_are_reported_at_once(files, tmp_path):
+    with pytest.raises(RegistryError) as caught:
+        run(files, tmp_path, **dict.fromkeys(POLICIES, "fail"))
+    assert all(problem in str(caught.value) for problem in POLICIES)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), min_size=3, max_size=3))
+def test_dropping_leaves_no_text_in_two_splits_and_test_untouched(tmp_path_factory, texts):
+    tmp_path = tmp_path_factory.mktemp("emotion")
+    files = {split: tmp_path / f"{split}.parquet" for split in ROWS}
+    for path, words in zip(files.values(), texts, strict=True):
+        pl.DataFrame(
+            {"text": words, "label": [0] * len(words)}, schema={"text": pl.String, "label": pl.Int64}
+        ).write_parquet(path)
+    rows, _ = run(files, tmp_path)
+    kept = [{text for text, _ in rows[split]} for split in files]
+    assert not kept[0] & kept[1] and not kept[0] & kept[2] and not kept[1] & kept[2]
+    assert set().union(*kept) == set().union(*texts)
+    assert [text for text, _ in rows["test"]] == texts[2]
+
+
+def test_the_files_have_exactly_the_columns_that_clients_read(files, tmp_path):
+    run(files, tmp_path)
+    assert pq.read_schema(tmp_path / "processed" / "train" / "train.parquet") == pa.schema(
+        [("text", pa.string()), ("label", pa.string())]
+    )
+
+
+def test_a_missing_column_is_named(files, tmp_path):
+    pl.DataFrame({"text": ["one"]}).write_parquet(files["val"])
+    with pytest.raises(RegistryError, match="val.parquet.*text, label"):
+        run(files, tmp_path)
+
+
+def test_lengths_count_characters_and_words():
+    metrics = text_metrics(pl.Series(["a", "ü  b", None]))
+    assert metrics["char_length_mean"] == 2.5
+    assert metrics["char_length_max"] == 4
+    assert metrics["word_count_min"] == 1
+    assert metrics["word_count_median"] == 1.5
+
+
+def test_keys_name_the_rows_of_the_source_even_after_some_were_dropped(files, tmp_path):
+    run(files, tmp_path, in_two_splits="keep")
+    dataset = {
+        "name": "emotion",
+        "source": "samples",
+        "about": {"title": "t", "description": "d", "license": "l"},
+        "params": {"classes": CLASSES},
+        "contract": {"columns": {"text": {"dtype": "string"}, "label": {"dtype": "string"}}, "rows": {}},
+    }
+    (tmp_path / "sources.json").write_text("{}")
+    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance")})
+    processed = {split: tmp_path / "processed" / split / f"{split}.parquet" for split in files}
+    analyze(processed, tmp_path / "cleaning.json", tmp_path / "sources.json", dataset, {}, output)
+    manifest = pl.read_parquet(output.manifest)
+    assert manifest["key"].to_list() == [
+        "split/train-00000-of-00001.parquet:0",
+        "split/train-00000-of-00001.parquet:1",
+        "split/validation-00000-of-00001.parquet:0",
+        "split/validation-00000-of-00001.parquet:1",
+        "split/test-00000-of-00001.parquet:0",
+        "split/test-00000-of-00001.parquet:1",
+    ]
+    metadata = json.loads(output.metadata.read_text())
+    assert metadata["schema"]["features"]["label"]["classes"] == CLASSES
+    assert metadata["splits"]["train"]["class_distribution"] == {"sad": 1, "glad": 1}
+    assert metadata["summary"]["dropped"] == {"train": 6, "val": 0, "test": 0}
