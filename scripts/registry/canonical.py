@@ -41,7 +41,7 @@ def _sized(tag: bytes, values: list[bytes]) -> list[bytes]:
 
 def _pictures(column: pa.Array) -> list[bytes]:
     size = 1
-    while pat.is_fixed_size_list(column.type):
+    while pat.is_fixed_size_list(column.type) and not column.null_count:
         size *= column.type.list_size
         column = column.flatten()
     if column.type != pa.uint8() or column.null_count:
@@ -75,6 +75,8 @@ def canonical(column: pa.Array) -> list[bytes]:
     """
     if pat.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pat.is_string_view(column.type) or pat.is_binary_view(column.type):
+        column = column.cast(pa.string() if pat.is_string_view(column.type) else pa.binary())
     if not column.null_count:
         return _present(column)
     present = iter(_present(column.drop_null()))

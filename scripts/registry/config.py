@@ -65,7 +65,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = {}
-    for path in sorted((root / "config" / "datasets").glob("*.yaml")):
+    for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
         dataset = read_yaml(path)
         validate(dataset, "dataset", where=f"config/datasets/{path.name}")
         source = config["source"] if "sources" in dataset else "generated"

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,6 @@ def dvc_digest(path: str | Path) -> str:
     if path.is_file():
         return _md5_of(path)
     entries = [{"md5": _md5_of(file), "relpath": file.relative_to(path).as_posix()} for file in data_files(path)]
-    entries.sort(key=lambda entry: tuple(entry["relpath"].split("/")))
+    entries.sort(key=itemgetter("relpath"))
     listing = json.dumps(entries, sort_keys=True).encode()
     return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"

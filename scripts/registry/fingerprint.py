@@ -12,8 +12,9 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 
 
 def _module_files(name: str) -> list[Path]:
-    path = SCRIPTS.joinpath(*name.split("."))
-    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+    parts = name.split(".")
+    packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (*packages, SCRIPTS.joinpath(*parts).with_suffix(".py")) if file.is_file()]
 
 
 @cache

@@ -89,8 +89,8 @@ class Manifest:
 def write_manifest(path: str | Path, dataset: dict[str, Any], schema: pa.Schema) -> Iterator[Manifest]:
     """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
 
-    Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the block
-    one RegistryError lists all breaches.
+    Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the
+    block one RegistryError lists all breaches.
     """
     contract = Contract(dataset)
     with atomic_file(path) as partial:

@@ -77,9 +77,7 @@ def _download(url: str, target: Path, max_bytes: int, timeout: tuple[float, floa
     from tqdm import tqdm
 
     def download(url: str, output_file: str, registry: pooch.Pooch) -> None:
-        progress = tqdm(
-            desc=target.name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr
-        )
+        progress = tqdm(desc=target.name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
         get = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
         try:
             with Path(output_file).open("wb") as stream:

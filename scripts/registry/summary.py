@@ -33,13 +33,15 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         (folder / provenance["data"]["path"]).stat()
         (folder / "manifest.parquet").stat()
-    except FileNotFoundError:
+        rows = sum(split["num_samples"] for split in metadata["splits"].values())
+        size = provenance["data"]["bytes"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return Outcome(name, "incomplete", hint=f"run: snakemake --cores all {name.replace('-', '_')}")
     return Outcome(
         name,
         "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
-        rows=sum(split["num_samples"] for split in metadata["splits"].values()),
-        size=provenance["data"]["bytes"],
+        rows=rows,
+        size=size,
         seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
     )
 

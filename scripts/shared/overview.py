@@ -48,7 +48,9 @@ def draw(metadata: dict[str, Any], path: Path) -> None:
         axis.margins(x=0.12)
         axis.spines[["top", "right"]].set_visible(False)
         if len(series) > 1:
-            axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+            legend = axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+            for text in legend.get_texts():
+                text.set_parse_math(False)
     with atomic_file(path) as partial:
         figure.savefig(partial, format="svg", metadata={"Date": None})
 

@@ -1,0 +1,315 @@
+"""Reading the configuration: what is taken, and how each mistake is told."""
+
+import shutil
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from registry.config import load_datasets, normalise, parse_checksums, read_checksums, read_yaml, selected, source_files
+from registry.errors import RegistryError
+from registry.schema import SCHEMAS, validate
+
+CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False}
+FILE = {
+    "file": "a.csv",
+    "urls": ["https://example.org/a.csv"],
+    "accept": [{"sha256": "a" * 64, "note": "as published"}],
+    "max_bytes": 100,
+}
+DATASET = {
+    "about": {"title": "T", "description": "D", "license": "MIT"},
+    "sources": {"files": [FILE]},
+    "params": {},
+    "contract": {"columns": {"a": {"dtype": "int64"}}, "rows": {}},
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository with the datasets `one` and `two`; `write` adds or replaces one."""
+    (tmp_path / "config" / "datasets").mkdir(parents=True)
+    write(tmp_path, "one", DATASET)
+    write(tmp_path, "two", {**DATASET, "source": "upstream"})
+    return tmp_path
+
+
+def write(root, name, dataset):
+    (root / "config" / "datasets" / f"{name}.yaml").write_text(yaml.safe_dump(dataset, sort_keys=False))
+
+
+def changed(value, path, new):
+    """Return a copy of nested dictionaries and lists with one place set, or taken out if `new` is Ellipsis."""
+    copy = yaml.safe_load(yaml.safe_dump(value, sort_keys=False))
+    place = copy
+    for step in path[:-1]:
+        place = place[step]
+    if new is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = new
+    return copy
+
+
+def test_datasets_come_in_order_with_name_and_source(root):
+    assert load_datasets(CONFIG, root) == {
+        "one": {"name": "one", "source": "samples", **DATASET},
+        "two": {"name": "two", **DATASET, "source": "upstream"},
+    }
+
+
+def test_a_datasets_own_source_outranks_the_default(root):
+    datasets = load_datasets({**CONFIG, "source": "mirror", "mirror": "folder"}, root)
+    assert {name: dataset["source"] for name, dataset in datasets.items()} == {"one": "mirror", "two": "upstream"}
+
+
+def test_a_dataset_without_sources_is_generated(root):
+    write(root, "one", changed(DATASET, ["sources"], ...))
+    assert load_datasets(CONFIG, root)["one"]["source"] == "generated"
+
+
+@pytest.mark.parametrize("word", ["true", "yes", "on", "True", "YES", "On", True])
+def test_publish_takes_every_way_to_say_yes(word):
+    assert normalise({**CONFIG, "publish": word}) == {**CONFIG, "publish": True}
+
+
+@pytest.mark.parametrize("word", ["false", "no", "off", "False", "NO", "Off", False])
+def test_publish_takes_every_way_to_say_no(word):
+    assert normalise({**CONFIG, "publish": word}) == {**CONFIG, "publish": False}
+
+
+@pytest.mark.parametrize("junk", ["maybe", "", "1", 1, 0, None, [], ["yes"], {}])
+def test_publish_refuses_anything_else_by_name(root, junk):
+    with pytest.raises(RegistryError, match="  publish: .* is not of type 'boolean'"):
+        load_datasets(normalise({**CONFIG, "publish": junk}), root)
+
+
+def test_normalise_leaves_its_argument_alone():
+    config = {**CONFIG, "publish": "no"}
+    normalise(config)
+    assert config["publish"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "words"),
+    [
+        (["sorce"], "samples", r"\(top level\): .*'sorce' was unexpected"),
+        (["source"], ..., r"\(top level\): 'source' is a required property"),
+        (["publish"], ..., r"\(top level\): 'publish' is a required property"),
+        (["source"], "samplse", r"source: 'samplse' is not one of \['samples', 'mirror', 'upstream'\]"),
+        (["source"], None, "source: None is not one of"),
+        (["datasets"], [], "datasets: .*not valid"),
+        (["datasets"], "one", "datasets: 'one' is not valid"),
+        (["datasets"], [1], "datasets: .*not valid"),
+        (["datasets"], ["one", "one"], "datasets: .*not valid"),
+        (["mirror"], 7, "mirror: 7 is not of type 'string', 'null'"),
+    ],
+)
+def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
+    with pytest.raises(RegistryError, match=f"config/config.yaml and --config: not valid:\n  {words}") as raised:
+        load_datasets(changed(CONFIG, path, new), root)
+    assert "what to do: mend these keys" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "words"),
+    [
+        (["abuot"], {}, r"\(top level\): .*'abuot' was unexpected"),
+        (["about"], ..., r"\(top level\): 'about' is a required property"),
+        (["contract"], ..., r"\(top level\): 'contract' is a required property"),
+        (["about", "licence"], "MIT", "about: .*'licence' was unexpected"),
+        (["about", "title"], "", "about.title: ''"),
+        (["source"], "cloud", "source: 'cloud' is not one of"),
+        (["sources", "files"], [], "sources.files: "),
+        (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: 'ftp://a/b' does not match"),
+        (["sources", "files", 0, "urls"], "https://a/b", "sources.files.0.urls: .* is not of type 'array'"),
+        (["sources", "files", 0, "max_bytes"], "1 MB", "sources.files.0.max_bytes: '1 MB' is not of type 'integer'"),
+        (["sources", "files", 0, "max_bytes"], 0, "sources.files.0.max_bytes: 0 is less than the minimum of 1"),
+        (["sources", "files", 0, "accept", 0, "sha256"], "A" * 64, "sources.files.0.accept.0.sha256: "),
+        (["sources", "files", 0, "accept", 0, "note"], ..., "sources.files.0.accept.0: 'note' is a required"),
+        (["sources", "files", 0, "accept", 0, "modes"], ["samples"], "sources.files.0.accept.0.modes.0: 'samples'"),
+        (["contract", "columns"], {}, "contract.columns: "),
+        (["contract", "columns", "a", "dtype"], "int", "contract.columns.a.dtype: 'int' is not one of"),
+        (["contract", "columns", "a", "mim"], 0, "contract.columns.a: .*'mim' was unexpected"),
+        (["contract", "rows"], {"samples": {"train": "many"}}, "contract.rows.samples.train: 'many'"),
+        (["contract", "rows"], {"sample": {"train": 1}}, "contract.rows: .*'sample' was unexpected"),
+    ],
+)
+def test_a_mistake_in_a_dataset_names_its_file_and_key(root, path, new, words):
+    write(root, "one", changed(DATASET, path, new))
+    with pytest.raises(RegistryError, match=f"config/datasets/one.yaml: not valid:\n  {words}"):
+        load_datasets(CONFIG, root)
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "a/../b", "/a", "a//b", ".a", "a/.b", "a/", "", "a b", "a\\b", "ä", "~/a", "a:b"]
+)
+def test_a_source_file_cannot_leave_its_folder_or_hide(root, name):
+    write(root, "one", changed(DATASET, ["sources", "files", 0, "file"], name))
+    with pytest.raises(RegistryError, match="sources.files.0.file: "):
+        load_datasets(CONFIG, root)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(root):
+    write(root, "one", changed(changed(DATASET, ["params"], []), ["about", "title"], 7))
+    with pytest.raises(RegistryError, match="\n  about.title: 7 .*\n  params: "):
+        load_datasets(CONFIG, root)
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: b: c", "\tx", "a: !!python/name:os.system", b"\xff\xfe"])
+def test_what_is_not_yaml_is_refused_with_its_name(root, text):
+    path = root / "config" / "datasets" / "one.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RegistryError, match="one.yaml: not valid YAML"):
+        load_datasets(CONFIG, root)
+
+
+@pytest.mark.parametrize("text", ["", "just text", "- a\n- list\n", "1: 2\n"])
+def test_yaml_that_is_no_dataset_is_refused(root, text):
+    (root / "config" / "datasets" / "one.yaml").write_text(text)
+    with pytest.raises(RegistryError, match="one.yaml: not valid:"):
+        load_datasets(CONFIG, root)
+
+
+def test_a_missing_yaml_file_is_named(tmp_path):
+    with pytest.raises(RegistryError, match="none.yaml: no such file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_an_unknown_dataset_is_named_with_the_choice(root):
+    with pytest.raises(RegistryError, match="datasets: there is no three, four\n  what to do: choose from: one, two"):
+        load_datasets({**CONFIG, "datasets": ["one", "three", "four"]}, root)
+
+
+def test_selected_are_all_or_those_that_were_named(root):
+    datasets = load_datasets(CONFIG, root)
+    assert selected(CONFIG, datasets) == ["one", "two"]
+    assert selected({**CONFIG, "datasets": ["two"]}, datasets) == ["two"]
+
+
+@pytest.mark.parametrize("mirror", [None, ""])
+def test_a_mirror_needs_a_place(root, mirror):
+    with pytest.raises(RegistryError, match="source is mirror, but mirror names no folder or URL"):
+        load_datasets({**CONFIG, "source": "mirror", "mirror": mirror}, root)
+
+
+def test_a_datasets_own_mirror_mode_needs_a_place_only_if_it_is_built(root):
+    write(root, "two", {**DATASET, "source": "mirror"})
+    assert load_datasets({**CONFIG, "datasets": ["one"]}, root)
+    with pytest.raises(RegistryError, match="mirror names no folder or URL"):
+        load_datasets(CONFIG, root)
+
+
+@pytest.mark.parametrize("name", ["one-v1", "one-v", "one-vocabulary"])
+def test_a_name_like_a_version_of_another_is_refused(root, name):
+    write(root, name, DATASET)
+    with pytest.raises(RegistryError, match=f"{name}.yaml: the name would be mistaken for a version tag of one"):
+        load_datasets(CONFIG, root)
+
+
+def test_a_name_like_a_version_of_nothing_is_taken(root):
+    write(root, "three-v1", DATASET)
+    write(root, "one-two", DATASET)
+    assert list(load_datasets(CONFIG, root)) == ["one", "one-two", "three-v1", "two"]
+
+
+class TestSourceFiles:
+    """What a dataset fetches in each mode, under which hashes."""
+
+    @pytest.fixture
+    def files(self, root):
+        """Return `source_files` of a dataset in a mode; its file has a hash for all modes and one for the mirror."""
+        (root / "data" / "samples").mkdir(parents=True)
+        (root / "data" / "samples" / "SHA256SUMS").write_text(f"{'c' * 64}  one/a.csv\n{'d' * 64}  two/a.csv\n")
+        accept = [*FILE["accept"], {"sha256": "b" * 64, "note": "repacked", "modes": ["mirror"]}]
+        dataset = {"name": "one", **changed(DATASET, ["sources", "files", 0, "accept"], accept)}
+        return lambda mode, **options: source_files({**dataset, **options, "source": mode}, root)
+
+    @pytest.mark.parametrize(
+        ("mode", "accepted"),
+        [("upstream", ["a" * 64]), ("mirror", ["a" * 64, "b" * 64]), ("samples", ["c" * 64])],
+    )
+    def test_each_mode_has_its_hashes(self, files, mode, accepted):
+        (file,) = files(mode)
+        assert file == {"file": "a.csv", "urls": FILE["urls"], "max_bytes": 100, "sha256": accepted}
+
+    def test_no_hash_for_a_mode_is_an_empty_list(self, files):
+        only_mirror = changed(DATASET, ["sources", "files", 0, "accept", 0, "modes"], ["mirror"])
+        assert files("upstream", sources=only_mirror["sources"])[0]["sha256"] == []
+
+    def test_a_missing_sample_is_named(self, files):
+        with pytest.raises(RegistryError, match="data/samples/SHA256SUMS: no sample of a.csv\n  what to do: make one"):
+            files("samples", name="three")
+
+    def test_samples_need_their_checksums(self, files, root):
+        (root / "data" / "samples" / "SHA256SUMS").unlink()
+        with pytest.raises(RegistryError, match="SHA256SUMS: no such file"):
+            files("samples")
+        assert files("upstream")
+
+
+@pytest.mark.parametrize("line", ["a" * 63 + "  name", "a" * 64, "a" * 64 + " name", "A" * 64 + "  name", "name"])
+def test_a_line_that_is_no_checksum_is_named(line):
+    with pytest.raises(RegistryError, match="SUMS: line 2 is not `<sha256>  <file>`"):
+        parse_checksums(f"{'a' * 64}  good\n{line}\n", where="SUMS")
+
+
+def test_checksums_are_read_as_sha256sum_writes_them(tmp_path):
+    (tmp_path / "SUMS").write_text(f"{'a' * 64}  a b.csv\n{'b' * 64} *binary\n\n")
+    assert read_checksums(tmp_path / "SUMS") == {"a b.csv": "a" * 64, "binary": "b" * 64}
+
+
+def keys(schema):
+    """Every key that a schema lets a user write, at any depth."""
+    found = set(schema.get("properties", {}))
+    for value in schema.values():
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                found |= keys(part)
+    return found
+
+
+def schema_keys(name):
+    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text())
+    parts = [*schema["properties"].values(), *schema.get("$defs", {}).values()]
+    return set(schema["properties"]).union(*map(keys, parts))
+
+
+class TestThisRepository:
+    """The configuration in this repository itself."""
+
+    def test_it_is_valid(self):
+        config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+        for name, dataset in load_datasets(config, ROOT).items():
+            if "files" in dataset.get("sources", {}):
+                assert source_files({**dataset, "name": name, "source": "samples"}, ROOT)
+
+    def test_it_has_exactly_the_keys_of_its_schema(self):
+        config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+        schema = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text())
+        assert set(config) == set(schema["properties"]) == set(schema["required"])
+
+    @pytest.mark.parametrize("mode", ["mirror", "upstream"])
+    def test_its_datasets_load_in_every_mode(self, mode):
+        config = {**CONFIG, "source": mode, "mirror": "folder"}
+        assert load_datasets(config, ROOT)
+
+    @pytest.mark.parametrize("schema", ["config", "dataset"])
+    def test_its_readme_explains_every_key(self, schema):
+        readme = ROOT / "config" / "README.md"
+        if not readme.exists():
+            pytest.skip("config/README.md is not there")
+        text = readme.read_text(encoding="utf-8")
+        assert [key for key in sorted(schema_keys(schema)) if f"`{key}`" not in text] == []
+
+    @pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.yaml")), ids=lambda path: path.name)
+    def test_its_schemas_are_schemas(self, path):
+        from jsonschema import Draft202012Validator
+
+        Draft202012Validator.check_schema(yaml.safe_load(path.read_text()))
+
+    def test_its_datasets_can_be_validated_from_any_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        validate(CONFIG, "config", where="here")
+        shutil.copytree(ROOT / "config", tmp_path / "config")
+        assert load_datasets(CONFIG)

@@ -1,0 +1,97 @@
+"""The fingerprint of code: it follows what a script imports, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+from registry.fingerprint import code_files, fingerprint
+
+TREE = {
+    "task/run.py": "import json\nfrom pack import first\nimport pack.dotted\nfrom pack.named import thing\n",
+    "pack/__init__.py": "",
+    "pack/first.py": "def late():\n    from pack.deep import x\n",
+    "pack/deep.py": "import pack.loop\n",
+    "pack/loop.py": "import pack.deep\n",
+    "pack/dotted.py": "",
+    "pack/named.py": "thing = 1\n",
+    "pack/unrelated.py": "",
+    "pack/json.py": "",
+    "task/other.py": "",
+}
+USED = [
+    "task/run.py",
+    "pack/__init__.py",
+    "pack/first.py",
+    "pack/deep.py",
+    "pack/loop.py",
+    "pack/dotted.py",
+    "pack/named.py",
+]
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """A folder scripts/ with the real fingerprint module and a few files that import each other."""
+    for name, text in TREE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "registry").mkdir()
+    for name in ("__init__.py", "fingerprint.py"):
+        shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry")
+    return tmp_path
+
+
+def computed(scripts, *names, of="fingerprint"):
+    """Return what a fresh process computes: results are kept within one."""
+    code = f"from registry.fingerprint import *; print({of}(*{names!r}))"
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=scripts, env={}, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_it_changes_with_every_file_behind_the_script_and_with_no_other(scripts):
+    before = computed(scripts, "task/run.py")
+    for name, text in TREE.items():
+        (scripts / name).write_text(text + "# changed\n")
+        assert (computed(scripts, "task/run.py") != before) == (name in USED), name
+        (scripts / name).write_text(text)
+    assert computed(scripts, "task/run.py") == before
+
+
+def test_it_changes_when_a_file_is_renamed_or_two_swap_their_content(scripts):
+    before = computed(scripts, "task/other.py", "pack/unrelated.py")
+    (scripts / "task" / "other.py").write_text("a = 1\n")
+    one = computed(scripts, "task/other.py", "pack/unrelated.py")
+    (scripts / "task" / "other.py").write_text("")
+    (scripts / "pack" / "unrelated.py").write_text("a = 1\n")
+    assert len({before, one, computed(scripts, "task/other.py", "pack/unrelated.py")}) == 3
+
+
+def test_it_does_not_depend_on_the_place_of_the_checkout_or_the_order_of_scripts(scripts, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(scripts, elsewhere)
+    assert computed(scripts, "task/run.py") == computed(elsewhere, "task/run.py")
+    assert computed(scripts, "task/run.py", "task/other.py") == computed(scripts, "task/other.py", "task/run.py")
+
+
+@pytest.mark.parametrize("line", ["import pack.named", "from pack.named import thing", "from pack import named"])
+def test_every_form_of_import_is_followed(scripts, line):
+    (scripts / "task" / "run.py").write_text(line)
+    files = computed(scripts, "task/run.py", of="code_files")
+    assert "pack/named.py" in files
+    assert "pack/__init__.py" in files
+    assert "pack/first.py" not in files
+
+
+def test_the_real_scripts_lead_to_the_package():
+    names = {path.name for path in code_files("fashion_mnist/process.py")}
+    assert names == {"process.py", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"}
+    assert len(fingerprint("fashion_mnist/process.py")) == 64
+
+
+def test_every_script_of_the_workflow_has_a_fingerprint():
+    for path in sorted((ROOT / "scripts").rglob("*.py")):
+        assert fingerprint(path.relative_to(ROOT / "scripts").as_posix())

@@ -1,0 +1,134 @@
+"""What surrounds a rule's script: its log, its errors, its exit status."""
+
+import errno
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from registry.errors import RegistryError
+from registry.files import atomic_file, atomic_folder, write_json
+from registry.job import job
+
+
+@pytest.fixture(autouse=True)
+def root_logger():
+    """Give the root logger back its handlers, which `job` replaces."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def rule(tmp_path):
+    return SimpleNamespace(log=[str(tmp_path / "logs" / "dataset" / "rule.log")])
+
+
+def run(rule, block):
+    """Run `block` as a rule and return its exit status and its log's lines."""
+    status = 0
+    try:
+        with job(rule):
+            block()
+    except SystemExit as ended:
+        status = ended.code
+    return status, Path(rule.log[0]).read_text(encoding="utf-8").rstrip().splitlines()
+
+
+def fail(error):
+    raise error
+
+
+def test_a_rule_that_ends_well_says_so_in_its_last_line(rule):
+    status, lines = run(rule, lambda: None)
+    assert status == 0
+    assert len(lines) == 1
+    assert lines[0].startswith("done in ")
+    assert lines[0].endswith(" s")
+
+
+def test_prints_logs_and_warnings_all_reach_the_log_in_order(rule, capfd):
+    def block():
+        print("printed")
+        logging.getLogger("anyone").info("logged ä")
+        print("complained", file=sys.stderr)
+        logging.getLogger("anyone").debug("whispered")
+
+    status, lines = run(rule, block)
+    assert (status, lines[:-1]) == (0, ["printed", "logged ä", "complained"])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_log_starts_anew(rule):
+    run(rule, lambda: print("first run"))
+    assert "first run" not in "\n".join(run(rule, lambda: None)[1])
+
+
+def test_a_registry_error_is_one_message_and_no_traceback(rule):
+    status, lines = run(rule, lambda: fail(RegistryError("broken", where="a.csv", hint="mend it")))
+    assert status == 1
+    assert lines == ["error: a.csv: broken", "  what to do: mend it"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), OSError(errno.EACCES, "oh")])
+def test_an_unexpected_error_leaves_its_traceback(rule, error):
+    status, lines = run(rule, lambda: fail(error))
+    assert status == 1
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "in fail" in "\n".join(lines)
+    assert lines[-1].startswith(type(error).__name__)
+    assert not any(line.startswith("done in") for line in lines)
+
+
+def test_an_interrupt_is_not_swallowed(rule):
+    with pytest.raises(KeyboardInterrupt), job(rule):
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a file system of 64 KiB, on which logs and outputs lie side by side."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("needs the command mount")
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount a tmpfs: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def write_file(folder):
+    with atomic_file(folder / "out") as partial:
+        partial.write_bytes(bytes(1_000_000))
+
+
+def write_parquet(folder):
+    with atomic_folder(folder / "out") as partial, pq.ParquetWriter(partial / "t.parquet", TABLE.schema) as writer:
+        writer.write_table(TABLE)
+
+
+def write_text(folder):
+    write_json(folder / "out", ["x" * 1_000_000])
+
+
+TABLE = pa.table({"a": pa.array(range(200_000))})
+
+
+@pytest.mark.parametrize("write", [write_file, write_parquet, write_text])
+def test_a_full_disk_is_one_clear_message_and_leaves_nothing(full_disk, write):
+    rule = SimpleNamespace(log=[str(full_disk / "logs" / "rule.log")])
+    status, lines = run(rule, lambda: write(full_disk))
+    assert status == 1
+    assert lines[0].startswith("error: no space left on ")
+    assert lines[1:] == ["  what to do: free some space and run the same command again"]
+    assert [path.name for path in full_disk.iterdir()] == ["logs"]

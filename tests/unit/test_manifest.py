@@ -1,0 +1,219 @@
+"""The manifest: ids, hashes and digests that follow the values and nothing else."""
+
+import hashlib
+import json
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from registry.canonical import canonical
+from registry.errors import RegistryError
+from registry.manifest import SCHEMA, positions, write_manifest
+
+DATASET = {
+    "name": "dataset",
+    "source": "samples",
+    "contract": {"columns": {"text": {"dtype": "string"}, "label": {"dtype": "int64", "min": 0}}, "rows": {}},
+}
+COUNT = 50
+TEXTS = [f"text {number} ä" for number in range(COUNT)]
+LABELS = [number % 3 for number in range(COUNT)]
+PICTURE = pa.list_(pa.list_(pa.uint8(), 2), 2)
+
+
+def table(texts=TEXTS, labels=LABELS):
+    return pa.table({"text": pa.array(texts, pa.string()), "label": pa.array(labels, pa.int64())})
+
+
+def with_contract(schema):
+    """A dataset whose contract takes any of the schemas used here."""
+    dtypes = {"int64": "int64", "uint8": "uint8", "double": "float64"}
+    columns = {field.name: {"dtype": dtypes.get(str(field.type), "string")} for field in schema}
+    for field in schema:
+        if field.type == PICTURE:
+            columns[field.name] = {"dtype": "uint8", "shape": [2, 2]}
+    return {**DATASET, "contract": {"columns": columns, "rows": {}}}
+
+
+def make(path, splits, *, rows=COUNT, inputs=("text",), dataset=None):
+    """Write a manifest of {split: table} in batches of `rows` and return the Manifest."""
+    schema = next(iter(splits.values())).schema
+    with write_manifest(path, dataset or with_contract(schema), schema) as manifest:
+        for split, content in splits.items():
+            for batch in content.to_batches(max_chunksize=rows):
+                start = manifest.num_samples.get(split, 0)
+                keys = positions("file", start, batch.num_rows)
+                manifest.add(split, batch, inputs=batch.select(list(inputs)), keys=keys)
+    return manifest
+
+
+def reread(content, path, rows=COUNT, **options):
+    pq.write_table(content, path, **options)
+    with pq.ParquetFile(path) as file:
+        return pa.Table.from_batches(list(file.iter_batches(batch_size=rows)))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return make(tmp_path / "plain.parquet", {"train": table()})
+
+
+def test_one_row_a_sample_in_order(tmp_path):
+    make(tmp_path / "m.parquet", {"train": table(), "val": table(["a"], [1])}, rows=7)
+    written = pq.read_table(tmp_path / "m.parquet")
+    assert written.schema.remove_metadata() == SCHEMA
+    assert written["key"].to_pylist() == [f"file:{number}" for number in range(COUNT)] + ["file:0"]
+    assert written["split"].to_pylist() == ["train"] * COUNT + ["val"]
+    assert {len(identity) for name in ("sample_id", "input_id") for identity in written[name].to_pylist()} == {16}
+
+
+def test_ids_are_the_hash_of_the_canonical_values(tmp_path):
+    make(tmp_path / "m.parquet", {"train": table(["a", "b"], [1, 2])})
+    written = pq.read_table(tmp_path / "m.parquet")
+    text, label = canonical(pa.array(["a", "b"])), canonical(pa.array([1, 2]))
+    for row in range(2):
+        assert written["sample_id"][row].as_py() == hashlib.sha256(text[row] + label[row]).digest()[:16]
+        assert written["input_id"][row].as_py() == hashlib.sha256(text[row]).digest()[:16]
+
+
+def test_input_ids_do_not_depend_on_other_columns(tmp_path):
+    make(tmp_path / "one.parquet", {"train": table()})
+    make(tmp_path / "other.parquet", {"train": table(labels=[0] * COUNT)})
+    make(
+        tmp_path / "more.parquet", {"train": table().append_column("more", [LABELS]).select(["more", "label", "text"])}
+    )
+    one, other, more = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "other", "more"))
+    assert one["input_id"] == other["input_id"] == more["input_id"]
+    assert one["sample_id"] != other["sample_id"]
+    assert one["sample_id"] != more["sample_id"]
+
+
+@pytest.mark.parametrize("rows", [1, 7, COUNT])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "none"},
+        {"compression": "zstd", "row_group_size": 3},
+        {"compression": "gzip", "use_dictionary": False, "data_page_version": "2.0"},
+        {"store_schema": False},
+    ],
+    ids=str,
+)
+def test_the_content_hash_ignores_how_parquet_stores_it(tmp_path, plain, options, rows):
+    again = make(tmp_path / "m.parquet", {"train": reread(table(), tmp_path / "t.parquet", rows, **options)}, rows=rows)
+    assert again.content_hash == plain.content_hash
+    assert again.digests == plain.digests
+
+
+def test_the_content_hash_ignores_arrow_types_of_one_meaning(tmp_path, plain):
+    for dtype in (pa.large_string(), pa.string_view()):
+        schema = pa.schema([("text", dtype), ("label", pa.int64())])
+        assert make(tmp_path / "m.parquet", {"train": table().cast(schema)}).content_hash == plain.content_hash
+
+
+def test_the_content_hash_ignores_that_polars_wrote_it(tmp_path, plain):
+    pl.from_arrow(table()).write_parquet(tmp_path / "t.parquet")
+    assert (
+        make(tmp_path / "m.parquet", {"train": pq.read_table(tmp_path / "t.parquet")}).content_hash
+        == plain.content_hash
+    )
+
+
+def test_pictures_keep_their_hash_in_polars_and_in_slices(tmp_path):
+    pictures = [[[number, 1], [2, 3]] for number in range(COUNT)]
+    content = pa.table({"text": TEXTS, "image": pa.array(pictures, PICTURE)})
+    one = make(tmp_path / "m.parquet", {"train": content}, inputs=["image"])
+    pl.from_arrow(content).write_parquet(tmp_path / "t.parquet")
+    by_polars = make(tmp_path / "m.parquet", {"train": pq.read_table(tmp_path / "t.parquet")}, inputs=["image"])
+    sliced = make(
+        tmp_path / "m.parquet", {"train": pa.concat_tables([content, content])[COUNT // 2 :][COUNT // 2 :]}, rows=7
+    )
+    assert one.content_hash == by_polars.content_hash == sliced.content_hash
+
+
+CHANGES = {
+    "one value": {"train": table(labels=[*LABELS[:-1], LABELS[-1] + 1])},
+    "one null": {"train": table(texts=[*TEXTS[:-1], None])},
+    "two rows swapped": {"train": table().take([1, 0, *range(2, COUNT)])},
+    "one row less": {"train": table()[:-1]},
+    "one row twice": {"train": pa.concat_tables([table(), table()[-1:]])},
+    "another split": {"val": table()},
+    "a row in another split": {"train": table()[:-1], "val": table()[-1:]},
+    "another column name": {"train": table().rename_columns(["text", "class"])},
+    "another dtype": {"train": table().cast(pa.schema([("text", pa.string()), ("label", pa.uint8())]))},
+    "columns in another order": {"train": table().select(["label", "text"])},
+    "one column more": {"train": table().append_column("more", [LABELS])},
+    "one column less": {"train": table().select(["text"])},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_content_hash_sees_every_change_of_content(tmp_path, plain, change):
+    dataset = with_contract(next(iter(CHANGES[change].values())).schema)
+    dataset["contract"]["columns"]["text"]["nullable"] = True
+    assert make(tmp_path / "m.parquet", CHANGES[change], dataset=dataset).content_hash != plain.content_hash
+
+
+def test_the_content_hash_ignores_inputs_and_keys(tmp_path, plain):
+    assert make(tmp_path / "m.parquet", {"train": table()}, inputs=["label"]).content_hash == plain.content_hash
+
+
+def test_digests_tell_which_column_of_which_split_changed(tmp_path):
+    one = make(tmp_path / "m.parquet", {"train": table(), "val": table()}).digests
+    changed = [*LABELS[:-1], LABELS[-1] + 1]
+    other = make(tmp_path / "m.parquet", {"train": table(), "val": table(labels=changed)}).digests
+    differ = {(split, name) for split in one for name in one[split] if one[split][name] != other[split][name]}
+    assert differ == {("val", "label")}
+    assert one["train"]["label"] == hashlib.sha256(b"".join(canonical(pa.array(LABELS)))).hexdigest()
+
+
+def test_the_file_itself_tells_schema_digests_and_content_hash(tmp_path):
+    manifest = make(tmp_path / "m.parquet", {"train": table(), "val": table()[:5]})
+    stored = pq.read_metadata(tmp_path / "m.parquet").metadata
+    assert json.loads(stored[b"registry.schema"]) == [
+        {"name": "text", "type": "string"},
+        {"name": "label", "type": "int64"},
+    ]
+    assert json.loads(stored[b"registry.digests"]) == manifest.digests
+    assert stored[b"registry.content_hash"].decode() == manifest.content_hash
+    assert manifest.content_hash.startswith("sha256:")
+    assert manifest.num_samples == {"train": COUNT, "val": 5}
+    assert pl.read_parquet_metadata(tmp_path / "m.parquet")["registry.content_hash"] == manifest.content_hash
+
+
+def test_equal_data_makes_equal_bytes(tmp_path, plain):
+    make(tmp_path / "again.parquet", {"train": table()})
+    assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "plain.parquet").read_bytes()
+
+
+def test_the_verdict_is_there_once_the_contract_holds(tmp_path, plain):
+    assert plain.verdict == {"passed": True, "columns": ["text", "label"], "rows": {}}
+
+
+@pytest.mark.parametrize("error", [RegistryError, KeyboardInterrupt])
+def test_a_broken_contract_or_block_writes_nothing_and_keeps_the_old(tmp_path, error):
+    (tmp_path / "m.parquet").write_text("old")
+    with pytest.raises(error), write_manifest(tmp_path / "m.parquet", DATASET, table().schema) as manifest:
+        batch = table(labels=[-1] * COUNT).to_batches()[0]
+        manifest.add("train", batch, inputs=batch.select(["text"]), keys=positions("file", 0, COUNT))
+        if error is KeyboardInterrupt:
+            raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
+    assert (tmp_path / "m.parquet").read_text() == "old"
+
+
+@pytest.mark.parametrize("keys", [["a"], ["a"] * 51])
+def test_keys_must_match_the_rows(tmp_path, keys):
+    batch = table().to_batches()[0]
+    with (
+        pytest.raises((ValueError, pa.ArrowInvalid)),
+        write_manifest(tmp_path / "m", DATASET, table().schema) as manifest,
+    ):
+        manifest.add("train", batch, inputs=batch.select(["text"]), keys=keys)
+    assert not any(tmp_path.iterdir())
+
+
+def test_positions_name_the_file_and_count_from_where_it_starts():
+    assert positions("a.gz", 5, 2) == ["a.gz:5", "a.gz:6"]

@@ -1,0 +1,92 @@
+"""metadata.json: the facts of the data, in the one shape that its schema fixes."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from registry.errors import RegistryError
+from registry.metadata import write_metadata
+
+DATASET = {
+    "name": "some-data",
+    "source": "samples",
+    "about": {"title": "Some dätä", "description": "For tests", "license": "MIT", "homepage": "https://example.org"},
+    "params": {"secret": "not a fact of the data"},
+}
+MANIFEST = SimpleNamespace(
+    schema=[{"name": "text", "type": "string"}, {"name": "label", "type": "int64"}],
+    num_samples={"train": 3, "val": 1},
+    content_hash="sha256:" + "a" * 64,
+)
+METRICS = {"train": {"length_mean": 1.5}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a metadata.json and read it back."""
+
+    def write(dataset=DATASET, manifest=MANIFEST, **facts):
+        write_metadata(tmp_path / "metadata.json", dataset, manifest, **facts)
+        return json.loads((tmp_path / "metadata.json").read_text(encoding="utf-8"))
+
+    return write
+
+
+def test_it_joins_what_config_manifest_and_script_know(write):
+    found = write(
+        features={"label": {"classes": ["a", "b"]}},
+        splits={"train": {"class_distribution": {"a": 1, "b": 2}}},
+        metrics=METRICS,
+    )
+    assert found == {
+        "dataset": {"name": "some-data", **DATASET["about"]},
+        "schema": {"features": {"text": {"dtype": "string"}, "label": {"dtype": "int64", "classes": ["a", "b"]}}},
+        "splits": {
+            "train": {"num_samples": 3, "class_distribution": {"a": 1, "b": 2}},
+            "val": {"num_samples": 1},
+        },
+        "metrics": METRICS,
+        "content_hash": MANIFEST.content_hash,
+    }
+    assert list(found) == ["dataset", "schema", "splits", "metrics", "content_hash"]
+    assert list(found["schema"]["features"]) == ["text", "label"]
+
+
+def test_the_same_facts_make_the_same_bytes(write, tmp_path):
+    write(metrics=METRICS)
+    once = (tmp_path / "metadata.json").read_bytes()
+    write({**DATASET, "source": "upstream", "params": {}}, metrics=METRICS)
+    assert (tmp_path / "metadata.json").read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    "facts", [{"metrics": METRICS}, {"statistics": {"features": {}}}, {"summary": {"num_samples": 4}}]
+)
+def test_any_one_kind_of_measure_will_do(write, facts):
+    assert write(**facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, r"\(top level\): "),
+        ({"metrics": {"train": {"mean": "high"}}}, "metrics.train.mean: 'high' is not of type 'number'"),
+        ({"metrics": METRICS, "created": "today"}, r"\(top level\): .*'created' was unexpected"),
+        ({"metrics": METRICS, "splits": {"train": {"host": "x"}}}, "splits.train: .*'host' was unexpected"),
+        ({"metrics": METRICS, "features": {"label": {"classes": [0, 1]}}}, "schema.features.label.classes.0: 0"),
+        ({"statistics": {"features": {"a": {"mean": 1.0}}}}, "statistics.features.a: 'std' is a required property"),
+        ({"summary": {"quality_distribution": {"3": -1}}}, "summary.quality_distribution.3: -1"),
+    ],
+)
+def test_what_the_schema_forbids_is_named_and_not_written(write, tmp_path, facts, words):
+    with pytest.raises(RegistryError, match=f"metadata.json: not valid:\n  {words}"):
+        write(**facts)
+    assert not any(tmp_path.iterdir())
+
+
+def test_nan_is_not_written(write, tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write(metrics={"train": {"mean": math.nan}})
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,109 @@
+"""The picture of a dataset's distributions."""
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from conftest import ROOT
+from shared.overview import distributions, draw
+
+ABOUT = {"name": "some-data", "title": "Some data"}
+METADATA = {
+    "per-split": {
+        "dataset": ABOUT,
+        "splits": {
+            "train": {"num_samples": 6, "class_distribution": {"cat": 1234, "dog": 2}},
+            "val": {"num_samples": 3, "class_distribution": {"dog": 3}},
+        },
+    },
+    "one-split": {"dataset": ABOUT, "splits": {"train": {"num_samples": 6, "class_distribution": {"cat": 1}}}},
+    "in-the-summary": {
+        "dataset": ABOUT,
+        "splits": {"all": {"num_samples": 5}},
+        "summary": {"num_samples": 5, "quality_distribution": {"3": 2, "8": 3}, "type_distribution": {"0": 5}},
+    },
+    "none": {"dataset": ABOUT, "splits": {"train": {"num_samples": 6}, "test": {"num_samples": 2}}},
+    "empty": {"dataset": ABOUT, "splits": {"train": {"num_samples": 6, "class_distribution": {}}}},
+    "zeros": {"dataset": ABOUT, "splits": {"train": {"num_samples": 6, "class_distribution": {"cat": 0, "dog": 0}}}},
+}
+ODD = [
+    "<script>alert(1)</script>",
+    "a & b",
+    "$x^2$",
+    "$",
+    "100 %",
+    '"quoted"',
+    "ä 日本",
+    "_hidden",
+    "a\\b",
+    "{brace}",
+    "",
+]
+
+
+def texts(path):
+    """Every text in an SVG, unescaped; that it parses is part of the test."""
+    return ["".join(node.itertext()) for node in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize(
+    ("name", "charts"),
+    [
+        ("per-split", {"class": {"train": {"cat": 1234, "dog": 2}, "val": {"dog": 3}}}),
+        ("in-the-summary", {"quality": {"": {"3": 2, "8": 3}}, "type": {"": {"0": 5}}}),
+        ("none", {"samples": {"": {"train": 6, "test": 2}}}),
+    ],
+)
+def test_every_distribution_becomes_a_chart(name, charts):
+    assert distributions(METADATA[name]) == charts
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, name):
+    draw(METADATA[name], tmp_path / "figure.svg")
+    shown = texts(tmp_path / "figure.svg")
+    assert "Some data" in shown
+    for title, series in distributions(METADATA[name]).items():
+        assert title in shown
+        assert {label for counts in series.values() for label in counts} <= set(shown)
+        if len(series) > 1:
+            assert set(series) <= set(shown)
+    assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
+
+
+def test_bars_carry_their_numbers(tmp_path):
+    draw(METADATA["per-split"], tmp_path / "figure.svg")
+    assert {"1,234", "2", "3"} <= set(texts(tmp_path / "figure.svg"))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_text_from_data_is_text_and_nothing_else(tmp_path):
+    metadata = {
+        "dataset": {"name": "odd", "title": "$a$ <b> & c"},
+        "splits": {
+            "train": {"num_samples": 1, "class_distribution": dict.fromkeys(ODD, 1)},
+            "<val> $1$": {"num_samples": 1, "class_distribution": {"a & b": 1}},
+        },
+    }
+    draw(metadata, tmp_path / "figure.svg")
+    assert {"$a$ <b> & c", "<val> $1$", *filter(None, ODD)} <= set(texts(tmp_path / "figure.svg"))
+    assert "<script" not in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+
+
+def test_equal_metadata_makes_equal_bytes_in_any_process_at_any_time(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from shared.overview import draw;"
+        f"draw({METADATA['per-split']!r}, Path(sys.argv[1]))"
+    )
+    for name in ("one.svg", "two.svg"):
+        draw(METADATA["per-split"], tmp_path / name)
+    subprocess.run([sys.executable, "-c", code, tmp_path / "three.svg"], cwd=ROOT / "scripts", check=True)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_other_datasets_make_other_ids(tmp_path):
+    draw(METADATA["one-split"], tmp_path / "one.svg")
+    draw({**METADATA["one-split"], "dataset": {**ABOUT, "name": "other"}}, tmp_path / "two.svg")
+    assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()

@@ -1,0 +1,107 @@
+"""The table that ends a run."""
+
+import json
+import os
+
+import pytest
+
+from registry.summary import outcome, print_summary
+
+STARTED = 1_000_000.0
+
+
+def complete(root, name, *, at=STARTED + 10, rows=1234, path="processed"):
+    folder = root / "data" / name
+    (folder / path).mkdir(parents=True)
+    splits = {"train": {"num_samples": rows - 34}, "val": {"num_samples": 34}}
+    (folder / "metadata.json").write_text(json.dumps({"splits": splits}))
+    (folder / "provenance.json").write_text(json.dumps({"data": {"path": path, "bytes": 5_600_000}}))
+    (folder / "manifest.parquet").touch()
+    os.utime(folder / "provenance.json", (at, at))
+
+
+def log(root, name, rule, text, *, at=STARTED + 5):
+    path = root / "logs" / name / f"{rule}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (at, at))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository after a run: built, same, half-done, broken and new-data."""
+    complete(tmp_path, "built")
+    log(tmp_path, "built", "download", "fetching ä\ndone in 1.5 s\n")
+    log(tmp_path, "built", "process", "done in 2.0 s\n")
+    complete(tmp_path, "same", at=STARTED - 10, path="questions.csv")
+    log(tmp_path, "same", "process", "error: broken\n", at=STARTED - 20)
+    complete(tmp_path, "half-done")
+    (tmp_path / "data" / "half-done" / "manifest.parquet").unlink()
+    complete(tmp_path, "broken", at=STARTED - 10)
+    log(tmp_path, "broken", "analyze", "done in 1.0 s\n")
+    log(tmp_path, "broken", "process", "error: broken\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "hint"),
+    [
+        ("built", "built", None),
+        ("same", "up to date", None),
+        ("half-done", "incomplete", "snakemake --cores all half_done"),
+        ("new-data", "incomplete", "snakemake --cores all new_data"),
+        ("broken", "failed", "logs/broken/process.log"),
+    ],
+)
+def test_a_dataset_is_judged_by_the_files_it_left(root, name, state, hint):
+    found = outcome(name, since=STARTED, root=root)
+    assert found.state == state
+    assert (hint is None and found.hint is None) or hint in found.hint
+
+
+def test_what_is_complete_has_its_rows_bytes_and_seconds(root):
+    found = outcome("built", since=STARTED, root=root)
+    assert (found.rows, found.size, found.seconds) == (1234, 5_600_000, 3.5)
+
+
+def test_what_is_not_known_stays_open(root):
+    assert outcome("same", since=STARTED, root=root).seconds is None
+    found = outcome("new-data", since=STARTED, root=root)
+    assert (found.rows, found.size, found.seconds) == (None, None, None)
+
+
+@pytest.mark.parametrize("missing", ["metadata.json", "provenance.json", "manifest.parquet", "processed"])
+def test_without_any_one_of_its_parts_a_dataset_is_incomplete(root, missing):
+    path = root / "data" / "built" / missing
+    path.rmdir() if path.is_dir() else path.unlink()
+    assert outcome("built", since=STARTED, root=root).state == "incomplete"
+
+
+@pytest.mark.parametrize("text", ["", "{", "<<<<<<< HEAD\n", "[]", "{}"])
+@pytest.mark.parametrize("name", ["metadata.json", "provenance.json"])
+def test_a_file_that_somebody_broke_is_incomplete_too(root, name, text):
+    (root / "data" / "built" / name).write_text(text)
+    assert outcome("built", since=STARTED, root=root).state == "incomplete"
+
+
+def test_the_table_has_a_row_for_each_dataset_and_tells_what_to_do(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    print_summary(["built", "same", "half-done", "broken", "new-data"], since=STARTED)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = {line.split()[0]: line.split() for line in shown.err.splitlines() if line.strip() and " is " not in line}
+    assert lines["built"] == ["built", "1,234", "5.6", "MB", "3.5", "s", "built"]
+    assert lines["same"] == ["same", "1,234", "5.6", "MB", "up", "to", "date"]
+    assert lines["half-done"] == ["half-done", "incomplete"]
+    assert lines["broken"] == ["broken", "failed"]
+    assert lines["new-data"] == ["new-data", "incomplete"]
+    for hint in ("logs/broken/process.log", "half_done", "new_data"):
+        assert hint in shown.err
+
+
+def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
+    name = "opencloudhub-readmes-rag-evaluation"
+    complete(root, name)
+    monkeypatch.chdir(root)
+    print_summary([name], since=STARTED)
+    assert name in capsys.readouterr().err
