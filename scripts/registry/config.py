@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -10,6 +11,7 @@ from registry.errors import RegistryError
 from registry.schema import validate
 
 SAMPLES = "data/samples"
+NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -19,10 +21,20 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish)}
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(keys)) < len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file; a missing or malformed one is a RegistryError that says where."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
         raise RegistryError("no such file", where=path) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -46,15 +58,34 @@ def parse_checksums(text: str, *, where: object) -> dict[str, str]:
     return {match[2]: match[1] for match in matches}
 
 
-def _check_names(names: list[str]) -> None:
-    for name in names:
-        for other in names:
-            if name.startswith(f"{other}-v"):
-                raise RegistryError(
-                    f"the name would be mistaken for a version tag of {other}",
-                    where=f"config/datasets/{name}.yaml",
-                    hint=f"choose a name that does not start with {other}-v",
-                )
+def _check_name(name: str, names: list[str]) -> None:
+    where = f"config/datasets/{name}.yaml"
+    if not re.fullmatch(NAME, name) or name == Path(SAMPLES).name:
+        raise RegistryError(
+            "the file's name is no name for a dataset",
+            where=where,
+            hint=f"use lower-case words joined by hyphens, and not {Path(SAMPLES).name}",
+        )
+    for other in names:
+        if name.startswith(f"{other}-v"):
+            raise RegistryError(
+                f"the name would be mistaken for a version tag of {other}",
+                where=where,
+                hint=f"choose a name that does not start with {other}-v",
+            )
+
+
+def _check_mirror(mirror: str | None) -> None:
+    try:
+        usable = bool(mirror) and not urlsplit(mirror).query
+    except ValueError:
+        usable = False
+    if not usable:
+        raise RegistryError(
+            "source is mirror, but mirror names no folder or URL (without a query)",
+            where="config/config.yaml and --config",
+            hint="add it, for example: --config source=mirror mirror=PATH",
+        )
 
 
 def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict[str, Any]]:
@@ -70,7 +101,8 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict
         validate(dataset, "dataset", where=f"config/datasets/{path.name}")
         source = config["source"] if "sources" in dataset else "generated"
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset
-    _check_names(list(datasets))
+    for name in datasets:
+        _check_name(name, list(datasets))
     unknown = [name for name in selected(config, datasets) if name not in datasets]
     if unknown:
         raise RegistryError(
@@ -78,13 +110,8 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict
             where="config/config.yaml and --config",
             hint=f"choose from: {', '.join(datasets)}",
         )
-    modes = {datasets[name]["source"] for name in selected(config, datasets)}
-    if "mirror" in modes and not config["mirror"]:
-        raise RegistryError(
-            "source is mirror, but mirror names no folder or URL",
-            where="config/config.yaml and --config",
-            hint="add it, for example: --config source=mirror mirror=PATH",
-        )
+    if any(datasets[name]["source"] == "mirror" for name in selected(config, datasets)):
+        _check_mirror(config["mirror"])
     return datasets
 
 

@@ -1,5 +1,6 @@
 """Check samples against a dataset's contract, with pandera, and report every breach at once."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandera.polars as pa
@@ -49,6 +50,21 @@ def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None, str]:
     return low, high, f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
 
 
+@dataclass
+class _Breach:
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, case: str) -> None:
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(repr(case[:80]))
+
+    def __str__(self) -> str:
+        more = f" and {self.count - EXAMPLES:,} more" if self.count > EXAMPLES else ""
+        return ", ".join(self.examples) + more
+
+
 class Contract:
     """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`."""
 
@@ -59,7 +75,7 @@ class Contract:
         self._schema = pa.DataFrameSchema(
             {name: _column(spec) for name, spec in self._spec["columns"].items()}, strict=True, ordered=True
         )
-        self._breaches: dict[tuple[str, str, str], list[str]] = {}
+        self._breaches: dict[tuple[str, str, str], _Breach] = {}
 
     def check(self, split: str, batch: pyarrow.RecordBatch) -> None:
         """Note every column and value of a batch that breaks the contract."""
@@ -67,8 +83,12 @@ class Contract:
             self._schema.validate(pl.from_arrow(batch), lazy=True)
         except SchemaErrors as errors:
             for case in errors.failure_cases.iter_rows(named=True):
-                place = (split, case["column"] or "columns", case["check"])
-                self._breaches.setdefault(place, []).append(str(case["failure_case"]))
+                self._note(split, case["column"] or "columns", case["check"], str(case["failure_case"]))
+
+    def _note(self, split: str, place: str, rule: str, *cases: str) -> None:
+        breach = self._breaches.setdefault((split, place, rule), _Breach())
+        for case in cases:
+            breach.add(case)
 
     def check_splits(self, samples: pl.DataFrame) -> None:
         """Note wrong row counts, and inputs that occur twice; `samples` is the manifest's input_id, key and split."""
@@ -77,9 +97,9 @@ class Contract:
             low, high, words = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
             if found < low or (high is not None and found > high):
-                self._breaches[(split, "rows", f"expected {words}")] = [f"{found:,}"]
+                self._note(split, "rows", f"expected {words}", f"{found:,}")
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
-            self._breaches[("all", "splits", f"expected {', '.join(self._rows)}")] = sorted(unexpected)
+            self._note("all", "splits", f"expected {', '.join(self._rows)}", *sorted(unexpected))
         if self._spec.get("disjoint"):
             leaks = samples.group_by("input_id").agg("key", "split").filter(pl.col("split").list.n_unique() > 1)
             self._note_twins("in two splits", leaks)
@@ -90,7 +110,7 @@ class Contract:
     def _note_twins(self, what: str, twins: pl.DataFrame) -> None:
         if not twins.is_empty():
             keys = sorted(" = ".join(sorted(keys)) for keys in twins["key"].to_list())
-            self._breaches[("all", "inputs", f"none {what}")] = keys
+            self._note("all", "inputs", f"none {what}", *keys)
 
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
@@ -98,11 +118,9 @@ class Contract:
             return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
                 rule: True for rule in ("disjoint", "unique") if self._spec.get(rule)
             }
-        lines = []
-        for (split, place, rule), cases in self._breaches.items():
-            examples = ", ".join(repr(case[:80]) for case in cases[:EXAMPLES])
-            more = f" and {len(cases) - EXAMPLES:,} more" if len(cases) > EXAMPLES else ""
-            lines.append(f"    {split}: {place}: {rule}: found {examples}{more}")
+        lines = [
+            f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()
+        ]
         raise RegistryError(
             "the contract is broken:\n" + "\n".join(lines),
             where=self._dataset,

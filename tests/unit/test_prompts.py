@@ -1,0 +1,195 @@
+"""Prompts from a file, and from a real MLflow server."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.errors import RegistryError
+from registry.prompts import prompt_reference, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONS = {"name": "caption", "version": 2, "registry": "file"}
+MLFLOW = OPTIONS | {"registry": "mlflow"}
+TEXT = "Say what you see.\nBe {{brief}}, ein Röntgenbild 🩻"
+START = 120
+"""Seconds that a server may take to answer."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path, f"name: caption\nversion: 2\ntext: {TEXT!r}\n".replace("'", '"'))
+    return tmp_path
+
+
+def write(root: Path, content: str) -> None:
+    folder = root / "config" / "prompts"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "caption.yaml").write_text(content, encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [OPTIONS, MLFLOW])
+def test_from_the_file(root, options, caplog):
+    caplog.set_level("INFO")
+    assert resolve(prompt_reference(options, {}, root)) == {
+        "prompt_name": "caption",
+        "prompt_version": 2,
+        "prompt_uri": "config/prompts/caption.yaml",
+        "prompt_text": TEXT,
+    }
+    assert "no MLflow server is asked" in caplog.text
+
+
+def test_an_address_alone_asks_no_server(root):
+    reference = prompt_reference(OPTIONS, {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, root)
+    assert resolve(reference)["prompt_text"] == TEXT
+
+
+def test_mlflow_is_chosen_without_a_file(tmp_path):
+    assert prompt_reference(MLFLOW, {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, tmp_path) == {
+        "prompt_name": "caption",
+        "prompt_version": 2,
+        "prompt_uri": "prompts:/caption/2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "not a prompt"),
+        ("", "not a prompt"),
+        ("name: caption\nversion: 2\n", "not a prompt"),
+        ("name: caption\nversion: two\ntext: t\n", "not a prompt"),
+        ("name: caption\nversion: true\ntext: t\n", "not a prompt"),
+        ("name: caption\nversion: 2\ntext: [t]\n", "not a prompt"),
+        ("name: caption\nversion: 2\ntext: t\nmore: m\n", "not a prompt"),
+        ("name: caption\nversion: 2\ntext: '  '\n", "empty"),
+        ("name: caption\nversion: 1\ntext: t\n", "holds caption version 1, not caption version 2"),
+        ("name: other\nversion: 2\ntext: t\n", "holds other version 2, not caption version 2"),
+        ("name: [", "not valid YAML"),
+    ],
+)
+def test_a_bad_file(tmp_path, content, message):
+    write(tmp_path, content)
+    with pytest.raises(RegistryError, match=message) as caught:
+        prompt_reference(OPTIONS, {}, tmp_path)
+    assert str(caught.value).partition(":")[0].endswith("config/prompts/caption.yaml")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(RegistryError, match="no such file"):
+        prompt_reference(OPTIONS, {}, tmp_path)
+
+
+def test_an_unknown_registry(root):
+    with pytest.raises(RegistryError, match="registry is MLflow, not file or mlflow"):
+        prompt_reference(OPTIONS | {"registry": "MLflow"}, {}, root)
+
+
+def test_rules_can_look_a_prompt_up_without_loading_mlflow():
+    code = "import sys, registry.prompts; sys.exit('mlflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "scripts")}, check=True)
+
+
+def test_the_prompt_of_radiology_mini_is_sound():
+    from registry.config import read_yaml
+
+    options = read_yaml(ROOT / "config/datasets/radiology-mini.yaml")["params"]["prompt"]
+    assert resolve(prompt_reference(options, {}, ROOT))["prompt_text"]
+
+
+def failure(monkeypatch: pytest.MonkeyPatch, address: str, uri: str = "prompts:/caption/2") -> str:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RegistryError) as caught:
+        resolve({"prompt_name": "caption", "prompt_version": 2, "prompt_uri": uri})
+    assert uri in str(caught.value) or "MLFLOW_TRACKING_URI" in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_mlflow_the_error_names_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", None)
+    assert "needs the package mlflow-skinny" in failure(monkeypatch, "http://127.0.0.1:9")
+
+
+def test_an_address_that_is_no_server(monkeypatch):
+    assert "not the address of a server" in failure(monkeypatch, "sqlite:///mlflow.db")
+
+
+def test_an_unreachable_server(monkeypatch):
+    pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
+    message = failure(monkeypatch, f"http://somebody:secret@127.0.0.1:{free_port()}")
+    assert "MLflow does not give it" in message
+    assert "secret" not in message
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server, run by the mlflow executable that the variable MLFLOW_BIN names."""
+    pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
+    executable = os.environ.get("MLFLOW_BIN")
+    if not executable:
+        pytest.skip("needs a real MLflow server: set MLFLOW_BIN to an mlflow executable of another environment")
+    folder = tmp_path_factory.mktemp("mlflow")
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    command = [shutil.which(executable), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder)]
+    with (folder / "log").open("w") as log:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "MLFLOW_DISABLE_TELEMETRY": "true"}
+        server = subprocess.Popen(
+            command + stores, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True
+        )
+    try:
+        for _ in range(START * 5):
+            if server.poll() is None and answers(address):
+                break
+            time.sleep(0.2)
+        else:
+            pytest.fail(f"no MLflow server in {START} s:\n{(folder / 'log').read_text()}")
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def test_from_a_real_server(mlflow_server, monkeypatch, tmp_path):
+    from mlflow.genai import register_prompt
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    register_prompt("caption", "the first text")
+    register_prompt("caption", TEXT)
+    register_prompt("chat", [{"role": "user", "content": "hello"}])
+
+    assert resolve(prompt_reference(MLFLOW, os.environ, tmp_path)) == {
+        "prompt_name": "caption",
+        "prompt_version": 2,
+        "prompt_uri": "prompts:/caption/2",
+        "prompt_text": TEXT,
+    }
+    assert resolve(prompt_reference(MLFLOW | {"version": 1}, os.environ, tmp_path))["prompt_text"] == "the first text"
+    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_server, "prompts:/caption/3")
+    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_server, "prompts:/unknown/1")
+    assert "no text" in failure(monkeypatch, mlflow_server, "prompts:/chat/1")
