@@ -26,7 +26,7 @@ lint: .venv/test
 	ruff check
 	snakefmt --check workflow
 	snakemake --lint
-	check-jsonschema --check-metaschema workflow/schemas/*.yaml
+	check-jsonschema --check-metaschema workflow/schemas/*.yaml scripts/*/params.schema.yaml
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
 bench: .venv/test

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from registry.charts import draw_distributions
 from registry.job import job
 from registry.manifest import positions, write_manifest
 from registry.metadata import write_metadata
@@ -44,11 +45,11 @@ def analyze(
             dropped = set(report["dropped"][split])
             keys = positions(ORIGINS[split], 0, table.height + len(dropped))
             kept = [key for position, key in enumerate(keys) if position not in dropped]
-            manifest.add(split, batch, inputs=batch.select(["text"]), keys=kept)
+            manifest.add(split, batch, inputs=["text"], keys=kept)
             metrics[split] = text_metrics(table["text"])
             splits[split] = {"class_distribution": dict.fromkeys(classes, 0) | counts(table["label"])}
     summary = {"found": report["found"], "dropped": {split: len(rows) for split, rows in report["dropped"].items()}}
-    write_metadata(
+    metadata = write_metadata(
         output.metadata,
         dataset,
         manifest,
@@ -59,6 +60,7 @@ def analyze(
     )
     data = files["train"].parents[1]
     write_provenance(output.provenance, dataset, manifest, data=data, sources=sources, code=code)
+    draw_distributions(metadata, output.overview)
 
 
 if __name__ == "__main__":

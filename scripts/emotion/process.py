@@ -14,6 +14,7 @@ from registry.tables import read_parquet, write_parquet
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.string())])
 EXAMPLES = 3
+"""Rows of a kind that an error names."""
 
 
 def find_problems(samples: pl.DataFrame, num_classes: int) -> dict[str, pl.Series]:
@@ -36,21 +37,22 @@ def find_problems(samples: pl.DataFrame, num_classes: int) -> dict[str, pl.Serie
 def clean(samples: pl.DataFrame, options: Mapping[str, Any]) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return the samples that the policies in `options` leave, and what was found and dropped.
 
-    Each problem's policy is keep, drop or fail; RegistryError lists the problems of all that say fail.
+    RegistryError lists the rows of every problem whose policy is fail.
     """
+    policies = options["problems"]
     problems = find_problems(samples, len(options["classes"]))
     failures, dropped = [], pl.repeat(False, samples.height, eager=True)
     for name, rows in problems.items():
-        if options[name] == "drop":
+        if policies[name] == "drop":
             dropped |= rows
-        elif options[name] == "fail" and rows.any():
+        elif policies[name] == "fail" and rows.any():
             where = samples.filter(rows).head(EXAMPLES).select("split", "position").rows()
             failures.append(f"    {name}: {rows.sum():,}, e.g. " + ", ".join(f"{s} row {p}" for s, p in where))
     if failures:
         raise RegistryError(
             "these rows are not allowed:\n" + "\n".join(failures),
             where="emotion",
-            hint="mend the source, or set the policy of the problem in config/datasets/emotion.yaml to drop or keep",
+            hint="mend the source, or set params.problems to drop or keep in config/datasets/emotion.yaml",
         )
     report = {
         "found": {name: int(rows.sum()) for name, rows in problems.items()},

@@ -46,7 +46,7 @@ def analyze(
             for batch, images, labels in batches(path):
                 start = manifest.num_samples.get(split, 0)
                 keys = positions(origins[split], start, batch.num_rows)
-                manifest.add(split, batch, inputs=batch.select(["image"]), keys=keys)
+                manifest.add(split, batch, inputs=["image"], keys=keys)
                 pixel_counts += np.bincount(images.reshape(-1), minlength=256)
                 label_counts += np.bincount(labels, minlength=256)
                 for label, row in enumerate(sheet):

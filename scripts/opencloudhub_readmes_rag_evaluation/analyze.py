@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from registry.charts import draw_distributions
 from registry.job import job
 from registry.manifest import positions, write_manifest
 from registry.metadata import write_metadata
@@ -22,9 +23,9 @@ def analyze(questions_path: Path, sources: Path, dataset: dict[str, Any], code: 
     batch = only_batch(questions, schema)
     keys = positions(questions_path.name, 0, questions.height)
     with write_manifest(output.manifest, dataset, schema) as manifest:
-        manifest.add("all", batch, inputs=batch.select(["question"]), keys=keys)
+        manifest.add("all", batch, inputs=["question"], keys=keys)
     concepts = [len(json.loads(text)) for text in questions["key_concepts"]]
-    write_metadata(
+    metadata = write_metadata(
         output.metadata,
         dataset,
         manifest,
@@ -36,6 +37,7 @@ def analyze(questions_path: Path, sources: Path, dataset: dict[str, Any], code: 
         },
     )
     write_provenance(output.provenance, dataset, manifest, data=questions_path, sources=sources, code=code)
+    draw_distributions(metadata, output.overview)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
         ("caption", pa.string()),
     ]
 )
+SOURCE = pa.field("source", pa.binary())
+"""The picture's bytes as they came, which is what a sample is about."""
 
 
 def with_sources(annotations: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Iterator[tuple[dict, dict]]:
@@ -42,8 +44,8 @@ def with_sources(annotations: list[dict[str, Any]], rows: list[dict[str, Any]]) 
         yield annotation, next(row for row in remaining if (Path(row["image"]).stem, row["caption"]) == wanted)
 
 
-def as_sample(annotation: dict[str, Any], images: Path) -> dict[str, Any]:
-    """Return what the manifest knows of an annotation: a dict with the columns of SCHEMA."""
+def as_sample(annotation: dict[str, Any], images: Path, source: Path) -> dict[str, Any]:
+    """Return what the manifest takes of an annotation: a dict with the columns of SCHEMA and SOURCE."""
     path = images / annotation["image"]
     prompt, caption = (turn["value"] for turn in annotation["conversations"])
     with Image.open(path) as image:
@@ -55,6 +57,7 @@ def as_sample(annotation: dict[str, Any], images: Path) -> dict[str, Any]:
         "mode": mode,
         "prompt": prompt,
         "caption": caption,
+        SOURCE.name: source.read_bytes(),
     }
 
 
@@ -72,7 +75,10 @@ def thumbnails(paths: list[Path]) -> list[list[Image.Image]]:
 def analyze(
     raw: Path, folder: Path, cleaning: Path, splits: list[str], dataset: dict[str, Any], code: dict, output: Any
 ) -> None:
-    """Read each split's annotations and pictures once and write what follows from them."""
+    """Read each split's annotations and pictures once and write what follows from them.
+
+    A caption's length is its number of words.
+    """
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
     captions_of: Counter = Counter()
     metrics, pictures = {}, []
@@ -83,19 +89,17 @@ def analyze(
             pairs = list(with_sources(annotations, rows))
             widths, heights = [], []
             for start in range(0, len(pairs), ROWS):
-                samples, inputs, keys = [], [], []
+                samples, keys = [], []
                 for annotation, row in pairs[start : start + ROWS]:
-                    samples.append(as_sample(annotation, images))
-                    inputs.append((raw / "images" / row["image"]).read_bytes())
+                    samples.append(as_sample(annotation, images, raw / "images" / row["image"]))
                     name = row["image_id"] or Path(annotation["image"]).stem
                     captions_of[name] += 1
                     keys.append(name if captions_of[name] == 1 else f"{name}#{captions_of[name]}")
                 widths += [sample["width"] for sample in samples]
                 heights += [sample["height"] for sample in samples]
-                batch = pa.RecordBatch.from_pylist(samples, schema=SCHEMA)
-                source = pa.record_batch([pa.array(inputs, pa.binary())], names=["source"])
-                manifest.add(split, batch, inputs=source, keys=keys)
-            lengths = [len(annotation["conversations"][1]["value"]) for annotation in annotations]
+                batch = pa.RecordBatch.from_pylist(samples, schema=SCHEMA.append(SOURCE))
+                manifest.add(split, batch, inputs=[SOURCE.name], keys=keys)
+            lengths = [len(annotation["conversations"][1]["value"].split()) for annotation in annotations]
             metrics[split] = moments(lengths, "caption_length_") | {
                 "image_width_mean": statistics.fmean(widths),
                 "image_height_mean": statistics.fmean(heights),

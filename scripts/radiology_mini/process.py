@@ -12,12 +12,11 @@ import numpy as np
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder, write_json
-from registry.images import Limits, Picture, UnusableError, near_pairs, read_picture
+from registry.images import Limits, UnusableError, near_pairs, read_picture
 from registry.job import job
 
 SPLITS = ("train", "test")
 PROBLEMS = ("empty_captions", "empty_files", "oversized", "corrupt")
-POLICIES = ("fail", "drop")
 EXAMPLES = 5
 """Problems of a kind that an error lists."""
 LISTED = 100
@@ -26,11 +25,12 @@ LISTED = 100
 
 @dataclass(frozen=True)
 class Checked:
-    """What became of a picture: its JPEG's name and split, and either what was read or the problem."""
+    """What became of a picture: its JPEG's name and split, and what was found of it or the problem that it has."""
 
     name: str
     split: str
-    picture: Picture | None = None
+    converted: bool = False
+    looks: int = 0
     problem: str = ""
     detail: str = ""
 
@@ -39,17 +39,6 @@ def split_of(stem: str, test_ratio: float) -> str:
     """Return test for about `test_ratio` of all pictures, else train, by a hash of the hash that names the picture."""
     draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:8], "big")
     return "test" if draw < test_ratio * 2**64 else "train"
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Raise RegistryError for a ratio outside ]0, 1[, and unless each kind of problem has a policy."""
-    where = "params of radiology-mini"
-    if not 0 < options["test_ratio"] < 1:
-        raise RegistryError(f"test_ratio is {options['test_ratio']}, not between 0 and 1", where=where)
-    for problem in PROBLEMS:
-        policy = options["problems"].get(problem)
-        if policy not in POLICIES:
-            raise RegistryError(f"problems.{problem} is {policy}, not {' or '.join(POLICIES)}", where=where)
 
 
 def check_pictures(
@@ -66,7 +55,7 @@ def check_pictures(
         except UnusableError as error:
             return Checked(target, split, problem=error.problem, detail=str(error))
         (folder / split / "images" / target).write_bytes(picture.jpeg)
-        return Checked(target, split, picture)
+        return Checked(target, split, converted=picture.converted, looks=picture.looks)
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(check, names), strict=True))
@@ -106,7 +95,7 @@ def apply_policies(found: Mapping[str, list[str]], policies: Mapping[str, str]) 
 
 def similar(pictures: list[Checked], max_distance: int) -> dict[str, Any]:
     """Return how many pairs look alike, how many of them lie across the splits, and the first pairs."""
-    looks = np.array([checked.picture.looks for checked in pictures], dtype=np.uint64)
+    looks = np.array([checked.looks for checked in pictures], dtype=np.uint64)
     splits = np.array([checked.split for checked in pictures])
     report: dict[str, Any] = {"pairs": 0, "across_splits": 0, "first": []}
     for i, j, distances in near_pairs(looks, max_distance):
@@ -122,7 +111,7 @@ def annotations_of(rows: list[dict[str, Any]], checked: Mapping[str, Checked], p
     annotations: dict[str, list] = {split: [] for split in SPLITS}
     for row in rows:
         result = checked[row["image"]]
-        if result.picture:
+        if not result.problem:
             conversation = [
                 {"from": "human", "value": f"<image>\n{prompt}"},
                 {"from": "gpt", "value": row["caption"]},
@@ -144,7 +133,6 @@ def process(
     A picture's problem counts once for every caption it has. RegistryError for problems whose policy is fail, and if a
     split stays empty. The result does not depend on `threads`.
     """
-    check_options(options)
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
     captioned = [row for row in rows if has_caption(row)]
     names = list(dict.fromkeys(row["image"] for row in captioned))
@@ -157,12 +145,12 @@ def process(
         annotations = annotations_of(captioned, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
-    good = [result for result in checked.values() if result.picture]
+    good = [result for result in checked.values() if not result.problem]
     alike = similar(good, options["near_duplicates"]["max_distance"])
     counts = {
         "rows": len(rows),
         "pictures": len(good),
-        "converted_pictures": sum(result.picture.converted for result in good),
+        "converted_pictures": sum(result.converted for result in good),
         "further_captions": sum(map(len, annotations.values())) - len(good),
         "dropped_rows": {problem: len(places) for problem, places in found.items()},
         "near_duplicates": {"pairs": alike["pairs"], "across_splits": alike["across_splits"]},

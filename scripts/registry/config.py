@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from registry.errors import RegistryError
-from registry.schema import validate
+from registry.schema import validate, validate_params
 
 SAMPLES = "data/samples"
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -99,6 +99,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict
     for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
         dataset = read_yaml(path)
         validate(dataset, "dataset", where=f"config/datasets/{path.name}")
+        validate_params(dataset["params"], path.stem)
         source = config["source"] if "sources" in dataset else "generated"
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset
     for name in datasets:

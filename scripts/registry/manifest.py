@@ -53,21 +53,23 @@ class Manifest:
         self.num_samples: dict[str, int] = {}
         self.verdict: dict[str, Any] = {}
 
-    def add(self, split: str, batch: pa.RecordBatch, *, inputs: pa.RecordBatch, keys: Sequence[str]) -> None:
+    def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
         """Append the samples of a batch, in order. All batches of a split must come one after the other.
 
-        `inputs` holds, row by row, what the samples are about (often some columns of the batch), `keys` their names.
+        `inputs` names the columns that say what the samples are about; one that is not in the manifest's schema counts
+        for `input_id` alone. `keys` names the samples.
         """
+        names = [column["name"] for column in self.schema]
         if split not in self._columns:
-            self._columns[split] = {column["name"]: hashlib.sha256() for column in self.schema}
+            self._columns[split] = {name: hashlib.sha256() for name in names}
             self.num_samples[split] = 0
             self._content.update(f"\0{split}\0".encode())
-        self._contract.check(split, batch)
-        values = {column["name"]: canonical(batch.column(column["name"])) for column in self.schema}
-        for name, column in values.items():
-            self._columns[split][name].update(b"".join(column))
-        sample_ids = _identify(values.values())
-        input_ids = _identify(canonical(column) for column in inputs.columns)
+        self._contract.check(split, batch.select(names))
+        values = {name: canonical(batch.column(name)) for name in dict.fromkeys([*names, *inputs])}
+        for name, digest in self._columns[split].items():
+            digest.update(b"".join(values[name]))
+        sample_ids = _identify(values[name] for name in names)
+        input_ids = _identify(values[name] for name in inputs)
         self._content.update(b"".join(sample_ids))
         self.num_samples[split] += batch.num_rows
         self._writer.write_batch(

@@ -16,8 +16,8 @@ def write_metadata(
     features: dict[str, dict[str, Any]] | None = None,
     splits: dict[str, dict[str, Any]] | None = None,
     **facts: Any,
-) -> None:
-    """Write a dataset's metadata.json, checked against workflow/schemas/metadata.schema.yaml.
+) -> dict[str, Any]:
+    """Write a dataset's metadata.json, checked against workflow/schemas/metadata.schema.yaml, and return it.
 
     `features` and `splits` add to what the manifest knows of each column (its dtype) and split (its num_samples);
     `facts` are further top-level keys (metrics, statistics, summary, ...).
@@ -40,3 +40,4 @@ def write_metadata(
     }
     validate(metadata, "metadata", where=str(path))
     write_json(path, metadata)
+    return metadata

@@ -1,4 +1,4 @@
-"""Check configuration and metadata against the JSON schemas in workflow/schemas/."""
+"""Check configuration and metadata against their JSON schemas."""
 
 from functools import cache
 from pathlib import Path
@@ -6,26 +6,36 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.validators import validator_for
 
 from registry.errors import RegistryError
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "workflow" / "schemas"
 
 
 @cache
-def _validator(name: str) -> Draft202012Validator:
-    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
-    return validator_for(schema, default=Draft202012Validator)(schema)
+def _validator(path: Path) -> Draft202012Validator:
+    return Draft202012Validator(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def validate(value: Any, schema: str, *, where: str) -> None:
-    """Raise one RegistryError that names every key of `value` which breaks workflow/schemas/<schema>.schema.yaml."""
-    errors = sorted(_validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+def _validate(value: Any, path: Path, where: str) -> None:
+    errors = sorted(_validator(path).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         lines = [f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
         raise RegistryError(
             "not valid:\n" + "\n".join(lines),
             where=where,
-            hint=f"mend these keys; workflow/schemas/{schema}.schema.yaml and config/README.md describe them all",
+            hint=f"mend these keys; {path.relative_to(ROOT)} and config/README.md describe them all",
         )
+
+
+def validate(value: Any, schema: str, *, where: str) -> None:
+    """Raise one RegistryError that names every key of `value` which breaks workflow/schemas/<schema>.schema.yaml."""
+    _validate(value, SCHEMAS / f"{schema}.schema.yaml", where)
+
+
+def validate_params(params: dict[str, Any], dataset: str) -> None:
+    """Do the same with a dataset's params and scripts/<dataset>/params.schema.yaml, where there is one."""
+    path = ROOT / "scripts" / dataset.replace("-", "_") / "params.schema.yaml"
+    if path.is_file():
+        _validate(params, path, f"config/datasets/{dataset}.yaml: params")

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from registry.charts import draw_distributions
 from registry.files import write_json
 from registry.job import job
 from registry.manifest import positions, write_manifest
@@ -40,9 +41,9 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
     batch = only_batch(table, schema)
     keys = positions("dataset.csv", 0, table.height)
     with write_manifest(output.manifest, dataset, schema) as manifest:
-        manifest.add("all", batch, inputs=batch.select(features), keys=keys)
+        manifest.add("all", batch, inputs=features, keys=keys)
     facts = profile(table)
-    write_metadata(
+    metadata = write_metadata(
         output.metadata,
         dataset,
         manifest,
@@ -56,6 +57,7 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
     )
     write_json(output.profile, facts)
     write_provenance(output.provenance, dataset, manifest, data=table_path.parent, sources=sources, code=code)
+    draw_distributions(metadata, output.overview)
 
 
 if __name__ == "__main__":

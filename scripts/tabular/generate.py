@@ -1,10 +1,8 @@
 """Draw the synthetic table from its parameters alone."""
 
-
 import numpy as np
 import polars as pl
 
-from registry.errors import RegistryError
 from registry.files import atomic_file, write_json
 from registry.job import job
 
@@ -18,11 +16,6 @@ def generate(n_samples: int, n_features: int, seed: int, class_balance: float, m
     Features are normal with unit deviation, around 1 for label 1 and 0 for label 0. Labels, features and gaps are drawn
     from streams of their own, so that a larger n_samples continues the same rows.
     """
-    if n_samples < 1 or n_features < 1 or not 0 <= class_balance <= 1 or not 0 <= missing_rate <= 1:
-        raise RegistryError(
-            "n_samples and n_features must be at least 1, class_balance and missing_rate between 0 and 1",
-            where="config/datasets/tabular.yaml: params",
-        )
     labels_rng, features_rng, gaps_rng = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
     labels = (labels_rng.random(n_samples) < class_balance).astype(np.int64)
     features = features_rng.standard_normal((n_samples, n_features)) + labels[:, np.newaxis]

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from registry.charts import draw_distributions
 from registry.job import job
 from registry.manifest import positions, write_manifest
 from registry.metadata import write_metadata
@@ -27,8 +28,8 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
     schema = pq.read_schema(table_path)
     batch = only_batch(wines, schema)
     with write_manifest(output.manifest, dataset, schema) as manifest:
-        manifest.add("all", batch, inputs=batch.select(features), keys=keys)
-    write_metadata(
+        manifest.add("all", batch, inputs=features, keys=keys)
+    metadata = write_metadata(
         output.metadata,
         dataset,
         manifest,
@@ -44,6 +45,7 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
         },
     )
     write_provenance(output.provenance, dataset, manifest, data=table_path.parent, sources=sources, code=code)
+    draw_distributions(metadata, output.overview)
 
 
 if __name__ == "__main__":

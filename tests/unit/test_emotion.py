@@ -33,7 +33,9 @@ def files(tmp_path):
 
 
 def run(files, tmp_path, **policies):
-    process(files, tmp_path / "processed", tmp_path / "cleaning.json", {"classes": CLASSES} | POLICIES | policies)
+    process(
+        files, tmp_path / "processed", tmp_path / "cleaning.json", {"classes": CLASSES, "problems": POLICIES | policies}
+    )
     rows = {split: pl.read_parquet(tmp_path / "processed" / split / f"{split}.parquet").rows() for split in files}
     return rows, json.loads((tmp_path / "cleaning.json").read_text())
 
@@ -113,7 +115,7 @@ def test_keys_name_the_rows_of_the_source_even_after_some_were_dropped(files, tm
         "contract": {"columns": {"text": {"dtype": "string"}, "label": {"dtype": "string"}}, "rows": {}},
     }
     (tmp_path / "sources.json").write_text("{}")
-    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance")})
+    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")})
     processed = {split: tmp_path / "processed" / split / f"{split}.parquet" for split in files}
     analyze(processed, tmp_path / "cleaning.json", tmp_path / "sources.json", dataset, {}, output)
     manifest = pl.read_parquet(output.manifest)

@@ -45,7 +45,7 @@ def make(path, splits, *, rows=COUNT, inputs=("text",), dataset=None):
             for batch in content.to_batches(max_chunksize=rows):
                 start = manifest.num_samples.get(split, 0)
                 keys = positions("file", start, batch.num_rows)
-                manifest.add(split, batch, inputs=batch.select(list(inputs)), keys=keys)
+                manifest.add(split, batch, inputs=list(inputs), keys=keys)
     return manifest
 
 
@@ -197,7 +197,7 @@ def test_a_broken_contract_or_block_writes_nothing_and_keeps_the_old(tmp_path, e
     (tmp_path / "m.parquet").write_text("old")
     with pytest.raises(error), write_manifest(tmp_path / "m.parquet", DATASET, table().schema) as manifest:
         batch = table(labels=[-1] * COUNT).to_batches()[0]
-        manifest.add("train", batch, inputs=batch.select(["text"]), keys=positions("file", 0, COUNT))
+        manifest.add("train", batch, inputs=["text"], keys=positions("file", 0, COUNT))
         if error is KeyboardInterrupt:
             raise error
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
@@ -211,7 +211,7 @@ def test_keys_must_match_the_rows(tmp_path, keys):
         pytest.raises((ValueError, pa.ArrowInvalid)),
         write_manifest(tmp_path / "m", DATASET, table().schema) as manifest,
     ):
-        manifest.add("train", batch, inputs=batch.select(["text"]), keys=keys)
+        manifest.add("train", batch, inputs=["text"], keys=keys)
     assert not any(tmp_path.iterdir())
 
 

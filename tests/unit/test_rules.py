@@ -47,7 +47,9 @@ def test_every_dataset_has_its_module_scripts_and_sample_and_its_include():
         name = path.stem.replace("-", "_")
         assert f'include: "rules/{name}.smk"' in snakefile
         assert (ROOT / "scripts" / name / "analyze.py").is_file()
-        assert "sources" not in yaml.safe_load(path.read_text()) or (ROOT / "data" / "samples" / path.stem).is_dir()
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert not config["params"] or (ROOT / "scripts" / name / "params.schema.yaml").is_file()
+        assert "sources" not in config or (ROOT / "data" / "samples" / path.stem).is_dir()
 
 
 def test_the_snakefile_is_short():

@@ -68,7 +68,7 @@ def run_analyze(tmp_path, columns):
         "contract": {"columns": columns, "rows": {}},
     }
     (tmp_path / "sources.json").write_text("{}")
-    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance")})
+    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")})
     analyze(tmp_path / "processed" / "wine-quality.parquet", tmp_path / "sources.json", dataset, {}, output)
     return json.loads(output.metadata.read_text()), pl.read_parquet(output.manifest)
 

@@ -8,7 +8,7 @@ import pytest
 from project import DATASETS
 
 PARAMS = {
-    "emotion": {"in_two_splits": "keep"},
+    "emotion": {"classes": ["sad", "glad", "loving", "angry", "afraid", "surprised"]},
     "fashion-mnist": {"max_images": 999_999},
     "opencloudhub-readmes": {"max_bytes": 999_999},
     "radiology-mini": {"test_ratio": 0.25},

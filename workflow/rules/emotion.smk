@@ -5,18 +5,12 @@ inputs:  train, validation and test as the hub's Parquet files
 outputs: data/emotion/processed/{train,val,test}/{train,val,test}.parquet
          data/emotion/{manifest.parquet,metadata.json,provenance.json}
          reports/emotion/cleaning.json: which rows had a problem, and which were dropped
+         reports/emotion/overview.svg: its distributions
 """
 
 
 localrules:
     emotion,
-
-
-rule emotion:
-    input:
-        complete("emotion"),
-    message:
-        "emotion is complete"
 
 
 rule emotion_download:
@@ -83,6 +77,12 @@ rule emotion_analyze:
             labels={"what": "metadata"},
         ),
         provenance="data/emotion/provenance.json",
+        overview=report(
+            "reports/emotion/overview.svg",
+            caption="../report/overview.rst",
+            category="emotion",
+            labels={"what": "distributions"},
+        ),
     log:
         "logs/emotion/analyze.log",
     conda:
@@ -98,3 +98,10 @@ rule emotion_analyze:
         "emotion: measuring texts and classes, checking the contract"
     script:
         "../../scripts/emotion/analyze.py"
+
+
+rule emotion:
+    input:
+        complete("emotion"),
+    message:
+        "emotion is complete"

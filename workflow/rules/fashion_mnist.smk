@@ -12,13 +12,6 @@ localrules:
     fashion_mnist,
 
 
-rule fashion_mnist:
-    input:
-        complete("fashion-mnist"),
-    message:
-        "fashion-mnist is complete"
-
-
 rule fashion_mnist_download:
     output:
         raw_files("fashion-mnist"),
@@ -104,3 +97,10 @@ rule fashion_mnist_analyze:
         "fashion-mnist: measuring pixels and classes, checking the contract"
     script:
         "../../scripts/fashion_mnist/analyze.py"
+
+
+rule fashion_mnist:
+    input:
+        complete("fashion-mnist"),
+    message:
+        "fashion-mnist is complete"

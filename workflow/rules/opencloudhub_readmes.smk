@@ -6,6 +6,7 @@ outputs: data/opencloudhub-readmes/raw/<repository>.md, raw/index.json, raw/sour
          data/opencloudhub-readmes/processed/documents.parquet, one row a README
          data/opencloudhub-readmes/{manifest.parquet,metadata.json,provenance.json}
          reports/opencloudhub-readmes/cleaning.json
+         reports/opencloudhub-readmes/overview.svg: its distributions
 """
 
 from registry.corpus import sample_readmes
@@ -13,13 +14,6 @@ from registry.corpus import sample_readmes
 
 localrules:
     opencloudhub_readmes,
-
-
-rule opencloudhub_readmes:
-    input:
-        complete("opencloudhub-readmes"),
-    message:
-        "opencloudhub-readmes is complete"
 
 
 rule opencloudhub_readmes_download:
@@ -90,6 +84,12 @@ rule opencloudhub_readmes_analyze:
             labels={"what": "metadata"},
         ),
         provenance="data/opencloudhub-readmes/provenance.json",
+        overview=report(
+            "reports/opencloudhub-readmes/overview.svg",
+            caption="../report/overview.rst",
+            category="opencloudhub-readmes",
+            labels={"what": "distributions"},
+        ),
     log:
         "logs/opencloudhub-readmes/analyze.log",
     benchmark:
@@ -109,3 +109,10 @@ rule opencloudhub_readmes_analyze:
         "opencloudhub-readmes: measuring sizes and lines, checking the contract"
     script:
         "../../scripts/opencloudhub_readmes/analyze.py"
+
+
+rule opencloudhub_readmes:
+    input:
+        complete("opencloudhub-readmes"),
+    message:
+        "opencloudhub-readmes is complete"

@@ -4,18 +4,12 @@ OpenCloudHub READMEs, evaluation of retrieval: questions with the concepts that 
 inputs:  questions.csv, written by hand
 outputs: data/opencloudhub-readmes-rag-evaluation/questions.csv, as it is
          data/opencloudhub-readmes-rag-evaluation/{manifest.parquet,metadata.json,provenance.json}
+         reports/opencloudhub-readmes-rag-evaluation/overview.svg: its distributions
 """
 
 
 localrules:
     opencloudhub_readmes_rag_evaluation,
-
-
-rule opencloudhub_readmes_rag_evaluation:
-    input:
-        complete("opencloudhub-readmes-rag-evaluation"),
-    message:
-        "opencloudhub-readmes-rag-evaluation is complete"
 
 
 rule opencloudhub_readmes_rag_evaluation_download:
@@ -73,6 +67,12 @@ rule opencloudhub_readmes_rag_evaluation_analyze:
             labels={"what": "metadata"},
         ),
         provenance="data/opencloudhub-readmes-rag-evaluation/provenance.json",
+        overview=report(
+            "reports/opencloudhub-readmes-rag-evaluation/overview.svg",
+            caption="../report/overview.rst",
+            category="opencloudhub-readmes-rag-evaluation",
+            labels={"what": "distributions"},
+        ),
     log:
         "logs/opencloudhub-readmes-rag-evaluation/analyze.log",
     conda:
@@ -92,3 +92,10 @@ rule opencloudhub_readmes_rag_evaluation_analyze:
         "opencloudhub-readmes-rag-evaluation: counting categories, checking the contract"
     script:
         "../../scripts/opencloudhub_readmes_rag_evaluation/analyze.py"
+
+
+rule opencloudhub_readmes_rag_evaluation:
+    input:
+        complete("opencloudhub-readmes-rag-evaluation"),
+    message:
+        "opencloudhub-readmes-rag-evaluation is complete"

@@ -22,13 +22,6 @@ localrules:
     radiology_mini_prompt,
 
 
-rule radiology_mini:
-    input:
-        complete("radiology-mini"),
-    message:
-        "radiology-mini is complete"
-
-
 rule radiology_mini_download:
     output:
         images=directory("data/radiology-mini/raw/images"),
@@ -147,3 +140,10 @@ rule radiology_mini_analyze:
         "radiology-mini: measuring pictures and captions, checking the contract"
     script:
         "../../scripts/radiology_mini/analyze.py"
+
+
+rule radiology_mini:
+    input:
+        complete("radiology-mini"),
+    message:
+        "radiology-mini is complete"

@@ -5,18 +5,12 @@ inputs:  none
 outputs: data/tabular/raw/dataset.csv, data/tabular/processed/tabular.parquet
          data/tabular/{manifest.parquet,metadata.json,provenance.json}
          reports/tabular/profile.json
+         reports/tabular/overview.svg: its distributions
 """
 
 
 localrules:
     tabular,
-
-
-rule tabular:
-    input:
-        complete("tabular"),
-    message:
-        "tabular is complete"
 
 
 rule tabular_generate:
@@ -77,6 +71,12 @@ rule tabular_analyze:
             labels={"what": "metadata"},
         ),
         provenance="data/tabular/provenance.json",
+        overview=report(
+            "reports/tabular/overview.svg",
+            caption="../report/overview.rst",
+            category="tabular",
+            labels={"what": "distributions"},
+        ),
         profile=report(
             "reports/tabular/profile.json",
             caption="../report/profile.rst",
@@ -98,3 +98,10 @@ rule tabular_analyze:
         "tabular: profiling every column, checking the contract"
     script:
         "../../scripts/tabular/analyze.py"
+
+
+rule tabular:
+    input:
+        complete("tabular"),
+    message:
+        "tabular is complete"

@@ -4,18 +4,12 @@ Wine quality: measurements of 6,497 red and white wines, and how experts rated t
 inputs:  the red and the white wines as semicolon-separated CSV
 outputs: data/wine-quality/processed/wine-quality.{csv,parquet}
          data/wine-quality/{manifest.parquet,metadata.json,provenance.json}
+         reports/wine-quality/overview.svg: its distributions
 """
 
 
 localrules:
     wine_quality,
-
-
-rule wine_quality:
-    input:
-        complete("wine-quality"),
-    message:
-        "wine-quality is complete"
 
 
 rule wine_quality_download:
@@ -76,6 +70,12 @@ rule wine_quality_analyze:
             labels={"what": "metadata"},
         ),
         provenance="data/wine-quality/provenance.json",
+        overview=report(
+            "reports/wine-quality/overview.svg",
+            caption="../report/overview.rst",
+            category="wine-quality",
+            labels={"what": "distributions"},
+        ),
     log:
         "logs/wine-quality/analyze.log",
     conda:
@@ -91,3 +91,10 @@ rule wine_quality_analyze:
         "wine-quality: measuring every column, checking the contract"
     script:
         "../../scripts/wine_quality/analyze.py"
+
+
+rule wine_quality:
+    input:
+        complete("wine-quality"),
+    message:
+        "wine-quality is complete"

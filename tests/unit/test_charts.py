@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from conftest import ROOT
-from shared.overview import distributions, draw
+from registry.charts import distributions, draw_distributions
 
 ABOUT = {"name": "some-data", "title": "Some data"}
 METADATA = {
@@ -62,7 +62,7 @@ def test_every_distribution_becomes_a_chart(name, charts):
 
 @pytest.mark.parametrize("name", METADATA)
 def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, name):
-    draw(METADATA[name], tmp_path / "figure.svg")
+    draw_distributions(METADATA[name], tmp_path / "figure.svg")
     shown = texts(tmp_path / "figure.svg")
     assert "Some data" in shown
     for title, series in distributions(METADATA[name]).items():
@@ -74,7 +74,7 @@ def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, nam
 
 
 def test_bars_carry_their_numbers(tmp_path):
-    draw(METADATA["per-split"], tmp_path / "figure.svg")
+    draw_distributions(METADATA["per-split"], tmp_path / "figure.svg")
     assert {"1,234", "2", "3"} <= set(texts(tmp_path / "figure.svg"))
 
 
@@ -87,23 +87,23 @@ def test_text_from_data_is_text_and_nothing_else(tmp_path):
             "<val> $1$": {"num_samples": 1, "class_distribution": {"a & b": 1}},
         },
     }
-    draw(metadata, tmp_path / "figure.svg")
+    draw_distributions(metadata, tmp_path / "figure.svg")
     assert {"$a$ <b> & c", "<val> $1$", *filter(None, ODD)} <= set(texts(tmp_path / "figure.svg"))
     assert "<script" not in (tmp_path / "figure.svg").read_text(encoding="utf-8")
 
 
 def test_equal_metadata_makes_equal_bytes_in_any_process_at_any_time(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from shared.overview import draw;"
-        f"draw({METADATA['per-split']!r}, Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from registry.charts import draw_distributions;"
+        f"draw_distributions({METADATA['per-split']!r}, Path(sys.argv[1]))"
     )
     for name in ("one.svg", "two.svg"):
-        draw(METADATA["per-split"], tmp_path / name)
+        draw_distributions(METADATA["per-split"], tmp_path / name)
     subprocess.run([sys.executable, "-c", code, tmp_path / "three.svg"], cwd=ROOT / "scripts", check=True)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
 def test_other_datasets_make_other_ids(tmp_path):
-    draw(METADATA["one-split"], tmp_path / "one.svg")
-    draw({**METADATA["one-split"], "dataset": {**ABOUT, "name": "other"}}, tmp_path / "two.svg")
+    draw_distributions(METADATA["one-split"], tmp_path / "one.svg")
+    draw_distributions({**METADATA["one-split"], "dataset": {**ABOUT, "name": "other"}}, tmp_path / "two.svg")
     assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()

@@ -1,6 +1,5 @@
-"""Draw a dataset's distributions, as its metadata.json tells them, for the report."""
+"""Charts for the report. Matplotlib takes a while to import, so pictures have a module of their own (figures)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from registry.files import atomic_file
-from registry.job import job
 
 Series = dict[str, dict[str, int]]
 
@@ -26,7 +24,7 @@ def distributions(metadata: dict[str, Any]) -> dict[str, Series]:
     return charts or {"samples": {"": {split: facts["num_samples"] for split, facts in metadata["splits"].items()}}}
 
 
-def draw(metadata: dict[str, Any], path: Path) -> None:
+def draw_distributions(metadata: dict[str, Any], path: str | Path) -> None:
     """Write one horizontal bar chart a distribution as an SVG whose bytes depend on the metadata alone."""
     matplotlib.rcParams.update({"svg.hashsalt": metadata["dataset"]["name"], "svg.fonttype": "none"})
     charts = distributions(metadata)
@@ -53,8 +51,3 @@ def draw(metadata: dict[str, Any], path: Path) -> None:
                 text.set_parse_math(False)
     with atomic_file(path) as partial:
         figure.savefig(partial, format="svg", metadata={"Date": None})
-
-
-if __name__ == "__main__":
-    with job(snakemake):
-        draw(json.loads(Path(snakemake.input.metadata).read_text(encoding="utf-8")), Path(snakemake.output.figure))

@@ -1,0 +1,29 @@
+"""Fetch the README of every repository into raw/, from the samples, a mirror or the GitHub API."""
+
+import os
+from pathlib import Path
+
+from registry.config import SAMPLES
+from registry.corpus import Listing, Source, write_corpus
+from registry.github import GitHub
+from registry.job import job
+
+CACHE = Path(".cache/github")
+
+
+def open_source(mode: str, *, dataset: str, mirror: str | None, api: str, organisation: str) -> Source:
+    """Return where READMEs come from in a source mode; for the GitHub API, GITHUB_TOKEN is used if it is set."""
+    match mode:
+        case "samples":
+            return Listing(SAMPLES, dataset)
+        case "mirror":
+            return Listing(str(mirror), dataset)
+    token = os.environ.get("GITHUB_TOKEN", "").strip()
+    return GitHub(api, organisation, cache=CACHE, token=token or None)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        params = snakemake.params
+        source = open_source(params.source, dataset=params.dataset, mirror=snakemake.config["mirror"], **params.github)
+        write_corpus(Path(snakemake.output.folder), source, mode=params.source, **params.github)

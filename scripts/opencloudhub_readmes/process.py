@@ -1,0 +1,118 @@
+"""Turn READMEs into one table, handling those that are not UTF-8, empty or huge as the params say."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.corpus import blob_sha
+from registry.errors import RegistryError
+from registry.files import atomic_folder, write_json
+from registry.job import job
+
+log = logging.getLogger(__name__)
+
+SCHEMA = pa.schema(
+    [
+        ("repository", pa.string()),
+        ("path", pa.string()),
+        ("sha", pa.string()),
+        ("size", pa.int64()),
+        ("lines", pa.int64()),
+        ("text", pa.string()),
+    ]
+)
+DEFECTS = ("not_utf8", "empty", "huge")
+BOM = b"\xef\xbb\xbf"
+
+
+def read_readme(folder: Path, document: dict[str, Any]) -> bytes:
+    """Return the bytes of a README in raw/; RegistryError if they are not those that index.json names."""
+    path = folder / f"{document['repository']}.md"
+    content = path.read_bytes() if path.is_file() else b""
+    if not path.is_file() or blob_sha(content) != document["sha"]:
+        raise RegistryError(
+            "missing, or not the file that index.json names",
+            where=path,
+            hint="run: snakemake --forcerun opencloudhub_readmes_download",
+        )
+    return content
+
+
+def as_text(content: bytes, max_bytes: int) -> tuple[str, str | None]:
+    """Return a README's text, without a byte order mark, and its defect: `huge`, `not_utf8`, `empty` (blank) or None.
+
+    Bytes that are not UTF-8 stand in the text as U+FFFD.
+    """
+    text = content.decode("utf-8-sig", errors="replace")
+    if len(content) > max_bytes:
+        return text, "huge"
+    if not text.strip():
+        return text, "empty"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return text, "not_utf8"
+    return text, None
+
+
+def count_lines(text: str) -> int:
+    """Return the number of lines, where the last one need not end with a line break."""
+    return text.count("\n") + (not text.endswith("\n"))
+
+
+def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) -> None:
+    """Write `<folder>/documents.parquet`, one row a README by repository, and to `cleaning` what was done to which.
+
+    Raises RegistryError if no README is left, and one that names every README whose defect has the policy `fail`.
+    """
+    policies = options["problems"]
+    index = json.loads((raw / "index.json").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = {defect: [] for defect in DEFECTS}
+    marked, rows = [], []
+    for document in index["documents"]:
+        content = read_readme(raw, document)
+        text, defect = as_text(content, options["max_bytes"])
+        if defect:
+            found[defect].append(document["repository"])
+        if defect and policies[defect] != "replace":
+            continue
+        if content.startswith(BOM):
+            marked.append(document["repository"])
+        rows.append({**document, "lines": count_lines(text), "text": text})
+    failures = [
+        f"    {defect}: {', '.join(names)}" for defect, names in found.items() if names and policies[defect] == "fail"
+    ]
+    if failures:
+        raise RegistryError(
+            "READMEs that the params refuse:\n" + "\n".join(failures),
+            where=raw,
+            hint="mend them upstream, or set params.problems to drop in config/datasets/opencloudhub-readmes.yaml",
+        )
+    if not rows:
+        raise RegistryError("empty corpus: no README is left", where=raw)
+    with atomic_folder(folder) as partial:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")
+    write_json(
+        cleaning,
+        {
+            "found": len(index["documents"]),
+            "kept": len(rows),
+            "defects": {defect: {"policy": policies[defect], "repositories": names} for defect, names in found.items()},
+            "byte_order_marks_removed": marked,
+        },
+    )
+    log.info("kept %d of %d READMEs", len(rows), len(index["documents"]))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        process(
+            Path(snakemake.input.folder),
+            Path(snakemake.output.folder),
+            Path(snakemake.output.cleaning),
+            snakemake.params.options,
+        )
