@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from conftest import reply
 from registry.corpus import blob_sha, write_corpus
 from registry.errors import RegistryError
 from registry.github import GitHub
+from support import reply
 
 ORG = "OpenCloudHub"
 REPOSITORIES = f"/orgs/{ORG}/repos"

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conftest import ROOT
 from registry.charts import distributions, draw_distributions
+from support import ROOT
 
 ABOUT = {"name": "some-data", "title": "Some data"}
 METADATA = {

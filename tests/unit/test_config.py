@@ -5,10 +5,10 @@ import shutil
 import pytest
 import yaml
 
-from conftest import ROOT
 from registry.config import load_datasets, normalise, parse_checksums, read_checksums, read_yaml, selected, source_files
 from registry.errors import RegistryError
 from registry.schema import SCHEMAS, validate
+from support import ROOT
 
 CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False}
 FILE = {

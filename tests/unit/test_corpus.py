@@ -10,11 +10,11 @@ from fake_github import ORG, READMES, Api, build_raw, content_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ROOT
 from registry import corpus
 from registry.config import SAMPLES, read_checksums
 from registry.corpus import Listing, blob_sha, check_names, listed_readmes, sample_readmes, write_corpus
 from registry.errors import RegistryError
+from support import ROOT
 
 DATASET = "opencloudhub-readmes"
 

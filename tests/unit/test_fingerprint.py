@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from conftest import ROOT
 from registry.fingerprint import code_files, fingerprint
+from support import ROOT
 
 TREE = {
     "task/run.py": "import json\nfrom pack import first\nimport pack.dotted\nfrom pack.named import thing\n",

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 from fake_github import ORG, READMES, REPOSITORIES, Api, build_raw, content_of, paths, refuse_raw
 
-from conftest import Server, reply
 from registry import github
 from registry.corpus import blob_sha
 from registry.errors import RegistryError
+from support import Server, reply
 
 TOKEN = "ghp_verysecret"  # noqa: S105
 

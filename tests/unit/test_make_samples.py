@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import make_samples
-from conftest import ROOT
+from support import ROOT
 
 SAMPLES = ROOT / "data" / "samples"
 

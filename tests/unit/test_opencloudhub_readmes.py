@@ -7,7 +7,6 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT
 from opencloudhub_readmes.analyze import analyze
 from opencloudhub_readmes.download import open_source
 from opencloudhub_readmes.process import SCHEMA, count_lines, process
@@ -15,6 +14,7 @@ from registry.config import SAMPLES, read_yaml
 from registry.corpus import Listing, Readme, blob_sha, write_corpus
 from registry.errors import RegistryError
 from registry.schema import validate
+from support import ROOT
 
 NAME = "opencloudhub-readmes"
 GOOD = "# Grüße\n".encode()

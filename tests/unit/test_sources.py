@@ -8,10 +8,10 @@ import types
 import pytest
 import yaml
 
-from conftest import reply
 from registry import sources
 from registry.errors import RegistryError
 from registry.sources import fetch, redact, retrieve
+from support import reply
 
 GOOD = b"good bytes " * 1000
 BAD = b"evil bytes " * 1000

@@ -1,0 +1,63 @@
+"""What tests share: places, and a real HTTP server."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+MIRROR = ROOT.parent / "shared" / "mirror"
+
+Route = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Server:
+    """A real HTTP server on loopback; `routes` maps a path (without query) to what answers it."""
+
+    def __init__(self) -> None:
+        self.routes: dict[str, Route] = {}
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:  # noqa: N802
+                server.requests.append((self.path, dict(self.headers)))
+                route = server.routes.get(urlsplit(self.path).path)
+                if route is None:
+                    reply(self, b"not here", status=404)
+                else:
+                    route(self)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        class Quiet(ThreadingHTTPServer):
+            def handle_error(self, request: object, client_address: object) -> None:
+                pass
+
+        self._http = Quiet(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def serve(self, path: str, body: bytes, **options: object) -> None:
+        """Answer `path` with these bytes; options as in `reply`."""
+        self.routes[path] = lambda handler: reply(handler, body, **options)
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+def reply(
+    handler: BaseHTTPRequestHandler, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> None:
+    """Send a whole answer. A `Content-Length` in `headers` replaces the true one."""
+    handler.send_response(status)
+    for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
