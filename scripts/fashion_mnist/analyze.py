@@ -15,7 +15,7 @@ from registry.metadata import write_metadata
 from registry.pixels import pixel_moments
 from registry.provenance import write_provenance
 
-ROWS = 2_500
+ROWS = 5_000
 """Images in memory at once."""
 PER_CLASS = 12
 """Images of each class on the sheet of samples."""
@@ -23,7 +23,7 @@ PER_CLASS = 12
 
 def batches(path: Path) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
     """Yield record batches, each with its images (n, 28, 28) and labels (n,) as uint8 arrays over the same memory."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=ROWS, use_threads=False):
             pixels = np.asarray(batch.column("image").flatten().flatten())
             yield batch, pixels.reshape(batch.num_rows, 28, 28), np.asarray(batch.column("label"))

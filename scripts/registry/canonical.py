@@ -5,6 +5,7 @@ float64 (one NaN, no minus zero); text `s` + length + UTF-8; binary, and a list 
 `x` + length + bytes. Widths and nesting are part of the schema, which is hashed beside the values.
 """
 
+import math
 import struct
 
 import numpy as np
@@ -31,7 +32,7 @@ def logical_type(dtype: pa.DataType) -> str:
 
 def _fixed_width(tag: bytes, values: np.ndarray) -> list[bytes]:
     data = values.tobytes()
-    width = values.itemsize
+    width = values.itemsize * math.prod(values.shape[1:])
     return [tag + data[start : start + width] for start in range(0, len(data), width)]
 
 
@@ -40,14 +41,17 @@ def _sized(tag: bytes, values: list[bytes]) -> list[bytes]:
 
 
 def _pictures(column: pa.Array) -> list[bytes]:
-    size = 1
+    count, size = len(column), 1
     while pat.is_fixed_size_list(column.type) and not column.null_count:
         size *= column.type.list_size
         column = column.flatten()
     if column.type != pa.uint8() or column.null_count:
         raise TypeError(f"only lists of uint8 without nulls have a canonical form, not {column.type}")
-    data = np.asarray(column).tobytes()
-    return [data[start : start + size] for start in range(0, len(data), size)]
+    prefix = b"x" + _LENGTH.pack(size)
+    values = np.empty((count, len(prefix) + size), np.uint8)
+    values[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    values[:, len(prefix) :] = np.asarray(column).reshape(count, size)
+    return _fixed_width(b"", values)
 
 
 def _present(column: pa.Array) -> list[bytes]:
@@ -64,7 +68,7 @@ def _present(column: pa.Array) -> list[bytes]:
             return _sized(b"s", column.cast(pa.binary()).to_pylist())
         case "binary":
             return _sized(b"x", column.to_pylist())
-    return _sized(b"x", _pictures(column))
+    return _pictures(column)
 
 
 def canonical(column: pa.Array) -> list[bytes]:

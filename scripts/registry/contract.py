@@ -90,9 +90,9 @@ class Contract:
         for case in cases:
             breach.add(case)
 
-    def check_splits(self, samples: pl.DataFrame) -> None:
-        """Note wrong row counts, and inputs that occur twice; `samples` is the manifest's input_id, key and split."""
-        counts = dict(samples.group_by("split").len().iter_rows())
+    def check_splits(self, samples: pl.LazyFrame) -> None:
+        """Note wrong row counts, and inputs that occur twice; `samples` is the manifest."""
+        counts = dict(samples.group_by("split").len().collect().iter_rows())
         for split in sorted(counts.keys() | self._rows.keys()):
             low, high, words = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
@@ -100,11 +100,19 @@ class Contract:
                 self._note(split, "rows", f"expected {words}", f"{found:,}")
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
             self._note("all", "splits", f"expected {', '.join(self._rows)}", *sorted(unexpected))
+        if self._spec.get("disjoint") or self._spec.get("unique"):
+            self._check_inputs(samples)
+
+    def _check_inputs(self, samples: pl.LazyFrame) -> None:
+        repeated = samples.select("input_id").collect().to_series().is_duplicated()
+        if not repeated.any():
+            return
+        twice = samples.select("input_id", "key", "split").collect().filter(repeated)
         if self._spec.get("disjoint"):
-            leaks = samples.group_by("input_id").agg("key", "split").filter(pl.col("split").list.n_unique() > 1)
+            leaks = twice.group_by("input_id").agg("key", "split").filter(pl.col("split").list.n_unique() > 1)
             self._note_twins("in two splits", leaks)
         if self._spec.get("unique"):
-            twins = samples.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1)
+            twins = twice.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1)
             self._note_twins("twice in a split", twins)
 
     def _note_twins(self, what: str, twins: pl.DataFrame) -> None:

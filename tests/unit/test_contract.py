@@ -32,7 +32,7 @@ def samples(*rows):
         [(name.encode(), f"key-{number}", split) for number, (name, split) in enumerate(rows)],
         schema={"input_id": pl.Binary, "key": pl.String, "split": pl.String},
         orient="row",
-    )
+    ).lazy()
 
 
 def judge_splits(*rows, rows_rule=None, **rules):
