@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # uv installs in seconds where it is there; otherwise pip does.
 UV := $(shell command -v uv)
@@ -10,27 +9,32 @@ INSTALL = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/py
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: data report test lint bench lock
+.PHONY: data report test lint unreleased bench lock
 
 data: .venv/base
-	snakemake --cores all
+	$(BIN)/snakemake --cores all
 
 report: data
-	snakemake --cores all --report report.html
+	$(BIN)/snakemake --cores all --report report.html
 
 test: .venv/test .venv-mlflow/ready
-	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow pytest -n auto --dist worksteal
+	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow $(BIN)/pytest -n auto --dist worksteal
 
 lint: .venv/test
-	ruff format --check
-	ruff check
-	snakefmt --check workflow
-	snakemake --lint
-	check-jsonschema --check-metaschema workflow/schemas/*.yaml scripts/*/params.schema.yaml
-	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/check-jsonschema --check-metaschema workflow/schemas/*.yaml scripts/*/params.schema.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+
+# The project's own main carries no release: CI checks it.
+unreleased:
+	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
+		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
 bench: .venv/test
-	python benchmarks/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/run.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:

@@ -47,6 +47,14 @@ def check_columns(schema: pa.Schema, where: Path) -> None:
         raise RegistryError(f"not in the expected layout: {'; '.join(problems)}", where=where.name)
 
 
+def check_layout(path: Path) -> None:
+    """Raise RegistryError unless this is a Parquet file in the expected layout, as far as its footer tells."""
+    try:
+        check_columns(pq.read_schema(path), path)
+    except (pa.ArrowException, OSError) as error:
+        raise RegistryError(f"not a Parquet file: {str(error).partition(chr(10))[0]}") from None
+
+
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the file's rows with image (the picture's bytes, empty if null), image_id, caption and cui.
 
@@ -91,7 +99,7 @@ def download(images: Path, captions: Path, sources: Path, **source: Any) -> None
     """Fetch and unpack all source files; `source` is what `registry.sources.fetch` takes, apart from `target`."""
     with atomic_folder(images) as partial:
         packed = partial / "packed"
-        record = fetch(**source, target=packed)
+        record = fetch(**source, target=packed, readable=check_layout)
         rows = [row for file in record["files"] for row in unpack(packed / file["file"], partial)]
         shutil.rmtree(packed)
     write_json(captions, rows)

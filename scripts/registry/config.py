@@ -16,9 +16,14 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 
 
 def normalise(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the top-level configuration with `publish` as a bool: `--config publish=false` hands over a string."""
-    publish = config.get("publish")
-    return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish)}
+    """Return the top-level configuration with what `--config` hands over as a string in its own type.
+
+    `publish=false` becomes a bool, `datasets=emotion,tabular` a list.
+    """
+    publish, datasets = config.get("publish"), config.get("datasets")
+    if isinstance(datasets, str) and datasets != "all":
+        datasets = datasets.split(",")
+    return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish), "datasets": datasets}
 
 
 class _Loader(yaml.SafeLoader):
@@ -88,14 +93,25 @@ def _check_mirror(mirror: str | None) -> None:
         )
 
 
-def load_datasets(config: dict[str, Any], root: Path = Path()) -> dict[str, dict[str, Any]]:
+class Datasets(dict[str, dict[str, Any]]):
+    """Datasets by name; asking for one that has no file is a RegistryError."""
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        raise RegistryError(
+            "no such file",
+            where=f"config/datasets/{name}.yaml",
+            hint="put it back, or take the include of its rule module out of workflow/Snakefile",
+        )
+
+
+def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
 
     A dataset is its file's content with its `name` and its `source`: its own, else the configuration's default, and
     `generated` where it has no sources at all.
     """
     validate(config, "config", where="config/config.yaml and --config")
-    datasets = {}
+    datasets = Datasets()
     for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
         dataset = read_yaml(path)
         validate(dataset, "dataset", where=f"config/datasets/{path.name}")

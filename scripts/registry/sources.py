@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -71,13 +72,13 @@ def describe(error: Exception) -> str:
     return type(error).__name__
 
 
-def _download(url: str, target: Path, max_bytes: int, timeout: tuple[float, float], retries: int) -> None:
+def _download(url: str, target: Path, name: str, max_bytes: int, timeout: tuple[float, float], retries: int) -> None:
     import pooch
     import requests
     from tqdm import tqdm
 
     def download(url: str, output_file: str, registry: pooch.Pooch) -> None:
-        progress = tqdm(desc=target.name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
+        progress = tqdm(desc=name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
         get = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
         try:
             with Path(output_file).open("wb") as stream:
@@ -140,13 +141,13 @@ def retrieve(
         shown = redact(location) if is_url(location) else location
         log.info("fetching %s from %s", target.name, shown)
         try:
-            with atomic_file(target) as partial:
-                partial.unlink(missing_ok=True)
+            with atomic_file(target) as temporary:
+                temporary.unlink(missing_ok=True)
                 if is_url(location):
-                    _download(location, partial, max_bytes, timeout, retries)
+                    _download(location, temporary, target.name, max_bytes, timeout, retries)
                 else:
-                    _copy(Path(location), partial, max_bytes)
-                check(partial)
+                    _copy(Path(location), temporary, max_bytes)
+                check(temporary)
             return
         except (RegistryError, requests.RequestException) as error:
             failures.append(f"{shown}: {describe(error)}")
@@ -155,19 +156,18 @@ def retrieve(
         "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures or ["it has no address"]),
         where=target.name,
         hint="see config/README.md, Sources: choose another source, mend the mirror, or, if the publisher really "
-        "changed the file, accept its new hash in config/datasets/",
+        "changed the file, accept its new hash in config/datasets/ (or delete the old one where it is locked)",
     )
 
 
-def _hash_check(accepted: Sequence[str]) -> Callable[[Path], None]:
-    def check(path: Path) -> None:
-        if not path.stat().st_size:
-            raise RegistryError("the file is empty")
-        found = sha256_of(path)
-        if accepted and found not in accepted:
-            raise RegistryError(f"expected sha256 {' or '.join(accepted)}, found {found}")
-
-    return check
+def _check(path: Path, accepted: Sequence[str], origin: str, readable: Callable[[Path], None] | None) -> None:
+    if not path.stat().st_size:
+        raise RegistryError("the file is empty")
+    found = sha256_of(path)
+    if accepted and found not in accepted:
+        raise RegistryError(f"expected sha256 {' or '.join(accepted)}{origin}, found {found}")
+    if readable:
+        readable(path)
 
 
 def fetch(
@@ -178,25 +178,28 @@ def fetch(
     mirror: str | None,
     target: Path,
     lock: Path,
+    readable: Callable[[Path], None] | None = None,
     timeout: tuple[float, float] = TIMEOUT,
     retries: int = RETRIES,
 ) -> dict[str, Any]:
     """Fetch a dataset's source files into the folder `target` and return what was fetched, for provenance.
 
     A file without an accepted hash (see `registry.config.source_files`) is held to the one in the YAML file `lock`
-    and, if there is none either, recorded there. The result has `mode` and `files` with `file`, `url` (the first
-    upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
+    and, if there is none either, recorded there. `readable` raises RegistryError for a file that cannot be what it
+    should, so that an error page is not taken for a first download. The result has `mode` and `files` with `file`,
+    `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
     """
     locked = (read_yaml(lock) or {}) if lock.exists() else {}
     validate(locked, "lock", where=str(lock))
     fetched = []
     for source in files:
         name = source["file"]
-        pinned = source["sha256"] or [sha for file, sha in locked.get(mode, {}).items() if file == name]
+        known = [sha256 for file, sha256 in locked.get(mode, {}).items() if file == name]
+        pinned, origin = (source["sha256"], "") if source["sha256"] else (known, f" (locked in {lock})")
         retrieve(
             _locations(dataset, source, mode, mirror),
             target / name,
-            _hash_check(pinned),
+            partial(_check, accepted=pinned, origin=origin, readable=readable),
             max_bytes=source["max_bytes"],
             timeout=timeout,
             retries=retries,
@@ -204,16 +207,14 @@ def fetch(
         sha256 = sha256_of(target / name)
         if not pinned:
             locked.setdefault(mode, {})[name] = sha256
+            _write_lock(lock, locked)
             log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
         url = source["urls"][0] if source["urls"] else None
         fetched.append({"file": name, "url": url, "bytes": (target / name).stat().st_size, "sha256": sha256})
-    if locked and any(not source["sha256"] for source in files):
-        write_lock(lock, locked)
     return {"mode": mode, "files": fetched}
 
 
-def write_lock(lock: Path, locked: dict[str, dict[str, str]]) -> None:
-    """Write {mode: {file: sha256}}, the hashes found at first downloads."""
-    with atomic_file(lock) as partial:
+def _write_lock(lock: Path, locked: dict[str, dict[str, str]]) -> None:
+    with atomic_file(lock) as temporary:
         text = "# Hashes found at the first download; kept in git and enforced from then on.\n"
-        partial.write_text(text + yaml.safe_dump(locked), encoding="utf-8")
+        temporary.write_text(text + yaml.safe_dump(locked), encoding="utf-8")

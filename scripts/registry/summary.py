@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.files import data_files
+
 DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
 
 
@@ -23,25 +25,32 @@ class Outcome:
 
 def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
     """Judge a dataset by the files it left: built (since that time), up to date, incomplete, or failed."""
-    logs = {path: path.read_text(encoding="utf-8") for path in sorted((root / "logs" / name).glob("*.log"))}
+    logs = {
+        path: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted((root / "logs" / name).glob("*.log"))
+    }
     failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
     if failed:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
-    folder = root / "data" / name
+    folder, rule = root / "data" / name, name.replace("-", "_")
     try:
         metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        (folder / provenance["data"]["path"]).stat()
         (folder / "manifest.parquet").stat()
         rows = sum(split["num_samples"] for split in metadata["splits"].values())
-        size = provenance["data"]["bytes"]
+        recorded = provenance["data"]
+        sizes = [file.stat().st_size for file in data_files(folder / recorded["path"])]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return Outcome(name, "incomplete", hint=f"run: snakemake --cores all {name.replace('-', '_')}")
+        begun = any(path.stat().st_mtime >= since for path in logs)
+        return Outcome(name, "incomplete", hint=f"run snakemake --cores all {rule}" if begun else None)
+    if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
+        hint = f"its files are not those that were built; run snakemake --cores all --forcerun {rule}_process -- {rule}"
+        return Outcome(name, "damaged", hint=hint)
     return Outcome(
         name,
         "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
         rows=rows,
-        size=size,
+        size=sum(sizes),
         seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
     )
 
@@ -71,4 +80,4 @@ def print_summary(names: Iterable[str], *, since: float) -> None:
     console.print(table)
     for result in outcomes:
         if result.hint:
-            console.print(f"{result.name} is {result.state}, {result.hint}", soft_wrap=True)
+            console.print(f"{result.name} {result.state}: {result.hint}", soft_wrap=True)

@@ -17,18 +17,21 @@ from registry.files import atomic_file
 def read_csv(path: str | Path, columns: Mapping[str, pl.DataType], *, separator: str = ",") -> pl.DataFrame:
     """Read a UTF-8 CSV file with exactly these columns, in this order and of these types.
 
-    An empty field is null. Raises RegistryError for another header (missing, extra, duplicate or reordered columns,
-    another separator), rows of another width, values of another type, text that is not UTF-8, and a file without rows.
+    A byte order mark may be there; an empty field is null. Raises RegistryError for another header (missing, extra,
+    duplicate or reordered columns, another separator), rows of another width, values of another type, text that is not
+    UTF-8, and a file without rows.
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream, delimiter=separator), [])
             for line in stream:
                 if "\0" in line:
                     raise RegistryError("holds NUL characters: not a text file", where=path)
     except UnicodeDecodeError as error:
         raise RegistryError(f"not UTF-8: {error.reason} at byte {error.start}", where=path) from None
+    except csv.Error as error:
+        raise RegistryError(f"its header cannot be read: {error}", where=path) from None
     _check_header(header, list(columns), separator, path)
     try:
         table = pl.read_csv(path, schema=dict(columns), separator=separator, truncate_ragged_lines=False)

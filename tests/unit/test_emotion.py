@@ -73,6 +73,7 @@ def test_all_problems_are_reported_at_once(files, tmp_path):
 def test_dropping_leaves_no_text_in_two_splits_and_test_untouched(tmp_path_factory, texts):
     tmp_path = tmp_path_factory.mktemp("emotion")
     files = {split: tmp_path / f"{split}.parquet" for split in ROWS}
+    texts = [[*words, f"only in {split}"] for split, words in zip(files, texts, strict=True)]
     for path, words in zip(files.values(), texts, strict=True):
         pl.DataFrame(
             {"text": words, "label": [0] * len(words)}, schema={"text": pl.String, "label": pl.Int64}
@@ -82,6 +83,22 @@ def test_dropping_leaves_no_text_in_two_splits_and_test_untouched(tmp_path_facto
     assert not kept[0] & kept[1] and not kept[0] & kept[2] and not kept[1] & kept[2]
     assert set().union(*kept) == set().union(*texts)
     assert [text for text, _ in rows["test"]] == texts[2]
+
+
+@pytest.mark.parametrize("split", ROWS)
+def test_a_split_that_is_left_empty_is_an_error(files, tmp_path, split):
+    pl.DataFrame({"text": [" "], "label": [0]}).write_parquet(files[split])
+    with pytest.raises(RegistryError, match=f"no text is left for {split}"):
+        run(files, tmp_path)
+    assert not (tmp_path / "processed").exists()
+
+
+def test_nulls_and_empty_texts_are_no_twins(files, tmp_path):
+    for split in ("val", "test"):
+        pl.DataFrame({"text": [None, "", split], "label": [0, 0, 0]}).write_parquet(files[split])
+    _, report = run(files, tmp_path, nulls="keep", empty_texts="keep")
+    assert report["found"]["in_two_splits"] == 0
+    assert report["dropped"] == {"train": [6, 7], "val": [], "test": []}
 
 
 def test_the_files_have_exactly_the_columns_that_clients_read(files, tmp_path):

@@ -76,7 +76,7 @@ def test_a_registry_error_is_one_message_and_no_traceback(rule):
     assert lines == ["error: a.csv: broken", "  what to do: mend it"]
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), OSError(errno.EACCES, "oh")])
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), OSError(errno.EBADF, "oh")])
 def test_an_unexpected_error_leaves_its_traceback(rule, error):
     status, lines = run(rule, lambda: fail(error))
     assert status == 1
@@ -84,6 +84,29 @@ def test_an_unexpected_error_leaves_its_traceback(rule, error):
     assert "in fail" in "\n".join(lines)
     assert lines[-1].startswith(type(error).__name__)
     assert not any(line.startswith("done in") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (PermissionError(errno.EACCES, "oh", "data/x"), "data/x: permission denied"),
+        (NotADirectoryError(errno.ENOTDIR, "oh", "data/x"), "data/x: not a directory"),
+        (OSError(errno.ENOSPC, "oh", "from", None, "to"), "to: no space left"),
+    ],
+)
+def test_what_the_system_refuses_is_one_message(rule, error, place):
+    status, lines = run(rule, lambda: fail(error))
+    assert status == 1
+    assert lines[0] == f"error: {place}"
+    assert lines[1].startswith("  what to do: ")
+    assert len(lines) == 2
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_the_message(tmp_path, capfd):
+    (tmp_path / "logs").touch()
+    with pytest.raises(SystemExit, match="1"), job(SimpleNamespace(log=[str(tmp_path / "logs" / "rule.log")])):
+        pass
+    assert "logs: file exists" in capfd.readouterr().err.lower()
 
 
 def test_an_interrupt_is_not_swallowed(rule):
@@ -129,6 +152,7 @@ def test_a_full_disk_is_one_clear_message_and_leaves_nothing(full_disk, write):
     rule = SimpleNamespace(log=[str(full_disk / "logs" / "rule.log")])
     status, lines = run(rule, lambda: write(full_disk))
     assert status == 1
-    assert lines[0].startswith("error: no space left on ")
+    assert lines[0].startswith("error: ")
+    assert lines[0].endswith(": no space left")
     assert lines[1:] == ["  what to do: free some space and run the same command again"]
     assert [path.name for path in full_disk.iterdir()] == ["logs"]

@@ -226,7 +226,7 @@ def test_a_wrong_hash_names_file_place_expected_and_found_and_what_to_do(reposit
         "file: could not be fetched:",
         f"    {http_server.url}/bad: expected sha256 {SHA256} or {'0' * 64}, found {hashlib.sha256(BAD).hexdigest()}",
         "  what to do: see config/README.md, Sources: choose another source, mend the mirror, or, if the publisher "
-        "really changed the file, accept its new hash in config/datasets/",
+        "really changed the file, accept its new hash in config/datasets/ (or delete the old one where it is locked)",
     ]
 
 
@@ -343,7 +343,7 @@ class TestLock:
         text = (repository / "lock.yaml").read_bytes()
         two_modes("upstream")
         http_server.serve("/file", BAD)
-        with pytest.raises(RegistryError, match=f"expected sha256 {SHA256}, found"):
+        with pytest.raises(RegistryError, match=rf"expected sha256 {SHA256} \(locked in \S*lock.yaml\), found"):
             two_modes("upstream")
         assert (repository / "lock.yaml").read_bytes() == text
         assert (repository / "raw" / "file").read_bytes() == GOOD
@@ -365,12 +365,22 @@ class TestLock:
         get(repository, source(f"{http_server.url}/file"))
         assert (repository / "raw" / "file").read_bytes() == GOOD
 
-    def test_a_failure_locks_nothing(self, repository, http_server):
+    def test_a_failure_locks_what_came_before_and_no_more(self, repository, http_server):
         http_server.serve("/file", GOOD)
         url = f"{http_server.url}/file"
         with pytest.raises(RegistryError):
             get(repository, source(url, sha256=[]), source(f"{url}/none", file="other", sha256=[]))
-        assert not (repository / "lock.yaml").exists()
+        assert yaml.safe_load((repository / "lock.yaml").read_text()) == {"upstream": {"file": SHA256}}
+
+    def test_what_cannot_be_read_is_not_locked(self, repository, http_server):
+        http_server.serve("/file", b"<html>please log in</html>")
+
+        def readable(path):
+            raise RegistryError("not a Parquet file")
+
+        with pytest.raises(RegistryError, match="/file: not a Parquet file"):
+            get(repository, source(f"{http_server.url}/file", sha256=[]), readable=readable)
+        assert left(repository) == set()
 
     @pytest.mark.parametrize("text", ["{", "- a list", "upstream: text", "upstream: {file: 7}", "upstream:"])
     def test_a_lock_that_is_none_is_refused_with_its_name(self, repository, http_server, text):

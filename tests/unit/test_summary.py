@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -12,10 +13,12 @@ STARTED = 1_000_000.0
 
 def complete(root, name, *, at=STARTED + 10, rows=1234, path="processed"):
     folder = root / "data" / name
-    (folder / path).mkdir(parents=True)
+    file = folder / path / "data.csv" if path == "processed" else folder / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"\n" * 5600)
     splits = {"train": {"num_samples": rows - 34}, "val": {"num_samples": 34}}
     (folder / "metadata.json").write_text(json.dumps({"splits": splits}))
-    (folder / "provenance.json").write_text(json.dumps({"data": {"path": path, "bytes": 5_600_000}}))
+    (folder / "provenance.json").write_text(json.dumps({"data": {"path": path, "files": 1, "bytes": 5600}}))
     (folder / "manifest.parquet").touch()
     os.utime(folder / "provenance.json", (at, at))
 
@@ -37,6 +40,9 @@ def root(tmp_path):
     log(tmp_path, "same", "process", "error: broken\n", at=STARTED - 20)
     complete(tmp_path, "half-done")
     (tmp_path / "data" / "half-done" / "manifest.parquet").unlink()
+    log(tmp_path, "half-done", "process", "done in 1.0 s\n")
+    complete(tmp_path, "odd")
+    (tmp_path / "data" / "odd" / "processed" / "data.csv").write_bytes(b"")
     complete(tmp_path, "broken", at=STARTED - 10)
     log(tmp_path, "broken", "analyze", "done in 1.0 s\n")
     log(tmp_path, "broken", "process", "error: broken\n")
@@ -49,7 +55,8 @@ def root(tmp_path):
         ("built", "built", None),
         ("same", "up to date", None),
         ("half-done", "incomplete", "snakemake --cores all half_done"),
-        ("new-data", "incomplete", "snakemake --cores all new_data"),
+        ("new-data", "incomplete", None),
+        ("odd", "damaged", "snakemake --cores all --forcerun odd_process -- odd"),
         ("broken", "failed", "logs/broken/process.log"),
     ],
 )
@@ -61,7 +68,7 @@ def test_a_dataset_is_judged_by_the_files_it_left(root, name, state, hint):
 
 def test_what_is_complete_has_its_rows_bytes_and_seconds(root):
     found = outcome("built", since=STARTED, root=root)
-    assert (found.rows, found.size, found.seconds) == (1234, 5_600_000, 3.5)
+    assert (found.rows, found.size, found.seconds) == (1234, 5600, 3.5)
 
 
 def test_what_is_not_known_stays_open(root):
@@ -73,8 +80,8 @@ def test_what_is_not_known_stays_open(root):
 @pytest.mark.parametrize("missing", ["metadata.json", "provenance.json", "manifest.parquet", "processed"])
 def test_without_any_one_of_its_parts_a_dataset_is_incomplete(root, missing):
     path = root / "data" / "built" / missing
-    path.rmdir() if path.is_dir() else path.unlink()
-    assert outcome("built", since=STARTED, root=root).state == "incomplete"
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert outcome("built", since=STARTED, root=root).state == ("damaged" if missing == "processed" else "incomplete")
 
 
 @pytest.mark.parametrize("text", ["", "{", "<<<<<<< HEAD\n", "[]", "{}"])
@@ -89,14 +96,15 @@ def test_the_table_has_a_row_for_each_dataset_and_tells_what_to_do(root, monkeyp
     print_summary(["built", "same", "half-done", "broken", "new-data"], since=STARTED)
     shown = capsys.readouterr()
     assert shown.out == ""
-    lines = {line.split()[0]: line.split() for line in shown.err.splitlines() if line.strip() and " is " not in line}
-    assert lines["built"] == ["built", "1,234", "5.6", "MB", "3.5", "s", "built"]
-    assert lines["same"] == ["same", "1,234", "5.6", "MB", "up", "to", "date"]
+    lines = {line.split()[0]: line.split() for line in shown.err.splitlines() if line.strip() and ": " not in line}
+    assert lines["built"] == ["built", "1,234", "5.6", "kB", "3.5", "s", "built"]
+    assert lines["same"] == ["same", "1,234", "5.6", "kB", "up", "to", "date"]
     assert lines["half-done"] == ["half-done", "incomplete"]
     assert lines["broken"] == ["broken", "failed"]
     assert lines["new-data"] == ["new-data", "incomplete"]
-    for hint in ("logs/broken/process.log", "half_done", "new_data"):
+    for hint in ("logs/broken/process.log", "half_done"):
         assert hint in shown.err
+    assert "new_data" not in shown.err
 
 
 def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):

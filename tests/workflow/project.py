@@ -62,7 +62,7 @@ class Project:
 
     def complete(self, dataset: str) -> bool:
         """Tell whether a dataset has all that makes it complete."""
-        data = "questions.csv" if dataset.endswith("rag-evaluation") else "processed"
+        data = "questions.csv" if dataset == "opencloudhub-readmes-rag-evaluation" else "processed"
         files = [f"data/{dataset}/{name}" for name in (data, "manifest.parquet", "metadata.json", "provenance.json")]
         return all((self.folder / file).exists() for file in files)
 

@@ -50,7 +50,7 @@ def test_the_first_download_is_locked_and_the_second_held_to_it(wines, http_serv
         "--cores", "2", "--forcerun", "wine_quality_download", "--config", "source=upstream", "--", "wine_quality",
         fails=True,
     )  # fmt: skip
-    assert f"expected sha256 {locked['upstream']['winequality-red.csv']}, found " in printed
+    assert f"{locked['upstream']['winequality-red.csv']} (locked in config/locks/wine-quality.yaml), found " in printed
     assert "secret" not in printed
     assert yaml.safe_load(lock.read_text(encoding="utf-8")) == locked
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-os.environ.update(PYTHONPATH=str(SCRIPTS))  # for the scripts, which run in processes of their own
+# For the scripts, which run in processes of their own.
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
 
 from registry.config import load_datasets, normalise, selected, source_files
 from registry.errors import RegistryError
@@ -26,6 +27,7 @@ except RegistryError as error:
     raise WorkflowError(str(error))
 
 
+# No rule needs it yet; one that is written for any dataset will.
 wildcard_constraints:
     dataset="|".join(DATASETS),
 
@@ -35,7 +37,10 @@ def complete(name):
 
     Naming the files matters: Snakemake takes any folder that is there for done, even an empty one.
     """
-    data = [file for file in getattr(rules, f"{name.replace('-', '_')}_process").output if file.startswith("data/")]
+    process = f"{name.replace('-', '_')}_process"
+    if not workflow.is_rule(process):
+        raise WorkflowError(f"config/datasets/{name}.yaml: no rule {process}: include its module in workflow/Snakefile")
+    data = [file for file in getattr(rules, process).output if file.startswith("data/")]
     return data + [f"data/{name}/{file}" for file in ("manifest.parquet", "metadata.json", "provenance.json")]
 
 
