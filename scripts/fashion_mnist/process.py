@@ -30,10 +30,10 @@ def convert(images_path: Path, labels_path: Path, target: Path, max_images: int)
         count, *size = images.shape
         if size != [SIDE, SIDE]:
             raise RegistryError(f"expected pictures of 28x28, found {size[0]}x{size[1]}", where=images_path)
-        if labels.shape[0] != count:
-            raise RegistryError(f"{count:,} pictures but {labels.shape[0]:,} labels", where=labels_path)
         if count > max_images:
             raise RegistryError(f"{count:,} pictures, more than max_images ({max_images:,})", where=images_path)
+        if labels.shape[0] != count:
+            raise RegistryError(f"{count:,} pictures but {labels.shape[0]:,} labels", where=labels_path)
         target.parent.mkdir(parents=True)
         with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
             for batch in zip(images.batches(ROWS), labels.batches(ROWS), strict=True):
