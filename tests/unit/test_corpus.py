@@ -6,10 +6,10 @@ import shutil
 import subprocess
 
 import pytest
-from fake_github import ORG, READMES, Api, build_raw, content_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fake_github import ORG, READMES, Api, build_raw, content_of
 from registry import corpus
 from registry.config import SAMPLES, read_checksums
 from registry.corpus import Listing, blob_sha, check_names, listed_readmes, sample_readmes, write_corpus

@@ -7,8 +7,8 @@ import time
 from functools import partial
 
 import pytest
-from fake_github import ORG, READMES, REPOSITORIES, Api, build_raw, content_of, paths, refuse_raw
 
+from fake_github import ORG, READMES, REPOSITORIES, Api, build_raw, content_of, paths, refuse_raw
 from registry import github
 from registry.corpus import blob_sha
 from registry.errors import RegistryError

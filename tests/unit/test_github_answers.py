@@ -4,8 +4,8 @@ import json
 from functools import partial
 
 import pytest
-from fake_github import ORG, REPOSITORIES, Api, build_raw, paths, refuse_raw
 
+from fake_github import ORG, REPOSITORIES, Api, build_raw, paths, refuse_raw
 from registry import github
 from registry.corpus import blob_sha
 

@@ -39,7 +39,9 @@ def complete(name):
     """
     process = f"{name.replace('-', '_')}_process"
     if not workflow.is_rule(process):
-        raise WorkflowError(f"config/datasets/{name}.yaml: no rule {process}: include its module in workflow/Snakefile")
+        raise WorkflowError(
+            f"config/datasets/{name}.yaml: there is no rule {process}, include its module in workflow/Snakefile"
+        )
     data = [file for file in getattr(rules, process).output if file.startswith("data/")]
     return data + [f"data/{name}/{file}" for file in ("manifest.parquet", "metadata.json", "provenance.json")]
 
