@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import shutil
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from pathlib import Path
@@ -31,8 +32,8 @@ def balanced(classes: Iterable[Hashable], per_class: int) -> list[int]:
 
 
 def write_gzip(path: Path, data: bytes) -> None:
-    """Write gzip whose bytes depend on the data alone: no name, no time."""
-    path.write_bytes(gzip.compress(data, compresslevel=9, mtime=0))
+    """Write gzip whose bytes depend on the data alone: no name, no time, the same from every Python."""
+    path.write_bytes(zlib.compress(data, level=9, wbits=zlib.MAX_WBITS + 16))
 
 
 def fashion_mnist(mirror: Path, target: Path) -> None:
