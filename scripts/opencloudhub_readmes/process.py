@@ -32,8 +32,7 @@ BOM = b"\xef\xbb\xbf"
 def read_readme(folder: Path, document: dict[str, Any]) -> bytes:
     """Return the bytes of a README in raw/; RegistryError if they are not those that index.json names."""
     path = folder / f"{document['repository']}.md"
-    content = path.read_bytes() if path.is_file() else b""
-    if not path.is_file() or blob_sha(content) != document["sha"]:
+    if not path.is_file() or blob_sha(content := path.read_bytes()) != document["sha"]:
         raise RegistryError(
             "missing, or not the file that index.json names",
             where=path,

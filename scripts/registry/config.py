@@ -148,13 +148,14 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
     files = []
     for source in dataset["sources"]["files"]:
         if mode == "samples":
-            accepted = [sha256 for file, sha256 in checksums.items() if file == f"{dataset['name']}/{source['file']}"]
-            if not accepted:
+            sha256 = checksums.get(f"{dataset['name']}/{source['file']}")
+            if sha256 is None:
                 raise RegistryError(
                     f"no sample of {source['file']}",
                     where=f"{SAMPLES}/SHA256SUMS",
                     hint="make one, or choose another source for this dataset (config/README.md)",
                 )
+            accepted = [sha256]
         else:
             accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]
         files.append({key: source[key] for key in ("file", "urls", "max_bytes")} | {"sha256": accepted})

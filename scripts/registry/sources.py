@@ -194,8 +194,9 @@ def fetch(
     fetched = []
     for source in files:
         name = source["file"]
-        known = [sha256 for file, sha256 in locked.get(mode, {}).items() if file == name]
-        pinned, origin = (source["sha256"], "") if source["sha256"] else (known, f" (locked in {lock})")
+        pinned, origin = source["sha256"], ""
+        if not pinned and name in locked.get(mode, {}):
+            pinned, origin = [locked[mode][name]], f" (locked in {lock})"
         retrieve(
             _locations(dataset, source, mode, mirror),
             target / name,

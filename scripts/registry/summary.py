@@ -24,7 +24,7 @@ class Outcome:
 
 
 def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
-    """Judge a dataset by the files it left: built (since that time), up to date, incomplete, or failed."""
+    """Judge a dataset by the files it left: built (since that time), up to date, incomplete, damaged, or failed."""
     logs = {
         path: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted((root / "logs" / name).glob("*.log"))
