@@ -39,7 +39,7 @@ bench: .venv/test
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
 	$(COMPILE) --all-extras pyproject.toml -o envs/requirements-test.txt
-	$(COMPILE) --constraints envs/requirements-test.txt pyproject.toml -o envs/requirements.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra build pyproject.toml -o envs/requirements.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 
 .venv/base: envs/requirements.txt

@@ -11,14 +11,14 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
-def _module_files(name: str) -> list[Path]:
+def _module_files(name: str, scripts: Path) -> list[Path]:
     parts = name.split(".")
-    packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [file for file in (*packages, SCRIPTS.joinpath(*parts).with_suffix(".py")) if file.is_file()]
+    packages = [scripts.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (*packages, scripts.joinpath(*parts).with_suffix(".py")) if file.is_file()]
 
 
 @cache
-def _imports(path: Path) -> frozenset[Path]:
+def _imports(path: Path, scripts: Path) -> frozenset[Path]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
@@ -26,26 +26,29 @@ def _imports(path: Path) -> frozenset[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(file for name in names for file in _module_files(name))
+    return frozenset(file for name in names for file in _module_files(name, scripts))
 
 
 @cache
-def code_files(script: str) -> tuple[Path, ...]:
-    """Return the script (relative to scripts/) and, transitively, the files below scripts/ that it imports, sorted."""
+def code_files(script: str, scripts: Path = SCRIPTS) -> tuple[Path, ...]:
+    """Return the script (relative to scripts/) and, transitively, the files below scripts/ that it imports, sorted.
+
+    `scripts` is that folder of another checkout. Raises FileNotFoundError where there is no such script.
+    """
     found: set[Path] = set()
-    pending = {SCRIPTS / script}
+    pending = {scripts / script}
     while pending:
         found |= pending
-        pending = {file for path in pending for file in _imports(path)} - found
+        pending = {file for path in pending for file in _imports(path, scripts)} - found
     return tuple(sorted(found))
 
 
 @cache
-def fingerprint(*scripts: str) -> str:
-    """Return the hex SHA-256 over the names and bytes of all code behind these scripts."""
+def fingerprint(script: str, scripts: Path = SCRIPTS) -> str:
+    """Return the hex SHA-256 over the names and bytes of all code behind a script; arguments as for code_files."""
     digest = hashlib.sha256()
-    for path in sorted({file for script in scripts for file in code_files(script)}):
+    for path in code_files(script, scripts):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(scripts).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()

@@ -17,6 +17,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 from registry.config import load_datasets, normalise, selected, source_files
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
+from registry.hook import release_after_run
 from registry.summary import print_summary
 
 STARTED = time.time()

@@ -1,0 +1,86 @@
+"""What every command shares: the repository it works on, and how it prints."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from registry.release.repository import Repository
+
+NOT_RELEASED = 3
+"""Exit code: something is built and was not released; the reason is printed."""
+
+app = typer.Typer(
+    name="registry",
+    help="Release datasets, read any version of them, and go back to one.\n\n"
+    "Exit codes: 0 done, 1 an error (one message says what, where, and what to do), 2 wrong usage, "
+    "3 something is built but was not released, for the reason printed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Dataset = Annotated[str, typer.Argument(help="A dataset's name.", show_default=False)]
+
+
+@app.callback()
+def at(
+    context: typer.Context,
+    repo: Annotated[Path, typer.Option(help="The registry to work on.", file_okay=False, exists=True)] = Path(),
+) -> None:
+    """Remember which repository the command works on."""
+    context.obj = repo
+
+
+def repository(context: typer.Context) -> Repository:
+    """Return the repository that a command works on: the top of the checkout around the folder that was named."""
+    folder = context.obj.resolve()
+    top = next((path for path in (folder, *folder.parents) if (path / "config" / "config.yaml").is_file()), folder)
+    return Repository.open(top)
+
+
+def say(line: str) -> None:
+    """Tell a person what is going on, beside what a program reads."""
+    errors.print(escape(line))
+
+
+def console_error(error: Exception) -> None:
+    """Print an error for people."""
+    errors.print(f"[bold red]error:[/] {escape(str(error))}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def print_json(value: Any) -> None:
+    """Print dataclasses, or anything that JSON knows, as JSON."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = [dataclasses.asdict(item) if dataclasses.is_dataclass(item) else item for item in value]
+    elif dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
+    """Print a table of plain text; the columns named in `right` are numbers."""
+    table = Table(box=SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left")
+    for row in rows:
+        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+    console.print(table)

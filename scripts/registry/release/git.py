@@ -1,0 +1,222 @@
+"""Talk to git. The only module that runs it; what it writes passes no hook and spares the user's own changes."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from registry.errors import RegistryError
+
+STATES = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+}
+"""Files below .git that tell of an operation under way."""
+
+FALLBACK_IDENTITY = "Data registry <data-registry@localhost>"
+_CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
+_IDENTITY = re.compile(r"(.+) <(.+)>")
+
+
+class GitError(RegistryError):
+    """A git command failed; `printed` is what it said."""
+
+    def __init__(self, command: str, printed: str) -> None:
+        self.printed = _CREDENTIALS.sub("***", printed.strip())
+        super().__init__(f"git {command} failed: {self.printed}")
+
+
+class Git:
+    """A git repository, seen from the folder `root` of one of its working trees."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def find(cls, root: Path) -> "Git | None":
+        """Return the repository whose working tree has its top at `root`; None where there is none."""
+        git = cls(root)
+        try:
+            top = git.run("rev-parse", "--show-toplevel")
+        except (GitError, FileNotFoundError):
+            return None
+        return git if top and Path(top).resolve() == root.resolve() else None
+
+    def run(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> str:
+        """Run git and return what it printed, without the last newline. Raises GitError."""
+        return self.output(*arguments, stdin=stdin, env=env).decode("utf-8", errors="surrogateescape").rstrip("\n")
+
+    def output(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        """Run git and return the bytes that it printed. Raises GitError."""
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=self.root,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env={**self._environment, **(env or {})},
+        )
+        if done.returncode:
+            raise GitError(arguments[0], done.stderr.decode(errors="replace"))
+        return done.stdout
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_INDEX_FILE")}
+        return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+
+    def _succeeds(self, *arguments: str) -> bool:
+        try:
+            self.run(*arguments)
+        except GitError:
+            return False
+        return True
+
+    @cached_property
+    def common_dir(self) -> Path:
+        """The .git folder that all working trees of this repository share."""
+        return (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
+
+    @cached_property
+    def main_worktree(self) -> Path:
+        """The working tree that came with the repository; another one may have been added to it."""
+        return Path(self.run("worktree", "list", "--porcelain").splitlines()[0].removeprefix("worktree "))
+
+    def branch(self) -> str | None:
+        """Return the name of the current branch; None where HEAD is detached."""
+        try:
+            return self.run("symbolic-ref", "--quiet", "--short", "HEAD")
+        except GitError:
+            return None
+
+    def commit(self, revision: str = "HEAD") -> str | None:
+        """Return the id of a revision's commit; None where there is none."""
+        try:
+            return self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        except GitError:
+            return None
+
+    def operation(self) -> str | None:
+        """Name the operation that is under way here, such as `a merge`; None where there is none."""
+        paths = self.run("rev-parse", *(part for name in STATES for part in ("--git-path", name))).splitlines()
+        found = [what for path, what in zip(paths, STATES.values(), strict=True) if (self.root / path).exists()]
+        return found[0] if found else None
+
+    def default_branch(self) -> str | None:
+        """Return the branch that origin's HEAD names; None where that is not known."""
+        try:
+            return self.run("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+        except GitError:
+            return None
+
+    def origin(self) -> str | None:
+        """Return the URL of the remote `origin`; None where there is none."""
+        try:
+            return self.run("remote", "get-url", "origin")
+        except GitError:
+            return None
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Tell whether `newer` contains the commit `older`."""
+        return self._succeeds("merge-base", "--is-ancestor", older, newer)
+
+    def read(self, revision: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return {path: content} of those files that a revision has."""
+        paths = list(paths)
+        stream = self.output("cat-file", "--batch", stdin="".join(f"{revision}:{path}\n" for path in paths))
+        found, position = {}, 0
+        for path in paths:
+            end = stream.index(b"\n", position)
+            header = stream[position:end]
+            position = end + 1
+            if not header.endswith(b" missing"):
+                size = int(header.rsplit(b" ", 1)[1])
+                found[path] = stream[position : position + size]
+                position += size + 1
+        return found
+
+    def listed(self, revision: str, folder: str) -> list[str]:
+        """Return the paths of the files that a revision has below a folder."""
+        return self.run("ls-tree", "-r", "-z", "--name-only", revision, "--", folder).split("\0")[:-1]
+
+    def visible(self, *paths: str) -> list[str]:
+        """Return the files at or below these paths of the working tree that git tracks, or does not ignore."""
+        listed = self.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
+        return sorted({path for path in listed.split("\0") if path and (self.root / path).is_file()})
+
+    def changed(self, revision: str, paths: Iterable[str]) -> list[str]:
+        """Return those files of the working tree that differ from a revision's, are new or are gone."""
+        paths = sorted(paths)
+        present = [path for path in paths if (self.root / path).is_file()]
+        hashed = self.run("hash-object", "--stdin-paths", stdin="".join(f"{path}\n" for path in present)).split()
+        here, there = dict(zip(present, hashed, strict=True)), self._blobs(revision, paths)
+        return [path for path in paths if here.get(path) != there.get(path)]
+
+    def staged_otherwise(self, revision: str, paths: Iterable[str]) -> list[str]:
+        """Return those files whose staged content is neither a revision's nor the working tree's."""
+        staged = self.run("diff", "--cached", "--name-only", "-z", revision, "--", *paths).split("\0")[:-1]
+        unstaged = self.run("diff", "--name-only", "-z", "--", *paths).split("\0")[:-1]
+        return sorted(set(staged) & set(unstaged))
+
+    def _blobs(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
+        listed = self.run("ls-tree", "-r", "-z", revision, "--", *paths).split("\0")[:-1]
+        return {path: about.split()[2] for about, path in (line.split("\t", 1) for line in listed)}
+
+    def identity(self, chosen: str | None) -> dict[str, str]:
+        """Return the environment that makes git sign as `chosen` ("Name <email>"), else as configured, else as us."""
+        if chosen is None and self._succeeds("var", "GIT_COMMITTER_IDENT"):
+            return {}
+        name, email = _IDENTITY.fullmatch(chosen or FALLBACK_IDENTITY).groups()
+        return {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", name), ("EMAIL", email))
+        }
+
+    def commit_object(self, base: str, paths: Iterable[str], message: str, identity: Mapping[str, str]) -> str:
+        """Make, but point no branch at, a commit on `base` that takes these files as they are in the working tree.
+
+        Files that are gone are removed. Works in an index of its own.
+        """
+        with tempfile.TemporaryDirectory(dir=self.common_dir, prefix="registry-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self.run("read-tree", base, env=env)
+            self._stage(paths, env)
+            tree = self.run("write-tree", env=env)
+        return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
+
+    def tag_object(self, tag: str, commit: str, message: str, identity: Mapping[str, str]) -> str:
+        """Make an annotated tag as an object that no reference names yet, and return its id."""
+        tagger = self.run("var", "GIT_COMMITTER_IDENT", env=identity)
+        header = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n"
+        return self.run("mktag", stdin=f"{header}\n{message.rstrip()}\n")
+
+    def _stage(self, paths: Iterable[str], env: Mapping[str, str] | None = None) -> None:
+        self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
+
+    def follow(self, old: str, new: str, paths: Iterable[str]) -> None:
+        """Make index and working tree follow HEAD from commit `old` to `new`, of which `paths` are already in place.
+
+        The user's own changes stay: staged, unstaged and untracked. Raises GitError where they are in the way.
+        """
+        self._stage(paths)
+        if old != new:
+            self._succeeds("update-index", "-q", "--refresh")
+            self.run("read-tree", "-m", "-u", old, new)
+
+    def update_refs(self, branch: tuple[str, str, str] | None, tags: Mapping[str, str], reason: str) -> None:
+        """In one transaction move a branch (name, new, old) and create tags {name: object}.
+
+        Raises GitError when the branch is no longer at `old`, or a tag exists.
+        """
+        lines = [f"update refs/heads/{branch[0]} {branch[1]} {branch[2]}"] if branch else []
+        lines += [f"create refs/tags/{tag} {target}" for tag, target in tags.items()]
+        if lines:
+            self.run("update-ref", "-m", reason, "--stdin", stdin="\n".join(lines) + "\n")

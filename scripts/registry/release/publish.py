@@ -1,0 +1,287 @@
+"""Release what is built: data to a DVC remote, one commit, one annotated tag per dataset that changed.
+
+Run it as often as you like: what is released stays, what was interrupted is completed, the same data makes nothing.
+    1  the contract's recorded verdict is checked
+    2  data goes into DVC's cache
+    3  and to the remote
+    4  a commit is made as an object; with `push`, origin is offered it together with the tags
+    5  branch and tags appear in one transaction
+Until the last step nobody sees a release, and by then its data can be fetched.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from semver import Version
+
+from registry.errors import RegistryError
+from registry.release.readiness import (
+    PIN,
+    Built,
+    NotReady,
+    config_files,
+    contract_passed,
+    made_of_what_is_committed,
+    pin_of,
+    read_built,
+)
+from registry.release.record import Tip, attempt, blocked, follow, record
+from registry.release.repository import Repository
+from registry.release.snapshot import dvc_md5, snapshot_at
+from registry.release.tags import Release, releases, tag_name
+from registry.release.versions import Change, Level, compare, next_version
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one dataset.
+
+    `state` is released, recorded (committed without a new version), unchanged, skipped, refused, pinned, incomplete,
+    damaged, or not built; `files` are those that its release commits.
+    """
+
+    dataset: str
+    state: str
+    version: str | None = None
+    tag: str | None = None
+    previous: str | None = None
+    level: str | None = None
+    reasons: list[str] = field(default_factory=list)
+    hint: str | None = None
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What one call of publish did; `skipped` says why nothing can be released from here at all."""
+
+    outcomes: list[Outcome]
+    remote: str | None = None
+    commit: str | None = None
+    dry_run: bool = False
+    skipped: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    built: Built
+    outcome: Outcome
+    changes: list[Change]
+
+
+def publish(
+    repository: Repository,
+    datasets: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    bump: Level | None = None,
+    say: Callable[[str], None] = print,
+) -> Publication:
+    """Release the complete datasets that changed: those named, else all.
+
+    `bump` raises the number, `say` takes lines about waiting. Raises RegistryError.
+    """
+    reason_not = blocked(repository)
+    if reason_not:
+        return Publication([], dry_run=dry_run, skipped=reason_not[0], hint=reason_not[1])
+    unknown = sorted(set(datasets) - set(repository.names()))
+    if unknown:
+        raise RegistryError(
+            f"there is no dataset {', '.join(unknown)}", hint=f"choose from: {', '.join(repository.names())}"
+        )
+    names = datasets or repository.names()
+    return attempt(repository, lambda tip: _publish(repository, tip, names, dry_run, bump), say)
+
+
+def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bool, bump: Level | None) -> Publication:
+    every, contained = releases(repository.git), releases(repository.git, merged=tip.head)
+    plans: list[_Plan] = []
+    outcomes: list[Outcome] = []
+    unfinished: list[str] = []
+    for name in names:
+        newest = every[name][-1] if name in every else None
+        behind = newest is not None and newest not in contained.get(name, [])
+        try:
+            plan = _plan(repository, name, tip.base, newest, behind, bump)
+            if behind:
+                unfinished += _files(repository, plan.built, tip.base)
+        except NotReady as state:
+            outcomes.append(Outcome(name, state.state, reasons=[state.reason], hint=state.hint))
+            continue
+        outcomes.append(plan.outcome)
+        if plan.outcome.state in ("released", "recorded"):
+            plans.append(plan)
+    remote = _release_remote(repository, tip.base)
+    if dry_run:
+        return Publication(outcomes, remote, dry_run=True)
+    if not plans:
+        if unfinished and tip.base != tip.head:
+            follow(repository, tip, tip.base, unfinished)
+        return Publication(outcomes, remote)
+    _store(repository, plans, remote)
+    files = [file for plan in plans for file in plan.outcome.files]
+    tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == "released"}
+    commit = record(repository, tip, files, _commit_message(plans), tags)
+    return Publication(outcomes, remote, commit)
+
+
+def _plan(
+    repository: Repository, name: str, base: str, newest: Release | None, behind: bool, bump: Level | None
+) -> _Plan:
+    """Decide what is to become of a dataset. Raises NotReady where nothing is.
+
+    `behind` tells that HEAD does not contain the newest release. If what lies here is that very release, a publish was
+    killed between origin's yes and the local branch.
+    """
+    pin = pin_of(repository.root, name)
+    if pin:
+        raise NotReady("pinned", f"at version {pin['version']}", f"registry release {name} takes the pin away")
+    built = read_built(repository.root, name)
+    contract_passed(built)
+    git, store = repository.git, repository.store
+    previous = str(newest.version) if newest else None
+    files = _files(repository, built, base)
+    if behind:
+        if git.changed(newest.commit, files):
+            raise NotReady(
+                "refused",
+                f"this checkout is behind: {newest.tag} is released, and not part of it",
+                "git pull, run registry pull or snakemake, then registry publish",
+            )
+        return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
+    changes = []
+    if newest:
+        config = repository.committed_datasets(base).get(name, {})
+        before = snapshot_at(git, store, name, newest.tag)
+        changes = compare(before, built.snapshot, config.get("versioning", "fixed"))
+        _refuse_samples(name, before.provenance, built, repository)
+    changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
+    if newest and not changes and not changed:
+        return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
+    made_of_what_is_committed(repository, built, base)
+    if newest and not changes:
+        reasons = ["made by other code or libraries, the data is the same"]
+        return _Plan(built, Outcome(name, "recorded", previous, newest.tag, reasons=reasons, files=sorted(changed)), [])
+    level = changes[0].level if changes else None
+    version = next_version(newest.version if newest else None, level or Level.PATCH, bump)
+    outcome = Outcome(
+        name,
+        "released",
+        str(version),
+        tag_name(name, version),
+        previous,
+        _named(newest.version if newest else None, version),
+        [change.reason for change in changes] or ["first release"],
+        files=sorted(changed),
+    )
+    return _Plan(built, outcome, changes)
+
+
+def _named(old: Version | None, new: Version) -> str | None:
+    """Return which part of the number went up."""
+    if old is None:
+        return None
+    return "MAJOR" if new.major > old.major else "MINOR" if new.minor > old.minor else "PATCH"
+
+
+def _files(repository: Repository, built: Built, base: str) -> list[str]:
+    """Return what git tracks of a dataset's release: .dvc files, descriptions, reports, its own configuration."""
+    kept = [f"{built.folder}/{name}" for name in ("metadata.json", "provenance.json")]
+    kept += repository.git.visible(f"reports/{built.name}") + config_files(repository, built)
+    unpinned = [path for path in repository.git.listed(base, built.folder) if path.endswith(f"/{PIN}")]
+    return [*(f"{out}.dvc" for out in built.outs), *kept, *unpinned]
+
+
+def _moved(repository: Repository, built: Built, base: str) -> list[str]:
+    """Return the .dvc files that a commit does not have as the data on disk asks for."""
+    committed = repository.git.read(base, [f"{out}.dvc" for out in built.outs])
+    return [
+        f"{out}.dvc"
+        for out, md5 in built.outs.items()
+        if f"{out}.dvc" not in committed or dvc_md5(committed[f"{out}.dvc"]) != md5
+    ]
+
+
+def _refuse_samples(name: str, before: dict, built: Built, repository: Repository) -> None:
+    """Refuse to follow full data by samples unless the dataset's own file asks for them. Raises NotReady."""
+    was, now = before["source"]["mode"], built.snapshot.provenance["source"]["mode"]
+    path = f"config/datasets/{name}.yaml"
+    if now == "samples" and was in ("mirror", "upstream") and not _chosen(repository, path):
+        raise NotReady(
+            "refused",
+            f"the newest release was built from {was}, this from samples",
+            f"set source in config/config.yaml and build again; if samples are meant, set source: samples in {path}",
+        )
+
+
+def _chosen(repository: Repository, path: str) -> bool:
+    from registry.config import read_yaml
+
+    return read_yaml(repository.root / path).get("source") == "samples"
+
+
+def _release_remote(repository: Repository, base: str) -> str:
+    """Return the remote that data goes to: the default one of the commit's own .dvc/config, where clients will look.
+
+    Raises RegistryError when configuration disagrees about it.
+    """
+    from configobj import ConfigObj
+
+    content = repository.git.read(base, [".dvc/config"]).get(".dvc/config", b"")
+    config = ConfigObj(io.StringIO(content.decode()))
+    name = config.get("core", {}).get("remote")
+    wanted = repository.settings.remote or name
+    if name is None or wanted != name:
+        raise RegistryError(
+            f"releases go to remote {wanted}, but clients of this commit look in {name}",
+            where=".dvc/config",
+            hint="dvc remote default <name>, commit .dvc/config, and name the same (or null) in release.remote",
+        )
+    url = config.get(f'remote "{name}"', {}).get("url", "")
+    if repository.settings.push and "://" not in url:
+        raise RegistryError(
+            f"release.push is true, but remote {name} is a local folder that nobody else reaches",
+            where=".dvc/config",
+            hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
+        )
+    return name
+
+
+def _store(repository: Repository, plans: list[_Plan], remote: str) -> None:
+    """Put the data of these datasets into the cache and the remote."""
+    outs = {out: md5 for plan in plans for out, md5 in plan.built.outs.items()}
+    stored = repository.store.add(outs)
+    moved = [out for out, md5 in outs.items() if stored[out] != md5]
+    if moved:
+        raise RegistryError("changed while it was being released", where=moved[0], hint="run registry publish again")
+    repository.store.push(stored.values(), remote)
+
+
+def _commit_message(plans: list[_Plan]) -> str:
+    released = [f"{plan.outcome.dataset} {plan.outcome.version}" for plan in plans if plan.outcome.state == "released"]
+    names = ", ".join(plan.outcome.dataset for plan in plans)
+    subject = f"Release {', '.join(released)}" if released else f"Record how {names} came to be"
+    return f"{subject}\n\n" + "\n".join(_entry(plan.outcome) for plan in plans) + "\n"
+
+
+def _entry(outcome: Outcome) -> str:
+    lines = [f"- {reason}" for reason in outcome.reasons]
+    return "\n".join([f"{outcome.dataset} {outcome.version or ''}".rstrip() + ":", *lines])
+
+
+def _tag_message(plan: _Plan) -> str:
+    """Return the tag's message: a small changelog."""
+    outcome, metadata = plan.outcome, plan.built.snapshot.metadata
+    rows = ", ".join(f"{split} {about['num_samples']:,}" for split, about in metadata["splits"].items())
+    changes = [f"{change.level.name}: {change.reason}" for change in plan.changes] or ["first release"]
+    about = [f"rows: {rows}", f"content: {plan.built.snapshot.content_hash}"]
+    return "\n".join([f"{outcome.dataset} {outcome.version}", "", *changes, "", *about])
+
+
+def as_dry(outcome: Outcome) -> Outcome:
+    """Return an outcome as a dry run words it."""
+    return replace(
+        outcome, state={"released": "would release", "recorded": "would record"}.get(outcome.state, outcome.state)
+    )

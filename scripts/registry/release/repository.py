@@ -1,0 +1,79 @@
+"""A checkout of the registry: its git repository, its data store, its settings."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from registry.config import Datasets, load_datasets, normalise, read_yaml
+from registry.errors import RegistryError
+from registry.release.git import Git
+from registry.release.store import Store
+from registry.schema import validate
+
+CONFIG = "config/config.yaml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `release` part of config/config.yaml."""
+
+    remote: str | None
+    branch: str | None
+    push: bool
+    identity: str | None
+
+
+class NoRepositoryError(RegistryError):
+    """The folder is no checkout of the registry under git."""
+
+
+@dataclass
+class Repository:
+    """What the releasing side works on."""
+
+    root: Path
+    git: Git
+    store: Store
+
+    @classmethod
+    def open(cls, root: Path) -> "Repository":
+        """Return the repository at `root`. Raises NoRepositoryError with what is missing."""
+        root = root.resolve()
+        if not (root / CONFIG).is_file():
+            raise NoRepositoryError("no registry here", where=root, hint="go to the top of one, or name it with --repo")
+        git = Git.find(root)
+        if git is None:
+            raise NoRepositoryError(
+                "not under git", where=root, hint="git init && git add . && git commit, or clone it anew"
+            )
+        if not (root / ".dvc" / "config").is_file():
+            raise NoRepositoryError("no .dvc/config here", where=root, hint="git checkout .dvc/config, or dvc init")
+        return cls(root, git, Store(root, git))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How to release, as the working tree says."""
+        config = normalise(read_yaml(self.root / CONFIG))
+        validate(config, "config", where=CONFIG)
+        return Settings(**config["release"])
+
+    def committed_datasets(self, revision: str) -> Datasets:
+        """Return every dataset as a run without overrides would take it, once its own file was committed.
+
+        That is: config/datasets/*.yaml of the working tree (a release commits them), config/config.yaml of a revision.
+        """
+        content = self.git.read(revision, [CONFIG]).get(CONFIG)
+        if content is None:
+            raise RegistryError("not committed", where=CONFIG, hint=f"git add {CONFIG} && git commit")
+        config: dict[str, Any] = normalise(yaml.safe_load(content))
+        # Where a mirror lies is nobody's business but the run's, and does not show in the data.
+        return load_datasets(config | {"mirror": "anywhere"}, self.root)
+
+    def names(self) -> list[str]:
+        """Return the names of the datasets that are configured, built or released here, sorted."""
+        configured = {path.stem for path in (self.root / "config" / "datasets").glob("*.yaml")}
+        built = {path.parent.name for path in (self.root / "data").glob("*/metadata.json")}
+        return sorted(configured | built)

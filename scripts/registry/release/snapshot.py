@@ -1,0 +1,55 @@
+"""One state of a dataset: a release of it, or what is built."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from registry.errors import RegistryError
+from registry.release.git import Git
+from registry.release.store import Store
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What describes a state of a dataset; `manifest` returns the path of its manifest, and fetches it at need."""
+
+    dataset: str
+    metadata: dict[str, Any]
+    provenance: dict[str, Any]
+    manifest: Callable[[], Path]
+
+    @property
+    def content_hash(self) -> str:
+        """The hash of schema and samples."""
+        return self.metadata["content_hash"]
+
+    @property
+    def data_md5(self) -> str:
+        """DVC's digest of the data's bytes."""
+        return self.provenance["data"]["md5"]
+
+
+def dvc_md5(content: bytes) -> str:
+    """Return the md5 that a .dvc file records for its one output."""
+    return yaml.safe_load(content)["outs"][0]["md5"]
+
+
+def snapshot_at(git: Git, store: Store, dataset: str, revision: str) -> Snapshot:
+    """Return the state of a dataset that a commit or tag holds. Raises RegistryError where it holds none."""
+    folder = f"data/{dataset}"
+    names = ("metadata.json", "provenance.json", "manifest.parquet.dvc")
+    files = git.read(revision, [f"{folder}/{name}" for name in names])
+    if len(files) < len(names):
+        raise RegistryError(f"{revision} holds no release of {dataset}", hint="`registry log` lists the versions")
+    metadata, provenance, manifest = files.values()
+    md5 = dvc_md5(manifest)
+
+    def fetched() -> Path:
+        store.fetch([md5])
+        return store.path(md5)
+
+    return Snapshot(dataset, json.loads(metadata), json.loads(provenance), fetched)

@@ -1,0 +1,286 @@
+"""Put data into DVC's cache and remotes, and get it back. The only module that talks to DVC."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import RegistryError
+from registry.files import dvc_digest
+from registry.release.git import Git
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc_data.hashfile.db import HashFileDB
+    from dvc_data.hashfile.hash_info import HashInfo
+
+SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
+"""Settings of a DVC remote that no message may show."""
+
+
+class _Failures(logging.Handler):
+    """Collects the exceptions that DVC logs where it does not raise them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.errors.append(record.exc_info[1])
+
+
+@contextmanager
+def _quiet() -> Iterator[_Failures]:
+    """Keep DVC's own log off the terminal and hand over what went wrong."""
+    failures = _Failures()
+    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects", "dvc_s3")]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(failures)
+        logger.propagate = False
+    try:
+        yield failures
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(failures)
+            logger.propagate = propagate
+
+
+class Store:
+    """DVC's cache and remotes of the repository at `root`."""
+
+    def __init__(self, root: Path, git: Git) -> None:
+        self.root = root
+        self._git = git
+
+    @cached_property
+    def _repo(self) -> "Repo":
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        self._share_embedded_store()
+        try:
+            repo = Repo(str(self.root), config={"core": {"autostage": False}}, _wait_for_lock=True)
+        except DvcException as error:
+            raise RegistryError(
+                f"DVC cannot open this repository: {error}", where=self.root, hint="check .dvc/config"
+            ) from None
+        repo.scm_context.quiet = True
+        return repo
+
+    def _share_embedded_store(self) -> None:
+        """Let a linked working tree use the embedded store of the main one, so that both see the same releases."""
+        main, here = self._git.main_worktree / ".dvc" / "storage", self.root / ".dvc" / "storage"
+        if main.parent.is_dir() and not here.exists() and main.resolve() != here.resolve():
+            main.mkdir(exist_ok=True)
+            here.symlink_to(main)
+
+    @property
+    def default_remote(self) -> str:
+        """Return the name of the remote that DVC uses here. Raises RegistryError where there is none."""
+        name = self._repo.config["core"].get("remote")
+        if not name:
+            raise RegistryError(
+                "no default remote",
+                where=".dvc/config",
+                hint="choose one: dvc remote default <name>; commit .dvc/config",
+            )
+        return name
+
+    def remote_url(self, name: str) -> str:
+        """Return a remote's URL as configured. Raises RegistryError with the names that there are."""
+        remotes = self._repo.config["remote"]
+        if name not in remotes:
+            raise RegistryError(
+                f"there is no remote {name}", where=".dvc/config", hint=f"choose from: {', '.join(sorted(remotes))}"
+            )
+        return remotes[name]["url"]
+
+    def _cache(self) -> "HashFileDB":
+        return self._repo.cache.local
+
+    def path(self, md5: str) -> Path:
+        """Return where the cache keeps an object, or would."""
+        return Path(self._cache().oid_to_path(md5))
+
+    def add(self, paths: Iterable[str]) -> dict[str, str]:
+        """Put files and folders into the cache, write their .dvc files, and return {path: md5}.
+
+        Objects that were in the cache already are checked, and replaced where they are damaged.
+        """
+        added = self._add(list(paths))
+        damaged = [oid for oid in self._objects(added.values()) if self._damaged(self.path(oid))]
+        for oid in damaged:
+            self.path(oid).unlink(missing_ok=True)
+        if damaged:
+            added = self._add(list(paths))
+        return added
+
+    def _add(self, paths: list[str]) -> dict[str, str]:
+        with self._explained("adding to DVC's cache"):
+            stages = self._repo.add([str(self.root / path) for path in paths], relink=False)
+        return {path: stage.outs[0].hash_info.value for path, stage in zip(paths, stages, strict=True)}
+
+    @staticmethod
+    def _damaged(path: Path) -> bool:
+        return not path.is_file() or dvc_digest(path) != path.parent.name + path.name.removesuffix(".dir")
+
+    def _objects(self, md5s: Iterable[str]) -> list[str]:
+        """Return these objects and, for folders (`.dir`), the objects of their files, from the cache."""
+        found = dict.fromkeys(md5s)
+        for md5 in [md5 for md5 in found if md5.endswith(".dir")]:
+            found |= dict.fromkeys(self.listing(md5).values())
+        return list(found)
+
+    def listing(self, md5: str) -> dict[str, str]:
+        """Return {relative path: md5} of a folder in the cache."""
+        from dvc_data.hashfile.tree import Tree
+
+        tree = Tree.load(self._cache(), _hash(md5))
+        return {"/".join(key): info.value for key, _, info in tree}
+
+    def push(self, md5s: Iterable[str], remote: str) -> None:
+        """Copy objects (folders with all their files) to a remote, all or an error; what is there already stays.
+
+        What the remote holds is asked of the remote itself, not of DVC's notes about it; in a local folder every object
+        is hashed and a damaged one replaced. Raises RegistryError.
+        """
+        md5s = list(md5s)
+        with self._explained(f"pushing to remote {remote} ({self.remote_url(remote)})"):
+            target = self._repo.cloud.get_remote_odb(remote, "push")
+            if target.fs.protocol == "local":
+                for path in [Path(target.oid_to_path(oid)) for oid in self._objects(md5s)]:
+                    if path.is_file() and self._damaged(path):
+                        path.unlink()
+            self._transfer(self._cache(), target, md5s)
+            absent = set(self._objects(md5s)) - set(target.list_oids_exists(self._objects(md5s)))
+        if absent:
+            raise RegistryError(
+                f"{len(absent)} objects did not reach remote {remote}", hint="run `registry publish` again"
+            )
+
+    def fetch(self, md5s: Iterable[str], remote: str | None = None) -> None:
+        """Bring objects into the cache: from a remote, else from the default one, else from the folder that was cloned.
+
+        Raises RegistryError when one of them is nowhere.
+        """
+        wanted = [md5 for md5 in dict.fromkeys(md5s) if not self._complete(md5)]
+        if not wanted:
+            return
+        name = remote or self.default_remote
+        with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
+            self._transfer(self._repo.cloud.get_remote_odb(name, "fetch"), self._cache(), wanted, missing_ok=True)
+        wanted = [md5 for md5 in wanted if not self._complete(md5)]
+        origin = self._origin_store() if wanted and not remote else None
+        if origin is not None:
+            with self._explained("fetching from the store of the repository that this is a clone of"):
+                self._transfer(origin, self._cache(), wanted, missing_ok=True)
+            wanted = [md5 for md5 in wanted if not self._complete(md5)]
+        if wanted:
+            raise RegistryError(
+                f"{len(wanted)} objects of this data are not in remote {name} ({self.remote_url(name)})",
+                hint="ask whoever published it to push it to a remote that you reach, or name one with --remote",
+            )
+
+    def _origin_store(self) -> "HashFileDB | None":
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        origin = (self._git.origin() or "").removeprefix("file://")
+        if not origin or not (self.root / origin / ".dvc").is_dir():
+            return None
+        try:
+            return Repo(str(self.root / origin)).cloud.get_remote_odb(None, "fetch")
+        except DvcException:
+            return None
+
+    def _complete(self, md5: str) -> bool:
+        """Tell whether the cache has an object and, of a folder, every file."""
+        return self.path(md5).is_file() and all(self.path(oid).is_file() for oid in self._objects([md5]))
+
+    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
+        from dvc_data.hashfile.transfer import transfer
+
+        try:
+            result = transfer(source, target, [_hash(md5) for md5 in md5s], cache_odb=self._cache(), shallow=False)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+            return
+        if result.failed and not missing_ok:
+            raise OSError(f"{len(result.failed)} objects failed")
+
+    def checkout(self, paths: Iterable[str]) -> None:
+        """Make files and folders of the working tree what their .dvc files say, from the cache.
+
+        Whatever else is in their place is lost, so look first.
+        """
+        with self._explained("checking data out"):
+            for path in paths:
+                shutil.rmtree(self.root / path, ignore_errors=True)
+                if (self.root / path).is_file():
+                    (self.root / path).unlink()
+            self._repo.checkout([str(self.root / path) for path in paths], force=True, relink=False)
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        """Turn what DVC raises or logs in the block into one RegistryError without secrets."""
+        from dvc.exceptions import DvcException
+
+        with _quiet() as failures:
+            try:
+                yield
+            except RegistryError:
+                raise
+            except (DvcException, OSError, ValueError) as error:
+                cause = failures.errors[0] if failures.errors else error
+                raise RegistryError(f"{doing} failed: {self._reason(cause)}", hint=_hint(cause)) from None
+            except Exception as error:
+                # What S3 libraries raise has no common ancestor.
+                if type(error).__module__.split(".")[0] not in ("botocore", "aiobotocore", "aiohttp", "s3fs"):
+                    raise
+                raise RegistryError(f"{doing} failed: {self._reason(error)}", hint=_hint(error)) from None
+
+    def _reason(self, error: BaseException) -> str:
+        lines = str(error).strip().splitlines()
+        text = lines[0] if lines else type(error).__name__
+        for secret in self._secrets():
+            text = text.replace(secret, "***")
+        return text
+
+    def _secrets(self) -> set[str]:
+        values = {value for remote in self._repo.config["remote"].values() for value in _values(remote)}
+        values |= {
+            os.environ.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        }
+        return {value for value in values if value}
+
+
+def _values(remote: dict[str, Any]) -> set[str]:
+    return {str(remote[name]) for name in SECRETS if remote.get(name)}
+
+
+def _hint(error: BaseException) -> str:
+    text = f"{type(error).__name__} {error}".lower()
+    if any(
+        word in text for word in ("credential", "signature", "accesskey", "access key", "forbidden", "denied", "403")
+    ):
+        return "check the credentials of this remote (see .env.example), then run the same command again"
+    if "bucket" in text and ("exist" in text or "such" in text):
+        return "make the bucket, or mend the remote's url, then run the same command again"
+    if any(word in text for word in ("connect", "endpoint", "timed out", "timeout", "resolve")):
+        return "check that the remote's server runs and can be reached, then run the same command again"
+    if any(word in text for word in ("no space", "quota")):
+        return "free some space, then run the same command again"
+    return "mend that, then run the same command again"
+
+
+def _hash(md5: str) -> "HashInfo":
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    return HashInfo("md5", md5)

@@ -1,0 +1,130 @@
+"""Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from semver import Version
+
+from registry.config import NAME
+from registry.errors import RegistryError
+from registry.release.git import Git
+
+TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))")
+RESTORED = "content of "
+"""Begins the line of a tag's message that names the older version whose content was released again."""
+_FIELDS = ("refname:strip=2", "objectname", "*objectname", "creatordate:iso-strict", "contents")
+_END = "\0\0\n"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of one dataset."""
+
+    dataset: str
+    version: Version
+    commit: str = field(repr=False)
+    date: datetime = field(repr=False)
+    message: str = field(repr=False)
+
+    @property
+    def tag(self) -> str:
+        """The name of its tag."""
+        return tag_name(self.dataset, self.version)
+
+
+def tag_name(dataset: str, version: Version) -> str:
+    """Return the tag of a dataset's version."""
+    return f"{dataset}-v{version}"
+
+
+def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
+    """Return {dataset: its releases, oldest version first}: all, or those that the commit `merged` contains."""
+    only = ("--merged", merged) if merged else ()
+    form = "%00".join(f"%({name})" for name in _FIELDS) + "%00%00"
+    found: dict[str, list[Release]] = {}
+    for record in git.run(
+        "for-each-ref",
+        *only,
+        f"--format={form}",
+        "refs/tags",
+    ).split(_END):
+        name, target, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 5)[:5]
+        match = TAG.fullmatch(name)
+        if match:
+            release = Release(
+                match["dataset"],
+                Version.parse(match["version"]),
+                peeled or target,
+                datetime.fromisoformat(date),
+                message,
+            )
+            found.setdefault(release.dataset, []).append(release)
+    return {dataset: sorted(those, key=lambda release: release.version) for dataset, those in sorted(found.items())}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A version in a dataset's history; `superseded_by` names the version that took it back, if one did."""
+
+    tag: str
+    version: str
+    date: datetime
+    commit: str
+    changes: list[str]
+    superseded_by: str | None
+
+
+def history(git: Git, dataset: str) -> list[Entry]:
+    """Return the versions of a dataset, newest first. Raises RegistryError where there is none."""
+    find_release(git, dataset, "latest")
+    entries: list[Entry] = []
+    superseding: tuple[Version, Version] | None = None
+    for release in reversed(releases(git)[dataset]):
+        lines = [line for line in release.message.splitlines()[1:] if line.strip()]
+        taken_back = superseding and superseding[0] < release.version
+        entries.append(
+            Entry(
+                release.tag,
+                str(release.version),
+                release.date,
+                release.commit,
+                lines,
+                str(superseding[1]) if taken_back else None,
+            )
+        )
+        restored = next((line.removeprefix(RESTORED) for line in lines if line.startswith(RESTORED)), None)
+        if restored and not taken_back:
+            superseding = Version.parse(restored), release.version
+    return entries
+
+
+def find_release(git: Git, dataset: str, version: str) -> Release:
+    """Return a release by dataset and version: `1.0.0`, `v1.0.0`, the whole tag, or `latest`.
+
+    Raises RegistryError with the versions that there are.
+    """
+    known = releases(git).get(dataset, [])
+    if version == "latest" and known:
+        return known[-1]
+    wanted = version.removeprefix(f"{dataset}-").removeprefix("v")
+    for release in known:
+        if str(release.version) == wanted:
+            return release
+    raise RegistryError(
+        f"{dataset} has no version {version}",
+        hint=f"choose from: {', '.join(str(release.version) for release in known)}" if known else _others(git),
+    )
+
+
+def parse_tag(git: Git, tag: str) -> Release:
+    """Return the release of a tag such as `fashion-mnist-v1.0.0`. Raises RegistryError."""
+    match = TAG.fullmatch(tag)
+    if not match:
+        raise RegistryError(f"{tag} is no release", hint="name a tag such as tabular-v1.0.0; `registry log` lists them")
+    return find_release(git, match["dataset"], match["version"])
+
+
+def _others(git: Git) -> str:
+    datasets = ", ".join(releases(git))
+    return f"released are: {datasets}" if datasets else "nothing is released here yet; `git fetch --tags`, or publish"

@@ -1,0 +1,108 @@
+"""A clone of the registry under git, and the means to run git, snakemake and `registry` in it for real."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from project import Project
+
+BIN = Path(sys.executable).parent
+
+
+class Clone(Project):
+    """A registry under git; commands run in it as a user would run them."""
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Return the environment of a user without git configuration of their own."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AWS_"))},
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder / "scripts"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **extra,
+        }
+
+    def run(self, *command: str, code: int = 0, **extra: str) -> str:
+        """Run a command, check its exit code, and return what it printed on both streams."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(**extra),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=600,
+        )
+        assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def git(self, *arguments: str, **options: Any) -> str:
+        """Run git and return what it printed."""
+        return self.run("git", *arguments, **options).rstrip("\n")
+
+    def registry(self, *arguments: str, code: int = 0, **extra: str) -> str:
+        """Run the `registry` command of this clone and return what it printed."""
+        return self.run(sys.executable, "-m", "registry", *arguments, code=code, **extra)
+
+    def registry_json(self, *arguments: str, code: int = 0, **extra: str) -> Any:
+        """Run it with --json and return the value that it printed on standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "registry", *arguments, "--json"],
+            cwd=self.folder,
+            env=self.environment(**extra),
+            text=True,
+            capture_output=True,
+            timeout=600,
+        )
+        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return json.loads(done.stdout)
+
+    def tags(self) -> list[str]:
+        """Return the names of all tags, sorted."""
+        return self.git("tag", "--list").split()
+
+    def head(self) -> str:
+        """Return the id of HEAD's commit."""
+        return self.git("rev-parse", "HEAD")
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file, with the folders above it."""
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def commit(self, message: str = "Change something") -> None:
+        """Commit everything, as a user would."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def cloned(self, folder: Path, *options: str) -> "Clone":
+        """Return a `git clone` of this repository in a new folder."""
+        self.run("git", "clone", "--quiet", *options, str(self.folder), str(folder))
+        clone = Clone(folder)
+        clone.sign()
+        return clone
+
+    def sign(self) -> None:
+        """Give the repository an identity to commit with."""
+        self.git("config", "user.name", "Ada Tester")
+        self.git("config", "user.email", "ada@example.org")
+
+    def copied(self, folder: Path) -> "Clone":
+        """Return a byte-for-byte copy, with its history, cache and store."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Clone(folder)
+
+
+def under_git(project: Project) -> Clone:
+    """Put a fresh copy of the repository under git, as its first commit on main."""
+    clone = Clone(project.folder)
+    clone.git("init", "--quiet", "--initial-branch", "main")
+    clone.sign()
+    clone.commit("Start")
+    return clone
