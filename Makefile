@@ -5,7 +5,8 @@ BIN := .venv/bin
 
 # uv installs in seconds where it is there; otherwise pip does.
 UV := $(shell command -v uv)
-INSTALL = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/python -m pip install) --quiet --require-hashes -r $(2)
+PIP = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/python -m pip install) --quiet
+INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
@@ -34,7 +35,8 @@ unreleased:
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
 bench: .venv/test
-	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
@@ -48,6 +50,7 @@ lock:
 	this is " + sys.version.split()[0] + ": try again with PYTHON=python3.11 before make")'
 	$(PYTHON) -m venv .venv
 	$(call INSTALL,.venv,envs/requirements.txt)
+	$(call PIP,.venv) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/test: envs/requirements-test.txt .venv/base

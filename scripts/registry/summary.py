@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.files import data_files
+from registry.pins import pin_of
 
 DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
 
@@ -24,13 +25,18 @@ class Outcome:
 
 
 def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
-    """Judge a dataset by the files it left: built (since that time), up to date, incomplete, damaged, or failed."""
+    """Judge a dataset by the files it left.
+
+    It is built (since that time), up to date, incomplete, damaged, failed, or pinned, which no run changes.
+    """
     logs = {
         path: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted((root / "logs" / name).glob("*.log"))
     }
+    pin = pin_of(root, name)
+    pinned = pin and f"pinned at {pin['version']}"
     failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
-    if failed:
+    if failed and not pinned:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
     folder, rule = root / "data" / name, name.replace("-", "_")
     try:
@@ -41,17 +47,23 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         recorded = provenance["data"]
         sizes = [file.stat().st_size for file in data_files(folder / recorded["path"])]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
+        if pinned:
+            return Outcome(name, pinned, hint=f"its data is not here, run registry pull {name}")
         begun = any(path.stat().st_mtime >= since for path in logs)
         return Outcome(name, "incomplete", hint=f"run snakemake --cores all {rule}" if begun else None)
     if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
-        hint = f"its files are not those that were built; run snakemake --cores all --forcerun {rule}_process -- {rule}"
-        return Outcome(name, "damaged", hint=hint)
+        mend = (
+            f"registry pull --force {name}" if pinned else f"snakemake --cores all --forcerun {rule}_process -- {rule}"
+        )
+        return Outcome(name, "damaged", hint=f"its files are not those that were built; run {mend}")
     return Outcome(
         name,
-        "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
+        pinned or ("built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date"),
         rows=rows,
         size=sum(sizes),
-        seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
+        seconds=None
+        if pinned
+        else sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
     )
 
 

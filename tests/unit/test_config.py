@@ -10,7 +10,8 @@ from registry.errors import RegistryError
 from registry.schema import SCHEMAS, validate
 from support import ROOT
 
-CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False}
+RELEASE = {"remote": None, "branch": None, "push": False, "identity": None}
+CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False, "release": RELEASE}
 FILE = {
     "file": "a.csv",
     "urls": ["https://example.org/a.csv"],
@@ -96,6 +97,12 @@ def test_normalise_leaves_its_argument_alone():
         (["sorce"], "samples", r"\(top level\): .*'sorce' was unexpected"),
         (["source"], ..., r"\(top level\): 'source' is a required property"),
         (["publish"], ..., r"\(top level\): 'publish' is a required property"),
+        (["release"], ..., r"\(top level\): 'release' is a required property"),
+        (["release", "push"], ..., "release: 'push' is a required property"),
+        (["release", "push"], "yes", "release.push: 'yes' is not of type 'boolean'"),
+        (["release", "identity"], "Ada", "release.identity: 'Ada' does not match"),
+        (["release", "identity"], "Ada <a@b.c>\n", "release.identity: .* does not match"),
+        (["release", "colour"], "red", "release: .*'colour' was unexpected"),
         (["source"], "samplse", r"source: 'samplse' is not one of \['samples', 'mirror', 'upstream'\]"),
         (["source"], None, "source: None is not one of"),
         (["datasets"], [], "datasets: .*not valid"),

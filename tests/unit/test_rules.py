@@ -45,7 +45,8 @@ def test_every_dataset_has_its_module_scripts_and_sample_and_its_include():
     snakefile = (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
     for path in (ROOT / "config" / "datasets").glob("*.yaml"):
         name = path.stem.replace("-", "_")
-        assert f'include: "rules/{name}.smk"' in snakefile
+        assert f'    "{name}",\n' in snakefile
+        assert (ROOT / "workflow" / "rules" / f"{name}.smk").is_file()
         assert (ROOT / "scripts" / name / "analyze.py").is_file()
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert not config["params"] or (ROOT / "scripts" / name / "params.schema.yaml").is_file()

@@ -113,3 +113,15 @@ def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
     print_summary([name], since=STARTED)
     assert name in capsys.readouterr().err
+
+
+def test_what_is_pinned(root, capsys):
+    for name in ("built", "broken", "half-done", "odd"):
+        (root / "data" / name / "pin.json").write_text(json.dumps({"version": "1.2.0", "tag": f"{name}-v1.2.0"}))
+    for name in ("built", "broken"):
+        found = outcome(name, since=STARTED, root=root)
+        assert (found.state, found.hint, found.rows, found.seconds) == ("pinned at 1.2.0", None, 1234, None)
+    found = outcome("half-done", since=STARTED, root=root)
+    assert (found.state, found.hint) == ("pinned at 1.2.0", "its data is not here, run registry pull half-done")
+    found = outcome("odd", since=STARTED, root=root)
+    assert (found.state, found.hint.endswith("run registry pull --force odd")) == ("damaged", True)

@@ -1,7 +1,8 @@
 """
 The configuration, the names of files that follow from it, and what else the modules share.
 
-DATASETS maps each dataset's name to its configuration (config/datasets/<name>.yaml, validated).
+DATASETS maps each dataset's name to its configuration (config/datasets/<name>.yaml, validated), PINNED the names of those
+that were rolled back to their pins (data/<name>/pin.json).
 """
 
 import os
@@ -18,12 +19,14 @@ from registry.config import load_datasets, normalise, selected, source_files
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
 from registry.hook import release_after_run
+from registry.pins import given_files, pins
 from registry.summary import print_summary
 
 STARTED = time.time()
 try:
     config |= normalise(config)
     DATASETS = load_datasets(config)
+    PINNED = pins(Path())
 except RegistryError as error:
     raise WorkflowError(str(error))
 
@@ -33,11 +36,26 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
 
 
+def is_pinned(module):
+    """Tell whether the dataset of a rule module was rolled back, so that nothing builds it."""
+    return module.replace("_", "-") in PINNED
+
+
+def given(name):
+    """Return what makes a pinned dataset complete; it is taken as it lies there."""
+    try:
+        return given_files(Path(), name)
+    except RegistryError as error:
+        raise WorkflowError(str(error))
+
+
 def complete(name):
     """Return what makes a dataset complete: its data, as far as its rule names the files, and what describes them.
 
     Naming the files matters: Snakemake takes any folder that is there for done, even an empty one.
     """
+    if name in PINNED:
+        return given(name)
     process = f"{name.replace('-', '_')}_process"
     if not workflow.is_rule(process):
         raise WorkflowError(
@@ -63,5 +81,11 @@ def raw_files(name):
 
 
 def code(*scripts):
-    """Return {script: fingerprint} for scripts named relative to scripts/."""
+    """Return {script: fingerprint} for scripts named relative to scripts/.
+
+    `registry pull` has no other way to tell Snakemake that what it restored must be built again: for a moment the
+    outputs are recorded as made by code that nobody has.
+    """
+    if "REGISTRY_STALE" in os.environ:
+        return dict.fromkeys(scripts, "stale")
     return {script: fingerprint(script) for script in scripts}

@@ -1,12 +1,14 @@
 """The `registry` command."""
 
+import os
 import sys
 
-from registry.cli import releasing
+from registry.cli import releasing, restoring, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
+from registry.job import ENVIRONMENT
 
-__all__ = ["app", "main", "releasing"]
+__all__ = ["app", "main", "releasing", "restoring", "tracing", "verifying"]
 
 
 def main() -> None:
@@ -15,6 +17,12 @@ def main() -> None:
         app()
     except RegistryError as error:
         console_error(error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in ENVIRONMENT:
+            raise
+        hint = "free some space, or mend that, and run the same command again"
+        console_error(RegistryError(os.strerror(error.errno).lower(), where=error.filename or "the disk", hint=hint))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -77,10 +77,11 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
-    """Print a table of plain text; the columns named in `right` are numbers."""
+    """Print a table of plain text; the columns named in `right` are numbers, the first is never cut."""
     table = Table(box=SIMPLE_HEAD)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left")
+        justify = "right" if heading in right else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     console.print(table)

@@ -17,8 +17,10 @@ from registry.cli.common import (
     repository,
     say,
 )
+from registry.release.copy import copy_to
 from registry.release.publish import Outcome, Publication, publish
-from registry.release.repository import NoRepositoryError
+from registry.release.repository import NoRepositoryError, Repository
+from registry.release.rollback import publish_from
 from registry.release.status import status
 from registry.release.tags import history
 from registry.release.versions import Level
@@ -43,7 +45,7 @@ def show_status(context: typer.Context, as_json: AsJson = False) -> None:
                 one.state,
                 None if one.rows is None else f"{one.rows:,}",
                 None if one.bytes is None else decimal(one.bytes),
-                one.released and f"{one.released:%Y-%m-%d %H:%M}",
+                one.released and f"{one.released:%Y-%m-%d}",
             )
             for one in found
         ),
@@ -62,25 +64,58 @@ def release(
     bump: Annotated[
         str | None, typer.Option(help="Raise the number to this level: major, minor or patch.", show_default=False)
     ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Release the content of this older version of one dataset again.", show_default=False
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="With --from: why, for the log.", show_default=False)] = None,
+    remote: Annotated[
+        str | None,
+        typer.Option(help="Copy the newest releases to this DVC remote; that releases nothing.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Release every complete dataset that changed: data to the DVC remote, one commit, a tag per dataset."""
+    names = datasets or []
     level = None if bump is None else _level(bump)
+    if version is not None and (len(names) != 1 or reason is None):
+        raise typer.BadParameter("takes one dataset, and --reason", param_hint="--from")
+    if remote is not None and (dry_run or bump or version):
+        raise typer.BadParameter("copies what is released, and takes no other option", param_hint="--remote")
     try:
         here = repository(context)
     except NoRepositoryError as error:
+        if as_json and remote is None:
+            print_json(Publication([], dry_run=dry_run, skipped=str(error)))
         say(f"nothing is released: {error}")
         raise typer.Exit(NOT_RELEASED) from None
-    done = publish(here, datasets or (), dry_run=dry_run, bump=level, say=say)
+    if remote is not None:
+        _copy(here, names, remote, as_json)
+        return
+    if version is not None:
+        done = publish_from(here, names[0], version, reason, dry_run=dry_run, say=say)
+    else:
+        done = publish(here, names, dry_run=dry_run, bump=level, say=say)
     if as_json:
         print_json(done)
     else:
-        _print(done)
+        _print(done, named=bool(names))
     states = {outcome.state for outcome in done.outcomes}
     if "refused" in states:
         raise typer.Exit(1)
-    if done.skipped or "skipped" in states:
+    if done.skipped or states & {"skipped", "damaged"}:
         raise typer.Exit(NOT_RELEASED)
+
+
+def _copy(here: Repository, datasets: list[str], remote: str, as_json: bool) -> None:
+    copied = copy_to(here, datasets, remote)
+    if as_json:
+        print_json(copied)
+        return
+    for one in copied:
+        console.print(escape(f"{one.dataset}: {one.tag} is in remote {one.remote}"))
 
 
 def _level(name: str) -> Level:
@@ -90,12 +125,12 @@ def _level(name: str) -> Level:
         raise typer.BadParameter("choose major, minor or patch", param_hint="--bump") from None
 
 
-def _print(done: Publication) -> None:
+def _print(done: Publication, *, named: bool) -> None:
     if done.skipped:
         say(f"nothing is released: {done.skipped}; {done.hint}")
         return
     for outcome in done.outcomes:
-        if outcome.state not in QUIET:
+        if outcome.state not in QUIET or (named and outcome.state == "not built"):
             console.print(escape(_line(outcome, done.dry_run)))
             for reason in outcome.reasons if outcome.state in ("released", "recorded") else ():
                 console.print(escape(f"  {reason}"))

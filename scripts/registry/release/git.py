@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from registry.errors import RegistryError
 
@@ -21,16 +24,29 @@ STATES = {
 """Files below .git that tell of an operation under way."""
 
 FALLBACK_IDENTITY = "Data registry <data-registry@localhost>"
+PATIENCE = 10
+"""Seconds to wait for a lock that another git holds."""
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _IDENTITY = re.compile(r"(.+) <(.+)>")
+LITTLE = 64 << 10
+"""A disk with fewer free bytes is full."""
+_FULL = ("No space left", "Out of diskspace", "quota exceeded")
+_SCRATCH = "registry-"
+_PATIENT = [
+    part
+    for name in ("core.filesRefLockTimeout", "core.packedRefsTimeout")
+    for part in ("-c", f"{name}={PATIENCE * 1000}")
+]
 
 
 class GitError(RegistryError):
-    """A git command failed; `printed` is what it said."""
+    """A git command failed; `printed` is what it said, `full` tells that the disk has no space left."""
 
-    def __init__(self, command: str, printed: str) -> None:
+    def __init__(self, command: str, printed: str, *, full: bool = False) -> None:
         self.printed = _CREDENTIALS.sub("***", printed.strip())
-        super().__init__(f"git {command} failed: {self.printed}")
+        self.full = full
+        hint = "free some space, then run the same command again" if full else None
+        super().__init__(f"git {command} failed: {self.printed}", hint=hint)
 
 
 class Git:
@@ -56,7 +72,7 @@ class Git:
     def output(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git and return the bytes that it printed. Raises GitError."""
         done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
+            ["git", *_PATIENT, *arguments],  # noqa: S607
             cwd=self.root,
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -64,7 +80,12 @@ class Git:
             env={**self._environment, **(env or {})},
         )
         if done.returncode:
-            raise GitError(arguments[0], done.stderr.decode(errors="replace"))
+            printed = done.stderr.decode(errors="replace").strip()
+            if done.returncode < 0:
+                printed += f"signal {-done.returncode} ended it"
+            # Not every message of git says why it could not write.
+            full = shutil.disk_usage(self.root).free < LITTLE or any(words in printed for words in _FULL)
+            raise GitError(arguments[0], printed, full=full)
         return done.stdout
 
     @cached_property
@@ -129,16 +150,22 @@ class Git:
 
     def read(self, revision: str, paths: Iterable[str]) -> dict[str, bytes]:
         """Return {path: content} of those files that a revision has."""
-        paths = list(paths)
-        stream = self.output("cat-file", "--batch", stdin="".join(f"{revision}:{path}\n" for path in paths))
+        names = {path: f"{revision}:{path}" for path in paths}
+        contents = self.contents(names.values())
+        return {path: contents[name] for path, name in names.items() if name in contents}
+
+    def contents(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Return {name: content} of those objects that exist; a file's name is `<revision>:<path>`."""
+        names = list(names)
+        stream = self.output("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names))
         found, position = {}, 0
-        for path in paths:
+        for name in names:
             end = stream.index(b"\n", position)
             header = stream[position:end]
             position = end + 1
             if not header.endswith(b" missing"):
                 size = int(header.rsplit(b" ", 1)[1])
-                found[path] = stream[position : position + size]
+                found[name] = stream[position : position + size]
                 position += size + 1
         return found
 
@@ -158,6 +185,11 @@ class Git:
         hashed = self.run("hash-object", "--stdin-paths", stdin="".join(f"{path}\n" for path in present)).split()
         here, there = dict(zip(present, hashed, strict=True)), self._blobs(revision, paths)
         return [path for path in paths if here.get(path) != there.get(path)]
+
+    def is_kept(self, path: str) -> bool:
+        """Tell whether a commit that a branch, a tag or HEAD leads to has this file as it is in the working tree."""
+        blob = self.run("hash-object", "--", path)
+        return bool(self.run("log", "-1", "--format=%H", f"--find-object={blob}", "HEAD", "--all", "--", path))
 
     def staged_otherwise(self, revision: str, paths: Iterable[str]) -> list[str]:
         """Return those files whose staged content is neither a revision's nor the working tree's."""
@@ -183,9 +215,11 @@ class Git:
     def commit_object(self, base: str, paths: Iterable[str], message: str, identity: Mapping[str, str]) -> str:
         """Make, but point no branch at, a commit on `base` that takes these files as they are in the working tree.
 
-        Files that are gone are removed. Works in an index of its own.
+        Files that are gone are removed. Works in an index of its own; call it with no other at work in this repository.
         """
-        with tempfile.TemporaryDirectory(dir=self.common_dir, prefix="registry-") as folder:
+        for left in self.common_dir.glob(f"{_SCRATCH}*/"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(dir=self.common_dir, prefix=_SCRATCH) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self.run("read-tree", base, env=env)
             self._stage(paths, env)
@@ -199,7 +233,19 @@ class Git:
         return self.run("mktag", stdin=f"{header}\n{message.rstrip()}\n")
 
     def _stage(self, paths: Iterable[str], env: Mapping[str, str] | None = None) -> None:
-        self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
+        self._wait("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
+
+    def _wait(self, *arguments: str, **options: Any) -> None:
+        """Run git, and for some seconds again while another git holds the lock of the index."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.run(*arguments, **options)
+                return
+            except GitError as error:
+                if "index.lock" not in error.printed or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
 
     def follow(self, old: str, new: str, paths: Iterable[str]) -> None:
         """Make index and working tree follow HEAD from commit `old` to `new`, of which `paths` are already in place.
@@ -209,7 +255,7 @@ class Git:
         self._stage(paths)
         if old != new:
             self._succeeds("update-index", "-q", "--refresh")
-            self.run("read-tree", "-m", "-u", old, new)
+            self._wait("read-tree", "-m", "-u", old, new)
 
     def update_refs(self, branch: tuple[str, str, str] | None, tags: Mapping[str, str], reason: str) -> None:
         """In one transaction move a branch (name, new, old) and create tags {name: object}.

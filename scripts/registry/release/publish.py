@@ -10,27 +10,32 @@ Until the last step nobody sees a release, and by then its data can be fetched.
 """
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from semver import Version
 
 from registry.errors import RegistryError
+from registry.pins import PIN, pin_of
 from registry.release.readiness import (
-    PIN,
     Built,
     NotReady,
     config_files,
     contract_passed,
     made_of_what_is_committed,
-    pin_of,
+    manifest_intact,
     read_built,
 )
 from registry.release.record import Tip, attempt, blocked, follow, record
 from registry.release.repository import Repository
-from registry.release.snapshot import dvc_md5, snapshot_at
+from registry.release.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
 from registry.release.tags import Release, releases, tag_name
 from registry.release.versions import Change, Level, compare, next_version
+
+NAMED = 3
+"""As many datasets fit into the first line of a commit's message."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def publish(
         raise RegistryError(
             f"there is no dataset {', '.join(unknown)}", hint=f"choose from: {', '.join(repository.names())}"
         )
-    names = datasets or repository.names()
+    names = list(dict.fromkeys(datasets)) or repository.names()
     return attempt(repository, lambda tip: _publish(repository, tip, names, dry_run, bump), say)
 
 
@@ -105,25 +110,33 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
         behind = newest is not None and newest not in contained.get(name, [])
         try:
             plan = _plan(repository, name, tip.base, newest, behind, bump)
-            if behind:
-                unfinished += _files(repository, plan.built, tip.base)
+            if plan.outcome.state == "unchanged" and tip.base != tip.head:
+                unfinished += _unfinished(repository, plan.built, tip)
         except NotReady as state:
             outcomes.append(Outcome(name, state.state, reasons=[state.reason], hint=state.hint))
             continue
         outcomes.append(plan.outcome)
         if plan.outcome.state in ("released", "recorded"):
             plans.append(plan)
-    remote = _release_remote(repository, tip.base)
+    remote = release_remote(repository, tip.base)
     if dry_run:
         return Publication(outcomes, remote, dry_run=True)
     if not plans:
-        if unfinished and tip.base != tip.head:
+        if unfinished:
             follow(repository, tip, tip.base, unfinished)
         return Publication(outcomes, remote)
     _store(repository, plans, remote)
     files = [file for plan in plans for file in plan.outcome.files]
     tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == "released"}
-    commit = record(repository, tip, files, _commit_message(plans), tags)
+    commit = record(
+        repository,
+        tip,
+        files,
+        _commit_message(plans),
+        tags,
+        present=unfinished,
+        check=lambda made: _as_planned(repository, made, plans),
+    )
     return Publication(outcomes, remote, commit)
 
 
@@ -140,7 +153,7 @@ def _plan(
         raise NotReady("pinned", f"at version {pin['version']}", f"registry release {name} takes the pin away")
     built = read_built(repository.root, name)
     contract_passed(built)
-    git, store = repository.git, repository.store
+    git = repository.git
     previous = str(newest.version) if newest else None
     files = _files(repository, built, base)
     if behind:
@@ -151,14 +164,16 @@ def _plan(
                 "git pull, run registry pull or snakemake, then registry publish",
             )
         return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
+    changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
+    if changed:
+        manifest_intact(built)
     changes = []
     if newest:
         config = repository.committed_datasets(base).get(name, {})
-        before = snapshot_at(git, store, name, newest.tag)
+        before = _released(repository, newest)
         changes = compare(before, built.snapshot, config.get("versioning", "fixed"))
         _refuse_samples(name, before.provenance, built, repository)
-    changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
-    if newest and not changes and not changed:
+    if newest and not changes and not set(changed) - set(config_files(repository, built)):
         return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
     made_of_what_is_committed(repository, built, base)
     if newest and not changes:
@@ -179,6 +194,18 @@ def _plan(
     return _Plan(built, outcome, changes)
 
 
+def _released(repository: Repository, release: Release) -> Snapshot:
+    """Return what a release holds. Raises NotReady where its tag is none that a publish made."""
+    try:
+        return snapshot_at(repository.git, repository.store, release.dataset, release.tag)
+    except NoReleaseError:
+        raise NotReady(
+            "refused",
+            f"the tag {release.tag} holds no release of {release.dataset}",
+            f"if nobody relies on it: git tag --delete {release.tag}",
+        ) from None
+
+
 def _named(old: Version | None, new: Version) -> str | None:
     """Return which part of the number went up."""
     if old is None:
@@ -192,6 +219,12 @@ def _files(repository: Repository, built: Built, base: str) -> list[str]:
     kept += repository.git.visible(f"reports/{built.name}") + config_files(repository, built)
     unpinned = [path for path in repository.git.listed(base, built.folder) if path.endswith(f"/{PIN}")]
     return [*(f"{out}.dvc" for out in built.outs), *kept, *unpinned]
+
+
+def _unfinished(repository: Repository, built: Built, tip: Tip) -> list[str]:
+    """Return the files that lie here as origin has them and HEAD does not: a publish was killed after origin's yes."""
+    files = _files(repository, built, tip.base)
+    return sorted(set(repository.git.changed(tip.head, files)) - set(repository.git.changed(tip.base, files)))
 
 
 def _moved(repository: Repository, built: Built, base: str) -> list[str]:
@@ -222,24 +255,36 @@ def _chosen(repository: Repository, path: str) -> bool:
     return read_yaml(repository.root / path).get("source") == "samples"
 
 
-def _release_remote(repository: Repository, base: str) -> str:
+def release_remote(repository: Repository, base: str) -> str:
     """Return the remote that data goes to: the default one of the commit's own .dvc/config, where clients will look.
 
     Raises RegistryError when configuration disagrees about it.
     """
-    from configobj import ConfigObj
-
-    content = repository.git.read(base, [".dvc/config"]).get(".dvc/config", b"")
-    config = ConfigObj(io.StringIO(content.decode()))
+    config = _dvc_config(repository.git.read(base, [".dvc/config"]).get(".dvc/config", b""))
     name = config.get("core", {}).get("remote")
+    if name is None:
+        raise RegistryError(
+            "names no default remote, so that clients would not know where to look",
+            where=".dvc/config (as committed)",
+            hint="dvc remote default <name>, and commit .dvc/config",
+        )
     wanted = repository.settings.remote or name
-    if name is None or wanted != name:
+    if wanted != name:
         raise RegistryError(
             f"releases go to remote {wanted}, but clients of this commit look in {name}",
             where=".dvc/config",
             hint="dvc remote default <name>, commit .dvc/config, and name the same (or null) in release.remote",
         )
     url = config.get(f'remote "{name}"', {}).get("url", "")
+    for file in (".dvc/config", ".dvc/config.local"):
+        path = repository.root / file
+        here = _dvc_config(path.read_bytes()).get(f'remote "{name}"', {}).get("url", url) if path.is_file() else url
+        if here != url:
+            raise RegistryError(
+                f"sends the data of remote {name} to {here}, but clients of this commit look in {url}",
+                where=file,
+                hint="commit it, or take it back; then run registry publish",
+            )
     if repository.settings.push and "://" not in url:
         raise RegistryError(
             f"release.push is true, but remote {name} is a local folder that nobody else reaches",
@@ -247,6 +292,15 @@ def _release_remote(repository: Repository, base: str) -> str:
             hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
         )
     return name
+
+
+def _dvc_config(content: bytes) -> dict[str, Any]:
+    from configobj import ConfigObj, ConfigObjError
+
+    try:
+        return ConfigObj(io.StringIO(content.decode()))
+    except (ConfigObjError, UnicodeDecodeError) as error:
+        raise RegistryError(f"cannot be read: {error}", where=".dvc/config", hint="git checkout .dvc/config") from None
 
 
 def _store(repository: Repository, plans: list[_Plan], remote: str) -> None:
@@ -259,10 +313,29 @@ def _store(repository: Repository, plans: list[_Plan], remote: str) -> None:
     repository.store.push(stored.values(), remote)
 
 
+def _as_planned(repository: Repository, commit: str, plans: list[_Plan]) -> None:
+    """Check that a commit describes the data that was stored, though others may write here. Raises RegistryError."""
+    for built in (plan.built for plan in plans):
+        paths = [
+            f"{built.folder}/metadata.json",
+            f"{built.folder}/provenance.json",
+            *(f"{out}.dvc" for out in built.outs),
+        ]
+        files = repository.git.read(commit, paths)
+        found = [json.loads(files[path]) if path.endswith(".json") else dvc_md5(files[path]) for path in paths]
+        if found != [built.snapshot.metadata, built.snapshot.provenance, *built.outs.values()]:
+            raise RegistryError(
+                "changed while it was being released", where=built.folder, hint="run registry publish again"
+            )
+
+
 def _commit_message(plans: list[_Plan]) -> str:
     released = [f"{plan.outcome.dataset} {plan.outcome.version}" for plan in plans if plan.outcome.state == "released"]
     names = ", ".join(plan.outcome.dataset for plan in plans)
-    subject = f"Release {', '.join(released)}" if released else f"Record how {names} came to be"
+    if len(released) > NAMED:
+        subject = f"Release {len(released)} datasets"
+    else:
+        subject = f"Release {', '.join(released)}" if released else f"Record how {names} came to be"
     return f"{subject}\n\n" + "\n".join(_entry(plan.outcome) for plan in plans) + "\n"
 
 

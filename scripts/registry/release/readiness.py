@@ -1,5 +1,6 @@
 """Judge what is built: is it complete, and is it made of what is committed."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,6 @@ from registry.files import dvc_digest
 from registry.fingerprint import code_files, fingerprint
 from registry.release.repository import CONFIG, Repository
 from registry.release.snapshot import Snapshot
-
-PIN = "pin.json"
 
 
 class NotReady(Exception):  # noqa: N818  it is a state, not a failure
@@ -40,12 +39,6 @@ class Built:
 def rule_of(name: str) -> str:
     """Return the name of the rule that asks for all of a dataset."""
     return name.replace("-", "_")
-
-
-def pin_of(root: Path, name: str) -> dict[str, Any] | None:
-    """Return the pin of a dataset that was rolled back; None where it is not pinned."""
-    path = root / "data" / name / PIN
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def read_built(root: Path, name: str) -> Built:
@@ -82,6 +75,32 @@ def read_built(root: Path, name: str) -> Built:
     if _came_from(folder / "raw", provenance):
         outs[f"data/{name}/raw"] = dvc_digest(folder / "raw")
     return Built(name, Snapshot(name, metadata, provenance, lambda: manifest), outs)
+
+
+def manifest_intact(built: Built) -> None:
+    """Check that the manifest lists the samples that metadata.json was written for. Raises NotReady."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    path = built.snapshot.manifest()
+    try:
+        table = pq.read_table(path, columns=["sample_id", "split"])
+        stored = pq.read_metadata(path).metadata
+        digest = hashlib.sha256(stored[b"registry.schema"])
+        splits = json.loads(stored[b"registry.digests"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
+        splits, digest = {}, hashlib.sha256()
+    for split in splits:
+        digest.update(f"\0{split}\0".encode())
+        digest.update(b"".join(table.filter(pc.field("split") == split)["sample_id"].to_pylist()))
+    if f"sha256:{digest.hexdigest()}" != built.snapshot.content_hash:
+        raise NotReady(
+            "damaged",
+            f"{built.folder}/manifest.parquet is not what was built",
+            f"run registry pull --force {built.name}, or snakemake --cores all --forcerun "
+            f"{rule_of(built.name)}_analyze -- {rule_of(built.name)}",
+        )
 
 
 def _came_from(raw: Path, provenance: dict[str, Any]) -> bool:
@@ -130,7 +149,8 @@ def up_to_date(repository: Repository, snapshot: Snapshot, datasets: dict[str, A
         raise NotReady(
             "skipped",
             f"built with {'; '.join(changed[:3])}",
-            f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, and {build}",
+            f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, {build}, "
+            "then registry publish",
         )
     try:
         stale = [

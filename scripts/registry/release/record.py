@@ -53,7 +53,8 @@ def blocked(repository: Repository) -> tuple[str, str] | None:
 
 
 @contextmanager
-def _alone(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
+def alone(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep other commands that write away from this clone while the block runs; `say` tells of a wait."""
     lock = FileLock(repository.git.common_dir / "registry.lock")
     try:
         lock.acquire(timeout=0)
@@ -68,7 +69,7 @@ def _alone(repository: Repository, say: Callable[[str], None]) -> Iterator[None]
 
 def attempt(repository: Repository, work: Callable[[Tip], T], say: Callable[[str], None]) -> T:
     """Call `work` with the tip to build on, alone in this clone, and again whenever it raises Overtaken."""
-    with _alone(repository, say):
+    with alone(repository, say):
         for _ in range(ATTEMPTS):
             try:
                 return work(_tip(repository))
@@ -102,20 +103,31 @@ def _tip(repository: Repository) -> Tip:
     )
 
 
-def record(repository: Repository, tip: Tip, files: Sequence[str], message: str, tags: Mapping[str, str]) -> str:
+def record(
+    repository: Repository,
+    tip: Tip,
+    files: Sequence[str],
+    message: str,
+    tags: Mapping[str, str],
+    *,
+    present: Sequence[str] = (),
+    check: Callable[[str], None] = lambda commit: None,
+) -> str:
     """Commit these files of the working tree on the tip, with annotated tags {name: message}, and return the commit.
 
-    Without files the tags go to the tip itself. Branch and tags appear in one step; with release.push origin is
-    offered them first, all or nothing. Raises Overtaken when the branch has moved on or a tag exists, and
-    RegistryError when origin refuses.
+    Without files the tags go to the tip itself. `present` are files that lie here as the tip, but not HEAD, has them.
+    `check` looks at the commit before anybody else can, and may raise. Branch and tags appear in one step; with
+    release.push origin is offered them first, all or nothing. Raises Overtaken when the branch has moved on or a tag
+    exists, and RegistryError when origin refuses.
     """
     git = repository.git
     identity = git.identity(repository.settings.identity)
     commit = git.commit_object(tip.base, files, message, identity) if files else tip.base
+    check(commit)
     objects = {tag: git.tag_object(tag, commit, text, identity) for tag, text in tags.items()}
     if repository.settings.push:
         _offer(repository, tip.branch, commit, objects)
-    follow(repository, tip, commit, files, objects)
+    follow(repository, tip, commit, [*files, *present], objects)
     return commit
 
 
@@ -143,13 +155,25 @@ def follow(
     try:
         git.follow(tip.head, commit, files)
     except GitError as error:
-        if not repository.settings.push:
-            raise
-        raise RegistryError(
-            f"origin has it, but your own changes are in the way here: {error.printed}",
-            hint="commit or stash them, then git pull",
-        ) from None
+        raise _stuck(repository, error) from None
     try:
         git.update_refs((tip.branch, commit, tip.head), tags or {}, "registry")
-    except GitError:
+    except GitError as error:
+        here = git.commit(f"refs/heads/{tip.branch}") == tip.head
+        if here and not any(git.commit(f"refs/tags/{tag}") for tag in tags or {}):
+            raise _stuck(repository, error) from None
         raise Overtaken from None
+
+
+def _stuck(repository: Repository, error: GitError) -> RegistryError:
+    """Say why this clone cannot follow a release, and whether origin has it already."""
+    released = "origin has it, but this clone cannot follow" if repository.settings.push else "nothing is released"
+    if error.full:
+        hint = "free some space, then run registry publish"
+    elif ".lock" in error.printed:
+        hint = "let the other git end (or remove the lock that one left behind), then run registry publish"
+    elif repository.settings.push:
+        hint = "commit or stash your own changes, then run registry publish"
+    else:
+        hint = "mend that, then run registry publish"
+    return RegistryError(f"{released}: {error.printed}", hint=hint)

@@ -1,6 +1,6 @@
 """A checkout of the registry: its git repository, its data store, its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,12 @@ class Settings:
     identity: str | None
 
 
+def _normalised(config: Any) -> dict[str, Any]:
+    if not isinstance(config, dict):
+        raise RegistryError("not a mapping of keys to values", where=CONFIG, hint=f"git checkout {CONFIG}")
+    return normalise(config)
+
+
 class NoRepositoryError(RegistryError):
     """The folder is no checkout of the registry under git."""
 
@@ -37,6 +43,7 @@ class Repository:
     root: Path
     git: Git
     store: Store
+    _datasets: dict[str, Datasets] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, root: Path) -> "Repository":
@@ -56,7 +63,7 @@ class Repository:
     @cached_property
     def settings(self) -> Settings:
         """How to release, as the working tree says."""
-        config = normalise(read_yaml(self.root / CONFIG))
+        config = _normalised(read_yaml(self.root / CONFIG))
         validate(config, "config", where=CONFIG)
         return Settings(**config["release"])
 
@@ -65,12 +72,17 @@ class Repository:
 
         That is: config/datasets/*.yaml of the working tree (a release commits them), config/config.yaml of a revision.
         """
-        content = self.git.read(revision, [CONFIG]).get(CONFIG)
-        if content is None:
-            raise RegistryError("not committed", where=CONFIG, hint=f"git add {CONFIG} && git commit")
-        config: dict[str, Any] = normalise(yaml.safe_load(content))
-        # Where a mirror lies is nobody's business but the run's, and does not show in the data.
-        return load_datasets(config | {"mirror": "anywhere"}, self.root)
+        if revision not in self._datasets:
+            content = self.git.read(revision, [CONFIG]).get(CONFIG)
+            if content is None:
+                raise RegistryError("not committed", where=CONFIG, hint=f"git add {CONFIG} && git commit")
+            try:
+                config = _normalised(yaml.safe_load(content))
+            except yaml.YAMLError as error:
+                raise RegistryError(f"as committed, not valid YAML: {error}", where=CONFIG) from None
+            # Where a mirror lies is nobody's business but the run's, and does not show in the data.
+            self._datasets[revision] = load_datasets(config | {"mirror": "anywhere"}, self.root)
+        return self._datasets[revision]
 
     def names(self) -> list[str]:
         """Return the names of the datasets that are configured, built or released here, sorted."""

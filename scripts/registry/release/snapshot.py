@@ -13,6 +13,10 @@ from registry.release.git import Git
 from registry.release.store import Store
 
 
+class NoReleaseError(RegistryError):
+    """A commit or tag holds no release of a dataset."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What describes a state of a dataset; `manifest` returns the path of its manifest, and fetches it at need."""
@@ -39,17 +43,12 @@ def dvc_md5(content: bytes) -> str:
 
 
 def snapshot_at(git: Git, store: Store, dataset: str, revision: str) -> Snapshot:
-    """Return the state of a dataset that a commit or tag holds. Raises RegistryError where it holds none."""
+    """Return the state of a dataset that a commit or tag holds. Raises NoReleaseError where it holds none."""
     folder = f"data/{dataset}"
     names = ("metadata.json", "provenance.json", "manifest.parquet.dvc")
     files = git.read(revision, [f"{folder}/{name}" for name in names])
     if len(files) < len(names):
-        raise RegistryError(f"{revision} holds no release of {dataset}", hint="`registry log` lists the versions")
+        raise NoReleaseError(f"{revision} holds no release of {dataset}", hint="`registry log` lists the versions")
     metadata, provenance, manifest = files.values()
     md5 = dvc_md5(manifest)
-
-    def fetched() -> Path:
-        store.fetch([md5])
-        return store.path(md5)
-
-    return Snapshot(dataset, json.loads(metadata), json.loads(provenance), fetched)
+    return Snapshot(dataset, json.loads(metadata), json.loads(provenance), lambda: store.files([md5])[md5])

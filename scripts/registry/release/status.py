@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.release.readiness import NotReady, pin_of, read_built, up_to_date
+from registry.pins import pin_of
+from registry.release.readiness import NotReady, read_built, up_to_date
 from registry.release.repository import Repository
-from registry.release.snapshot import snapshot_at
+from registry.release.snapshot import NoReleaseError, snapshot_at
 from registry.release.tags import Release, releases
 
 
@@ -13,9 +14,9 @@ from registry.release.tags import Release, releases
 class DatasetStatus:
     """One dataset: `version` is the newest release that HEAD contains, `newest` the newest of all.
 
-    `state` is released, changed (since that release), unreleased (complete, without any release), outdated (released,
-    and code or configuration changed since), behind (HEAD lacks the newest release), pinned, incomplete, damaged or
-    not built.
+    `state` is released, changed (since that release), unreleased (complete, without a release that can be read),
+    outdated (released, and code or configuration changed since), behind (HEAD lacks the newest release), pinned,
+    incomplete, damaged or not built.
     """
 
     dataset: str
@@ -60,7 +61,11 @@ def _one(repository: Repository, name: str, every: list[Release], contained: lis
         return DatasetStatus(name, "behind", **known, reason=reason, hint="git pull, then registry pull")
     if latest is None:
         return DatasetStatus(name, "unreleased", **known, reason="never released", hint="registry publish")
-    before = snapshot_at(repository.git, repository.store, name, latest.tag)
+    try:
+        before = snapshot_at(repository.git, repository.store, name, latest.tag)
+    except NoReleaseError:
+        reason = f"the tag {latest.tag} holds no release of {name}"
+        return DatasetStatus(name, "unreleased", **known, reason=reason, hint=f"git tag --delete {latest.tag}")
     if (before.metadata, before.data_md5) != (snapshot.metadata, snapshot.data_md5):
         hint = "registry publish --dry-run shows what it would become"
         return DatasetStatus(name, "changed", **known, reason=f"differs from {latest.version}", hint=hint)

@@ -1,13 +1,17 @@
 """Put data into DVC's cache and remotes, and get it back. The only module that talks to DVC."""
 
+import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from registry.errors import RegistryError
 from registry.files import dvc_digest
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
 """Settings of a DVC remote that no message may show."""
+LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "s3fs", "sqlite3", "diskcache")
+"""Packages whose errors are those of a place that data goes to or comes from."""
+ATTEMPTS = 3
+"""How often data is added: a damaged list of a folder's files hides damaged files, and once more to be sure."""
 
 
 class _Failures(logging.Handler):
@@ -39,16 +47,14 @@ def _quiet() -> Iterator[_Failures]:
     """Keep DVC's own log off the terminal and hand over what went wrong."""
     failures = _Failures()
     loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects", "dvc_s3")]
-    before = [logger.propagate for logger in loggers]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
-        logger.addHandler(failures)
-        logger.propagate = False
+        logger.handlers, logger.propagate = [failures], False
     try:
         yield failures
     finally:
-        for logger, propagate in zip(loggers, before, strict=True):
-            logger.removeHandler(failures)
-            logger.propagate = propagate
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
 
 
 class Store:
@@ -69,6 +75,10 @@ class Store:
         except DvcException as error:
             raise RegistryError(
                 f"DVC cannot open this repository: {error}", where=self.root, hint="check .dvc/config"
+            ) from None
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryError(
+                f"DVC cannot open this repository: {error}", where=self.root, hint=_hint(error)
             ) from None
         repo.scm_context.quiet = True
         return repo
@@ -108,18 +118,55 @@ class Store:
         """Return where the cache keeps an object, or would."""
         return Path(self._cache().oid_to_path(md5))
 
+    def files(self, md5s: Iterable[str]) -> dict[str, Path]:
+        """Return {md5: where the cache keeps that file}, undamaged, fetching what is not there. Raises RegistryError.
+
+        What lies in the usual place is found without DVC, which takes half a second to open.
+        """
+        places = {md5: self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:] for md5 in md5s}
+        found = {md5: path for md5, path in places.items() if not self._damaged(path)}
+        others = [md5 for md5 in places if md5 not in found]
+        for path in [self.path(md5) for md5 in others]:
+            if self._damaged(path):
+                path.unlink(missing_ok=True)
+        self.fetch(others)
+        return found | {md5: self.path(md5) for md5 in others}
+
     def add(self, paths: Iterable[str]) -> dict[str, str]:
         """Put files and folders into the cache, write their .dvc files, and return {path: md5}.
 
-        Objects that were in the cache already are checked, and replaced where they are damaged.
+        Objects that were in the cache already are checked, and replaced where they are damaged. Raises RegistryError.
         """
-        added = self._add(list(paths))
-        damaged = [oid for oid in self._objects(added.values()) if self._damaged(self.path(oid))]
-        for oid in damaged:
-            self.path(oid).unlink(missing_ok=True)
-        if damaged:
-            added = self._add(list(paths))
-        return added
+        paths = list(paths)
+        self._mend()
+        for _ in range(ATTEMPTS):
+            added = self._add(paths)
+            if not self._incomplete(added.values()):
+                return added
+        raise RegistryError(
+            "the cache does not keep what it is given", where=self._cache().path, hint="check that disk"
+        )
+
+    def _mend(self) -> None:
+        """Take away what a DVC that was killed, or met a full disk, left half-written: it stops every other DVC."""
+        from dvc.lock import make_lock
+
+        for path in (self.root / "data").glob("*/*.dvc"):
+            if not _is_dvc_file(path.read_bytes()):
+                name = path.relative_to(self.root).as_posix()
+                committed = self._git.read("HEAD", [name]).get(name)
+                if committed is None:
+                    path.unlink()
+                else:
+                    path.write_bytes(committed)
+        folder = Path(self._repo.tmp_dir)
+        with self._explained("waiting for another DVC"), make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+            try:
+                json.loads((folder / "rwlock").read_bytes())
+            except FileNotFoundError:
+                pass
+            except ValueError:
+                (folder / "rwlock").unlink()
 
     def _add(self, paths: list[str]) -> dict[str, str]:
         with self._explained("adding to DVC's cache"):
@@ -157,7 +204,7 @@ class Store:
                 for path in [Path(target.oid_to_path(oid)) for oid in self._objects(md5s)]:
                     if path.is_file() and self._damaged(path):
                         path.unlink()
-            self._transfer(self._cache(), target, md5s)
+            self._transfer(self._cache(), target, self._objects(md5s))
             absent = set(self._objects(md5s)) - set(target.list_oids_exists(self._objects(md5s)))
         if absent:
             raise RegistryError(
@@ -169,18 +216,18 @@ class Store:
 
         Raises RegistryError when one of them is nowhere.
         """
-        wanted = [md5 for md5 in dict.fromkeys(md5s) if not self._complete(md5)]
+        wanted = self._incomplete(md5s)
         if not wanted:
             return
         name = remote or self.default_remote
         with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
-            self._transfer(self._repo.cloud.get_remote_odb(name, "fetch"), self._cache(), wanted, missing_ok=True)
-        wanted = [md5 for md5 in wanted if not self._complete(md5)]
+            self._bring(self._repo.cloud.get_remote_odb(name, "fetch"), wanted)
+        wanted = self._incomplete(wanted)
         origin = self._origin_store() if wanted and not remote else None
         if origin is not None:
             with self._explained("fetching from the store of the repository that this is a clone of"):
-                self._transfer(origin, self._cache(), wanted, missing_ok=True)
-            wanted = [md5 for md5 in wanted if not self._complete(md5)]
+                self._bring(origin, wanted)
+            wanted = self._incomplete(wanted)
         if wanted:
             raise RegistryError(
                 f"{len(wanted)} objects of this data are not in remote {name} ({self.remote_url(name)})",
@@ -199,15 +246,34 @@ class Store:
         except DvcException:
             return None
 
-    def _complete(self, md5: str) -> bool:
-        """Tell whether the cache has an object and, of a folder, every file."""
-        return self.path(md5).is_file() and all(self.path(oid).is_file() for oid in self._objects([md5]))
+    def _incomplete(self, md5s: Iterable[str]) -> list[str]:
+        """Return those objects that the cache lacks, or of whose folder it lacks a file. What is damaged is removed."""
+        incomplete = []
+        for md5 in dict.fromkeys(md5s):
+            sound = self._sound(md5)
+            listed = self.listing(md5).values() if sound and md5.endswith(".dir") else ()
+            if not sound or [oid for oid in listed if not self._sound(oid)]:
+                incomplete.append(md5)
+        return incomplete
+
+    def _sound(self, md5: str) -> bool:
+        """Tell whether the cache has an object; one that is damaged is removed, for DVC would take it for good."""
+        if self._damaged(self.path(md5)):
+            self.path(md5).unlink(missing_ok=True)
+            return False
+        return True
+
+    def _bring(self, source: "HashFileDB", md5s: list[str]) -> None:
+        """Copy objects into the cache as far as `source` has them: lists of folders first, then what they list."""
+        self._transfer(source, self._cache(), [md5 for md5 in md5s if not self._sound(md5)], missing_ok=True)
+        listed = self._objects([md5 for md5 in md5s if self._sound(md5)])
+        self._transfer(source, self._cache(), [oid for oid in listed if not self._sound(oid)], missing_ok=True)
 
     def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
         from dvc_data.hashfile.transfer import transfer
 
         try:
-            result = transfer(source, target, [_hash(md5) for md5 in md5s], cache_odb=self._cache(), shallow=False)
+            result = transfer(source, target, [_hash(md5) for md5 in md5s], cache_odb=self._cache())
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -215,17 +281,45 @@ class Store:
         if result.failed and not missing_ok:
             raise OSError(f"{len(result.failed)} objects failed")
 
-    def checkout(self, paths: Iterable[str]) -> None:
-        """Make files and folders of the working tree what their .dvc files say, from the cache.
+    def holds(self, path: Path) -> bool:
+        """Tell whether the cache has this file's bytes."""
+        return self.path(dvc_digest(path)).is_file()
 
-        Whatever else is in their place is lost, so look first.
+    def checkout(self, outs: Mapping[str, str]) -> None:
+        """Make files and folders of the working tree what {path: md5} says, each at once, from the cache.
+
+        Whatever else is in place of the paths is lost, so look first. Raises RegistryError.
         """
-        with self._explained("checking data out"):
-            for path in paths:
-                shutil.rmtree(self.root / path, ignore_errors=True)
-                if (self.root / path).is_file():
-                    (self.root / path).unlink()
-            self._repo.checkout([str(self.root / path) for path in paths], force=True, relink=False)
+        for out, md5 in outs.items():
+            path = self.root / out
+            beside, old = (path.with_name(f".{path.name}{suffix}.partial") for suffix in ("", ".old"))
+            with self._explained(f"checking {out} out"):
+                self._lay_out(md5, beside)
+                if dvc_digest(beside) != md5:
+                    raise RegistryError("the cache's data is not what was released", where=out, hint="run it again")
+                _remove(old)
+                if path.exists() or path.is_symlink():
+                    path.rename(old)
+                beside.rename(path)
+                _remove(old)
+
+    def _lay_out(self, md5: str, path: Path) -> None:
+        """Put an object, or a folder with its files, at `path`, linked or copied as DVC is configured."""
+        from dvc.fs import LocalFileSystem
+        from dvc_data.hashfile import load
+        from dvc_data.hashfile.checkout import CheckoutError, checkout
+
+        _remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            checkout(str(path), LocalFileSystem(), load(self._cache(), _hash(md5)), self._cache(), force=True)
+        except CheckoutError as error:
+            raise OSError(f"{len(error.paths)} files are not in the cache") from None
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files and folders from the working tree; look first at what is lost."""
+        for path in paths:
+            _remove(self.root / path)
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
@@ -241,8 +335,8 @@ class Store:
                 cause = failures.errors[0] if failures.errors else error
                 raise RegistryError(f"{doing} failed: {self._reason(cause)}", hint=_hint(cause)) from None
             except Exception as error:
-                # What S3 libraries raise has no common ancestor.
-                if type(error).__module__.split(".")[0] not in ("botocore", "aiobotocore", "aiohttp", "s3fs"):
+                # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
+                if type(error).__module__.split(".")[0] not in LIBRARIES:
                     raise
                 raise RegistryError(f"{doing} failed: {self._reason(error)}", hint=_hint(error)) from None
 
@@ -261,8 +355,24 @@ class Store:
         return {value for value in values if value}
 
 
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _values(remote: dict[str, Any]) -> set[str]:
     return {str(remote[name]) for name in SECRETS if remote.get(name)}
+
+
+def _is_dvc_file(content: bytes) -> bool:
+    """Tell whether this is a whole .dvc file of one output."""
+    try:
+        return {"path", "md5"} <= yaml.safe_load(content)["outs"][0].keys()
+    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return False
 
 
 def _hint(error: BaseException) -> str:
@@ -275,7 +385,7 @@ def _hint(error: BaseException) -> str:
         return "make the bucket, or mend the remote's url, then run the same command again"
     if any(word in text for word in ("connect", "endpoint", "timed out", "timeout", "resolve")):
         return "check that the remote's server runs and can be reached, then run the same command again"
-    if any(word in text for word in ("no space", "quota")):
+    if any(word in text for word in ("no space", "quota", "disk is full")):
         return "free some space, then run the same command again"
     return "mend that, then run the same command again"
 

@@ -13,7 +13,9 @@ from registry.release.git import Git
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))")
 RESTORED = "content of "
 """Begins the line of a tag's message that names the older version whose content was released again."""
-_FIELDS = ("refname:strip=2", "objectname", "*objectname", "creatordate:iso-strict", "contents")
+_FIELDS = (
+    "refname:strip=2", "objecttype", "objectname", "*objecttype", "*objectname", "creatordate:iso-strict", "contents"
+)  # fmt: skip
 _END = "\0\0\n"
 
 
@@ -43,15 +45,10 @@ def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
     only = ("--merged", merged) if merged else ()
     form = "%00".join(f"%({name})" for name in _FIELDS) + "%00%00"
     found: dict[str, list[Release]] = {}
-    for record in git.run(
-        "for-each-ref",
-        *only,
-        f"--format={form}",
-        "refs/tags",
-    ).split(_END):
-        name, target, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 5)[:5]
+    for record in git.run("for-each-ref", *only, f"--format={form}", "refs/tags").split(_END):
+        name, kind, target, peeled_kind, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 7)[:7]
         match = TAG.fullmatch(name)
-        if match:
+        if match and (peeled_kind or kind) == "commit":
             release = Release(
                 match["dataset"],
                 Version.parse(match["version"]),
@@ -123,6 +120,11 @@ def parse_tag(git: Git, tag: str) -> Release:
     if not match:
         raise RegistryError(f"{tag} is no release", hint="name a tag such as tabular-v1.0.0; `registry log` lists them")
     return find_release(git, match["dataset"], match["version"])
+
+
+def named_release(git: Git, name: str) -> Release:
+    """Return the release that a tag names, or the newest of a dataset. Raises RegistryError."""
+    return find_release(git, name, "latest") if name in releases(git) else parse_tag(git, name)
 
 
 def _others(git: Git) -> str:

@@ -1,62 +1,18 @@
-"""Measure what the README claims and write benchmarks/results.md: python benchmarks/run.py [--mirror FOLDER].
-
-Every figure is of whole processes, from the operating system's own accounting: CPU seconds (user and system, with
-children) and the peak memory of the largest process; the median of a few runs. Compare ratios, not seconds: machines
-are noisy.
-"""
+"""Measure what the README claims of building, into build.md: python benchmarks/build.py [--mirror FOLDER]."""
 
 import argparse
 import gzip
 import json
-import os
-import platform
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from measure import ROOT, Row, Usage, clone, median, run, write_table
 
-ROOT = Path(__file__).resolve().parents[1]
-RUNS = 5
 FASHION_FILES = [
     f"{part}-idx{d}-ubyte.gz" for s in ("train", "t10k") for part, d in ((f"{s}-images", 3), (f"{s}-labels", 1))
 ]
-
-
-@dataclass
-class Usage:
-    """What one or more processes used: seconds of wall clock and CPU, and MB of memory at most."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(self.wall + other.wall, self.cpu + other.cpu, max(self.memory, other.memory))
-
-
-def run(*command: str | Path, folder: Path = ROOT) -> Usage:
-    """Run a command to its end; it must succeed."""
-    started = time.monotonic()
-    process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command} failed:\n{printed.decode()}")
-    return Usage(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def median(measure: Callable[[], Usage], runs: int = RUNS) -> Usage:
-    """Return the median of each figure over some runs, after one that does not count."""
-    measure()
-    found = [measure() for _ in range(runs)]
-    return Usage(*(statistics.median(getattr(usage, key) for usage in found) for key in ("wall", "cpu", "memory")))
 
 
 def script(name: str, folder: Path, **job: object) -> Usage:
@@ -124,25 +80,9 @@ def radiology(folder: Path, mirror: Path) -> Usage:
     )
 
 
-def clone(folder: Path) -> Path:
-    """Copy the repository as git knows it."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-def machine() -> str:
-    """Describe this machine in a line."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {system}"
-
-
 def main(mirror: Path) -> None:
     """Measure everything and write the table."""
-    rows: list[tuple[str, Usage, str]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         raw = mirror / "fashion-mnist"
@@ -165,7 +105,9 @@ def main(mirror: Path) -> None:
         rows.append(("fashion-mnist, 700,000 pictures", ten, f"{ten.memory - fast.memory:+.0f} MB; at most +100 MB"))
 
         full = clone(scratch / "full")
-        everything = run("snakemake", "--cores", "2", "--config", "source=mirror", f"mirror={mirror}", folder=full)
+        everything = run(
+            "snakemake", "--cores", "2", "--config", "source=mirror", f"mirror={mirror}", "publish=false", folder=full
+        )
         rows.append(("all datasets at full size, 2 cores", everything, ""))
         rows.append(
             ("radiology-mini, 500 pictures: process", median(lambda: radiology(full, mirror)), "at most 6 s of CPU")
@@ -176,17 +118,13 @@ def main(mirror: Path) -> None:
 
         def build() -> Usage:
             fresh = clone(Path(tempfile.mkdtemp(dir=scratch)))
-            return run("snakemake", "--cores", "2", folder=fresh)
+            return run("snakemake", "--cores", "2", "--config", "publish=false", folder=fresh)
 
         rows.append(("all datasets from samples, 2 cores", median(build, 3), "at most 25 s"))
-        run("snakemake", "--cores", "2", folder=samples)
+        run("snakemake", "--cores", "2", "--config", "publish=false", folder=samples)
         idle = median(lambda: run("snakemake", "--cores", "2", folder=samples))
         rows.append(("a run with nothing to do", idle, "at most 3 s"))
-    lines = [f"| {what} | {u.wall:.1f} | {u.cpu:.1f} | {u.memory:.0f} | {note} |" for what, u, note in rows]
-    table = "\n".join(["| what | wall s | CPU s | peak MB | aim, or ratio |", "|---|---|---|---|---|", *lines])
-    text = f"Measured by `make bench` on {machine()}.\n\n{table}\n"
-    (ROOT / "benchmarks" / "results.md").write_text(text, encoding="utf-8")
-    print(text)
+    write_table("build", rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+"""`registry pull`, `rollback` and `release`."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from registry.cli.common import AsJson, Dataset, app, console, print_json, repository, say
+from registry.release.restore import Restored, pull, some
+from registry.release.rollback import rollback, unpin
+
+Remote = Annotated[
+    str | None, typer.Option(help="Fetch from this DVC remote, not the default one.", show_default=False)
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite work that was not published.")]
+
+
+@app.command(name="pull")
+def show_pull(
+    context: typer.Context,
+    datasets: Annotated[list[str] | None, typer.Argument(help="Only these; all otherwise.", show_default=False)] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Bring the sources too.")] = False,
+    remote: Remote = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring released data here and tell Snakemake that it is done; what it would make otherwise now is built again.
+
+    Files that are here and were not published stay, unless --force is given; then the exit code is 1.
+    """
+    done = pull(repository(context), datasets or (), raw=raw, remote=remote, force=force, say=say)
+    if as_json:
+        print_json(done)
+    else:
+        _print(done)
+    if any(one.state == "kept" for one in done):
+        raise typer.Exit(1)
+
+
+@app.command(name="rollback")
+def roll_back(
+    context: typer.Context,
+    dataset: Dataset,
+    version: Annotated[str, typer.Argument(help="A version, as `registry log` lists them.", show_default=False)],
+    reason: Annotated[str | None, typer.Option(help="Why; kept with the pin.", show_default=False)] = None,
+    remote: Remote = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to a version of a dataset and pin it there: data and descriptions, never code or configuration.
+
+    Nothing is computed, and while it is pinned nothing builds or publishes it.
+    """
+    done = rollback(repository(context), dataset, version, reason=reason, remote=remote, force=force, say=say)
+    if as_json:
+        print_json(done)
+        return
+    if not done.changed:
+        console.print(escape(f"{dataset} is pinned at {done.version} already."))
+        return
+    console.print(escape(f"{dataset} is back at {done.version} and pinned there."))
+    _print_commit(done.commit, done.uncommitted)
+    console.print(escape(f"To return to the newest version: registry release {dataset}"))
+
+
+@app.command()
+def release(
+    context: typer.Context, dataset: Dataset, remote: Remote = None, force: Force = False, as_json: AsJson = False
+) -> None:
+    """Take a dataset's pin away, restore its newest version, and let Snakemake compare again."""
+    done, uncommitted = unpin(repository(context), dataset, remote=remote, force=force, say=say)
+    if as_json:
+        print_json({"uncommitted": uncommitted, **vars(done)})
+        return
+    console.print(escape(f"{dataset} is no longer pinned."))
+    _print_commit(None, uncommitted)
+    _print([done])
+
+
+def _print_commit(commit: str | None, uncommitted: str | None) -> None:
+    if commit:
+        console.print(f"Committed as {commit[:10]}.")
+    if uncommitted:
+        console.print(escape(f"Not committed: {uncommitted}. Commit the changed files below data/ yourself."))
+
+
+def _print(done: list[Restored]) -> None:
+    for one in done:
+        console.print(escape(_line(one)))
+    if not done:
+        console.print("Nothing was released in this checkout.")
+
+
+def _line(one: Restored) -> str:
+    which = f"{one.dataset}: {one.version or 'what is here'}" + (" (pinned)" if one.pinned else "")
+    again = f"; snakemake will build it again: {one.rebuild}" if one.rebuild else ""
+    match one.state:
+        case "kept":
+            files = some(one.unpublished)
+            return f"{one.dataset}: left as it is, not published: {files}; --force overwrites it{again}"
+        case "restored":
+            return f"{which} restored{again}"
+    return f"{which} was here already{again}"

@@ -1,0 +1,262 @@
+"""`registry samples`, `find` and `diff`: answered from manifests alone."""
+
+import csv
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from registry.cli.common import (
+    AsJson,
+    Dataset,
+    app,
+    console,
+    console_error,
+    print_json,
+    print_table,
+    repository,
+    say,
+)
+from registry.errors import RegistryError
+from registry.release.diff import DatasetDiff, Fact, Statistic, diff
+from registry.release.readiness import NotReady, read_built
+from registry.release.repository import Repository
+from registry.release.snapshot import Snapshot, snapshot_at
+from registry.release.tags import find_release, named_release
+from registry.release.trace import Sample, Samples, Search, find, samples
+
+SHOWN = 20
+"""Rows that a person is shown unless they ask for more."""
+NOT_FOUND = 1
+FAILED = 2
+
+Tag = Annotated[
+    str, typer.Argument(help="A tag such as tabular-v1.0.0, or a dataset for its newest.", show_default=False)
+]
+
+
+@app.command(name="samples")
+def show_samples(
+    context: typer.Context,
+    tag: Tag,
+    split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"At most so many rows; else {SHOWN}, with --json or --csv all.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+) -> None:
+    """List the exact samples that made a version."""
+    here = repository(context)
+    everything = as_json or as_csv
+    found = samples(here, named_release(here.git, tag), split, limit if limit or everything else SHOWN)
+    if as_json:
+        _print_samples_json(found)
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(Sample._fields)
+        writer.writerows(found.rows)
+    else:
+        counts = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
+        console.print(f"[bold]{escape(found.tag)}[/]  {escape(counts)}  {found.content_hash}")
+        print_table(Sample._fields, found.rows)
+        if len(found.rows) < found.total:
+            console.print(f"{len(found.rows):,} of {found.total:,} rows; --limit N shows more, --json or --csv all.")
+
+
+def _print_samples_json(found: Samples) -> None:
+    """Print one row a line: a document that is readable, and quick to write."""
+    about = {"tag": found.tag, "content_hash": found.content_hash, "splits": found.splits, "total": found.total}
+    head = json.dumps(about, ensure_ascii=False).removesuffix("}")
+    rows = ",\n".join(json.dumps(row._asdict(), ensure_ascii=False) for row in found.rows)
+    sys.stdout.write(f'{head}, "rows": [\n{rows}\n]}}\n')
+
+
+@app.command(name="find")
+def show_places(
+    context: typer.Context,
+    given: Annotated[str, typer.Argument(metavar="FILE|TEXT", help="What to look for.", show_default=False)],
+    dataset: Annotated[str | None, typer.Option(help="Only in this dataset.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the versions, splits and keys that hold a sample.
+
+    The sample may be a file (a source picture, a picture whose pixels were kept, a text), a text, the input columns of
+    a table's row (separated by commas, an empty one is null) or the whole row, or an id as `registry samples` shows it.
+
+    Every released version is searched. Exit codes: 0 found, 1 not found, 2 an error.
+    """
+    try:
+        found = find(repository(context), given, dataset)
+    except RegistryError as error:
+        console_error(error)
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        print_json(found)
+    else:
+        _print_places(found)
+    if not found.places:
+        raise typer.Exit(NOT_FOUND)
+
+
+def _print_places(found: Search) -> None:
+    for tag in found.not_searched:
+        say(f"not searched: {tag}, which has no manifest")
+    if not found.places:
+        say(f"Not in any of {found.versions:,} versions; it was taken as: {', '.join(found.taken_as)}.")
+        return
+    print_table(
+        ("dataset", "version", "", "split", "key", "taken as"),
+        (
+            (place.dataset, place.version, "latest" if place.latest else None, place.split, place.key, place.taken_as)
+            for place in found.places
+        ),
+    )
+
+
+@app.command(name="diff")
+def show_diff(
+    context: typer.Context,
+    dataset: Dataset,
+    a: Annotated[str, typer.Argument(help="A version, or latest.", show_default=False)],
+    b: Annotated[str | None, typer.Argument(help="Another; else what is built here.", show_default=False)] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every statistic that moved.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two versions: schema, rows of each split, statistics. Fetches manifests only."""
+    here = repository(context)
+    states = [_state(here, dataset, version) for version in (a, b)]
+    found = diff(*(snapshot for _, snapshot in states))
+    names = [name for name, _ in states]
+    if as_json:
+        print_json({"from": names[0], "to": names[1]} | dataclasses.asdict(found))
+    else:
+        print_diff(names, found, None if show_all else SHOWN)
+
+
+def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Snapshot]:
+    """Return a version of a dataset, or what is built, with its name."""
+    if version is not None:
+        release = find_release(here.git, dataset, version)
+        return release.tag, snapshot_at(here.git, here.store, dataset, release.commit)
+    try:
+        return "what is built", read_built(here.root, dataset).snapshot
+    except NotReady as state:
+        raise RegistryError(state.reason, where=dataset, hint=f"{state.hint}, or name two versions") from None
+
+
+def print_diff(names: Sequence[str], found: DatasetDiff, limit: int | None) -> None:
+    """Print what differs between two states of these names, with at most `limit` statistics."""
+    console.print(f"[bold]{escape(names[0])}[/] -> [bold]{escape(names[1])}[/]")
+    if not found.content_differs:
+        console.print("The samples are the same" + (", the files' bytes differ." if found.bytes_differ else "."))
+    for line in _schema(found):
+        console.print(escape(line))
+    if found.content_differs:
+        if found.rows_by not in (None, "sample_id"):
+            console.print(f"Columns differ, so rows are compared by {found.rows_by}.")
+        _print_rows(found)
+    _print_statistics(found.statistics, limit)
+    for fact in found.metadata:
+        console.print(escape(f"{fact.path}: {_fact(fact)}"))
+
+
+def _schema(found: DatasetDiff) -> Iterator[str]:
+    columns = found.columns
+    for name, dtype in columns.added.items():
+        yield f"column `{name}` added ({dtype})"
+    for name, dtype in columns.removed.items():
+        yield f"column `{name}` removed ({dtype})"
+    for name, new in columns.renamed.items():
+        yield f"column `{name}` renamed to `{new}`"
+    for name, (before, after) in columns.retyped.items():
+        yield f"column `{name}` changed from {before} to {after}"
+    if columns.reordered:
+        yield "columns reordered"
+    for name, classes in found.classes.items():
+        for what, labels in (("added", classes.added), ("removed", classes.removed)):
+            if labels:
+                yield f"classes of `{name}` {what}: {', '.join(labels)}"
+        if classes.reordered:
+            yield f"classes of `{name}` reordered"
+    if found.splits_reordered:
+        yield "splits reordered"
+
+
+def _print_rows(found: DatasetDiff) -> None:
+    kinds = ("added", "removed", "changed")
+    print_table(
+        ("split", "before", "after", *kinds, "moved in", "moved out", ""),
+        (
+            (
+                split,
+                f"{rows.before:,}",
+                f"{rows.after:,}",
+                *(f"{getattr(rows, kind):,}" for kind in kinds),
+                _moves(rows.moved_in, "from"),
+                _moves(rows.moved_out, "to"),
+                _remark(found, split),
+            )
+            for split, rows in found.splits.items()
+        ),
+        right=("before", "after", *kinds),
+    )
+    for split, rows in found.splits.items():
+        for kind, keys in rows.examples.items():
+            number = getattr(rows, kind)
+            more = (number if isinstance(number, int) else sum(number.values())) - len(keys)
+            rest = f" and {more:,} more" if more else ""
+            console.print(escape(f"{split}, {kind.replace('_', ' ')}: {', '.join(keys)}{rest}"))
+
+
+def _moves(counts: dict[str, int], word: str) -> str:
+    return ", ".join(f"{count:,} {word} {split}" for split, count in counts.items())
+
+
+def _remark(found: DatasetDiff, split: str) -> str | None:
+    rows = found.splits[split]
+    remarks = {
+        "new split": split in found.splits_added,
+        "split removed": split in found.splits_removed,
+        "reordered": rows.reordered,
+    }
+    return ", ".join(remark for remark, holds in remarks.items() if holds) or None
+
+
+def _print_statistics(statistics: Sequence[Statistic], limit: int | None) -> None:
+    if not statistics:
+        return
+    moved = sorted(statistics, key=_size, reverse=True)[:limit]
+    rows = [(one.path, _number(one.old), _number(one.new), _relative(one)) for one in moved]
+    print_table(("statistic", "before", "after", "change"), rows, right=("before", "after", "change"))
+    if len(moved) < len(statistics):
+        console.print(f"{len(statistics) - len(moved):,} more statistics moved; --all shows every one.")
+
+
+def _size(one: Statistic) -> float:
+    """Return how much a number moved, relative to what it was; most of all where it came, went or was zero."""
+    return abs(one.change / one.old) if one.change is not None and one.old else float("inf")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+
+
+def _relative(one: Statistic) -> str:
+    if one.change is None:
+        return "new" if one.old is None else "gone"
+    return f"{one.change / one.old:+.2%}" if one.old else f"{one.change:+,.6g}"
+
+
+def _fact(fact: Fact) -> str:
+    def spelt(value: object) -> str:
+        text = json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= 100 else f"{text[:97]}..."
+
+    if fact.old is None:
+        return f"added: {spelt(fact.new)}"
+    return f"removed: {spelt(fact.old)}" if fact.new is None else f"{spelt(fact.old)} -> {spelt(fact.new)}"

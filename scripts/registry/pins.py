@@ -1,0 +1,59 @@
+"""Pins: a dataset that was rolled back is taken as it lies there, whatever code and configuration say.
+
+Light on purpose: the Snakefile asks at every start.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from registry.errors import RegistryError
+from registry.files import data_files
+
+PIN = "pin.json"
+
+
+def pin_of(root: Path, name: str) -> dict[str, Any] | None:
+    """Return the pin of a dataset (`version`, `tag` and perhaps `reason`); None where it is not pinned.
+
+    RegistryError for a pin that nobody can read.
+    """
+    path = root / "data" / name / PIN
+    try:
+        pin = json.loads(path.read_text(encoding="utf-8"))
+        return {"version": pin["version"], "tag": pin["tag"]} | pin
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise RegistryError(
+            "not a pin", where=f"data/{name}/{PIN}", hint=f"run registry rollback {name} VERSION, or delete it"
+        ) from None
+
+
+def pins(root: Path) -> dict[str, dict[str, Any]]:
+    """Return {dataset: its pin} of all that are pinned. RegistryError as in pin_of."""
+    names = sorted(path.parent.name for path in root.glob(f"data/*/{PIN}"))
+    return {name: pin for name in names if (pin := pin_of(root, name)) is not None}
+
+
+def given_files(root: Path, name: str) -> list[str]:
+    """Return what makes a pinned dataset complete: its data and what describes it, as paths below `root`.
+
+    RegistryError where they are not all here.
+    """
+    folder = root / "data" / name
+    try:
+        data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
+        names = [data["path"], "manifest.parquet", "metadata.json", "provenance.json"]
+        sizes = [file.stat().st_size for file in data_files(folder / data["path"])]
+        here = all((folder / file).exists() for file in names) and (len(sizes), sum(sizes)) == (
+            data["files"],
+            data["bytes"],
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        here = False
+    if not here:
+        raise RegistryError(
+            f"{name} is pinned, but its data is not here, or not all of it", hint=f"run registry pull {name}"
+        )
+    return [f"data/{name}/{file}" for file in names]

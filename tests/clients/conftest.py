@@ -1,0 +1,83 @@
+"""What consumers meet: releases in a git repository and on an S3 server, a Ray cluster, an MLflow server."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from registry_of_two_versions import Registry
+
+from mlflow_server import mlflow_server
+from s3 import S3Server
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Two versions of datasets, released to a server that runs; shared by all tests, so look but do not touch."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "registry-of-two-versions"
+    folder.mkdir(exist_ok=True)
+    with shared(S3Server(folder / "s3"), folder) as server:
+        registry = Registry(folder, server)
+        with FileLock(folder / "made.lock"):
+            if not (folder / "made").exists():
+                registry.make()
+                (folder / "made").touch()
+        yield registry
+
+
+@contextmanager
+def shared(server: S3Server, folder: Path) -> Iterator[S3Server]:
+    """Run one server for all workers of pytest-xdist; who started it stops it when nobody uses it any more."""
+    with (folder / "users").open("w") as users:
+        with FileLock(folder / "server.lock"):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            starts = not server.ready()
+            if starts:
+                server.start()
+        yield server
+        if starts:
+            fcntl.flock(users, fcntl.LOCK_EX)
+            server.stop()
+
+
+@pytest.fixture
+def elsewhere(registry, tmp_path, monkeypatch) -> Iterator[Path]:
+    """An empty folder to be in, as somebody who may read the remote and has read nothing yet."""
+    from dvc.repo.open_repo import clean_repos
+    from s3fs import S3FileSystem
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / ".site-cache"))
+    registry.admit(monkeypatch, registry.server.reader)
+    yield tmp_path
+    clean_repos()
+    S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def ray(registry) -> Iterator[object]:
+    """A Ray cluster of this machine alone, whose workers may read the remote."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in registry.server.environment(registry.server.reader).items():
+            patch.setenv(name, value)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        import ray
+
+        ray.init(num_cpus=2, include_dashboard=False, object_store_memory=300 << 20, _node_ip_address="127.0.0.1")
+        yield ray
+        ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        yield address

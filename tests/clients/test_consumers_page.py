@@ -1,0 +1,149 @@
+"""Every snippet of docs/consumers.md, run as it stands there, and what comes of it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from support import ROOT
+
+PAGE = (ROOT / "docs" / "consumers.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def snippet(language: str, part: str) -> str:
+    """Return the one snippet that contains `part`."""
+    found = [text for name, text in SNIPPETS if name == language and part in text]
+    assert len(found) == 1, f"{part!r} is in {len(found)} snippets"
+    return found[0]
+
+
+@pytest.fixture
+def names(registry, elsewhere) -> dict[str, Any]:
+    """What the page says the reader puts in."""
+    key, secret = registry.server.reader
+    return {"REPO": str(registry.repository), "ENDPOINT": registry.server.url, "KEY": key, "SECRET": secret}
+
+
+@pytest.fixture
+def follow(names) -> Callable[[str], dict[str, Any]]:
+    """Run a Python snippet and return its names."""
+
+    def run(part: str) -> dict[str, Any]:
+        exec(compile(snippet("python", part), "docs/consumers.md", "exec"), names)
+        return names
+
+    return run
+
+
+def run_in_shell(names: dict[str, Any], part: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euc", snippet("bash", part)],
+        env={**os.environ, **names, "PATH": path},
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    ).stdout
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = [path for path in folder.rglob("*") if path.is_file() and path.name != ".snakemake_timestamp"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def labels(registry) -> list[int]:
+    table = pl.read_parquet(registry.built("fashion-mnist", "1.0.0") / "processed/train/train.parquet")
+    return table["label"].to_list()
+
+
+def test_which_versions_there_are(names):
+    printed = run_in_shell(names, "ls-remote")
+    assert re.findall(r"refs/tags/(\S+)", printed) == ["fashion-mnist-v1.0.0", "fashion-mnist-v2.0.0"]
+
+
+def test_files_on_the_command_line(registry, names):
+    run_in_shell(names, "dvc get")
+    assert files(Path("processed")) == files(registry.built("fashion-mnist", "1.0.0") / "processed")
+
+
+def test_metadata(registry, monkeypatch, follow):
+    registry.admit(monkeypatch, None)
+    mean, std = follow("dvc.api.read(")["normalise"]
+    images = pl.read_parquet(registry.built("fashion-mnist", "1.0.0") / "processed/train/train.parquet")["image"]
+    pixels = images.to_numpy() / 255
+    assert mean == pytest.approx(pixels.mean())
+    assert std == pytest.approx(pixels.std(), rel=1e-3)
+
+
+def test_one_file_with_pandas(registry, follow):
+    wines = follow("pd.read_csv")["wines"]
+    assert len(wines) == 586
+    assert list(wines.columns)[-2:] == ["quality", "wine_type"]
+
+
+def test_a_table_with_pyarrow(registry, follow):
+    table = follow("pq.read_table")["labels"]
+    assert table.column_names == ["label"]
+    assert table["label"].to_pylist() == labels(registry)
+
+
+def test_a_table_with_ray_data(registry, ray, follow):
+    train = follow("ray.data.read_parquet")["train"]
+    assert sorted(row["label"] for row in train.select_columns(["label"]).take_all()) == sorted(labels(registry))
+
+
+def test_a_folder(registry, monkeypatch, follow):
+    registry.admit(monkeypatch, None)
+    follow("fs.get(")
+    assert files(Path("train")) == files(registry.built("radiology-mini", "1.0.0") / "processed/train")
+
+
+def test_all_urls(registry, follow):
+    built = registry.built("radiology-mini", "1.0.0")
+    urls = follow(").urls")["urls"]
+    assert set(urls) == {f"data/radiology-mini/processed/{name}" for name in files(built / "processed")}
+    assert all(url.startswith("s3://registry/store/files/md5/") for url in urls.values())
+
+
+def test_the_client(registry, follow):
+    names = follow(".lazy_frame()")
+    assert names["tabular"].version == "1.1.0"
+    assert names["balance"]["len"].sum() == 1400
+
+
+def test_fetch(registry, follow):
+    pictures = follow(").fetch(")["pictures"]
+    assert files(pictures) == files(registry.built("radiology-mini", "2.0.0") / "processed")
+
+
+def test_the_client_with_ray(registry, ray, follow):
+    assert follow(".ray_dataset(")["train"].count() == 2000
+
+
+def test_in_an_mlflow_run(registry, mlflow, follow):
+    names = follow("log_to_mlflow()")
+    recorded = names["mlflow"].get_run(names["run"].info.run_id)
+    assert recorded.data.params["fashion-mnist.version"] == "1.0.0"
+    mean = names["data"].metadata["metrics"]["train"]["pixel_mean"]
+    assert recorded.data.params["fashion-mnist.metrics.train.pixel_mean"] == str(mean)
+    assert [given.dataset.name for given in recorded.inputs.dataset_inputs] == ["fashion-mnist"]
+
+
+def test_no_snippet_is_forgotten():
+    tests = Path(__file__).read_text(encoding="utf-8")
+    taken = [snippet("bash", part) for part in re.findall(r'run_in_shell\(names, "(.+?)"\)', tests)]
+    taken += [snippet("python", part) for part in re.findall(r'follow\("(.+?)"\)', tests)]
+    assert sorted(taken) == sorted(text for _, text in SNIPPETS)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(#(.+?)\)", PAGE))
+def test_links_lead_to_headings(link):
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    assert link in [heading.lower().replace(" ", "-") for heading in headings]

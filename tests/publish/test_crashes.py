@@ -1,0 +1,264 @@
+"""kill -9 at every step of a publish: what was released stays, and the next publish completes the rest."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from invariants import Witness, Work, one_message
+from registry.files import data_files, dvc_digest
+from s3 import S3Server
+from tiny import Tiny, make_tiny
+
+CACHE = "dvc_data.hashfile.db.HashFileDB.add"
+COPY = "dvc_objects.fs.local.copyfile"
+STEPS = [
+    "before:registry.release.publish._publish:1",
+    "before:registry.release.store.Store.add:1",
+    "before:dvc.repo.Repo.add:1",
+    f"before:{CACHE}:1",
+    f"half:{COPY}:1",
+    f"after:{CACHE}:1",
+    f"after:{CACHE}:3",
+    "before:dvc.dvcfile.SingleStageFile.dump:1",
+    "after:dvc.dvcfile.SingleStageFile.dump:2",
+    "after:registry.release.store.Store.add:1",
+    "before:registry.release.store.Store._transfer:1",
+    "before:dvc_data.hashfile.transfer._add:1",
+    "after:dvc_data.hashfile.transfer._add:1",
+    "after:dvc_data.hashfile.transfer._add:2",
+    "after:dvc_data.hashfile.transfer._add:3",
+    "after:registry.release.store.Store._transfer:1",
+    "after:registry.release.store.Store.push:1",
+    "before:git read-tree:1",
+    "before:git write-tree:1",
+    "after:registry.release.git.Git.commit_object:1",
+    "after:registry.release.git.Git.tag_object:1",
+    "after:registry.release.git.Git.tag_object:2",
+    "before:registry.release.git.Git.follow:1",
+    "after:git update-index:2",
+    "after:registry.release.git.Git.follow:1",
+    "before:git update-ref:1",
+    "after:git update-ref:1",
+]
+"""Places in a publish of both datasets to the embedded store."""
+LOCAL_STEPS = [f"half:{COPY}:{number}" for number in (5, 7, 9)]
+PUSH_STEPS = [
+    "before:git fetch:1",
+    "after:git fetch:1",
+    "before:s3fs.core.S3FileSystem._put_file:1",
+    "before:s3fs.core.S3FileSystem._put_file:4",
+    "after:registry.release.store.Store.push:1",
+    "after:registry.release.git.Git.commit_object:1",
+    "after:registry.release.git.Git.tag_object:2",
+    "before:git push:1",
+    "after:git push:1",
+    "after:git update-index:2",
+    "after:git read-tree:2",
+    "before:git update-ref:1",
+    "after:git update-ref:1",
+]
+"""Places in a publish to S3 that pushes to an origin."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """1.0.0 of both datasets is released, and more rows are built for both."""
+    clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
+    return _with_news(clone)
+
+
+@pytest.fixture(scope="module")
+def pushed_once(tmp_path_factory: pytest.TempPathFactory, server: S3Server) -> Tiny:
+    """The same with release.push to a bare repository and data on S3."""
+    folder = tmp_path_factory.mktemp("pushed")
+    clone = make_tiny(folder / "registry").with_s3(server, "crashes").with_origin(folder / "origin.git")
+    return _with_news(clone)
+
+
+def _with_news(clone: Tiny) -> Tiny:
+    for name in ("letters", "numbers"):
+        clone.build(name, 10)
+    clone.registry("publish")
+    for name in ("letters", "numbers"):
+        clone.build(name, 20)
+    return clone
+
+
+EXPECTED = {f"{name}-v{version}" for name in ("letters", "numbers") for version in ("1.0.0", "1.1.0")}
+
+
+@pytest.mark.parametrize("place", STEPS + LOCAL_STEPS)
+def test_a_publish_killed_anywhere_is_completed_by_the_next(place, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    witness, work = Witness(clone), Work(clone)
+    witness.look()
+    clone.interfered(place)
+    witness.check_objects()
+    work.check()
+    clone.registry("publish")
+    assert set(witness.look()) == EXPECTED
+    witness.check(tmp_path)
+    work.check_is_all()
+    assert "Nothing new" in clone.registry("publish")
+
+
+@pytest.mark.parametrize("place", PUSH_STEPS)
+def test_with_an_origin_too(place, pushed_once, server, tmp_path):
+    clone, origin = twin(pushed_once, tmp_path)
+    # Rows that the server has not seen in another test.
+    rows = 21 + PUSH_STEPS.index(place)
+    for name in ("letters", "numbers"):
+        clone.build(name, rows)
+    witness, work = Witness(clone, origin, server), Work(clone)
+    witness.look()
+    clone.interfered(place)
+    witness.check_objects()
+    work.check()
+    clone.registry("publish")
+    assert set(witness.look()) == EXPECTED == set(clone.tags())
+    assert clone.head() == clone.git("rev-parse", "refs/remotes/origin/main")
+    assert clone.git("ls-remote", "origin", "refs/heads/main").split()[0] == clone.head()
+    witness.check(tmp_path)
+    work.check_is_all()
+
+
+def twin(clone: Tiny, folder: Path) -> tuple[Tiny, Path]:
+    """Return a copy of a clone with a copy of its origin."""
+    origin = folder / "origin.git"
+    shutil.copytree(clone.git("remote", "get-url", "origin"), origin)
+    copy = clone.copied(folder / "registry")
+    copy.git("remote", "set-url", "origin", str(origin))
+    return copy, origin
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random_moments(seed, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    witness, work, chance = Witness(clone), Work(clone), random.Random(seed)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "registry", "publish"],
+            cwd=clone.folder,
+            env=clone.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(chance.uniform(0.8, 3.0))
+        # git too, if it runs: what a failing machine would leave.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for lock in clone.folder.glob(".git/**/*.lock"):
+            if lock.name != "registry.lock":
+                lock.unlink()
+        witness.check_objects()
+        work.check()
+    clone.registry("publish")
+    assert set(witness.look()) == EXPECTED
+    witness.check(tmp_path)
+    work.check()
+
+
+@pytest.mark.parametrize("moment", ["prepared", "committed"])
+def test_git_itself_is_killed_while_it_moves_the_references(moment, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    witness = Witness(clone)
+    before = set(witness.look())
+    hook = clone.folder / ".git" / "hooks" / "reference-transaction"
+    clone.write(".git/hooks/reference-transaction", f'#!/bin/sh\n[ "$1" = {moment} ] && kill -9 $PPID; true\n')
+    hook.chmod(0o755)
+    # Killed after it was done, it is not missed.
+    printed = clone.registry("publish", code=1 if moment == "prepared" else 0)
+    hook.unlink()
+    locks = [path for path in clone.folder.glob(".git/**/*.lock") if path.name != "registry.lock"]
+    if moment == "prepared":
+        one_message(printed)
+        assert set(witness.look()) == before
+        printed = clone.registry("publish", code=1)
+        one_message(printed)
+        assert ".lock" in printed
+    for lock in locks:
+        lock.unlink()
+    witness.check_objects()
+    clone.registry("publish")
+    assert set(witness.look()) == EXPECTED
+    witness.check(tmp_path)
+    assert clone.git("status", "--porcelain") == ""
+
+
+def damage(path: Path, how: str) -> None:
+    """Damage a file, and leave its mode and its times as they were."""
+    about, content = path.stat(), path.read_bytes()
+    path.chmod(0o644)
+    if how == "missing":
+        path.unlink()
+        return
+    path.write_bytes(bytes(byte ^ 0xFF for byte in content) if how == "flipped" else content[: len(content) // 2])
+    path.chmod(about.st_mode)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def objects(clone: Tiny, dataset: str) -> list[str]:
+    """Return the objects that the built data of a dataset consists of, its folder's list first."""
+    folder = clone.folder / "data" / dataset
+    files = [*data_files(folder / "processed"), folder / "manifest.parquet"]
+    return [dvc_digest(folder / "processed"), *map(dvc_digest, files)]
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])
+@pytest.mark.parametrize("place", [".dvc/cache", ".dvc/storage"])
+def test_damaged_objects_of_what_is_being_released_are_replaced(how, place, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    killed_at = "before:registry.release.store.Store.push:1" if place == ".dvc/cache" else "before:git read-tree:1"
+    clone.interfered(killed_at)
+    witness = Witness(clone)
+    for md5 in objects(clone, "numbers"):
+        damage(clone.folder / place / "files" / "md5" / md5[:2] / md5[2:], how)
+    clone.registry("publish")
+    assert set(witness.look()) == EXPECTED
+    witness.check(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])
+def test_a_damaged_manifest_of_the_release_before_is_fetched_again(how, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    md5 = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/manifest.parquet.dvc"))["outs"][0]["md5"]
+    damage(clone.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:], how)
+    clone.registry("publish")
+    assert set(clone.tags()) == EXPECTED
+
+
+def test_what_the_release_before_shares_is_looked_at_again(tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    shared = dvc_digest(clone.folder / "data" / "numbers" / "processed" / "part-0.parquet")
+    (clone.folder / ".dvc" / "storage" / "files" / "md5" / shared[:2] / shared[2:]).unlink()
+    clone.registry("publish")
+    Witness(clone).check(tmp_path)
+
+
+@pytest.mark.parametrize("file", [".dvc/tmp/rwlock", "data/numbers/processed.dvc", "data/numbers/manifest.parquet.dvc"])
+@pytest.mark.parametrize("left", [0, 20])
+def test_a_file_that_dvc_was_writing_does_not_stop_the_next_publish(file, left, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    clone.interfered("after:registry.release.store.Store.add:1")
+    text = (clone.folder / file).read_text()
+    clone.write(file, (text + "#" * left)[:left])
+    clone.registry("publish")
+    assert set(clone.tags()) == EXPECTED
+    Witness(clone).check(tmp_path)
+    assert clone.git("status", "--porcelain") == ""

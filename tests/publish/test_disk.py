@@ -1,0 +1,114 @@
+"""Publish on a disk that is full: one message, nothing half-released, and with space again it is completed."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from invariants import Witness, Work, one_message
+from tiny import Tiny, make_tiny
+
+ROWS = 60_000
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """Mount a file system of this size at a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = f"size={megabytes}m"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"needs to mount a small tmpfs: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path, leave: int) -> Path:
+    """Take all space of a disk but so many kilobytes, and return the file that takes it."""
+    filler = folder / ".filler"
+    with filler.open("wb") as stream:
+        remaining = shutil.disk_usage(folder).free - leave * 1024
+        while remaining > 0:
+            remaining -= stream.write(b"x" * min(remaining, 1 << 20))
+    return filler
+
+
+@pytest.fixture(scope="module")
+def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """1.0.0 of both datasets is released, and many more rows are built for both."""
+    clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
+    for name in ("letters", "numbers"):
+        clone.build(name, 10)
+    clone.registry("publish")
+    for name in ("letters", "numbers"):
+        clone.build(name, ROWS)
+    return clone
+
+
+EXPECTED = {f"{name}-v{version}" for name in ("letters", "numbers") for version in ("1.0.0", "1.1.0")}
+
+
+PLACES = [
+    "before:registry.release.publish._publish:1",
+    "before:registry.release.store.Store._add:1",
+    "before:dvc_data.hashfile.db.HashFileDB.add:1",
+    "after:dvc_data.hashfile.db.HashFileDB.add:2",
+    "before:dvc.dvcfile.SingleStageFile.dump:1",
+    "after:registry.release.store.Store.add:1",
+    "after:dvc_data.hashfile.transfer._add:1",
+    "before:registry.release.git.Git.commit_object:1",
+    "before:git write-tree:1",
+    "before:git commit-tree:1",
+    "before:git mktag:1",
+    "before:registry.release.git.Git.follow:1",
+    "before:git update-ref:1",
+]
+"""Where the last space goes."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_disk_that_is_full_from_one_moment_on(place, tiny_once, tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk, 64):
+        clone = tiny_once.copied(disk / "registry")
+        witness, work = Witness(clone), Work(clone)
+        before = witness.look()
+        clone.variables["TMPDIR"] = str(disk)
+        filler = disk / ".filler"
+        printed = clone.interfered(place, f"cat /dev/zero > {filler} 2> /dev/null; true", code=1)
+        one_message(printed)
+        assert "free some space" in printed
+        assert witness.look() == before
+        filler.unlink()
+        work.check()
+        clone.registry("publish")
+        assert set(witness.look()) == EXPECTED
+        witness.check(tmp_path)
+        work.check_is_all()
+
+
+@pytest.mark.parametrize("leave", [0, 500, 1500])
+def test_a_full_store(leave, tiny_once, tmp_path):
+    clone = tiny_once.copied(tmp_path / "registry")
+    store = clone.folder / ".dvc" / "storage"
+    shutil.move(store, tmp_path / "store")
+    with small_disk(store, 16):
+        shutil.copytree(tmp_path / "store", store, dirs_exist_ok=True)
+        witness, work = Witness(clone), Work(clone)
+        before = witness.look()
+        filler = fill(store, leave)
+        printed = clone.registry("publish", code=1)
+        one_message(printed)
+        assert "free some space" in printed
+        assert witness.look() == before
+        witness.check_objects()
+        filler.unlink()
+        clone.registry("publish")
+        assert set(witness.look()) == EXPECTED
+        witness.check(tmp_path)
+        work.check_is_all()

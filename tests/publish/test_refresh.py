@@ -1,0 +1,77 @@
+"""`registry refresh`: a living source is asked again, and only what changed there makes a version."""
+
+import json
+
+import pytest
+
+from clone import Clone
+from fake_github import Api
+from support import ROOT
+
+CONFIG = "config/datasets/opencloudhub-readmes.yaml"
+NAME = "opencloudhub-readmes"
+HEAD = ROOT / "data" / "samples" / NAME / "HEAD"
+
+
+@pytest.fixture
+def living(fresh, http_server) -> tuple[Clone, Api]:
+    """A registry whose READMEs come from an API, and the API."""
+    api = Api(http_server, {path.name: (path / "README.md").read_bytes() for path in sorted(HEAD.iterdir())})
+    fresh.edit(CONFIG, "https://api.github.com", http_server.url)
+    fresh.edit(CONFIG, "# A living source", "source: upstream\n# A living source")
+    fresh.commit()
+    return fresh, api
+
+
+def test_only_a_source_that_changed_makes_a_version(living):
+    clone, api = living
+    printed = clone.registry("refresh", NAME)
+    assert f"{NAME}: released as 1.0.0" in printed
+    head = clone.head()
+
+    api.answers.clear()
+    printed = clone.registry("refresh", NAME)
+    assert {status for _, status in api.answers} == {304}
+    assert len(api.answers) > len(list(HEAD.iterdir()))
+    assert "Nothing new to release" in printed
+    assert f"{NAME}: the newest version is still 1.0.0" in printed
+    assert (clone.head(), clone.tags()) == (head, [f"{NAME}-v1.0.0"])
+
+    api.readme("docs", b"# Docs\nnow say something else\n")
+    assert "Nothing to be done" in clone.snakemake("--cores", "2", "--", NAME.replace("-", "_"))
+    outcome = clone.registry_json("refresh", NAME, "--cores", "2")
+    assert outcome == {"dataset": NAME, "before": "1.0.0", "after": "1.1.0", "released": True}
+    assert "MINOR: 1 row changed in all (docs)" in clone.git("tag", "--list", "--format=%(contents)", f"{NAME}-v1.1.0")
+    assert clone.git("status", "--short") == ""
+
+    api.json("docs/readme", {"message": "not what was asked for"})
+    head = clone.head()
+    printed = clone.registry("refresh", NAME, code=1)
+    assert "GitHub's answer is wrong" in printed
+    assert f"error: refreshing {NAME} failed" in printed
+    assert (clone.head(), len(clone.tags())) == (head, 2)
+
+
+def refused(clone, name):
+    printed = clone.registry("refresh", name, code=1)
+    assert "Traceback" not in printed
+    assert not (clone.folder / ".snakemake").exists()
+    return printed
+
+
+def test_what_cannot_change_by_itself_is_not_asked(fresh):
+    printed = refused(fresh, "tabular")
+    assert "tabular is generated from its params" in printed
+    assert "change params in config/datasets/tabular.yaml" in printed
+    printed = refused(fresh, "fashion-mnist")
+    assert "the sources of fashion-mnist are fixed" in printed
+    assert "--forcerun fashion_mnist_download -- fashion_mnist" in printed
+    printed = refused(fresh, NAME)
+    assert f"{NAME} is built from the committed samples" in printed
+    assert f"set source: upstream in {CONFIG}" in printed
+    printed = refused(fresh, "nothing")
+    assert "there is no dataset nothing" in printed
+    fresh.write(f"data/{NAME}/pin.json", json.dumps({"version": "1.0.0"}))
+    printed = refused(fresh, NAME)
+    assert f"{NAME} is pinned" in printed
+    assert f"registry release {NAME} takes the pin away" in printed
