@@ -34,9 +34,8 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         for path in sorted((root / "logs" / name).glob("*.log"))
     }
     pin = pin_of(root, name)
-    pinned = pin and f"pinned at {pin['version']}"
     failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
-    if failed and not pinned:
+    if failed and not pin:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
     folder, rule = root / "data" / name, name.replace("-", "_")
     try:
@@ -47,23 +46,22 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         recorded = provenance["data"]
         sizes = [file.stat().st_size for file in data_files(folder / recorded["path"])]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        if pinned:
-            return Outcome(name, pinned, hint=f"its data is not here, run registry pull {name}")
         begun = any(path.stat().st_mtime >= since for path in logs)
-        return Outcome(name, "incomplete", hint=f"run snakemake --cores all {rule}" if begun else None)
+        build = f"run snakemake --cores all {rule}" if begun else None
+        return Outcome(name, "incomplete", hint=f"run registry pull {name}" if pin else build)
     if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
-        mend = (
-            f"registry pull --force {name}" if pinned else f"snakemake --cores all --forcerun {rule}_process -- {rule}"
-        )
+        build = f"snakemake --cores all --forcerun {rule}_process -- {rule}"
+        mend = f"registry pull --force {name}" if pin else build
         return Outcome(name, "damaged", hint=f"its files are not those that were built; run {mend}")
+    if pin:
+        hint = f"at {pin['version']}, registry release {name} takes the pin away"
+        return Outcome(name, "pinned", hint, rows=rows, size=sum(sizes))
     return Outcome(
         name,
-        pinned or ("built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date"),
+        "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
         rows=rows,
         size=sum(sizes),
-        seconds=None
-        if pinned
-        else sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
+        seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
     )
 
 

@@ -47,6 +47,7 @@ class Registry:
         self._run("git", "remote", "add", "origin", str(self.repository))
         self._run("dvc", "remote", "add", "--default", "s3", "s3://registry/store")
         self._run("dvc", "remote", "modify", "s3", "endpointurl", self.server.url)
+        project.edit("config/config.yaml", "push: false", "push: true")
         self._build_and_release(project, FIRST)
         project.configure("tabular", n_samples=1400)
         project.configure("radiology-mini", test_ratio=0.4)
@@ -59,31 +60,25 @@ class Registry:
     _any_rows = "      train: {min: 1, max: 32}\n      test: {min: 1, max: 32}\n"
 
     def _build_and_release(self, project: Project, versions: dict[str, str]) -> None:
+        self._commit()
         project.snakemake("--cores", "2", "--config", "publish=false")
-        self._release(versions)
+        self._release()
         for dataset, version in versions.items():
             shutil.copytree(project.folder / "data" / dataset, self.built(dataset, version))
 
-    def _release(self, versions: dict[str, str]) -> None:
-        outputs = [
-            f"data/{dataset}/{output}"
-            for dataset in versions
-            for output in ("processed", "questions.csv", "manifest.parquet")
-            if (self.checkout / "data" / dataset / output).exists()
-        ]
-        self._run("dvc", "add", "--no-relink", *outputs)
-        self._run("dvc", "push", *outputs)
+    def _release(self) -> None:
+        self._run(sys.executable, "-m", "registry", "publish")
+
+    def _commit(self) -> None:
         self._run("git", "add", "--all")
-        self._run("git", "commit", "--message", "Release")
-        for dataset, version in versions.items():
-            self._run("git", "tag", "--annotate", f"{dataset}-v{version}", "--message", "A release")
-        self._run("git", "push", "origin", "main", "--tags")
+        self._run("git", "commit", "--message", "Change what is built")
 
     def _run(self, *command: str, cwd: Path | None = None) -> None:
         environment = {
             **os.environ,
             **self.server.environment(self.server.admin),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.checkout / "scripts"),
             "DVC_SITE_CACHE_DIR": str(self.folder / "site-cache"),
             **{
                 f"GIT_{who}_{what}": "registry@example.org"

@@ -198,7 +198,7 @@ def test_a_manifest_changed_by_hand_is_found(restored):
     (restored.folder / "data/emotion/manifest.parquet").write_bytes(b"PAR1")
     found = pulled(restored, code=1)
     assert {name for name, one in found.items() if one["state"] == "kept"} == {"emotion"}
-    assert "manifest.parquet is not what was released" in found["emotion"]["rebuild"]
+    assert "manifest.parquet is not that of its metadata.json" in found["emotion"]["rebuild"]
     assert restored.planned() == {"emotion"}
 
 

@@ -115,13 +115,14 @@ def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
     assert name in capsys.readouterr().err
 
 
-def test_what_is_pinned(root, capsys):
+def test_what_is_pinned(root):
     for name in ("built", "broken", "half-done", "odd"):
         (root / "data" / name / "pin.json").write_text(json.dumps({"version": "1.2.0", "tag": f"{name}-v1.2.0"}))
     for name in ("built", "broken"):
         found = outcome(name, since=STARTED, root=root)
-        assert (found.state, found.hint, found.rows, found.seconds) == ("pinned at 1.2.0", None, 1234, None)
+        assert (found.state, found.rows, found.size, found.seconds) == ("pinned", 1234, 5600, None)
+        assert found.hint == f"at 1.2.0, registry release {name} takes the pin away"
     found = outcome("half-done", since=STARTED, root=root)
-    assert (found.state, found.hint) == ("pinned at 1.2.0", "its data is not here, run registry pull half-done")
+    assert (found.state, found.hint) == ("incomplete", "run registry pull half-done")
     found = outcome("odd", since=STARTED, root=root)
     assert (found.state, found.hint.endswith("run registry pull --force odd")) == ("damaged", True)

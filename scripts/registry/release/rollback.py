@@ -5,7 +5,7 @@ whatever happens next, nothing is built or released from files of two versions; 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.errors import RegistryError
@@ -102,9 +102,10 @@ def unpin(
         return _place(repository, states[0], None, base, remote=remote, force=force)
 
     message = f"Release {dataset} from its pin\n"
-    _, not_committed, _ = _record(repository, place, message, say)
+    _, not_committed, changed = _record(repository, place, message, say)
     with alone(repository, say):
-        return restore(repository, states, remote=remote, force=force)[0], not_committed
+        done = restore(repository, states, remote=remote, force=force)[0]
+    return replace(done, state="restored") if changed else done, not_committed
 
 
 def publish_from(
