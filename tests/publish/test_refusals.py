@@ -257,8 +257,9 @@ def test_a_checkout_that_is_behind_refuses(changed, released_once, tmp_path):
     released = released_once.copied(tmp_path / "behind")
     released.git("fetch", "--quiet", "--tags", str(changed.folder), "main")
     with nothing_released(released):
-        found = outcome(released, "tabular", code=1)
-        assert found["state"] == "refused"
+        found = outcome(released, "tabular", "tabular", code=1)
+        assert found["state"] == "behind"
+        assert {one["state"] for one in released.registry_json("publish")["outcomes"]} == {"behind", "unchanged"}
         assert "behind: tabular-v1.1.0 is released, and not part of it" in found["reasons"][0]
         assert "git pull" in found["hint"]
     status = {one["dataset"]: one for one in released.registry_json("status")}

@@ -103,7 +103,7 @@ def release(
     else:
         _print(done, named=bool(names))
     states = {outcome.state for outcome in done.outcomes}
-    if "refused" in states:
+    if "refused" in states or (names and "behind" in states):
         raise typer.Exit(1)
     if done.skipped or states & {"skipped", "damaged"}:
         raise typer.Exit(NOT_RELEASED)
@@ -155,6 +155,8 @@ def _line(outcome: Outcome, dry_run: bool) -> str:
             return f"{outcome.dataset}: {would}committed without a new version, it is still {outcome.version}"
         case "pinned":
             return f"{outcome.dataset}: pinned {outcome.reasons[0]}; {outcome.hint}"
+        case "behind":
+            return f"{outcome.dataset}: {outcome.reasons[0]}; {outcome.hint}"
     reasons = "; ".join(outcome.reasons)
     return f"{outcome.dataset}: {outcome.state}, not released: {reasons}; {outcome.hint}"
 

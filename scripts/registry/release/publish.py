@@ -9,11 +9,9 @@ Run it as often as you like: what is released stays, what was interrupted is com
 Until the last step nobody sees a release, and by then its data can be fetched.
 """
 
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from semver import Version
 
@@ -29,6 +27,7 @@ from registry.release.readiness import (
     read_built,
 )
 from registry.release.record import Tip, attempt, blocked, follow, record
+from registry.release.remotes import release_remote
 from registry.release.repository import Repository
 from registry.release.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
 from registry.release.tags import Release, releases, tag_name
@@ -42,8 +41,8 @@ NAMED = 3
 class Outcome:
     """What became of one dataset.
 
-    `state` is released, recorded (committed without a new version), unchanged, skipped, refused, pinned, incomplete,
-    damaged, or not built; `files` are those that its release commits.
+    `state` is released, recorded (committed without a new version), unchanged, skipped, refused, behind (unchanged
+    here, released anew elsewhere), pinned, incomplete, damaged, or not built; `files` are what its release commits.
     """
 
     dataset: str
@@ -109,7 +108,7 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
         newest = every[name][-1] if name in every else None
         behind = newest is not None and newest not in contained.get(name, [])
         try:
-            plan = _plan(repository, name, tip.base, newest, behind, bump)
+            plan = _plan(repository, name, tip, newest, behind, bump)
             if plan.outcome.state == "unchanged" and tip.base != tip.head:
                 unfinished += _unfinished(repository, plan.built, tip)
         except NotReady as state:
@@ -141,7 +140,7 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
 
 
 def _plan(
-    repository: Repository, name: str, base: str, newest: Release | None, behind: bool, bump: Level | None
+    repository: Repository, name: str, tip: Tip, newest: Release | None, behind: bool, bump: Level | None
 ) -> _Plan:
     """Decide what is to become of a dataset. Raises NotReady where nothing is.
 
@@ -153,13 +152,13 @@ def _plan(
         raise NotReady("pinned", f"at version {pin['version']}", f"registry release {name} takes the pin away")
     built = read_built(repository.root, name)
     contract_passed(built)
-    git = repository.git
+    git, base = repository.git, tip.base
     previous = str(newest.version) if newest else None
     files = _files(repository, built, base)
     if behind:
         if git.changed(newest.commit, files):
             raise NotReady(
-                "refused",
+                "refused" if git.changed(tip.head, files) else "behind",
                 f"this checkout is behind: {newest.tag} is released, and not part of it",
                 "git pull, run registry pull or snakemake, then registry publish",
             )
@@ -253,54 +252,6 @@ def _chosen(repository: Repository, path: str) -> bool:
     from registry.config import read_yaml
 
     return read_yaml(repository.root / path).get("source") == "samples"
-
-
-def release_remote(repository: Repository, base: str) -> str:
-    """Return the remote that data goes to: the default one of the commit's own .dvc/config, where clients will look.
-
-    Raises RegistryError when configuration disagrees about it.
-    """
-    config = _dvc_config(repository.git.read(base, [".dvc/config"]).get(".dvc/config", b""))
-    name = config.get("core", {}).get("remote")
-    if name is None:
-        raise RegistryError(
-            "names no default remote, so that clients would not know where to look",
-            where=".dvc/config (as committed)",
-            hint="dvc remote default <name>, and commit .dvc/config",
-        )
-    wanted = repository.settings.remote or name
-    if wanted != name:
-        raise RegistryError(
-            f"releases go to remote {wanted}, but clients of this commit look in {name}",
-            where=".dvc/config",
-            hint="dvc remote default <name>, commit .dvc/config, and name the same (or null) in release.remote",
-        )
-    url = config.get(f'remote "{name}"', {}).get("url", "")
-    for file in (".dvc/config", ".dvc/config.local"):
-        path = repository.root / file
-        here = _dvc_config(path.read_bytes()).get(f'remote "{name}"', {}).get("url", url) if path.is_file() else url
-        if here != url:
-            raise RegistryError(
-                f"sends the data of remote {name} to {here}, but clients of this commit look in {url}",
-                where=file,
-                hint="commit it, or take it back; then run registry publish",
-            )
-    if repository.settings.push and "://" not in url:
-        raise RegistryError(
-            f"release.push is true, but remote {name} is a local folder that nobody else reaches",
-            where=".dvc/config",
-            hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
-        )
-    return name
-
-
-def _dvc_config(content: bytes) -> dict[str, Any]:
-    from configobj import ConfigObj, ConfigObjError
-
-    try:
-        return ConfigObj(io.StringIO(content.decode()))
-    except (ConfigObjError, UnicodeDecodeError) as error:
-        raise RegistryError(f"cannot be read: {error}", where=".dvc/config", hint="git checkout .dvc/config") from None
 
 
 def _store(repository: Repository, plans: list[_Plan], remote: str) -> None:

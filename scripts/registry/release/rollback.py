@@ -12,8 +12,9 @@ from registry.errors import RegistryError
 from registry.files import data_files, write_json
 from registry.pins import PIN, pin_of
 from registry.release.git import Git
-from registry.release.publish import Outcome, Publication, release_remote
+from registry.release.publish import Outcome, Publication
 from registry.release.record import Tip, alone, attempt, blocked, follow, record
+from registry.release.remotes import release_remote
 from registry.release.repository import Repository
 from registry.release.restore import (
     Restored,
