@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, write_json
+from registry.files import atomic_folder, seal, write_json
 from registry.job import job
 from registry.tables import read_parquet, write_parquet
 
@@ -84,6 +84,7 @@ def process(files: Mapping[str, Path], folder: Path, cleaning: Path, options: Ma
             if table.is_empty():
                 raise RegistryError(f"no text is left for {split}", where="emotion", hint="mend the source")
             write_parquet(table, partial / split / f"{split}.parquet", SCHEMA)
+    seal(folder)
     write_json(cleaning, report)
 
 

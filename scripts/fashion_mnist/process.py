@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder
+from registry.files import atomic_folder, seal
 from registry.idx import open_idx
 from registry.job import job
 
@@ -45,6 +45,7 @@ def process(sources: dict[str, tuple[Path, Path]], folder: Path, max_images: int
     with atomic_folder(folder) as partial:
         for split, (images, labels) in sources.items():
             convert(images, labels, partial / split / f"{split}.parquet", max_images)
+    seal(folder)
 
 
 if __name__ == "__main__":

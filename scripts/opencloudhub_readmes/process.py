@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from registry.corpus import blob_sha
 from registry.errors import RegistryError
-from registry.files import atomic_folder, write_json
+from registry.files import atomic_folder, seal, write_json
 from registry.job import job
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
         raise RegistryError("empty corpus: no README is left", where=raw)
     with atomic_folder(folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")
+    seal(folder)
     write_json(
         cleaning,
         {

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from registry.errors import RegistryError
-from registry.files import atomic_file
+from registry.files import atomic_file, seal
 from registry.job import job
 from registry.tables import read_csv
 
@@ -35,6 +35,7 @@ def process(source: Path, target: Path) -> None:
         )
     with atomic_file(target) as partial:
         shutil.copyfile(source, partial)
+    seal(target)
 
 
 if __name__ == "__main__":

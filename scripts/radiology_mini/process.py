@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, write_json
+from registry.files import atomic_folder, seal, write_json
 from registry.images import Limits, UnusableError, near_pairs, read_picture
 from registry.job import job
 
@@ -145,6 +145,7 @@ def process(
         annotations = annotations_of(captioned, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
+    seal(folder)
     good = [result for result in checked.values() if not result.problem]
     alike = similar(good, options["near_duplicates"]["max_distance"])
     counts = {

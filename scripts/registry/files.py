@@ -63,6 +63,22 @@ def _md5_of(path: Path) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
+def _seal_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.md5")
+
+
+def seal(path: str | Path) -> None:
+    """Write down beside a file or a folder what its digest is, so that a change by hand shows."""
+    with atomic_file(_seal_of(Path(path))) as partial:
+        partial.write_text(dvc_digest(path) + "\n", encoding="utf-8")
+
+
+def sealed(path: str | Path) -> str | None:
+    """Return the digest that was written down by `seal`; None where there is none."""
+    seal_of = _seal_of(Path(path))
+    return seal_of.read_text(encoding="utf-8").strip() if seal_of.is_file() else None
+
+
 def data_files(path: Path) -> list[Path]:
     """Return the files that `path` stands for (itself, or all below it), sorted, without Snakemake's own."""
     if path.is_file():

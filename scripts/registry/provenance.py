@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from registry.files import data_files, dvc_digest, write_json
+from registry.errors import RegistryError
+from registry.files import data_files, dvc_digest, sealed, write_json
 from registry.manifest import Manifest
 
 LIBRARIES = {"PIL": "pillow", "numpy": "numpy", "pandera": "pandera", "polars": "polars", "pyarrow": "pyarrow"}
@@ -31,9 +32,18 @@ def write_provenance(
     """Write a dataset's provenance.json.
 
     `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
-    `code` maps each script (relative to scripts/) to its fingerprint.
+    `code` maps each script (relative to scripts/) to its fingerprint. Raises RegistryError where the data is not, byte
+    for byte, what was sealed when it was made.
     """
-    data = Path(data)
+    data, digest = Path(data), dvc_digest(data)
+    if sealed(data) not in (None, digest):
+        rule = dataset["name"].replace("-", "_")
+        raise RegistryError(
+            "changed by hand since it was made",
+            where=data,
+            hint=f"to make it again: snakemake --cores all --forcerun {rule}_process -- {rule}; "
+            f"to have what was released: registry pull --force {dataset['name']}",
+        )
     files = data_files(data)
     write_json(
         path,
@@ -47,7 +57,7 @@ def write_provenance(
                 "path": data.name,
                 "files": len(files),
                 "bytes": sum(file.stat().st_size for file in files),
-                "md5": dvc_digest(data),
+                "md5": digest,
             },
             "contract": manifest.verdict,
         },

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from registry.files import atomic_folder
+from registry.files import atomic_folder, seal
 from registry.job import job
 from registry.tables import read_csv
 
@@ -15,6 +15,7 @@ def process(source: Path, folder: Path, n_features: int) -> None:
     table = read_csv(source, columns)
     with atomic_folder(folder) as partial:
         table.write_parquet(partial / "tabular.parquet", compression="zstd")
+    seal(folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from registry.files import atomic_folder
+from registry.files import atomic_folder, seal
 from registry.job import job
 from registry.tables import read_csv
 
@@ -33,6 +33,7 @@ def process(red: Path, white: Path, folder: Path) -> None:
     with atomic_folder(folder) as partial:
         wines.write_csv(partial / "wine-quality.csv")
         wines.write_parquet(partial / "wine-quality.parquet", compression="zstd")
+    seal(folder)
 
 
 if __name__ == "__main__":

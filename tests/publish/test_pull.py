@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,15 @@ def test_raw_comes_on_request(cloned, released_once):
     assert not (cloned.folder / "data/emotion/processed").exists()
     cloned.configure("tabular", n_samples=1_100)
     assert cloned.planned("tabular", "opencloudhub_readmes") == {"tabular"}
+
+
+def test_what_snakemake_forgot_it_is_told_again(restored):
+    pulled(restored, "tabular", "--raw")
+    shutil.rmtree(restored.folder / ".snakemake")
+    pulled(restored, "tabular")
+    assert restored.planned("tabular") == set()
+    restored.configure("tabular", n_samples=1_100)
+    assert restored.planned("tabular") == {"tabular"}
 
 
 def test_after_a_restore_a_param_rebuilds_exactly_its_dataset(restored):

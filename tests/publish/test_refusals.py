@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import polars as pl
 import pytest
 import yaml
 from filelock import FileLock
@@ -76,6 +77,18 @@ def test_runs_that_must_not_publish_do_not(changed, changed_once):
             printed = changed.snakemake(*arguments)
             assert "released" not in printed.replace("Released", ""), arguments
     assert "tabular: released as tabular-v1.1.0 (MINOR)" in changed.registry("publish")
+
+
+def test_data_changed_by_hand_is_neither_described_nor_released(released):
+    table = released.folder / "data" / "tabular" / "processed" / "tabular.parquet"
+    made = table.read_bytes()
+    pl.read_parquet(table).with_columns(feature_0=pl.lit(0.0)).write_parquet(table)
+    with nothing_released(released):
+        assert outcome(released, "tabular")["state"] == "damaged"
+        printed = released.run("snakemake", "--cores", "2", code=1)
+        assert "data/tabular/processed: changed by hand since it was made" in printed
+        released.run("snakemake", "--cores", "2", "--forcerun", "tabular_process", "--", "tabular")
+    assert table.read_bytes() == made
 
 
 @pytest.mark.parametrize("keep_going", [(), ("--keep-going",)], ids=["fail-fast", "keep-going"])

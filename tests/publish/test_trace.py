@@ -194,7 +194,10 @@ def test_a_diff_shows_the_statistics_that_moved_most(released):
     number = sum(map(len, features.values()))
     assert len(moved) == 20
     assert f"{number - 20} more statistics moved; --all shows every one." in printed
-    changes = [float(line.split()[-1].rstrip("%").replace(",", "")) for line in moved if line.endswith("%")]
+    shown = [line.split()[-1] for line in moved]
+    changes = [float(change.rstrip("%").replace(",", "")) for change in shown if change.endswith("%")]
+    assert len(changes) > 10
+    assert shown[-len(changes) :] == [change for change in shown if change.endswith("%")]
     assert changes == sorted(changes, reverse=True)
     every = released.registry("diff", "wine-quality", "latest", "--all")
     assert sum("statistics.features." in line for line in every.splitlines()) == number

@@ -36,7 +36,7 @@ def edit_provenance(clone, change):
 
 
 def test_a_version_comes_out_byte_for_byte_whatever_lies_here(released: Clone, tmp_path):
-    released.write(PIN, json.dumps({"version": "1.0.0"}))
+    released.write(PIN, json.dumps({"version": "1.0.0", "tag": "x-v1.0.0"}))
     tagged(released, "tabular-v1.0.1")
     released.configure("tabular", n_samples=400)
     released.edit(GENERATE, "DECIMALS = 6", "DECIMALS = 2")

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pyarrow  # noqa: F401
 import pytest
 
-from registry.files import dvc_digest, sha256_of
+from registry.errors import RegistryError
+from registry.files import dvc_digest, seal, sha256_of
 from registry.provenance import write_provenance
 
 DATASET = {"name": "data", "source": "samples", "about": {"title": "T"}, "params": {"n": 1}, "contract": {}}
@@ -76,3 +77,11 @@ def test_its_digest_moves_with_the_data(write, tmp_path):
     once = write()["data"]["md5"]
     (tmp_path / "processed" / "b").write_bytes(b"dx")
     assert write()["data"]["md5"] != once
+
+
+def test_data_that_was_changed_since_it_was_sealed_is_refused(write, tmp_path):
+    seal(tmp_path / "processed")
+    write()
+    (tmp_path / "processed" / "b").write_bytes(b"dx")
+    with pytest.raises(RegistryError, match=r"processed: changed by hand since it was made\n.*--forcerun data_process"):
+        write()

@@ -158,7 +158,7 @@ def test_an_enormous_file_is_no_sample(tmp_path):
 values = st.tuples(
     st.none() | st.floats(allow_nan=False, allow_infinity=False),
     st.none() | st.integers(-(2**53), 2**53),
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Cs"]), min_size=1).filter(str.strip),
+    st.none() | st.text(' ab,;\t"é', min_size=1),
     st.none() | st.booleans(),
 )
 

@@ -11,7 +11,7 @@ Until the last step nobody sees a release, and by then its data can be fetched.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from semver import Version
 
@@ -302,10 +302,3 @@ def _tag_message(plan: _Plan) -> str:
     changes = [f"{change.level.name}: {change.reason}" for change in plan.changes] or ["first release"]
     about = [f"rows: {rows}", f"content: {plan.built.snapshot.content_hash}"]
     return "\n".join([f"{outcome.dataset} {outcome.version}", "", *changes, "", *about])
-
-
-def as_dry(outcome: Outcome) -> Outcome:
-    """Return an outcome as a dry run words it."""
-    return replace(
-        outcome, state={"released": "would release", "recorded": "would record"}.get(outcome.state, outcome.state)
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.files import dvc_digest
+from registry.files import dvc_digest, sealed
 from registry.fingerprint import code_files, fingerprint
 from registry.release.repository import CONFIG, Repository
 from registry.release.snapshot import Snapshot
@@ -63,6 +63,8 @@ def read_built(root: Path, name: str) -> Built:
     if missing:
         raise NotReady("incomplete", f"data/{name}/{missing[0]} is not here", f"run registry pull {name}, or {build}")
     found = dvc_digest(folder / data)
+    if found != expected and sealed(folder / data) == found:
+        raise NotReady("incomplete", f"data/{name}/{data} was made anew, what describes it was not", build)
     if found != expected or content[0] != content[1]:
         raise NotReady(
             "damaged",

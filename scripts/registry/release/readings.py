@@ -155,9 +155,8 @@ def _value(text: str, logical_type: str) -> bytes | None:
     """Return the canonical bytes of a field as a value of some type; None where it is none."""
     try:
         dtype = pa.type_for_alias(logical_type)
-        if not text.strip():
-            return canonical(pa.nulls(1, dtype))[0]
-        value = pa.array([text if logical_type == "string" else text.strip()])
+        field = text if logical_type == "string" else text.strip()
+        value = pa.array([field or None], pa.string())
         return canonical(_cast(value, dtype))[0]
     except (pa.ArrowException, TypeError, ValueError):
         return None

@@ -18,7 +18,7 @@ from typing import Any
 
 from registry.config import read_yaml
 from registry.errors import RegistryError
-from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest
+from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
 from registry.pins import pin_of
 from registry.release.current import SOMEWHERE, check_bytes, check_current, check_manifest, configured
 from registry.release.git import Git
@@ -237,6 +237,7 @@ def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
             with atomic_file(target) as partial:
                 partial.write_bytes(content)
     repository.store.checkout(outs)
+    seal(repository.root / "data" / state.dataset / state.provenance["data"]["path"])
     return changed
 
 

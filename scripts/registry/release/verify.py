@@ -21,8 +21,8 @@ from registry.release.repository import CONFIG, Repository
 from registry.release.snapshot import Snapshot, snapshot_at
 from registry.release.tags import RESTORED, Release, find_release
 
-ENVIRONMENT = ("SNAKEMAKE_PROFILE", "PYTHONPATH")
-"""What must not reach the build: another machine's way to run jobs, and the code of this checkout."""
+NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
+"""What must not reach the build: how this machine runs other jobs."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
 
 def _build(scratch: Path, release: Release, mirror: str | None) -> None:
     config = ["publish=false", f"datasets={release.dataset}", *([f"mirror={mirror}"] if mirror else [])]
-    inherited = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "snakemake", "--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
         cwd=scratch,
