@@ -10,7 +10,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: data report test lint unreleased bench lock
+.PHONY: data report test stress lint unreleased bench lock
 
 data: .venv/base
 	$(BIN)/snakemake --cores all
@@ -20,6 +20,10 @@ report: data
 
 test: .venv/test .venv-mlflow/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow $(BIN)/pytest -n auto --dist worksteal
+
+# Two publishers at once, 50 times each way.
+stress: .venv/test
+	ROUNDS=50 $(BIN)/pytest tests/publish/test_concurrency.py
 
 lint: .venv/test
 	$(BIN)/ruff format --check

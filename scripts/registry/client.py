@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from semver import Version
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder
+from registry.release.git import Git, GitError
+from registry.release.tags import TAG
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
     from fsspec import AbstractFileSystem
 
-TAG = re.compile(r"(?P<dataset>.+)-v(?P<version>\d+\.\d+\.\d+)")
 STATISTICS = ("metrics", "statistics")
 """Keys of metadata.json that hold what models normalise by."""
 
@@ -199,17 +199,15 @@ class Dataset:
 
 
 def _versions(repo: str) -> dict[str, list[Version]]:
-    listed = subprocess.run(  # noqa: S603
-        ["git", "ls-remote", "--tags", "--refs", "--", repo],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        reason = _public(listed.stderr.strip())
-        raise RegistryError(f"git cannot read it: {reason}", where=_public(repo), hint="check repo, and your access")
+    try:
+        listed = Git(Path()).run("ls-remote", "--tags", "--refs", "--", repo)
+    except GitError as error:
+        reason = _public(error.printed)
+        raise RegistryError(
+            f"git cannot read it: {reason}", where=_public(repo), hint="check repo, and your access"
+        ) from None
     found: dict[str, list[Version]] = {}
-    for line in listed.stdout.splitlines():
+    for line in listed.splitlines():
         if match := TAG.fullmatch(line.rpartition("refs/tags/")[2]):
             found.setdefault(match["dataset"], []).append(Version.parse(match["version"]))
     return found

@@ -1,5 +1,6 @@
 """Publishers at the same time: on one clone one waits, on two clones numbers never repeat and nothing is lost."""
 
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from invariants import Witness, Work
 from s3 import S3Server
 from tiny import Tiny, make_tiny
 
-ROUNDS = 50
+ROUNDS = int(os.environ.get("ROUNDS", "10"))
+"""How often two publishers meet; `make stress` asks for 50. An even number."""
 NURSERIES = (Nursery(), Nursery())
 
 

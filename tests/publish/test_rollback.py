@@ -240,6 +240,14 @@ def test_the_pins_of_two_datasets(versions):
     assert versions.planned() == set(DATASETS) - {"tabular", "radiology-mini"}
 
 
+def test_a_pin_alone_is_enough_to_go_back(versions, released_once):
+    versions.write(PIN, json.dumps({"version": "1.0.0", "tag": "tabular-v1.0.0"}))
+    printed = versions.registry("pull", "tabular")
+    assert "tabular: 1.0.0 (pinned) restored" in printed
+    assert tabular(versions) == tabular(released_once)
+    assert DONE in jobs(versions)
+
+
 def test_wrong_names(versions):
     assert "choose from: 1.0.0, 1.1.0, 2.0.0" in versions.registry("rollback", "tabular", "3.0.0", code=1)
     assert "tabullar has no version" in versions.registry("rollback", "tabullar", "1.0.0", code=1)
@@ -302,7 +310,7 @@ def test_killed_at_any_time_it_completes_when_run_again(versions, released_once)
         if command[0] == "rollback":
             versions.registry(*command)
             assert tabular(versions) == tabular(released_once)
-        elif (versions.folder / PIN).exists():
+        elif versions.git("ls-tree", "HEAD", PIN):
             versions.registry(*command)
         else:
             versions.registry("pull", "tabular")

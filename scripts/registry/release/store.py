@@ -1,20 +1,19 @@
 """Put data into DVC's cache and remotes, and get it back. The only module that talks to DVC."""
 
 import json
-import logging
-import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from registry.errors import RegistryError
 from registry.files import dvc_digest
+from registry.release.explain import explained, hint_for
 from registry.release.git import Git
 
 if TYPE_CHECKING:
@@ -22,39 +21,8 @@ if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
     from dvc_data.hashfile.hash_info import HashInfo
 
-SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
-"""Settings of a DVC remote that no message may show."""
-LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "s3fs", "sqlite3", "diskcache")
-"""Packages whose errors are those of a place that data goes to or comes from."""
 ATTEMPTS = 3
 """How often data is added: a damaged list of a folder's files hides damaged files, and once more to be sure."""
-
-
-class _Failures(logging.Handler):
-    """Collects the exceptions that DVC logs where it does not raise them."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.errors: list[BaseException] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1]:
-            self.errors.append(record.exc_info[1])
-
-
-@contextmanager
-def _quiet() -> Iterator[_Failures]:
-    """Keep DVC's own log off the terminal and hand over what went wrong."""
-    failures = _Failures()
-    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects", "dvc_s3")]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.handlers, logger.propagate = [failures], False
-    try:
-        yield failures
-    finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
 
 
 class Store:
@@ -78,7 +46,7 @@ class Store:
             ) from None
         except (OSError, sqlite3.Error) as error:
             raise RegistryError(
-                f"DVC cannot open this repository: {error}", where=self.root, hint=_hint(error)
+                f"DVC cannot open this repository: {error}", where=self.root, hint=hint_for(error)
             ) from None
         repo.scm_context.quiet = True
         return repo
@@ -321,38 +289,8 @@ class Store:
         for path in paths:
             _remove(self.root / path)
 
-    @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        """Turn what DVC raises or logs in the block into one RegistryError without secrets."""
-        from dvc.exceptions import DvcException
-
-        with _quiet() as failures:
-            try:
-                yield
-            except RegistryError:
-                raise
-            except (DvcException, OSError, ValueError) as error:
-                cause = failures.errors[0] if failures.errors else error
-                raise RegistryError(f"{doing} failed: {self._reason(cause)}", hint=_hint(cause)) from None
-            except Exception as error:
-                # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
-                if type(error).__module__.split(".")[0] not in LIBRARIES:
-                    raise
-                raise RegistryError(f"{doing} failed: {self._reason(error)}", hint=_hint(error)) from None
-
-    def _reason(self, error: BaseException) -> str:
-        lines = str(error).strip().splitlines()
-        text = lines[0] if lines else type(error).__name__
-        for secret in self._secrets():
-            text = text.replace(secret, "***")
-        return text
-
-    def _secrets(self) -> set[str]:
-        values = {value for remote in self._repo.config["remote"].values() for value in _values(remote)}
-        values |= {
-            os.environ.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        }
-        return {value for value in values if value}
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        return explained(doing, self._repo.config["remote"].values())
 
 
 def _remove(path: Path) -> None:
@@ -363,31 +301,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _values(remote: dict[str, Any]) -> set[str]:
-    return {str(remote[name]) for name in SECRETS if remote.get(name)}
-
-
 def _is_dvc_file(content: bytes) -> bool:
     """Tell whether this is a whole .dvc file of one output."""
     try:
         return {"path", "md5"} <= yaml.safe_load(content)["outs"][0].keys()
     except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return False
-
-
-def _hint(error: BaseException) -> str:
-    text = f"{type(error).__name__} {error}".lower()
-    if any(
-        word in text for word in ("credential", "signature", "accesskey", "access key", "forbidden", "denied", "403")
-    ):
-        return "check the credentials of this remote (see .env.example), then run the same command again"
-    if "bucket" in text and ("exist" in text or "such" in text):
-        return "make the bucket, or mend the remote's url, then run the same command again"
-    if any(word in text for word in ("connect", "endpoint", "timed out", "timeout", "resolve")):
-        return "check that the remote's server runs and can be reached, then run the same command again"
-    if any(word in text for word in ("no space", "quota", "disk is full")):
-        return "free some space, then run the same command again"
-    return "mend that, then run the same command again"
 
 
 def _hash(md5: str) -> "HashInfo":
