@@ -5,7 +5,13 @@ import pytest
 from registry.errors import RegistryError
 from registry.schema import validate
 
-CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False}
+CONFIG = {
+    "datasets": "all",
+    "source": "samples",
+    "mirror": None,
+    "publish": False,
+    "release": {"remote": None, "branch": None, "push": False, "identity": None},
+}
 
 
 def test_a_valid_value_passes():
