@@ -228,7 +228,10 @@ def some(paths: Sequence[str]) -> str:
 
 
 def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
-    """Write what git tracks of a state and the data {path: md5} into the working tree; tell whether that changed it."""
+    """Write what git tracks of a state and the data {path: md5} into the working tree; tell whether that changed it.
+
+    What an interrupted build or restore left half-written goes.
+    """
     changed = bool(outs)
     for path, content in state.files.items():
         target = repository.root / path
@@ -236,8 +239,10 @@ def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
             changed = True
             with atomic_file(target) as partial:
                 partial.write_bytes(content)
+    folder = repository.root / "data" / state.dataset
+    repository.store.remove([str(left) for left in folder.glob(".*.partial")])
     repository.store.checkout(outs)
-    seal(repository.root / "data" / state.dataset / state.provenance["data"]["path"])
+    seal(folder / state.provenance["data"]["path"])
     return changed
 
 
