@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests also wait, for servers and for the end of processes: three run where there are two cores.
+WORKERS = $(shell $(PYTHON) -c "import os; print(os.cpu_count() * 3 // 2)")
+
 # uv installs in seconds where it is there; otherwise pip does.
 UV := $(shell command -v uv)
 PIP = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/python -m pip install) --quiet
@@ -10,7 +13,9 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: data report test stress lint unreleased bench lock
+.PHONY: setup data report test stress lint unreleased bench lock
+
+setup: .venv/base
 
 data: .venv/base
 	$(BIN)/snakemake --cores all
@@ -19,7 +24,7 @@ report: data
 	$(BIN)/snakemake --cores all --report report.html
 
 test: .venv/test .venv-mlflow/ready
-	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow $(BIN)/pytest -n auto --dist worksteal
+	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Two publishers at once, 50 times each way.
 stress: .venv/test

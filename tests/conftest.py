@@ -1,11 +1,16 @@
 """Fixtures that every kind of test shares."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from clone import Clone, under_git
+from project import Project, copy_repository
 from support import MIRROR, ROOT, Server
 
 # Machines are slow at times; that is no reason to fail.
@@ -26,3 +31,42 @@ def mirror() -> Path:
     if not MIRROR.is_dir():
         pytest.skip(f"needs the full sources in {MIRROR.relative_to(ROOT.parent)}, which is not there")
     return MIRROR
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], str]], Path]:
+    """Call `once(name, make)` to have a folder made, once for all workers: look at it, but do not touch.
+
+    `make` gets the path of the new folder. What it returns is kept beside it, in `<name>.log`.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], str]) -> Path:
+        folder, log = shared / name, shared / f"{name}.log"
+        with FileLock(shared / f"{name}.lock"):
+            if not log.exists():
+                printed = make(folder)
+                log.write_text(printed, encoding="utf-8")
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def released_once(once) -> Clone:
+    """A clone with everything built and released as 1.0.0 by one run; shared by all tests, so look but do not touch."""
+    return Clone(once("released", lambda folder: under_git(copy_repository(folder)).run("snakemake", "--cores", "2")))
+
+
+@pytest.fixture(scope="session")
+def built_once(once, released_once) -> Project:
+    """A repository with everything built, not under git, whose runs release nothing; look but do not touch."""
+
+    def make(folder: Path) -> str:
+        released = shutil.ignore_patterns(".git", "?*.dvc", "cache", "storage", "tmp")
+        shutil.copytree(released_once.folder, folder, symlinks=True, ignore=released)
+        Project(folder).edit("config/config.yaml", "publish: true", "publish: false")
+        return released_once.folder.with_suffix(".log").read_text(encoding="utf-8")
+
+    return Project(once("built", make))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from forks import SNAKEMAKE
 from support import ROOT
 
 DATASETS = sorted(path.stem for path in (ROOT / "config" / "datasets").glob("*.yaml"))
@@ -22,11 +23,10 @@ class Project:
 
     def start(self, *arguments: str, **options) -> subprocess.Popen:
         """Start snakemake in a process group of its own, its output in one pipe."""
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         return subprocess.Popen(
             ["snakemake", *arguments],
             cwd=self.folder,
-            env=environment,
+            env=_environment(),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -36,10 +36,8 @@ class Project:
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run snakemake, check how it ends, and return all that it printed."""
-        process = self.start(*arguments)
-        printed, _ = process.communicate(timeout=600)
-        assert (process.returncode != 0) == fails, printed
-        return printed
+        ended = SNAKEMAKE.run("forks:snakemake", *arguments, cwd=self.folder, env=_environment())
+        return ended.with_code(int(fails))
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the datasets for which a dry run lists jobs."""
@@ -71,6 +69,10 @@ class Project:
         files = [path for top in ("data", "reports") for path in (self.folder / top).rglob("*") if path.is_file()]
         wanted = [path for path in files if "samples" not in path.parts[-4:-1] and path.name != ".snakemake_timestamp"]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in sorted(wanted)}
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def copy_repository(folder: Path) -> Project:

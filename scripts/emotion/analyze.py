@@ -59,7 +59,7 @@ def analyze(
         summary=summary,
     )
     data = files["train"].parents[1]
-    write_provenance(output.provenance, dataset, manifest, data=data, sources=sources, code=code)
+    write_provenance(output.provenance, dataset, manifest, metadata, data=data, sources=sources, code=code)
     draw_distributions(metadata, output.overview)
 
 

@@ -53,11 +53,11 @@ def analyze(
                     row.extend(images[labels == label][: PER_CLASS - len(row)].copy())
             metrics[split] = pixel_moments(pixel_counts)
             splits[split] = {"class_distribution": dict(zip(classes, label_counts.tolist(), strict=False))}
-    write_metadata(
+    metadata = write_metadata(
         output.metadata, dataset, manifest, features={"label": {"classes": classes}}, splits=splits, metrics=metrics
     )
     data = files["train"].parents[1]
-    write_provenance(output.provenance, dataset, manifest, data=data, sources=sources, code=code)
+    write_provenance(output.provenance, dataset, manifest, metadata, data=data, sources=sources, code=code)
     contact_sheet(sheet, classes, output.samples)
 
 

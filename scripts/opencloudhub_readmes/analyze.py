@@ -61,7 +61,7 @@ def analyze(
         metrics={SPLIT: moments(list(sizes.values()), "bytes_") | moments(lines, "lines_")},
     )
     write_provenance(
-        output.provenance, dataset, manifest, data=documents.parent, sources=raw / "sources.json", code=code
+        output.provenance, dataset, manifest, metadata, data=documents.parent, sources=raw / "sources.json", code=code
     )
     draw_distributions(metadata, output.overview)
 

@@ -36,7 +36,7 @@ def analyze(questions_path: Path, sources: Path, dataset: dict[str, Any], code: 
             | moments(concepts, "key_concepts_")
         },
     )
-    write_provenance(output.provenance, dataset, manifest, data=questions_path, sources=sources, code=code)
+    write_provenance(output.provenance, dataset, manifest, metadata, data=questions_path, sources=sources, code=code)
     draw_distributions(metadata, output.overview)
 
 

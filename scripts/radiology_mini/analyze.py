@@ -105,7 +105,7 @@ def analyze(
                 "image_height_mean": statistics.fmean(heights),
             }
             pictures += dict.fromkeys(images / annotation["image"] for annotation in annotations)
-    write_metadata(
+    metadata = write_metadata(
         output.metadata,
         dataset,
         manifest,
@@ -113,7 +113,9 @@ def analyze(
         summary=json.loads(cleaning.read_text(encoding="utf-8"))["counts"],
         metrics=metrics,
     )
-    write_provenance(output.provenance, dataset, manifest, data=folder, sources=raw / "sources.json", code=code)
+    write_provenance(
+        output.provenance, dataset, manifest, metadata, data=folder, sources=raw / "sources.json", code=code
+    )
     contact_sheet(thumbnails(pictures), [""] * SHEET[0], output.samples, tile=TILE)
 
 

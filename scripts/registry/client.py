@@ -223,7 +223,7 @@ def _extra(module: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise RegistryError(
-            f"needs the package {error.name}", where=module, hint=f"pip install 'data-registry[{extra}]'"
+            f"needs the package {error.name}", where=module, hint=f"install data-registry with its extra {extra}"
         ) from None
 
 

@@ -26,7 +26,7 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish), "datasets": datasets}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Refuses a key that is there twice, of which YAML would take the last without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

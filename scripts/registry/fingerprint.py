@@ -5,6 +5,7 @@ Snakemake notices a changed script but not a changed import of it, so each rule 
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +18,19 @@ def _module_files(name: str, scripts: Path) -> list[Path]:
     return [file for file in (*packages, scripts.joinpath(*parts).with_suffix(".py")) if file.is_file()]
 
 
+def _statements(block: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements of a block and of all blocks in it. Most nodes are expressions, which import nothing."""
+    for child in ast.iter_child_nodes(block):
+        if isinstance(child, ast.stmt):
+            yield child
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _statements(child)
+
+
 @cache
 def _imports(path: Path, scripts: Path) -> frozenset[Path]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

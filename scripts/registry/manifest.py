@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from registry.canonical import canonical, logical_type
 from registry.contract import Contract
-from registry.files import atomic_file
+from registry.files import atomic_file, dvc_digest
 
 ID_BYTES = 16
 SCHEMA = pa.schema(
@@ -42,7 +42,10 @@ def _identify(columns: Iterable[list[bytes]]) -> list[bytes]:
 
 
 class Manifest:
-    """Collects a dataset's samples, batch by batch and split by split, and hashes them on the way."""
+    """Collects a dataset's samples, batch by batch and split by split, and hashes them on the way.
+
+    `verdict` (the contract's) and `md5` (the file's, as DVC records it) are there once it is written.
+    """
 
     def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, contract: Contract) -> None:
         self._writer = writer
@@ -52,6 +55,7 @@ class Manifest:
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
         self.num_samples: dict[str, int] = {}
         self.verdict: dict[str, Any] = {}
+        self.md5: str | None = None
 
     def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
         """Append the samples of a batch, in order. All batches of a split must come one after the other.
@@ -108,6 +112,7 @@ def write_manifest(path: str | Path, dataset: dict[str, Any], schema: pa.Schema)
             )
         contract.check_splits(pl.scan_parquet(partial))
         manifest.verdict = contract.conclude()
+        manifest.md5 = dvc_digest(partial)
 
 
 def positions(file: str, start: int, count: int) -> list[str]:

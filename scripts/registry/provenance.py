@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, sealed, write_json
+from registry.files import data_files, dvc_digest, json_digest, sealed, write_json
 from registry.manifest import Manifest
 
 LIBRARIES = {"PIL": "pillow", "numpy": "numpy", "pandera": "pandera", "polars": "polars", "pyarrow": "pyarrow"}
@@ -24,6 +24,7 @@ def write_provenance(
     path: str | Path,
     dataset: dict[str, Any],
     manifest: Manifest,
+    metadata: dict[str, Any],
     *,
     data: str | Path,
     sources: str | Path,
@@ -59,6 +60,8 @@ def write_provenance(
                 "bytes": sum(file.stat().st_size for file in files),
                 "md5": digest,
             },
+            "manifest": {"md5": manifest.md5},
+            "metadata": {"sha256": json_digest(metadata)},
             "contract": manifest.verdict,
         },
     )

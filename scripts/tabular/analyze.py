@@ -56,7 +56,7 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
         },
     )
     write_json(output.profile, facts)
-    write_provenance(output.provenance, dataset, manifest, data=table_path.parent, sources=sources, code=code)
+    write_provenance(output.provenance, dataset, manifest, metadata, data=table_path.parent, sources=sources, code=code)
     draw_distributions(metadata, output.overview)
 
 

@@ -44,7 +44,7 @@ def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict
             "target": moments(wines[TARGET].to_list()),
         },
     )
-    write_provenance(output.provenance, dataset, manifest, data=table_path.parent, sources=sources, code=code)
+    write_provenance(output.provenance, dataset, manifest, metadata, data=table_path.parent, sources=sources, code=code)
     draw_distributions(metadata, output.overview)
 
 

@@ -12,11 +12,12 @@ from filelock import FileLock
 from registry_of_two_versions import Registry
 
 from mlflow_server import mlflow_server
+from project import Project
 from s3 import S3Server
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def registry(tmp_path_factory: pytest.TempPathFactory, built_once: Project) -> Iterator[Registry]:
     """Two versions of datasets, released to a server that runs; shared by all tests, so look but do not touch."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "registry-of-two-versions"
@@ -25,7 +26,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         registry = Registry(folder, server)
         with FileLock(folder / "made.lock"):
             if not (folder / "made").exists():
-                registry.make()
+                registry.make(built_once)
                 (folder / "made").touch()
         yield registry
 

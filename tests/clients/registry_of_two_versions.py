@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from project import DATASETS, Project, copy_repository
+from project import DATASETS, Project
 from s3 import Identity, S3Server
 
 FIRST = dict.fromkeys(DATASETS, "1.0.0")
@@ -39,35 +39,34 @@ class Registry:
         for name, value in self.server.environment(identity).items():
             monkeypatch.setenv(name, value)
 
-    def make(self) -> None:
-        """Build and release everything, then fashion-mnist, radiology-mini and tabular anew."""
-        project = copy_repository(self.checkout)
+    def make(self, built: Project) -> None:
+        """Release everything as it is built there, then build and release fashion-mnist, radiology-mini and tabular."""
+        shutil.copytree(built.folder, self.checkout, symlinks=True)
+        project = Project(self.checkout)
         self._run("git", "init", "--bare", "--initial-branch=main", str(self.repository), cwd=self.folder)
         self._run("git", "init", "--initial-branch=main")
         self._run("git", "remote", "add", "origin", str(self.repository))
         self._run("dvc", "remote", "add", "--default", "s3", "s3://registry/store")
         self._run("dvc", "remote", "modify", "s3", "endpointurl", self.server.url)
         project.edit("config/config.yaml", "push: false", "push: true")
-        self._build_and_release(project, FIRST)
+        self._commit()
+        self._release(FIRST)
         project.configure("tabular", n_samples=1400)
         project.configure("radiology-mini", test_ratio=0.4)
         project.edit("config/datasets/radiology-mini.yaml", "      train: 26\n      test: 6\n", self._any_rows)
         shorten(project, "fashion-mnist", "train-images-idx3-ubyte.gz", 1900)
         shorten(project, "fashion-mnist", "train-labels-idx1-ubyte.gz", 1900)
         project.edit("config/datasets/fashion-mnist.yaml", "samples: {train: 2_000,", "samples: {train: 1_900,")
-        self._build_and_release(project, SECOND)
+        self._commit()
+        project.snakemake("--cores", "2")
+        self._release(SECOND)
 
     _any_rows = "      train: {min: 1, max: 32}\n      test: {min: 1, max: 32}\n"
 
-    def _build_and_release(self, project: Project, versions: dict[str, str]) -> None:
-        self._commit()
-        project.snakemake("--cores", "2", "--config", "publish=false")
-        self._release()
-        for dataset, version in versions.items():
-            shutil.copytree(project.folder / "data" / dataset, self.built(dataset, version))
-
-    def _release(self) -> None:
+    def _release(self, versions: dict[str, str]) -> None:
         self._run(sys.executable, "-m", "registry", "publish")
+        for dataset, version in versions.items():
+            shutil.copytree(self.checkout / "data" / dataset, self.built(dataset, version))
 
     def _commit(self) -> None:
         self._run("git", "add", "--all")

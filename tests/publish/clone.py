@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from forks import REGISTRY, SNAKEMAKE
 from project import Project
 
 BIN = Path(sys.executable).parent
@@ -29,6 +30,9 @@ class Clone(Project):
 
     def run(self, *command: str, code: int = 0, **extra: str) -> str:
         """Run a command, check its exit code, and return what it printed on both streams."""
+        if command[0] == "snakemake":
+            ended = SNAKEMAKE.run("forks:snakemake", *command[1:], cwd=self.folder, env=self.environment(**extra))
+            return ended.with_code(code)
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -46,21 +50,15 @@ class Clone(Project):
         return self.run("git", *arguments, **options).rstrip("\n")
 
     def registry(self, *arguments: str, code: int = 0, **extra: str) -> str:
-        """Run the `registry` command of this clone and return what it printed."""
-        return self.run(sys.executable, "-m", "registry", *arguments, code=code, **extra)
+        """Run `registry` in this clone and return what it printed."""
+        ended = REGISTRY.run("forks:registry", *arguments, cwd=self.folder, env=self.environment(**extra))
+        return ended.with_code(code)
 
     def registry_json(self, *arguments: str, code: int = 0, **extra: str) -> Any:
         """Run it with --json and return the value that it printed on standard output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "registry", *arguments, "--json"],
-            cwd=self.folder,
-            env=self.environment(**extra),
-            text=True,
-            capture_output=True,
-            timeout=600,
-        )
-        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        return json.loads(done.stdout)
+        env = self.environment(**extra)
+        ended = REGISTRY.run("forks:registry", *arguments, "--json", cwd=self.folder, env=env, apart=True)
+        return json.loads(ended.with_code(code))
 
     def tags(self) -> list[str]:
         """Return the names of all tags, sorted."""

@@ -1,4 +1,4 @@
-"""Run `registry` and do something at one exact place in it: python killing.py PLACE DEED ARGUMENT...
+"""Run `registry` and do something at one exact place in it.
 
 PLACE  before:WHAT:N, after:WHAT:N or half:WHAT:N, the N-th time; WHAT is module.function, module.Class.method, or
        `git <command>`. `half` is for functions that copy a file: half of it is there then.
@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import forks
 
 
 def interfere(place: str, deed: str) -> None:
@@ -85,9 +87,7 @@ def _find(what: str) -> tuple[Any, str]:
     raise LookupError(what)
 
 
-if __name__ == "__main__":
-    interfere(sys.argv[1], sys.argv[2])
-    sys.argv = ["registry", *sys.argv[3:]]
-    from registry.cli import main
-
-    main()
+def registry(place: str, deed: str, *arguments: str) -> None:
+    """Be the command `registry` in which `deed` happens at `place`."""
+    interfere(place, deed)
+    forks.registry(*arguments)

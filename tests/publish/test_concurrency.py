@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fast import Ended, Nursery
+from forks import REGISTRY, Ended, Nursery
 from invariants import Witness, Work
 from s3 import S3Server
 from tiny import Tiny, make_tiny
 
 ROUNDS = int(os.environ.get("ROUNDS", "10"))
 """How often two publishers meet; `make stress` asks for 50. An even number."""
-NURSERIES = (Nursery(), Nursery())
+NURSERIES = (REGISTRY, Nursery(*REGISTRY.modules))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def publish_at_once(*publishers: tuple[Tiny, str]) -> list[Ended]:
     def publish(nursery: Nursery, publisher: tuple[Tiny, str]) -> Ended:
         clone, dataset = publisher
         start.wait()
-        return nursery.run("registry", "publish", dataset, cwd=clone.folder, env=clone.environment())
+        return nursery.run("forks:registry", "publish", dataset, cwd=clone.folder, env=clone.environment())
 
     with ThreadPoolExecutor(len(publishers)) as pool:
         return list(pool.map(publish, NURSERIES, publishers))
@@ -64,7 +64,7 @@ def test_two_publishers_on_one_clone(tmp_path):
     assert witness.tags.keys() == {
         f"{name}-v1.{number}.0" for name in ("letters", "numbers") for number in range(ROUNDS // 2 + 1)
     }
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
     work.check_is_all()
 
 
@@ -76,7 +76,6 @@ def two_clones(server: S3Server, folder: Path) -> tuple[Tiny, Tiny, Witness]:
     two = one.elsewhere(folder / "two")
     for name in ("letters", "numbers"):
         two.restored(name)
-    two.nursery = NURSERIES[1]
     return one, two, Witness(one, folder / "origin.git", server)
 
 
@@ -105,7 +104,7 @@ def test_two_clones_release_different_datasets(server, tmp_path):
     assert witness.tags.keys() == {
         f"{name}-v1.{number}.0" for name in ("letters", "numbers") for number in range(ROUNDS + 1)
     }
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
 
 
 def test_two_clones_release_the_same_dataset(server, tmp_path):
@@ -130,7 +129,7 @@ def test_two_clones_release_the_same_dataset(server, tmp_path):
         catch_up(one)
         catch_up(two)
     assert released == {f"numbers-v1.{number}.0" for number in range(ROUNDS + 1)}
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
 
 
 def test_an_overtaken_publisher_decides_again(server, tmp_path):
@@ -144,7 +143,7 @@ def test_an_overtaken_publisher_decides_again(server, tmp_path):
     assert "letters: released as letters-v1.1.0" in printed
     assert "deciding again" in printed
     assert witness.look().keys() == {f"{name}-v1.{number}.0" for name in ("letters", "numbers") for number in (0, 1)}
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
 
 
 def test_the_same_release_made_elsewhere_in_the_meantime(server, tmp_path):
@@ -155,7 +154,7 @@ def test_the_same_release_made_elsewhere_in_the_meantime(server, tmp_path):
     printed = one.interfered("before:git push:1", f"cd {two.folder} && python -m registry publish", code=1)
     assert "behind" in printed
     assert "letters-v1.2.0" not in witness.look()
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
     assert one.git("rev-parse", "refs/tags/letters-v1.1.0^{commit}") == two.head()
 
 
@@ -189,7 +188,7 @@ def test_a_commit_of_the_user_in_the_middle(tmp_path):
         assert clone.git("log", "-1", "--format=%s", f"{mine[0]}") == "mine"
         assert clone.git("rev-parse", "HEAD^") == mine[0]
         assert witness.look().keys() == {"letters-v1.0.0", "numbers-v1.0.0"}
-        witness.check(tmp_path / place.replace(":", "-"))
+        witness.check_with_dvc(tmp_path / place.replace(":", "-"))
         assert clone.git("diff", "--name-only", "HEAD", "--", "data", "config") == ""
 
 
@@ -237,7 +236,7 @@ def test_data_that_changes_during_a_publish_is_not_released_as_something_else(tm
     clone.git("checkout", "--quiet", "--", ".")
     clone.build("letters", 30)
     clone.registry("publish")
-    witness.check(tmp_path)
+    witness.check_with_dvc(tmp_path)
 
 
 def test_a_publish_killed_after_origin_took_it_does_not_stop_the_next_release(server, tmp_path):

@@ -88,7 +88,7 @@ def test_a_disk_that_is_full_from_one_moment_on(place, tiny_once, tmp_path):
         work.check()
         clone.registry("publish")
         assert set(witness.look()) == EXPECTED
-        witness.check(tmp_path)
+        witness.check()
         work.check_is_all()
 
 
@@ -110,5 +110,5 @@ def test_a_full_store(leave, tiny_once, tmp_path):
         filler.unlink()
         clone.registry("publish")
         assert set(witness.look()) == EXPECTED
-        witness.check(tmp_path)
+        witness.check_with_dvc(tmp_path)
         work.check_is_all()

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from clone import Clone
 from project import DATASETS
@@ -41,7 +40,7 @@ def got(clone: Clone, dataset: str, revision: str, target: Path, path: str = "pr
 
 
 def test_a_first_run_releases_all_datasets_in_one_commit(released_once, tmp_path):
-    printed = (released_once.folder.parent / "released.log").read_text(encoding="utf-8")
+    printed = released_once.folder.with_suffix(".log").read_text(encoding="utf-8")
     assert set(released_once.tags()) == {f"{name}-v1.0.0" for name in DATASETS}
     assert released_once.git("log", "--format=%s").splitlines() == [
         "Release 7 datasets",
@@ -106,34 +105,32 @@ USERS = {"README.md": "staged", "Makefile": "unstaged", "CHANGELOG.md": "both", 
 
 
 @pytest.fixture(scope="session")
-def second_once(released_once, tmp_path_factory) -> Clone:
+def second_once(once, released_once) -> Clone:
     """A clone with tabular-v1.1.0, released by a run while its user had work under way; look but do not touch."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "second"
-    with FileLock(shared / "second.lock"):
-        if not (shared / "second.log").exists():
-            clone = released_once.copied(folder)
-            for hook, text in {"pre-commit": MANGLE, "commit-msg": REFUSE, "post-commit": REFUSE}.items():
-                clone.write(f".git/hooks/{hook}", text)
-                (clone.folder / ".git" / "hooks" / hook).chmod(0o755)
-            clone.write("README.md", "staged\n")
-            clone.write("CHANGELOG.md", "staged\n")
-            clone.git("rm", "--quiet", "--cached", "LICENSE")
-            clone.git("add", "README.md", "CHANGELOG.md")
-            clone.write("Makefile", "unstaged\n")
-            clone.write("CHANGELOG.md", "unstaged\n")
-            clone.write("notes.txt", "untracked\n")
-            clone.configure("tabular", n_samples=1_100)
-            work = clone.git("diff", "--cached") + clone.git("diff", "--", "Makefile", "CHANGELOG.md", "README.md")
-            (shared / "second.work").write_text(work, encoding="utf-8")
-            (shared / "second.log").write_text(clone.snakemake("--cores", "2"), encoding="utf-8")
-    return Clone(folder)
+
+    def make(folder: Path) -> str:
+        clone = released_once.copied(folder)
+        for hook, text in {"pre-commit": MANGLE, "commit-msg": REFUSE, "post-commit": REFUSE}.items():
+            clone.write(f".git/hooks/{hook}", text)
+            (clone.folder / ".git" / "hooks" / hook).chmod(0o755)
+        clone.write("README.md", "staged\n")
+        clone.write("CHANGELOG.md", "staged\n")
+        clone.git("rm", "--quiet", "--cached", "LICENSE")
+        clone.git("add", "README.md", "CHANGELOG.md")
+        clone.write("Makefile", "unstaged\n")
+        clone.write("CHANGELOG.md", "unstaged\n")
+        clone.write("notes.txt", "untracked\n")
+        clone.configure("tabular", n_samples=1_100)
+        work = clone.git("diff", "--cached") + clone.git("diff", "--", "Makefile", "CHANGELOG.md", "README.md")
+        folder.with_suffix(".work").write_text(work, encoding="utf-8")
+        return clone.snakemake("--cores", "2")
+
+    return Clone(once("second", make))
 
 
 def test_one_changed_dataset_makes_one_version_of_it_alone(second_once, released_once):
     clone = second_once
-    printed = (clone.folder.parent / "second.log").read_text(encoding="utf-8")
+    printed = clone.folder.with_suffix(".log").read_text(encoding="utf-8")
     assert "tabular: released as tabular-v1.1.0 (MINOR)\n  100 rows added to all\n" in printed
     assert set(clone.tags()) - set(released_once.tags()) == {"tabular-v1.1.0"}
     assert clone.git("rev-parse", "HEAD^") == released_once.head()
@@ -155,7 +152,7 @@ def test_one_changed_dataset_makes_one_version_of_it_alone(second_once, released
 def test_the_work_of_the_user_is_left_alone(second_once):
     clone = second_once
     kept = clone.git("diff", "--cached") + clone.git("diff", "--", "Makefile", "CHANGELOG.md", "README.md")
-    assert kept == (clone.folder.parent / "second.work").read_text(encoding="utf-8")
+    assert kept == clone.folder.with_suffix(".work").read_text(encoding="utf-8")
     assert clone.git("--no-optional-locks", "status", "--porcelain").splitlines() == [
         "MM CHANGELOG.md",
         "D  LICENSE",

@@ -24,12 +24,10 @@ PARAMS = {
 DONE = "Nothing to be done"
 
 
-@pytest.fixture(scope="module")
-def restored_once(released_once, tmp_path_factory) -> Clone:
+@pytest.fixture(scope="session")
+def restored_once(once, released_once) -> Clone:
     """A clone into which everything was pulled; look but do not touch."""
-    clone = released_once.cloned(tmp_path_factory.mktemp("restored") / "registry")
-    clone.registry("pull")
-    return clone
+    return Clone(once("restored", lambda folder: released_once.cloned(folder).registry("pull")))
 
 
 @pytest.fixture
@@ -120,7 +118,7 @@ def test_after_a_restore_a_param_rebuilds_exactly_its_dataset(restored):
             restored.edit(f"config/datasets/{name}.yaml", "title: ", "title: New ")
         assert restored.planned() == {name}
         path.write_bytes(before)
-        assert restored.planned() == set()
+    assert restored.planned() == set()
 
 
 def test_code_changed_after_a_restore_rebuilds_exactly_its_dataset(restored):
@@ -208,7 +206,7 @@ def test_a_manifest_changed_by_hand_is_found(restored):
     (restored.folder / "data/emotion/manifest.parquet").write_bytes(b"PAR1")
     found = pulled(restored, code=1)
     assert {name for name, one in found.items() if one["state"] == "kept"} == {"emotion"}
-    assert "manifest.parquet is not that of its metadata.json" in found["emotion"]["rebuild"]
+    assert "data/emotion/manifest.parquet is not what was built" in found["emotion"]["rebuild"]
     assert restored.planned() == {"emotion"}
 
 
@@ -241,6 +239,7 @@ def test_a_description_changed_by_hand_is_kept(restored):
     path.write_text(before.replace('"Emotion"', '"Mine"'))
     found = pulled(restored, code=1)
     assert found["emotion"]["unpublished"] == ["data/emotion/metadata.json"]
+    assert found["emotion"]["rebuild"] == "data/emotion/metadata.json is not what was built"
     assert "Mine" in path.read_text()
     pulled(restored, "--force", "emotion")
     assert path.read_text() == before

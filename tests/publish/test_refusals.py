@@ -8,11 +8,11 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
-from filelock import FileLock
 
 from clone import Clone
 
@@ -20,18 +20,15 @@ NOT_RELEASED = 3
 
 
 @pytest.fixture(scope="session")
-def changed_once(released_once, tmp_path_factory) -> Clone:
+def changed_once(once, released_once) -> Clone:
     """A clone with all released as 1.0.0, then tabular built with more samples and publishing off; do not touch."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "changed"
-    with FileLock(shared / "changed.lock"):
-        if not (shared / "changed.log").exists():
-            clone = released_once.copied(folder)
-            clone.configure("tabular", n_samples=1_100)
-            printed = clone.snakemake("--cores", "2", "--config", "publish=false", "--", "tabular")
-            (shared / "changed.log").write_text(printed, encoding="utf-8")
-    return Clone(folder)
+
+    def make(folder: Path) -> str:
+        clone = released_once.copied(folder)
+        clone.configure("tabular", n_samples=1_100)
+        return clone.snakemake("--cores", "2", "--config", "publish=false", "--", "tabular")
+
+    return Clone(once("changed", make))
 
 
 @pytest.fixture
@@ -63,7 +60,7 @@ def nothing_released(clone: Clone) -> Iterator[None]:
 
 
 def test_runs_that_must_not_publish_do_not(changed, changed_once):
-    printed = (changed_once.folder.parent / "changed.log").read_text(encoding="utf-8")
+    printed = changed_once.folder.with_suffix(".log").read_text(encoding="utf-8")
     assert "tabular" in printed
     assert "released as" not in printed
     with nothing_released(changed):
@@ -250,7 +247,7 @@ def test_data_that_was_damaged_after_the_build_is_not_released(changed):
         assert outcome(changed, "tabular")["state"] == "damaged"
     manifest.write_bytes(content)
     metadata = changed.folder / "data" / "emotion" / "metadata.json"
-    metadata.write_text("{", encoding="utf-8")
+    metadata.write_text(metadata.read_text(encoding="utf-8").replace("Emotion", "Feelings"), encoding="utf-8")
     done = {one["dataset"]: one["state"] for one in changed.registry_json("publish", code=NOT_RELEASED)["outcomes"]}
     assert (done["emotion"], done["tabular"]) == ("damaged", "released")
 
@@ -423,6 +420,7 @@ def test_data_goes_where_clients_of_the_commit_will_look(changed, tmp_path):
     local = changed.folder / ".dvc" / "config.local"
     for file, text in (
         (".dvc/config", committed.replace("url = storage", "url = elsewhere")),
+        (".dvc/config", committed.replace("remote = local", "remote = docker")),
         (".dvc/config.local", f"['remote \"local\"']\n    url = {tmp_path}/elsewhere\n"),
         (".dvc/config", "[core\n"),
     ):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,19 +17,20 @@ DONE = "Nothing to be done"
 PIN = "data/tabular/pin.json"
 
 
-@pytest.fixture(scope="module")
-def versions_once(released_once, tmp_path_factory) -> Clone:
+@pytest.fixture(scope="session")
+def versions_once(once, released_once) -> Clone:
     """A clone with tabular 1.0.0, 1.1.0 (more samples) and 2.0.0 (another seed); look but do not touch."""
-    clone = released_once.copied(tmp_path_factory.mktemp("versions") / "registry")
-    for params in ({"n_samples": 1_100}, {"n_samples": 1_200, "seed": 7}):
-        clone.configure("tabular", **params)
-        clone.run("snakemake", "--cores", "2", "tabular")
-    assert [tag for tag in clone.tags() if tag.startswith("tabular")] == [
-        "tabular-v1.0.0",
-        "tabular-v1.1.0",
-        "tabular-v2.0.0",
-    ]
-    return clone
+
+    def make(folder: Path) -> str:
+        clone = released_once.copied(folder)
+        for params in ({"n_samples": 1_100}, {"n_samples": 1_200, "seed": 7}):
+            clone.configure("tabular", **params)
+            clone.run("snakemake", "--cores", "2", "tabular")
+        tags = [tag for tag in clone.tags() if tag.startswith("tabular")]
+        assert tags == ["tabular-v1.0.0", "tabular-v1.1.0", "tabular-v2.0.0"]
+        return ""
+
+    return Clone(once("versions", make))
 
 
 @pytest.fixture
@@ -37,12 +39,15 @@ def versions(versions_once, tmp_path) -> Clone:
     return versions_once.copied(tmp_path / "registry")
 
 
-@pytest.fixture(scope="module")
-def rolled_once(versions_once, tmp_path_factory) -> Clone:
+@pytest.fixture(scope="session")
+def rolled_once(once, versions_once) -> Clone:
     """A clone in which tabular was rolled back to 1.0.0; look but do not touch."""
-    clone = versions_once.copied(tmp_path_factory.mktemp("rolled") / "registry")
-    clone.registry("rollback", "tabular", "1.0.0", "--reason", "labels of 2.0.0 are wrong")
-    return clone
+
+    def make(folder: Path) -> str:
+        clone = versions_once.copied(folder)
+        return clone.registry("rollback", "tabular", "1.0.0", "--reason", "labels of 2.0.0 are wrong")
+
+    return Clone(once("rolled", make))
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def completes(clone: Tiny, server: S3Server, folder: Path) -> None:
     printed = clone.registry("publish")
     witness = Witness(clone, server=server)
     assert set(witness.look()) == EXPECTED
-    witness.check(folder)
+    witness.check_with_dvc(folder)
     no_secret(clone, printed, server.admin.secret)
 
 
@@ -99,7 +99,7 @@ def test_no_such_bucket(server, tmp_path):
     assert "make the bucket" in printed
     server.client().create_bucket(Bucket="no-such-bucket")
     clone.registry("publish")
-    Witness(clone, server=server).check(tmp_path)
+    Witness(clone, server=server).check_with_dvc(tmp_path)
 
 
 def test_no_server(clone, tmp_path):
@@ -111,7 +111,7 @@ def test_no_server(clone, tmp_path):
         assert "server runs" in fails(clone, other)
         other.start()
         clone.registry("publish")
-        Witness(clone, server=other).check(tmp_path)
+        Witness(clone, server=other).check_with_dvc(tmp_path)
 
 
 def _url(clone: Tiny) -> str:

@@ -11,6 +11,7 @@ import yaml
 from PIL import Image
 
 from clone import Clone
+from registry.files import json_digest
 from registry.release.git import Git
 from registry.release.store import Store
 
@@ -189,6 +190,9 @@ def test_a_diff_shows_the_statistics_that_moved_most(released):
         for moment in features[name]:
             features[name][moment] = features[name][moment] * factor + 1
     path.write_text(json.dumps(metadata))
+    path = path.with_name("provenance.json")
+    provenance = json.loads(path.read_text()) | {"metadata": {"sha256": json_digest(metadata)}}
+    path.write_text(json.dumps(provenance))
     printed = released.registry("diff", "wine-quality", "latest")
     moved = [line for line in printed.splitlines() if "statistics.features." in line]
     number = sum(map(len, features.values()))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from clone import Clone, under_git
-from fast import Nursery
+from forks import REGISTRY
 from project import copy_repository
 from registry.config import load_datasets, normalise, read_yaml
 from registry.files import atomic_folder, dvc_digest, write_json
@@ -28,8 +28,6 @@ SCRIPT = "tiny/build.py"
 class Tiny(Clone):
     """A registry with the datasets `letters` and `numbers`; `variables` are in every command's environment."""
 
-    nursery = Nursery()
-
     def __init__(self, folder: Path, variables: dict[str, str] | None = None) -> None:
         super().__init__(folder)
         self.variables = variables or {}
@@ -39,14 +37,9 @@ class Tiny(Clone):
         site = {"DVC_SITE_CACHE_DIR": str(self.folder.parent / ".site-cache")}
         return super().environment(**(site | self.variables | extra))
 
-    def registry(self, *arguments: str, code: int = 0, **extra: str) -> str:
-        ended = self.nursery.run("registry", *arguments, cwd=self.folder, env=self.environment(**extra))
-        assert ended.code == code, f"{arguments} ended with {ended.code}:\n{ended.printed}"
-        return ended.printed
-
-    def interfered(self, place: str, deed: str = "kill", code: int | None = 0) -> str:
-        """Run `registry publish`, do something at a place (see killing.py), check that it was reached; or be killed."""
-        ended = self.nursery.run("interfere", place, deed, "publish", cwd=self.folder, env=self.environment())
+    def interfered(self, place: str, deed: str = "kill", code: int | None = 0, command: str = "publish") -> str:
+        """Run a command of `registry`, do something at a place of it (see killing.py), check that it was reached."""
+        ended = REGISTRY.run("killing:registry", place, deed, *command.split(), cwd=self.folder, env=self.environment())
         assert f"=== {place}" in ended.printed, ended.printed
         expected = -signal.SIGKILL if deed == "kill" else code
         assert expected in (None, ended.code), ended.printed
@@ -72,11 +65,12 @@ class Tiny(Clone):
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
             manifest.add("all", only_batch(table, schema), inputs=["value"], keys=positions("values.csv", 0, rows))
-        write_metadata(folder / "metadata.json", dataset, manifest, summary={"num_samples": rows})
+        metadata = write_metadata(folder / "metadata.json", dataset, manifest, summary={"num_samples": rows})
         write_provenance(
             folder / "provenance.json",
             dataset,
             manifest,
+            metadata,
             data=folder / "processed",
             sources=folder / "raw" / "sources.json",
             code={SCRIPT: fingerprint(SCRIPT, self.folder / "scripts")},

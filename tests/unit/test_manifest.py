@@ -10,6 +10,7 @@ import pytest
 
 from registry.canonical import canonical
 from registry.errors import RegistryError
+from registry.files import dvc_digest
 from registry.manifest import SCHEMA, positions, write_manifest
 
 DATASET = {
@@ -186,6 +187,10 @@ def test_the_file_itself_tells_schema_digests_and_content_hash(tmp_path):
 def test_equal_data_makes_equal_bytes(tmp_path, plain):
     make(tmp_path / "again.parquet", {"train": table()})
     assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "plain.parquet").read_bytes()
+
+
+def test_the_digest_of_the_file_is_there_once_it_is_written(tmp_path, plain):
+    assert plain.md5 == dvc_digest(tmp_path / "plain.parquet")
 
 
 def test_the_verdict_is_there_once_the_contract_holds(tmp_path, plain):

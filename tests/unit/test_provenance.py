@@ -9,11 +9,12 @@ import pyarrow  # noqa: F401
 import pytest
 
 from registry.errors import RegistryError
-from registry.files import dvc_digest, seal, sha256_of
+from registry.files import dvc_digest, json_digest, seal, sha256_of
 from registry.provenance import write_provenance
 
 DATASET = {"name": "data", "source": "samples", "about": {"title": "T"}, "params": {"n": 1}, "contract": {}}
-MANIFEST = SimpleNamespace(content_hash="sha256:" + "a" * 64, verdict={"passed": True})
+MANIFEST = SimpleNamespace(content_hash="sha256:" + "a" * 64, verdict={"passed": True}, md5="c" * 32)
+METADATA = {"splits": {"train": {"num_samples": 3}}}
 CODE = {"data/process.py": "b" * 64}
 RECORD = {
     "mode": "samples",
@@ -33,7 +34,7 @@ def write(tmp_path):
 
     def write(data=folder):
         path = tmp_path / "provenance.json"
-        write_provenance(path, DATASET, MANIFEST, data=data, sources=tmp_path / "sources.json", code=CODE)
+        write_provenance(path, DATASET, MANIFEST, METADATA, data=data, sources=tmp_path / "sources.json", code=CODE)
         return json.loads(path.read_text())
 
     return write
@@ -57,6 +58,12 @@ def test_data_may_be_one_file(write, tmp_path):
     found = write(tmp_path / "questions.csv")["data"]
     assert (found["path"], found["files"], found["bytes"]) == ("questions.csv", 1, 4)
     assert found["md5"] == dvc_digest(tmp_path / "questions.csv")
+
+
+def test_it_tells_which_manifest_and_metadata_belong_to_it(write):
+    found = write()
+    assert found["manifest"] == {"md5": MANIFEST.md5}
+    assert found["metadata"] == {"sha256": json_digest(METADATA)}
 
 
 def test_libraries_are_those_in_use(write):

@@ -1,17 +1,11 @@
 """Whether the sources that data was made from are those that a checkout accepts."""
 
-import json
 from types import SimpleNamespace
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from registry.manifest import write_manifest
-from registry.release.current import changed_sources, check_manifest
-from registry.release.readiness import Built, NotReady
-from registry.release.snapshot import Snapshot
+from registry.release.current import changed_sources
 
 A, B = "a" * 64, "b" * 64
 ENTRY = {"file": "a.csv", "urls": ["https://example.org/a.csv"], "max_bytes": 10}
@@ -75,54 +69,3 @@ def test_a_living_source(here):
 
 def test_generated(here):
     assert changed_sources(here, {"name": "one", "source": "generated"}, {"mode": "generated", "files": []}) == []
-
-
-TABLE = pa.table({"x": pa.array([1, 2, 3, 4], pa.int64())})
-CONTRACT = {
-    "name": "one",
-    "source": "generated",
-    "contract": {"columns": {"x": {"dtype": "int64"}}, "rows": {"generated": {"train": 3, "val": 1}}},
-}
-
-
-@pytest.fixture
-def built(tmp_path):
-    """A dataset of two splits with a true manifest."""
-    path = tmp_path / "manifest.parquet"
-    with write_manifest(path, CONTRACT, TABLE.schema) as manifest:
-        for split, part in (("train", TABLE.slice(0, 3)), ("val", TABLE.slice(3))):
-            keys = [str(key) for key in range(part.num_rows)]
-            manifest.add(split, part.to_batches()[0], inputs=["x"], keys=keys)
-    metadata = {"content_hash": manifest.content_hash}
-    return Built("one", Snapshot("one", metadata, {}, lambda: path), {})
-
-
-def test_a_true_manifest(built):
-    check_manifest(built)
-
-
-@pytest.mark.parametrize("edit", ["rows", "order", "split", "schema", "footer", "bytes", "gone"])
-def test_a_manifest_of_something_else(built, edit):
-    path = built.snapshot.manifest()
-    table = pq.read_table(path)
-    about = pq.read_metadata(path).metadata
-    match edit:
-        case "rows":
-            table = table.slice(1)
-        case "order":
-            table = table.take([1, 0, 2, 3])
-        case "split":
-            split = pa.array(["train", "train", "val", "val"])
-            table = table.set_column(3, "split", split)
-        case "schema":
-            about = about | {b"registry.schema": json.dumps([{"name": "y", "type": "int64"}]).encode()}
-        case "footer":
-            about = {b"other": b""}
-    about.pop(b"ARROW:schema", None)
-    pq.write_table(table.replace_schema_metadata(about), path)
-    if edit == "bytes":
-        path.write_bytes(b"PAR1")
-    if edit == "gone":
-        path.unlink()
-    with pytest.raises(NotReady, match="is not that of its metadata.json"):
-        check_manifest(built)

@@ -1,11 +1,9 @@
 """Real snakemake runs in temporary copies of the repository."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from project import Project, copy_repository
 
@@ -18,22 +16,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def bare(tmp_path) -> Project:
-    """A repository in which nothing was ever built."""
-    return copy_repository(tmp_path / "registry")
-
-
-@pytest.fixture(scope="session")
-def built_once(tmp_path_factory) -> Project:
-    """A repository with everything built at --cores 2; shared by all tests, so look but do not touch."""
-    shared = (
-        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
-    )
-    folder = shared / "built"
-    with FileLock(shared / "built.lock"):
-        if not (folder / "printed.log").exists():
-            project = copy_repository(folder)
-            (folder / "printed.log").write_text(project.snakemake("--cores", "2"), encoding="utf-8")
-    return Project(folder)
+    """A repository in which nothing was ever built, and whose runs release nothing."""
+    project = copy_repository(tmp_path / "registry")
+    project.edit("config/config.yaml", "publish: true", "publish: false")
+    return project
 
 
 @pytest.fixture

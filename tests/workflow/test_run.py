@@ -10,6 +10,8 @@ import pytest
 
 from project import DATASETS
 
+FEW = ["emotion", "tabular", "wine-quality"]
+
 
 def figures(project):
     """The plots and sample pictures that a run left."""
@@ -21,7 +23,7 @@ def test_a_full_run_completes_every_dataset(built_once):
 
 
 def test_the_run_ends_in_a_table_with_a_row_for_every_dataset(built_once):
-    printed = (built_once.folder / "printed.log").read_text()
+    printed = built_once.folder.with_suffix(".log").read_text()
     for name in DATASETS:
         metadata = json.loads((built_once.folder / "data" / name / "metadata.json").read_text())
         rows = sum(split["num_samples"] for split in metadata["splits"].values())
@@ -100,11 +102,12 @@ def test_an_empty_folder_is_not_taken_for_data(bare):
 
 
 def test_a_failed_dataset_leaves_the_others_complete_and_can_be_run_again(bare):
+    bare.edit("config/config.yaml", "datasets: all", f"datasets: {json.dumps(FEW)}")
     sample = bare.folder / "data" / "samples" / "wine-quality" / "winequality-red.csv"
     good = sample.read_bytes()
     sample.write_bytes(good.replace(b"7.4", b"7.5", 1))
     printed = bare.snakemake("--cores", "2", "--keep-going", fails=True)
-    assert {name for name in DATASETS if bare.complete(name)} == set(DATASETS) - {"wine-quality"}
+    assert {name for name in DATASETS if bare.complete(name)} == set(FEW) - {"wine-quality"}
     assert "error: winequality-red.csv: could not be fetched" in printed
     assert re.search(r"expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}", printed)
     assert "what to do:" in printed
@@ -135,6 +138,7 @@ def test_a_broken_contract_fails_before_anything_is_called_done(bare):
 
 
 def test_a_killed_run_is_completed_by_the_next(bare, built_once):
+    bare.edit("config/config.yaml", "datasets: all", f"datasets: {json.dumps(FEW)}")
     process = bare.start("--cores", "2")
     deadline = time.monotonic() + 120
     while not list((bare.folder / "data").glob("*/processed")) and time.monotonic() < deadline:
@@ -144,6 +148,7 @@ def test_a_killed_run_is_completed_by_the_next(bare, built_once):
     bare.snakemake("--unlock")
     bare.snakemake("--cores", "2")
     expected, found = built_once.products(), bare.products()
+    expected = {name: content for name, content in expected.items() if name.split("/")[1] in FEW}
     assert [name for name in expected if found.get(name) != expected[name]] == []
 
 

@@ -22,8 +22,8 @@ NOT_RELEASED = 3
 app = typer.Typer(
     name="registry",
     help="Release datasets, read any version of them, and go back to one.\n\n"
-    "Exit codes: 0 done, 1 an error (one message says what, where, and what to do), 2 wrong usage, "
-    "3 something is built but was not released, for the reason printed.",
+    "Exit codes: 0 done, 1 an error or a refused release (one message says what, where, and what to do), "
+    "2 wrong usage, 3 something is built but was not released, for the reason printed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,6 +32,7 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite work that was not published.")]
 Dataset = Annotated[str, typer.Argument(help="A dataset's name.", show_default=False)]
 
 

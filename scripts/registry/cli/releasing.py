@@ -10,6 +10,7 @@ from registry.cli.common import (
     NOT_RELEASED,
     AsJson,
     Dataset,
+    Force,
     app,
     console,
     print_json,
@@ -67,10 +68,13 @@ def release(
     version: Annotated[
         str | None,
         typer.Option(
-            "--from", help="Release the content of this older version of one dataset again.", show_default=False
+            "--from",
+            help="Release the content of this older version of one dataset under a new number, and pin it there.",
+            show_default=False,
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="With --from: why, for the log.", show_default=False)] = None,
+    force: Force = False,
     remote: Annotated[
         str | None,
         typer.Option(help="Copy the newest releases to this DVC remote; that releases nothing.", show_default=False),
@@ -80,8 +84,10 @@ def release(
     """Release every complete dataset that changed: data to the DVC remote, one commit, a tag per dataset."""
     names = datasets or []
     level = None if bump is None else _level(bump)
-    if version is not None and (len(names) != 1 or reason is None):
-        raise typer.BadParameter("takes one dataset, and --reason", param_hint="--from")
+    if version is not None and (len(names) != 1 or reason is None or bump):
+        raise typer.BadParameter("takes one dataset and --reason, and no --bump", param_hint="--from")
+    if version is None and (reason is not None or force):
+        raise typer.BadParameter("go with --from", param_hint="--reason, --force")
     if remote is not None and (dry_run or bump or version):
         raise typer.BadParameter("copies what is released, and takes no other option", param_hint="--remote")
     try:
@@ -95,7 +101,7 @@ def release(
         _copy(here, names, remote, as_json)
         return
     if version is not None:
-        done = publish_from(here, names[0], version, reason, dry_run=dry_run, say=say)
+        done = publish_from(here, names[0], version, reason, dry_run=dry_run, force=force, say=say)
     else:
         done = publish(here, names, dry_run=dry_run, bump=level, say=say)
     if as_json:

@@ -5,14 +5,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from registry.cli.common import AsJson, Dataset, app, console, print_json, repository, say
+from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, repository, say
 from registry.release.restore import Restored, pull, some
 from registry.release.rollback import rollback, unpin
 
 Remote = Annotated[
     str | None, typer.Option(help="Fetch from this DVC remote, not the default one.", show_default=False)
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite work that was not published.")]
 
 
 @app.command(name="pull")

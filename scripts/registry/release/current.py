@@ -1,7 +1,5 @@
 """Judge whether a run of this checkout, with its sources, configuration and code, would make the data that is here."""
 
-import hashlib
-import json
 import os
 from typing import Any
 
@@ -29,31 +27,6 @@ def check_bytes(repository: Repository, name: str, outs: dict[str, str]) -> Buil
     if wrong:
         raise NotReady("damaged", f"{wrong[0]} is not what was released", f"run registry pull --force {name}")
     return built
-
-
-def check_manifest(built: Built) -> None:
-    """Check that a manifest holds the samples that its dataset's content_hash stands for. Raises NotReady."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    path = built.snapshot.manifest()
-    try:
-        table = pq.read_table(path, columns=["sample_id", "split"])
-        schema = json.loads(pq.read_metadata(path).metadata[b"registry.schema"])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
-        content = hashlib.sha256()
-    else:
-        content = hashlib.sha256(json.dumps(schema).encode())
-        for split in table["split"].unique().to_pylist():
-            content.update(f"\0{split}\0".encode())
-            content.update(b"".join(table["sample_id"].filter(pc.equal(table["split"], split)).to_pylist()))
-    if f"sha256:{content.hexdigest()}" != built.snapshot.content_hash:
-        raise NotReady(
-            "damaged",
-            f"{built.folder}/{path.name} is not that of its metadata.json",
-            f"run registry pull --force {built.name}",
-        )
 
 
 def check_current(repository: Repository, built: Built, datasets: Datasets) -> None:

@@ -23,14 +23,13 @@ from registry.release.readiness import (
     config_files,
     contract_passed,
     made_of_what_is_committed,
-    manifest_intact,
     read_built,
 )
 from registry.release.record import Tip, attempt, blocked, follow, record
 from registry.release.remotes import release_remote
 from registry.release.repository import Repository
 from registry.release.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
-from registry.release.tags import Release, releases, tag_name
+from registry.release.tags import Release, releases, tag_message, tag_name
 from registry.release.versions import Change, Level, compare, next_version
 
 NAMED = 3
@@ -164,8 +163,6 @@ def _plan(
             )
         return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
     changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
-    if changed:
-        manifest_intact(built)
     changes = []
     if newest:
         config = repository.committed_datasets(base).get(name, {})
@@ -296,9 +293,5 @@ def _entry(outcome: Outcome) -> str:
 
 
 def _tag_message(plan: _Plan) -> str:
-    """Return the tag's message: a small changelog."""
-    outcome, metadata = plan.outcome, plan.built.snapshot.metadata
-    rows = ", ".join(f"{split} {about['num_samples']:,}" for split, about in metadata["splits"].items())
-    changes = [f"{change.level.name}: {change.reason}" for change in plan.changes] or ["first release"]
-    about = [f"rows: {rows}", f"content: {plan.built.snapshot.content_hash}"]
-    return "\n".join([f"{outcome.dataset} {outcome.version}", "", *changes, "", *about])
+    changes = [f"{change.level.name}: {change.reason}" for change in plan.changes] or plan.outcome.reasons
+    return tag_message(plan.outcome.version, changes, plan.built.snapshot)

@@ -1,12 +1,11 @@
 """Judge what is built: is it complete, and is it made of what is committed."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.files import dvc_digest, sealed
+from registry.files import dvc_digest, json_digest, sealed
 from registry.fingerprint import code_files, fingerprint
 from registry.release.repository import CONFIG, Repository
 from registry.release.snapshot import Snapshot
@@ -42,7 +41,7 @@ def rule_of(name: str) -> str:
 
 
 def read_built(root: Path, name: str) -> Built:
-    """Read a dataset from disk and check it by content: the data must be what provenance.json was written for.
+    """Read a dataset from disk and check it by content: data, manifest and metadata must be what provenance.json says.
 
     Raises NotReady with the state `not built`, `incomplete` or `damaged`.
     """
@@ -52,7 +51,10 @@ def read_built(root: Path, name: str) -> Built:
         metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         data, expected = provenance["data"]["path"], provenance["data"]["md5"]
-        content = (metadata["content_hash"], provenance["content_hash"])
+        described = {
+            "manifest.parquet": provenance["manifest"]["md5"],
+            "metadata.json": provenance["metadata"]["sha256"],
+        }
     except FileNotFoundError:
         begun = (folder / "raw").exists() or any(folder.glob("processed*"))
         state, reason = ("incomplete", "not all of it is built") if begun else ("not built", "nothing is built")
@@ -65,7 +67,7 @@ def read_built(root: Path, name: str) -> Built:
     found = dvc_digest(folder / data)
     if found != expected and sealed(folder / data) == found:
         raise NotReady("incomplete", f"data/{name}/{data} was made anew, what describes it was not", build)
-    if found != expected or content[0] != content[1]:
+    if found != expected:
         raise NotReady(
             "damaged",
             f"data/{name}/{data} is not what was built (its digest is {found}, provenance.json has {expected})",
@@ -73,36 +75,19 @@ def read_built(root: Path, name: str) -> Built:
             f"{rule_of(name)}",
         )
     manifest = folder / "manifest.parquet"
-    outs = {f"data/{name}/{data}": found, f"data/{name}/manifest.parquet": dvc_digest(manifest)}
+    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": json_digest(metadata)}
+    changed = [file for file in described if here[file] != described[file]]
+    if changed:
+        raise NotReady(
+            "damaged",
+            f"data/{name}/{changed[0]} is not what was built",
+            f"run registry pull --force {name}, or snakemake --cores all --forcerun {rule_of(name)}_analyze -- "
+            f"{rule_of(name)}",
+        )
+    outs = {f"data/{name}/{data}": found, f"data/{name}/manifest.parquet": here["manifest.parquet"]}
     if _came_from(folder / "raw", provenance):
         outs[f"data/{name}/raw"] = dvc_digest(folder / "raw")
     return Built(name, Snapshot(name, metadata, provenance, lambda: manifest), outs)
-
-
-def manifest_intact(built: Built) -> None:
-    """Check that the manifest lists the samples that metadata.json was written for. Raises NotReady."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    path = built.snapshot.manifest()
-    try:
-        table = pq.read_table(path, columns=["sample_id", "split"])
-        stored = pq.read_metadata(path).metadata
-        digest = hashlib.sha256(stored[b"registry.schema"])
-        splits = json.loads(stored[b"registry.digests"])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
-        splits, digest = {}, hashlib.sha256()
-    for split in splits:
-        digest.update(f"\0{split}\0".encode())
-        digest.update(b"".join(table.filter(pc.field("split") == split)["sample_id"].to_pylist()))
-    if f"sha256:{digest.hexdigest()}" != built.snapshot.content_hash:
-        raise NotReady(
-            "damaged",
-            f"{built.folder}/manifest.parquet is not what was built",
-            f"run registry pull --force {built.name}, or snakemake --cores all --forcerun "
-            f"{rule_of(built.name)}_analyze -- {rule_of(built.name)}",
-        )
 
 
 def _came_from(raw: Path, provenance: dict[str, Any]) -> bool:

@@ -30,10 +30,13 @@ def release_remote(repository: Repository, base: str) -> str:
     url = config.get(f'remote "{name}"', {}).get("url", "")
     for file in (".dvc/config", ".dvc/config.local"):
         path = repository.root / file
-        here = _dvc_config(path.read_bytes()).get(f'remote "{name}"', {}).get("url", url) if path.is_file() else url
-        if here != url:
+        here = _dvc_config(path.read_bytes()) if path.is_file() else {}
+        default = here.get("core", {}).get("remote", name) if file == ".dvc/config" else name
+        place = here.get(f'remote "{name}"', {}).get("url", url)
+        if (default, place) != (name, url):
+            other = f"names {default} as" if default != name else f"has {place} for"
             raise RegistryError(
-                f"sends the data of remote {name} to {here}, but clients of this commit look in {url}",
+                f"{other} the remote of releases, but clients of the last commit look in {name} ({url})",
                 where=file,
                 hint="commit it, or take it back; then run registry publish",
             )

@@ -20,7 +20,7 @@ from registry.config import read_yaml
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
 from registry.pins import pin_of
-from registry.release.current import SOMEWHERE, check_bytes, check_current, check_manifest, configured
+from registry.release.current import SOMEWHERE, check_bytes, check_current, configured
 from registry.release.git import Git
 from registry.release.readiness import NotReady, read_built, rule_of
 from registry.release.record import alone
@@ -258,11 +258,7 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
         if pin_of(repository.root, name):
             continue
         try:
-            if name in kept:
-                built = read_built(repository.root, name)
-                check_manifest(built)
-            else:
-                built = check_bytes(repository, name, state.outs)
+            built = read_built(repository.root, name) if name in kept else check_bytes(repository, name, state.outs)
             check_current(repository, built, datasets)
         except NotReady as judged:
             reasons[name] = judged.reason

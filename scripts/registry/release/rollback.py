@@ -4,6 +4,7 @@ Data, descriptions and .dvc files come from the version's tag; code and configur
 whatever happens next, nothing is built or released from files of two versions; the commit comes last.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +29,7 @@ from registry.release.restore import (
     unsaved,
 )
 from registry.release.snapshot import snapshot_at
-from registry.release.tags import RESTORED, Release, find_release, releases, tag_name
+from registry.release.tags import RESTORED, Release, find_release, releases, tag_message, tag_name
 from registry.release.versions import compare, next_version
 
 
@@ -146,6 +147,16 @@ def _publish_from(
     if not changes:
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, "unchanged", str(newest.version), newest.tag, reasons=reasons)
+        if tip.base != tip.head and not dry_run:
+            # A command like this one was killed after origin's yes.
+            pins = git.read(tip.base, [f"data/{name}/{PIN}"]).values()
+            pin = json.loads(*pins) if pins else None
+            follow(
+                repository,
+                tip,
+                tip.base,
+                _place(repository, _newest(git, newest, tip.base), pin, tip.base, force=force),
+            )
         return Publication([outcome], remote, dry_run=dry_run)
     number = next_version(newest.version, changes[0].level)
     tag = tag_name(name, number)
@@ -159,10 +170,8 @@ def _publish_from(
     repository.store.fetch(state.outs.values())
     repository.store.push(state.outs.values(), remote)
     files = _place(repository, state, pin, tip.base, force=force)
-    rows = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshots[1].metadata["splits"].items())
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
-    about = [f"rows: {rows}", f"content: {snapshots[1].content_hash}"]
-    text = "\n".join([f"{name} {number}", "", *reasons[:2], *levels, "", *about])
+    text = tag_message(number, [*reasons[:2], *levels], snapshots[1])
     message = f"Release {name} {number}: the content of {old.version}\n\n{reason}\n"
     commit = record(repository, tip, files, message, {tag: text})
     return Publication([outcome], remote, commit)

@@ -261,15 +261,18 @@ class Store:
         for out, md5 in outs.items():
             path = self.root / out
             beside, old = (path.with_name(f".{path.name}{suffix}.partial") for suffix in ("", ".old"))
+            # In a folder of its own, for DVC leaves files beside what it lays out when it is killed.
+            new = beside / path.name
             with self._explained(f"checking {out} out"):
-                self._lay_out(md5, beside)
-                if dvc_digest(beside) != md5:
+                self._lay_out(md5, new)
+                if dvc_digest(new) != md5:
                     raise RegistryError("the cache's data is not what was released", where=out, hint="run it again")
                 _remove(old)
                 if path.exists() or path.is_symlink():
                     path.rename(old)
-                beside.rename(path)
+                new.rename(path)
                 _remove(old)
+                _remove(beside)
 
     def _lay_out(self, md5: str, path: Path) -> None:
         """Put an object, or a folder with its files, at `path`, linked or copied as DVC is configured."""

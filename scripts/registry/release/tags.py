@@ -1,6 +1,7 @@
 """Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from semver import Version
 from registry.config import NAME
 from registry.errors import RegistryError
 from registry.release.git import Git
+from registry.release.snapshot import Snapshot
 
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))")
 RESTORED = "content of "
@@ -38,6 +40,13 @@ class Release:
 def tag_name(dataset: str, version: Version) -> str:
     """Return the tag of a dataset's version."""
     return f"{dataset}-v{version}"
+
+
+def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapshot) -> str:
+    """Return the message of a release's tag: a small changelog."""
+    sizes = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshot.metadata["splits"].items())
+    about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
+    return "\n".join([f"{snapshot.dataset} {version}", "", *changes, "", *about])
 
 
 def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
