@@ -162,6 +162,21 @@ def test_files_of_a_revision_are_read_as_they_are(git):
     assert git.listed("HEAD", "nowhere") == []
 
 
+def test_files_of_a_revision_are_written_elsewhere(git, tmp_path):
+    write(git, a="staged")
+    git.run("add", "a")
+    git.export("HEAD", tmp_path / "new folder")
+    files = {path for path in (tmp_path / "new folder").rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path / "new folder").as_posix() for path in files} == {
+        "a",
+        "b",
+        "folder/c",
+        ".gitignore",
+    }
+    assert (tmp_path / "new folder" / "a").read_text() == "a"
+    assert git.run("status", "--porcelain") == "M  a"
+
+
 def test_what_git_would_show_of_a_folder(git):
     write(git, ignored="i", **{"folder/new": "n", "folder/ignored": "i"})
     (git.root / "b").unlink()

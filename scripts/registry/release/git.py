@@ -226,6 +226,13 @@ class Git:
             tree = self.run("write-tree", env=env)
         return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
 
+    def export(self, revision: str, folder: Path) -> None:
+        """Write the files of a revision to a folder."""
+        with tempfile.TemporaryDirectory() as index:
+            env = {"GIT_INDEX_FILE": str(Path(index) / "index")}
+            self.run("read-tree", revision, env=env)
+            self.run("checkout-index", "--all", f"--prefix={folder.resolve()}/", env=env)
+
     def tag_object(self, tag: str, commit: str, message: str, identity: Mapping[str, str]) -> str:
         """Make an annotated tag as an object that no reference names yet, and return its id."""
         tagger = self.run("var", "GIT_COMMITTER_IDENT", env=identity)

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,11 +91,7 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 
 def _unpack(repository: Repository, release: Release, scratch: Path) -> None:
     """Write the files of a release's commit, but nothing of any dataset (its pins, say), to a folder."""
-    archive = scratch / ".commit.tar"
-    repository.git.run("archive", "--format=tar", f"--output={archive}", release.commit)
-    with tarfile.open(archive) as tar:
-        tar.extractall(scratch, filter="data")
-    archive.unlink()
+    repository.git.export(release.commit, scratch)
     for folder in (scratch / "data").iterdir():
         if folder != scratch / SAMPLES:
             shutil.rmtree(folder)
