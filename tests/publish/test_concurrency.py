@@ -173,6 +173,72 @@ def test_data_that_only_got_other_provenance_follows_too(server, tmp_path):
     assert one.head() == one.git("rev-parse", "refs/remotes/origin/main")
 
 
+def test_what_a_colleague_rolled_back_or_configured_is_not_undone_from_behind(server, tmp_path):
+    one, two, witness = two_clones(server, tmp_path)
+    for name in ("letters", "numbers"):
+        one.build(name, 20)
+    one.registry("publish")
+    catch_up(two)
+    one.registry("rollback", "letters", "1.0.0")
+    one.edit("config/datasets/numbers.yaml", "title: numbers", "title: Numbers")
+    one.git("commit", "--quiet", "--all", "--message", "Name it")
+    one.git("push", "--quiet")
+    before, tip = witness.look(), one.head()
+    two.build("numbers", 30)
+    done = {outcome["dataset"]: outcome for outcome in two.registry_json("publish", code=1)["outcomes"]}
+    assert done["letters"]["state"] == "behind"
+    assert "is newer on origin" in done["letters"]["reasons"][0]
+    assert (done["numbers"]["state"], done["numbers"]["hint"].split(",")[0]) == ("refused", "git pull")
+    assert witness.look() == before
+    assert one.git("ls-remote", "origin", "refs/heads/main").split()[0] == tip
+    assert one.git("ls-tree", "--name-only", tip, "data/letters/pin.json")
+
+
+def test_releases_from_before_push_take_their_numbers_first(server, tmp_path):
+    one = make_tiny(tmp_path / "one").with_s3(server, tmp_path.name)
+    for name in ("letters", "numbers"):
+        one.build(name, 10)
+    one.registry("publish")
+    one.with_origin(tmp_path / "origin.git")
+    one.build("letters", 20)
+    printed = one.registry("publish", code=1)
+    assert "origin lacks releases that are here, and others could take their numbers: letters-v1.0.0" in printed
+    assert "git push --tags origin" in printed
+    assert one.git("ls-remote", "--tags", "origin") == ""
+    one.git("push", "--quiet", "--tags", "origin")
+    assert "letters: released as letters-v1.1.0" in one.registry("publish")
+
+    two = one.elsewhere(tmp_path / "two")
+    two.git("tag", "--annotate", "--force", "--message", "another", "letters-v1.1.0", "letters-v1.0.0^{commit}")
+    printed = two.registry("publish", code=1)
+    assert "letters-v1.1.0 is another release on origin than here" in printed
+
+
+@pytest.mark.parametrize("place", ["before:git push:1", "after:git push:1"])
+def test_a_branch_that_is_switched_in_the_middle_is_not_touched(place, server, tmp_path):
+    one, _, witness = two_clones(server, tmp_path)
+    one.build("letters", 20)
+    printed = one.interfered(place, "git switch --quiet --create feature", code=1)
+    assert "the branch was switched from main" in printed
+    assert one.git("diff", "--cached", "--name-only") == ""
+    assert one.git("rev-parse", "feature") == one.git("rev-parse", "main")
+    one.git("switch", "--quiet", "main")
+    one.registry("publish")
+    assert "letters-v1.1.0" in witness.look()
+    assert one.head() == one.git("ls-remote", "origin", "refs/heads/main").split()[0]
+    assert one.git("status", "--porcelain") == ""
+
+
+def test_a_branch_that_is_switched_while_it_waits_makes_no_release(tmp_path):
+    clone = make_tiny(tmp_path / "registry")
+    clone.edit("config/config.yaml", "branch: null", "branch: main")
+    clone.commit()
+    clone.build("letters", 10)
+    printed = clone.interfered("before:registry.release.record.alone:1", "git switch --quiet --create feature", code=1)
+    assert "nothing is released: releases are made from main, this is feature" in printed
+    assert clone.tags() == []
+
+
 def test_a_commit_of_the_user_in_the_middle(tmp_path):
     for place in ("after:registry.release.store.Store.add:1", "before:git update-index:2", "before:git update-ref:1"):
         clone = make_tiny(tmp_path / place.replace(":", "-"))

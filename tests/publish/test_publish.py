@@ -1,5 +1,6 @@
 """The hook and `registry publish`: what is released, how, and what is left alone."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from clone import Clone
 from project import DATASETS
+from tiny import make_tiny
 
 MANGLE = '#!/bin/sh\nfor file in data/*/*.json; do echo "{}" > "$file"; done\ngit add --all\n'
 REFUSE = "#!/bin/sh\nexit 1\n"
@@ -236,6 +238,22 @@ def test_a_run_of_one_target_leaves_its_dataset_incomplete(fresh):
     assert states == dict.fromkeys(DATASETS, "not built") | {"tabular": "incomplete"}
     assert "tabular: not built" not in fresh.registry("publish")
     assert "emotion: not built" in fresh.registry("publish", "emotion")
+
+
+def test_raw_files_of_other_sources_do_not_go_with_a_release(tmp_path):
+    clone = make_tiny(tmp_path / "registry")
+    clone.build("letters", 10)
+    clone.registry("publish")
+    clone.build("letters", 20)
+    path = clone.folder / "data" / "letters" / "provenance.json"
+    provenance = json.loads(path.read_text(encoding="utf-8"))
+    provenance["source"]["files"] = [{"file": "values.csv", "sha256": "0" * 64}]
+    path.write_text(json.dumps(provenance), encoding="utf-8")
+    assert clone.git("ls-tree", "--name-only", "HEAD", "data/letters/raw.dvc")
+    clone.registry("publish")
+    assert "letters-v1.1.0" in clone.tags()
+    assert not clone.git("ls-tree", "--name-only", "letters-v1.1.0", "data/letters/raw.dvc")
+    assert clone.git("status", "--porcelain") == ""
 
 
 def test_a_linked_working_tree_releases_for_both(released, tmp_path):

@@ -233,6 +233,17 @@ def test_a_picture_missing_beside_one_changed_by_hand_is_found_and_rebuilt(resto
     assert data(restored) == data(released_once)
 
 
+def test_a_conflict_in_a_dvc_file_is_no_traceback(restored, released_once):
+    path = restored.folder / "data/tabular/processed.dvc"
+    path.write_text(f"<<<<<<< HEAD\n{path.read_text()}=======\n>>>>>>> theirs\n")
+    assert pulled(restored, "tabular")["tabular"]["state"] == "restored"
+    assert data(restored, "tabular") == data(released_once, "tabular")
+    restored.write("config/config.yaml", "")
+    printed = restored.registry("pull", "tabular", code=1)
+    assert "config/config.yaml: not a mapping" in printed
+    assert "Traceback" not in printed
+
+
 def test_a_description_changed_by_hand_is_kept(restored):
     path = restored.folder / "data/emotion/metadata.json"
     before = path.read_text()

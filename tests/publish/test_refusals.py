@@ -422,6 +422,8 @@ def test_data_goes_where_clients_of_the_commit_will_look(changed, tmp_path):
         (".dvc/config", committed.replace("url = storage", "url = elsewhere")),
         (".dvc/config", committed.replace("remote = local", "remote = docker")),
         (".dvc/config.local", f"['remote \"local\"']\n    url = {tmp_path}/elsewhere\n"),
+        (".dvc/config", committed.replace("url = storage", "url = storage\n    endpointurl = http://elsewhere")),
+        (".dvc/config.local", "['remote \"local\"']\n    url = https://me:hunter2@example.org/elsewhere\n"),
         (".dvc/config", "[core\n"),
     ):
         changed.write(file, text)
@@ -429,6 +431,7 @@ def test_data_goes_where_clients_of_the_commit_will_look(changed, tmp_path):
             printed = changed.registry("publish", code=1)
         assert file in printed
         assert "Traceback" not in printed
+        assert "hunter2" not in printed
         assert not list(changed.folder.parent.rglob("elsewhere"))
         changed.write(".dvc/config", committed)
         local.unlink(missing_ok=True)

@@ -278,6 +278,19 @@ def test_code_that_made_the_same_data_since_is_not_forgotten(versions):
     assert DONE in jobs(versions)
 
 
+def test_a_version_that_differs_in_its_metadata_alone_comes_back_as_it_was(released):
+    first = released.git("show", "wine-quality-v1.0.0:data/wine-quality/metadata.json")
+    released.edit("config/datasets/wine-quality.yaml", "title: ", "title: New ")
+    released.snakemake("--cores", "2", "wine_quality")
+    newest = released.git("show", "wine-quality-v1.0.1:data/wine-quality/metadata.json")
+    released.registry("rollback", "wine-quality", "1.0.0")
+    path = released.folder / "data" / "wine-quality" / "metadata.json"
+    assert path.read_text(encoding="utf-8") == first + "\n"
+    released.registry("release", "wine-quality")
+    assert path.read_text(encoding="utf-8") == newest + "\n" != first + "\n"
+    assert released.git("diff", "wine-quality-v1.0.1", "HEAD", "--stat") == ""
+
+
 def test_in_a_linked_working_tree(versions, tmp_path):
     versions.git("switch", "--quiet", "--create", "elsewhere")
     versions.git("worktree", "add", "--quiet", str(tmp_path / "tree"), "main")

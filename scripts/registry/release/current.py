@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from registry.config import Datasets, load_datasets, normalise, read_yaml, source_files
+from registry.config import Datasets, load_datasets, read_yaml, source_files
 from registry.corpus import sample_readmes
 from registry.prompts import prompt_reference
 from registry.release.readiness import Built, NotReady, read_built, rule_of, up_to_date
-from registry.release.repository import CONFIG, Repository
+from registry.release.repository import Repository, read_config
 
 SOMEWHERE = "somewhere"
 """Stands for a mirror that only a run needs; where it lies does not show in the data."""
@@ -15,7 +15,7 @@ SOMEWHERE = "somewhere"
 
 def configured(repository: Repository) -> Datasets:
     """Return every dataset as a run without overrides would take it from the working tree."""
-    config = normalise(read_yaml(repository.root / CONFIG))
+    config = read_config(repository.root)
     return load_datasets(config | {"mirror": config.get("mirror") or SOMEWHERE}, repository.root)
 
 

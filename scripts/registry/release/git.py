@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from registry.errors import RegistryError
+from registry.errors import CREDENTIALS, RegistryError
 
 STATES = {
     "MERGE_HEAD": "a merge",
@@ -26,7 +26,6 @@ STATES = {
 FALLBACK_IDENTITY = "Data registry <data-registry@localhost>"
 PATIENCE = 10
 """Seconds to wait for a lock that another git holds."""
-_CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _IDENTITY = re.compile(r"(.+) <(.+)>")
 LITTLE = 64 << 10
 """A disk with fewer free bytes is full."""
@@ -43,7 +42,7 @@ class GitError(RegistryError):
     """A git command failed; `printed` is what it said, `full` tells that the disk has no space left."""
 
     def __init__(self, command: str, printed: str, *, full: bool = False) -> None:
-        self.printed = _CREDENTIALS.sub("***", printed.strip())
+        self.printed = CREDENTIALS.sub("***", printed.strip())
         self.full = full
         hint = "free some space, then run the same command again" if full else None
         super().__init__(f"git {command} failed: {self.printed}", hint=hint)
@@ -185,6 +184,10 @@ class Git:
         hashed = self.run("hash-object", "--stdin-paths", stdin="".join(f"{path}\n" for path in present)).split()
         here, there = dict(zip(present, hashed, strict=True)), self._blobs(revision, paths)
         return [path for path in paths if here.get(path) != there.get(path)]
+
+    def differing(self, one: str, other: str, paths: Iterable[str]) -> list[str]:
+        """Return those files that differ between two revisions."""
+        return self.run("diff", "--name-only", "-z", "--no-renames", one, other, "--", *paths).split("\0")[:-1]
 
     def is_kept(self, path: str) -> bool:
         """Tell whether a commit that a branch, a tag or HEAD leads to has this file as it is in the working tree."""

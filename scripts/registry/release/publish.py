@@ -69,9 +69,12 @@ class Publication:
 
 @dataclass(frozen=True)
 class _Plan:
+    """What is to become of a dataset; `outdated` are files to remove with it."""
+
     built: Built
     outcome: Outcome
     changes: list[Change]
+    outdated: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -124,6 +127,8 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
             follow(repository, tip, tip.base, unfinished)
         return Publication(outcomes, remote)
     _store(repository, plans, remote)
+    for path in [path for plan in plans for path in plan.outdated]:
+        (repository.root / path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]
     tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == "released"}
     commit = record(
@@ -154,13 +159,16 @@ def _plan(
     git, base = repository.git, tip.base
     previous = str(newest.version) if newest else None
     files = _files(repository, built, base)
+    # What origin changed must lie here as it is there: so it does where a publish was killed after origin's yes.
+    theirs = set(git.differing(tip.head, base, files)) & set(git.changed(base, files)) if base != tip.head else ()
+    if theirs or (behind and git.changed(newest.commit, files)):
+        what = f"{newest.tag} is released, and not part of it" if behind else f"{min(theirs)} is newer on origin"
+        raise NotReady(
+            "refused" if git.changed(tip.head, files) else "behind",
+            f"this checkout is behind: {what}",
+            "git pull, run registry pull or snakemake, then registry publish",
+        )
     if behind:
-        if git.changed(newest.commit, files):
-            raise NotReady(
-                "refused" if git.changed(tip.head, files) else "behind",
-                f"this checkout is behind: {newest.tag} is released, and not part of it",
-                "git pull, run registry pull or snakemake, then registry publish",
-            )
         return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
     changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
     changes = []
@@ -169,12 +177,14 @@ def _plan(
         before = _released(repository, newest)
         changes = compare(before, built.snapshot, config.get("versioning", "fixed"))
         _refuse_samples(name, before.provenance, built, repository)
+    outdated = _outdated_raw(repository, built, base)
     if newest and not changes and not set(changed) - set(config_files(repository, built)):
         return _Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
     made_of_what_is_committed(repository, built, base)
     if newest and not changes:
         reasons = ["made by other code or libraries, the data is the same"]
-        return _Plan(built, Outcome(name, "recorded", previous, newest.tag, reasons=reasons, files=sorted(changed)), [])
+        files = sorted([*changed, *outdated])
+        return _Plan(built, Outcome(name, "recorded", previous, newest.tag, reasons=reasons, files=files), [], outdated)
     level = changes[0].level if changes else None
     version = next_version(newest.version if newest else None, level or Level.PATCH, bump)
     outcome = Outcome(
@@ -185,9 +195,9 @@ def _plan(
         previous,
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
-        files=sorted(changed),
+        files=sorted([*changed, *outdated]),
     )
-    return _Plan(built, outcome, changes)
+    return _Plan(built, outcome, changes, outdated)
 
 
 def _released(repository: Repository, release: Release) -> Snapshot:
@@ -231,6 +241,16 @@ def _moved(repository: Repository, built: Built, base: str) -> list[str]:
         for out, md5 in built.outs.items()
         if f"{out}.dvc" not in committed or dvc_md5(committed[f"{out}.dvc"]) != md5
     ]
+
+
+def _outdated_raw(repository: Repository, built: Built, base: str) -> list[str]:
+    """Return the raw.dvc of a commit where raw/ is not here to replace it and the data was made of other sources."""
+    pointer, provenance = f"{built.folder}/raw.dvc", f"{built.folder}/provenance.json"
+    committed = repository.git.read(base, [pointer, provenance])
+    if f"{built.folder}/raw" in built.outs or committed.keys() < {pointer, provenance}:
+        return []
+    same = json.loads(committed[provenance])["source"] == built.snapshot.provenance["source"]
+    return [] if same else [pointer]
 
 
 def _refuse_samples(name: str, before: dict, built: Built, repository: Repository) -> None:

@@ -10,9 +10,12 @@ from filelock import FileLock, Timeout
 from registry.errors import RegistryError
 from registry.release.git import GitError
 from registry.release.repository import Repository
+from registry.release.tags import releases
 
 ATTEMPTS = 10
 """How often to start anew when somebody else's commit or release came first."""
+NAMED = 3
+"""Tags that a message names."""
 _OVERTAKEN = ("non-fast-forward", "fetch first", "already exists", "cannot lock ref", "failed to update ref")
 """What git says when origin has moved on."""
 
@@ -25,11 +28,15 @@ class Overtaken(Exception):  # noqa: N818  it leads to another attempt
 
 @dataclass(frozen=True)
 class Tip:
-    """Where a new commit goes: on `base`, the newer of HEAD and origin's branch; both are HEAD without push."""
+    """Where a new commit goes: on `base`, the newer of HEAD and origin's branch; both are HEAD without push.
+
+    `unpushed` are tags of releases that HEAD contains and origin, with push, lacks.
+    """
 
     branch: str
     head: str
     base: str
+    unpushed: tuple[str, ...] = ()
 
 
 def blocked(repository: Repository) -> tuple[str, str] | None:
@@ -71,6 +78,9 @@ def attempt(repository: Repository, work: Callable[[Tip], T], say: Callable[[str
     """Call `work` with the tip to build on, alone in this clone, and again whenever it raises Overtaken."""
     with alone(repository, say):
         for _ in range(ATTEMPTS):
+            reason_not = blocked(repository)
+            if reason_not:
+                raise RegistryError(f"nothing is released: {reason_not[0]}", hint=reason_not[1])
             try:
                 return work(_tip(repository))
             except Overtaken:
@@ -90,17 +100,39 @@ def _tip(repository: Repository) -> Tip:
             hint="git remote add origin <url>, or set release.push to false",
         )
     tracked = f"refs/remotes/origin/{branch}"
-    known = git.run("ls-remote", "--heads", "origin", f"refs/heads/{branch}")
+    listed = git.run("ls-remote", "--refs", "origin", f"refs/heads/{branch}", "refs/tags/*").splitlines()
+    theirs = {reference: target for target, reference in (line.split("\t") for line in listed)}
+    unpushed = _unpushed(repository, head, theirs)
+    known = f"refs/heads/{branch}" in theirs
     refspecs = [f"+refs/heads/{branch}:{tracked}"] if known else []
     git.run("fetch", "--quiet", "--tags", "origin", *refspecs)
-    theirs = git.commit(tracked) if known else head
-    if git.is_ancestor(theirs, head):
-        return Tip(branch, head, head)
-    if git.is_ancestor(head, theirs):
-        return Tip(branch, head, theirs)
+    newest = git.commit(tracked) if known else head
+    if git.is_ancestor(newest, head):
+        return Tip(branch, head, head, unpushed)
+    if git.is_ancestor(head, newest):
+        return Tip(branch, head, newest, unpushed)
     raise RegistryError(
         f"{branch} and origin/{branch} went different ways", hint="git pull --rebase, then run the same command again"
     )
+
+
+def _unpushed(repository: Repository, head: str, theirs: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the tags of releases in `head` that origin, which has `theirs` {reference: object}, lacks.
+
+    Raises RegistryError where it has another release under the same tag.
+    """
+    git = repository.git
+    known = dict(line.split() for line in git.run("for-each-ref", "--format=%(refname) %(objectname)").splitlines())
+    tags = [f"refs/tags/{release.tag}" for those in releases(git, merged=head).values() for release in those]
+    ours = {reference: known[reference] for reference in tags}
+    for reference, target in ours.items():
+        if theirs.get(reference, target) != target:
+            tag = reference.removeprefix("refs/tags/")
+            raise RegistryError(
+                f"{tag} is another release on origin than here",
+                hint=f"if nobody relies on the one here: git tag --delete {tag}, git pull, then registry publish",
+            )
+    return tuple(reference.removeprefix("refs/tags/") for reference in ours if reference not in theirs)
 
 
 def record(
@@ -126,6 +158,13 @@ def record(
     check(commit)
     objects = {tag: git.tag_object(tag, commit, text, identity) for tag, text in tags.items()}
     if repository.settings.push:
+        if tags and tip.unpushed:
+            names = ", ".join(tip.unpushed[:NAMED])
+            raise RegistryError(
+                f"origin lacks releases that are here, and others could take their numbers: {names}",
+                hint="git push --tags origin, then registry publish",
+            )
+        _still_on(repository, tip)
         _offer(repository, tip.branch, commit, objects)
     follow(repository, tip, commit, [*files, *present], objects)
     return commit
@@ -152,6 +191,7 @@ def follow(
     Raises Overtaken when the branch has moved on or a tag exists.
     """
     git = repository.git
+    _still_on(repository, tip)
     try:
         git.follow(tip.head, commit, files)
     except GitError as error:
@@ -163,6 +203,15 @@ def follow(
         if here and not any(git.commit(f"refs/tags/{tag}") for tag in tags or {}):
             raise _stuck(repository, error) from None
         raise Overtaken from None
+
+
+def _still_on(repository: Repository, tip: Tip) -> None:
+    """Check that nobody switched branches meanwhile: another branch's index and files are not for this release."""
+    if repository.git.branch() != tip.branch:
+        raise RegistryError(
+            f"the branch was switched from {tip.branch} during the release",
+            hint=f"git switch {tip.branch}, then run registry publish: it completes what was begun",
+        )
 
 
 def _stuck(repository: Repository, error: GitError) -> RegistryError:

@@ -6,6 +6,9 @@ from typing import Any
 from registry.errors import RegistryError
 from registry.release.repository import Repository
 
+ADDRESS = ("url", "endpointurl")
+"""What says where a remote is."""
+
 
 def release_remote(repository: Repository, base: str) -> str:
     """Return the remote that data goes to: the default one of the commit's own .dvc/config, where clients will look.
@@ -27,19 +30,23 @@ def release_remote(repository: Repository, base: str) -> str:
             where=".dvc/config",
             hint="dvc remote default <name>, commit .dvc/config, and name the same (or null) in release.remote",
         )
-    url = config.get(f'remote "{name}"', {}).get("url", "")
-    for file in (".dvc/config", ".dvc/config.local"):
+    committed = _place(config, name)
+    for file, keys in ((".dvc/config", ADDRESS), (".dvc/config.local", ("url",))):
         path = repository.root / file
         here = _dvc_config(path.read_bytes()) if path.is_file() else {}
-        default = here.get("core", {}).get("remote", name) if file == ".dvc/config" else name
-        place = here.get(f'remote "{name}"', {}).get("url", url)
-        if (default, place) != (name, url):
-            other = f"names {default} as" if default != name else f"has {place} for"
+        if file == ".dvc/config" and here.get("core", {}).get("remote", name) != name:
+            other = f"makes {here['core']['remote']} the default remote"
+        else:
+            place = _place(here, name)
+            moved = [f"{key} {place[key]}" for key in keys if key in place and place[key] != committed.get(key)]
+            other = f"sends the data of remote {name} to {', '.join(moved)}" if moved else None
+        if other:
             raise RegistryError(
-                f"{other} the remote of releases, but clients of the last commit look in {name} ({url})",
+                f"{other}, but clients of the last commit look in {name} ({', '.join(committed.values())})",
                 where=file,
                 hint="commit it, or take it back; then run registry publish",
             )
+    url = committed.get("url", "")
     if repository.settings.push and "://" not in url:
         raise RegistryError(
             f"release.push is true, but remote {name} is a local folder that nobody else reaches",
@@ -47,6 +54,12 @@ def release_remote(repository: Repository, base: str) -> str:
             hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
         )
     return name
+
+
+def _place(config: dict[str, Any], remote: str) -> dict[str, str]:
+    """Return where a remote is, as far as a configuration says."""
+    section = config.get(f'remote "{remote}"', {})
+    return {key: section[key] for key in ADDRESS if key in section}
 
 
 def _dvc_config(content: bytes) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def _normalised(config: Any) -> dict[str, Any]:
     return normalise(config)
 
 
+def read_config(root: Path) -> dict[str, Any]:
+    """Return the top-level configuration of the checkout at `root`, as a run would take it. Raises RegistryError."""
+    return _normalised(read_yaml(root / CONFIG))
+
+
 class NoRepositoryError(RegistryError):
     """The folder is no checkout of the registry under git."""
 
@@ -63,7 +68,7 @@ class Repository:
     @cached_property
     def settings(self) -> Settings:
         """How to release, as the working tree says."""
-        config = _normalised(read_yaml(self.root / CONFIG))
+        config = read_config(self.root)
         validate(config, "config", where=CONFIG)
         return Settings(**config["release"])
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.config import read_yaml
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
 from registry.pins import pin_of
@@ -24,7 +23,7 @@ from registry.release.current import SOMEWHERE, check_bytes, check_current, conf
 from registry.release.git import Git
 from registry.release.readiness import NotReady, read_built, rule_of
 from registry.release.record import alone
-from registry.release.repository import CONFIG, Repository
+from registry.release.repository import Repository, read_config
 from registry.release.snapshot import dvc_md5
 from registry.release.tags import releases
 
@@ -62,6 +61,11 @@ class State:
     def provenance(self) -> dict[str, Any]:
         """How its data was made."""
         return json.loads(self.files[f"data/{self.dataset}/provenance.json"])
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The facts of its data."""
+        return json.loads(self.files[f"data/{self.dataset}/metadata.json"])
 
     @property
     def data(self) -> dict[str, str]:
@@ -107,7 +111,7 @@ def _state_here(repository: Repository, name: str) -> State | None:
         described = state.provenance["data"]
         data = {f"data/{name}/{described['path']}": described["md5"]}
         complete = data.items() <= state.outs.items() and f"data/{name}/manifest.parquet" in state.outs
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RegistryError):
         return None
     return state if complete and f"data/{name}/metadata.json" in files else None
 
@@ -292,7 +296,7 @@ def touch(repository: Repository, names: Sequence[str], *, stale: bool = False) 
         for file in (repository.root / "data" / name).rglob(SNAKEMAKE_TIMESTAMP):
             file.unlink()
     command = [sys.executable, "-m", "snakemake", "--touch", "--forceall", "--no-hooks", "--nolock", "--cores", "1"]
-    mirror = read_yaml(repository.root / CONFIG).get("mirror") or SOMEWHERE
+    mirror = read_config(repository.root).get("mirror") or SOMEWHERE
     done = subprocess.run(  # noqa: S603
         [*command, "--config", "publish=false", f"mirror={mirror}", "--", *(rule_of(name) for name in names)],
         cwd=repository.root,

@@ -190,7 +190,7 @@ def _newest(git: Git, release: Release, base: str) -> State:
     path = f"data/{release.dataset}/provenance.json"
     for commit in git.run("log", "--format=%H", f"{release.commit}..{base}", "--", path).split():
         since = state_at(git, release.dataset, commit)
-        if since and since.data == state.data:
+        if since and (since.data, since.metadata) == (state.data, state.metadata):
             return since
     return state
 

@@ -38,8 +38,14 @@ class Snapshot:
 
 
 def dvc_md5(content: bytes) -> str:
-    """Return the md5 that a .dvc file records for its one output."""
-    return yaml.safe_load(content)["outs"][0]["md5"]
+    """Return the md5 that a .dvc file records for its one output. Raises RegistryError where it records none."""
+    try:
+        return yaml.safe_load(content)["outs"][0]["md5"]
+    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError):
+        start = content[:60].decode(errors="replace").partition("\n")[0]
+        raise RegistryError(
+            f"a .dvc file under data/ is none of DVC's: it begins with {start!r}", hint="git checkout -- that file"
+        ) from None
 
 
 def snapshot_at(git: Git, store: Store, dataset: str, revision: str) -> Snapshot:

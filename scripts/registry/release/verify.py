@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.config import SAMPLES, read_yaml
+from registry.config import SAMPLES
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest
 from registry.release.diff import DatasetDiff, diff
 from registry.release.readiness import NotReady, differences, read_built, rule_of
-from registry.release.repository import CONFIG, Repository
+from registry.release.repository import Repository, read_config
 from registry.release.snapshot import Snapshot, snapshot_at
 from registry.release.tags import RESTORED, Release, find_release
 
@@ -101,8 +101,8 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
     """Return where a mirror is, as a URL or an absolute path: the one named, that version's own, or this checkout's."""
     places = (
         (mirror, Path.cwd()),
-        (read_yaml(scratch / CONFIG).get("mirror"), repository.root),
-        (read_yaml(repository.root / CONFIG).get("mirror"), repository.root),
+        (read_config(scratch).get("mirror"), repository.root),
+        (read_config(repository.root).get("mirror"), repository.root),
     )
     found = [(place, base) for place, base in places if place]
     if found:
