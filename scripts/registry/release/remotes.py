@@ -31,18 +31,19 @@ def release_remote(repository: Repository, base: str) -> str:
             hint="dvc remote default <name>, commit .dvc/config, and name the same (or null) in release.remote",
         )
     committed = _place(config, name)
-    for file, keys in ((".dvc/config", ADDRESS), (".dvc/config.local", ("url",))):
+    for file in (".dvc/config", ".dvc/config.local"):
         path = repository.root / file
         here = _dvc_config(path.read_bytes()) if path.is_file() else {}
-        if file == ".dvc/config" and here.get("core", {}).get("remote", name) != name:
-            other = f"makes {here['core']['remote']} the default remote"
+        place = _place(here, name)
+        if file == ".dvc/config":
+            same = (here.get("core", {}).get("remote"), place) == (name, committed)
         else:
-            place = _place(here, name)
-            moved = [f"{key} {place[key]}" for key in keys if key in place and place[key] != committed.get(key)]
-            other = f"sends the data of remote {name} to {', '.join(moved)}" if moved else None
-        if other:
+            # From here the same server may have another address.
+            same = place.get("url", committed.get("url")) == committed.get("url")
+        if not same:
             raise RegistryError(
-                f"{other}, but clients of the last commit look in {name} ({', '.join(committed.values())})",
+                f"sends data elsewhere than clients of the last commit look: remote {name}, "
+                f"{', '.join(committed.values())}",
                 where=file,
                 hint="commit it, or take it back; then run registry publish",
             )
