@@ -106,10 +106,16 @@ def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: b
             (data / "processed" / f"{index:06}.jpg").write_bytes(value)
     with write_manifest(data / "manifest.parquet", dataset, schema) as manifest:
         manifest.add("all", batch, inputs=["thing"], keys=list(map(str, range(number))))
-    write_metadata(data / "metadata.json", dataset, manifest, summary={"num_samples": number})
+    metadata = write_metadata(data / "metadata.json", dataset, manifest, summary={"num_samples": number})
     (folder / "sources.json").write_text(json.dumps({"mode": "generated", "files": []}))
     write_provenance(
-        data / "provenance.json", dataset, manifest, data=data / "processed", sources=folder / "sources.json", code={}
+        data / "provenance.json",
+        dataset,
+        manifest,
+        metadata,
+        data=data / "processed",
+        sources=folder / "sources.json",
+        code={},
     )
 
 
