@@ -19,7 +19,8 @@ from registry.cli.common import (
     say,
 )
 from registry.release.copy import copy_to
-from registry.release.publish import Outcome, Publication, publish
+from registry.release.plan import Outcome
+from registry.release.publish import Publication, publish
 from registry.release.repository import NoRepositoryError, Repository
 from registry.release.rollback import publish_from
 from registry.release.status import status

@@ -13,7 +13,8 @@ from registry.errors import RegistryError
 from registry.files import data_files, write_json
 from registry.pins import PIN, pin_of
 from registry.release.git import Git
-from registry.release.publish import Outcome, Publication
+from registry.release.plan import Outcome
+from registry.release.publish import Publication
 from registry.release.record import Tip, alone, attempt, blocked, follow, record
 from registry.release.remotes import release_remote
 from registry.release.repository import Repository
