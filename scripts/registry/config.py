@@ -93,6 +93,19 @@ def _check_mirror(mirror: str | None) -> None:
         )
 
 
+def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
+    """Give a dataset that is made of others the source mode of the first; RegistryError if it can't be made of them."""
+    for other in (made_of := upstream(datasets[name])):
+        if other not in datasets or upstream(datasets[other]):
+            raise RegistryError(
+                f"sources.datasets: {other} is {'made of others itself' if other in datasets else 'no dataset'}",
+                where=f"config/datasets/{name}.yaml",
+                hint="name datasets that have sources of their own, or are generated",
+            )
+    if made_of:
+        datasets[name]["source"] = datasets[made_of[0]]["source"]
+
+
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name; asking for one that has no file is a RegistryError."""
 
@@ -107,8 +120,8 @@ class Datasets(dict[str, dict[str, Any]]):
 def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
 
-    A dataset is its file's content with its `name` and its `source`: its own, else the configuration's default, and
-    `generated` where it has no sources at all.
+    A dataset is its file's content with its `name` and its `source`: its own, else the configuration's default, that of
+    the first dataset that it is made of, or `generated` where it has no sources at all.
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
@@ -120,6 +133,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset
     for name in datasets:
         _check_name(name, list(datasets))
+        _follow(datasets, name)
     unknown = [name for name in selected(config, datasets) if name not in datasets]
     if unknown:
         raise RegistryError(
@@ -135,6 +149,11 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
 def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
     """Return the names of the datasets that `snakemake` without a target builds."""
     return list(datasets) if config["datasets"] == "all" else list(config["datasets"])
+
+
+def upstream(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of the datasets that a dataset is made of."""
+    return dataset.get("sources", {}).get("datasets", [])
 
 
 def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str, Any]]:

@@ -14,15 +14,22 @@ DTYPES = {
     "bool": pl.Boolean,
     "uint8": pl.UInt8,
     "int64": pl.Int64,
+    "float32": pl.Float32,
     "float64": pl.Float64,
     "string": pl.String,
     "binary": pl.Binary,
 }
 EXAMPLES = 3
+UNIT_NORM_TOLERANCE = 1e-4
 
 
 def _finite(data: pa.PolarsData) -> pl.LazyFrame:
     return data.lazyframe.select(pl.col(data.key).is_finite())
+
+
+def _unit_norm(data: pa.PolarsData) -> pl.LazyFrame:
+    squares = pl.col(data.key).arr.eval(pl.element() ** 2, as_list=False).arr.sum()
+    return data.lazyframe.select(((squares.sqrt() - 1).abs() < UNIT_NORM_TOLERANCE) & squares.is_not_nan())
 
 
 def _column(spec: dict[str, Any]) -> pa.Column:
@@ -38,6 +45,8 @@ def _column(spec: dict[str, Any]) -> pa.Column:
         checks.append(pa.Check.isin(spec["values"]))
     if "min_length" in spec or "max_length" in spec:
         checks.append(pa.Check.str_length(spec.get("min_length"), spec.get("max_length")))
+    if spec.get("unit_norm"):
+        checks.append(pa.Check(_unit_norm, name="unit norm"))
     if "shape" in spec:
         dtype = pl.Array(dtype, tuple(spec["shape"]))
     return pa.Column(dtype, checks, nullable=spec.get("nullable", False))
@@ -103,6 +112,12 @@ class Contract:
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(samples)
 
+    def check_retrieval(self, measures: dict[str, float]) -> None:
+        """Note every measure of retrieval that is below its floor."""
+        for name, floor in self._spec.get("retrieval", {}).items():
+            if not measures[name] >= floor:
+                self._note("all", "retrieval", f"{name} at least {floor}", str(measures[name]))
+
     def _check_inputs(self, samples: pl.LazyFrame) -> None:
         repeated = samples.select("input_id").collect().to_series().is_duplicated()
         if not repeated.any():
@@ -124,7 +139,7 @@ class Contract:
         """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
         if not self._breaches:
             return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
-                rule: True for rule in ("disjoint", "unique") if self._spec.get(rule)
+                rule: self._spec[rule] for rule in ("disjoint", "unique", "retrieval") if self._spec.get(rule)
             }
         lines = [
             f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()

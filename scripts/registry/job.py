@@ -15,6 +15,8 @@ from registry.errors import RegistryError
 
 log = logging.getLogger("registry")
 
+NOTE = "note: "
+"""Begins the lines of a log that the run's summary shows."""
 
 ENVIRONMENT = {
     errno.ENOSPC,
@@ -39,6 +41,11 @@ def _message(error: BaseException) -> str:
         what = "no space left" if full else os.strerror(error.errno).lower()
         return f"error: {place}: {what}\n  what to do: {hint} and run the same command again"
     return traceback.format_exc()
+
+
+def note(line: str) -> None:
+    """Log a line that the run's summary shows, too."""
+    log.info("%s%s", NOTE, line)
 
 
 @contextmanager

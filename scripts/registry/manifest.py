@@ -13,7 +13,7 @@ in the dataset's order, and in its key-value metadata
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,12 @@ class Manifest:
     `verdict` (the contract's) and `md5` (the file's, as DVC records it) are there once it is written.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, contract: Contract) -> None:
+    def __init__(
+        self, writer: pq.ParquetWriter, schema: pa.Schema, contract: Contract, computed: Mapping[str, str]
+    ) -> None:
         self._writer = writer
         self._contract = contract
+        self._computed = computed
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
         self._content = hashlib.sha256(json.dumps(self.schema).encode())
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
@@ -69,7 +72,7 @@ class Manifest:
             self.num_samples[split] = 0
             self._content.update(f"\0{split}\0".encode())
         self._contract.check(split, batch.select(names))
-        values = {name: canonical(batch.column(name)) for name in dict.fromkeys([*names, *inputs])}
+        values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
             digest.update(b"".join(values[name]))
         sample_ids = _identify(values[name] for name in names)
@@ -79,6 +82,14 @@ class Manifest:
         self._writer.write_batch(
             pa.record_batch([sample_ids, input_ids, list(keys), [split] * batch.num_rows], schema=SCHEMA)
         )
+
+    def _canonical(self, batch: pa.RecordBatch, name: str) -> list[bytes]:
+        by = self._computed.get(name)
+        return canonical(batch.column(name) if by is None else pa.repeat(by, batch.num_rows))
+
+    def check_retrieval(self, measures: dict[str, float]) -> None:
+        """Hold measures of retrieval to the contract."""
+        self._contract.check_retrieval(measures)
 
     @property
     def content_hash(self) -> str:
@@ -92,16 +103,21 @@ class Manifest:
 
 
 @contextmanager
-def write_manifest(path: str | Path, dataset: dict[str, Any], schema: pa.Schema) -> Iterator[Manifest]:
+def write_manifest(
+    path: str | Path, dataset: dict[str, Any], schema: pa.Schema, computed: Mapping[str, str] | None = None
+) -> Iterator[Manifest]:
     """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
 
     Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the
     block one RegistryError lists all breaches.
+
+    `computed` maps columns that a model computes from the others to what identifies that model: they count as that,
+    since the last bits of their floats differ between machines.
     """
     contract = Contract(dataset)
     with atomic_file(path) as partial:
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-            manifest = Manifest(writer, schema, contract)
+            manifest = Manifest(writer, schema, contract, computed or {})
             yield manifest
             writer.add_key_value_metadata(
                 {

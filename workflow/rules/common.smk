@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
 
-from registry.config import load_datasets, normalise, selected, source_files
+from registry.config import load_datasets, normalise, selected, source_files, upstream
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
 from registry.hook import release_after_run
@@ -50,19 +50,19 @@ def given(name):
 
 
 def complete(name):
-    """Return what makes a dataset complete: its data, as far as its rule names the files, and what describes them.
+    """Return what makes a dataset complete: all that its rules make of it but its sources, file by file.
 
     Naming the files matters: Snakemake takes any folder that is there for done, even an empty one.
     """
     if name in PINNED:
         return given(name)
-    process = f"{name.replace('-', '_')}_process"
-    if not workflow.is_rule(process):
+    folder = f"data/{name}/"
+    made = [file for maker in workflow.rules for file in maker.output if file.startswith(folder)]
+    if not made:
         raise WorkflowError(
-            f"config/datasets/{name}.yaml: there is no rule {process}, include its module in workflow/Snakefile"
+            f"config/datasets/{name}.yaml: no rule makes {folder}, include its module in workflow/Snakefile"
         )
-    data = [file for file in getattr(rules, process).output if file.startswith("data/")]
-    return data + [f"data/{name}/{file}" for file in ("manifest.parquet", "metadata.json", "provenance.json")]
+    return [file for file in made if not file.startswith((f"{folder}raw", f"{folder}."))]
 
 
 def download_params(name):

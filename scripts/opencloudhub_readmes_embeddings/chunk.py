@@ -1,0 +1,131 @@
+"""Cut READMEs into chunks that a reader, and a model, can make sense of by themselves."""
+
+import hashlib
+import json
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from semantic_text_splitter import MarkdownSplitter
+
+from registry.errors import RegistryError
+from registry.files import write_json
+from registry.job import job
+from registry.markdown import clean, sections
+from registry.tables import read_parquet, write_parquet
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = uuid.UUID("53d58d80-3815-53af-b4e8-ffa7bb97d3ad")
+"""Of the chunks' ids. Never to be changed: ids would change with it."""
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("content", pa.string()),
+        ("source_repo", pa.string()),
+        ("source_file", pa.string()),
+        ("section_h1", pa.string()),
+        ("section_h2", pa.string()),
+        ("section_h3", pa.string()),
+        ("chunk_index", pa.int64()),
+        ("char_start", pa.int64()),
+        ("char_end", pa.int64()),
+        ("content_sha256", pa.string()),
+    ]
+)
+
+
+def chunk_id(repository: str, file: str, headings: tuple[str | None, ...], text: str) -> str:
+    """Return the UUIDv5 (RFC 9562) of a chunk: the same wherever and whenever it is the same text at the same place."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps([repository, file, *headings, text], ensure_ascii=False)))
+
+
+def alphanumeric_share(text: str) -> float:
+    """Return the share of letters and digits among the characters of a text that are not blank; 0 if there are none."""
+    visible = [character for character in text if not character.isspace()]
+    return sum(character.isalnum() for character in visible) / len(visible) if visible else 0.0
+
+
+def chunks_of(document: dict[str, str], options: dict[str, Any], dropped: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the chunks of a document (`repository`, `path`, `text`), in order; they never cross a heading.
+
+    A piece that is too short, mostly not letters and digits, or there already under the same headings is left out and
+    counted in `dropped` as short, noise or repeated. `char_start` and `char_end` tell where in the document's text a
+    chunk comes from.
+    """
+    splitter = MarkdownSplitter(options["size"], overlap=options["overlap"])
+    cleaned = clean(document["text"])
+    seen: set[str] = set()
+    for section in sections(cleaned.text):
+        for offset, text in splitter.chunk_indices(cleaned.text[section.start : section.end]):
+            name = chunk_id(document["repository"], document["path"], section.headings, text)
+            if len(text) < options["min_length"]:
+                dropped["short"] += 1
+            elif alphanumeric_share(text) < options["min_alphanumeric"]:
+                dropped["noise"] += 1
+            elif name in seen:
+                dropped["repeated"] += 1
+            else:
+                start = section.start + offset
+                char_start, char_end = cleaned.span(start, start + len(text))
+                yield {
+                    "id": name,
+                    "content": text,
+                    "source_repo": document["repository"],
+                    "source_file": document["path"],
+                    **{f"section_h{level}": title for level, title in enumerate(section.headings, start=1)},
+                    "chunk_index": len(seen),
+                    "char_start": char_start,
+                    "char_end": char_end,
+                    "content_sha256": hashlib.sha256(text.encode()).hexdigest(),
+                }
+                seen.add(name)
+
+
+def content_hashes(metadata: Iterable[str]) -> dict[str, str]:
+    """Return {dataset: content_hash} of the datasets whose metadata.json are given."""
+    facts = [json.loads(Path(path).read_text(encoding="utf-8")) for path in metadata]
+    return {fact["dataset"]["name"]: fact["content_hash"] for fact in facts}
+
+
+def chunk(documents: Path, chunks: Path, cleaning: Path, options: dict[str, Any]) -> None:
+    """Write the chunks of all documents to a Parquet file, and to `cleaning` how many were kept and left out of which.
+
+    Raises RegistryError if no chunk is left.
+    """
+    corpus = read_parquet(documents, dict.fromkeys(("repository", "path", "text"), pl.String))
+    rows: list[dict[str, Any]] = []
+    counts: dict[str, dict[str, int]] = {}
+    for document in corpus.iter_rows(named=True):
+        dropped = Counter(short=0, noise=0, repeated=0)
+        found = list(chunks_of(document, options, dropped))
+        rows += found
+        counts[document["repository"]] = {"chunks": len(found), **dropped}
+    if not rows:
+        raise RegistryError(
+            f"empty corpus: none of {corpus.height} documents has a chunk that is long enough",
+            where=documents,
+            hint="lower params.chunks.min_length in config/datasets/opencloudhub-readmes-embeddings.yaml",
+        )
+    write_parquet(pl.from_dicts(rows, infer_schema_length=None), chunks, SCHEMA)
+    write_json(cleaning, counts)
+    log.info("%d chunks of %d documents", len(rows), corpus.height)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        chunk(
+            Path(snakemake.input.documents),
+            Path(snakemake.output.chunks),
+            Path(snakemake.output.cleaning),
+            snakemake.params.options,
+        )
+        write_json(
+            snakemake.output.sources,
+            {"mode": snakemake.params.source, "files": [], "datasets": content_hashes(snakemake.input.made_of)},
+        )
