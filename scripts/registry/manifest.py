@@ -44,7 +44,8 @@ def _identify(columns: Iterable[list[bytes]]) -> list[bytes]:
 class Manifest:
     """Collects a dataset's samples, batch by batch and split by split, and hashes them on the way.
 
-    `verdict` (the contract's) and `md5` (the file's, as DVC records it) are there once it is written.
+    `computed` maps columns to the model that computes them. `verdict` (the contract's) and `md5` (the file's, as DVC
+    records it) are there once it is written.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Manifest:
     ) -> None:
         self._writer = writer
         self._contract = contract
-        self._computed = computed
+        self.computed = computed
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
         self._content = hashlib.sha256(json.dumps(self.schema).encode())
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
@@ -84,7 +85,7 @@ class Manifest:
         )
 
     def _canonical(self, batch: pa.RecordBatch, name: str) -> list[bytes]:
-        by = self._computed.get(name)
+        by = self.computed.get(name)
         return canonical(batch.column(name) if by is None else pa.repeat(by, batch.num_rows))
 
     def check_retrieval(self, measures: dict[str, float]) -> None:

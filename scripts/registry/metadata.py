@@ -1,17 +1,32 @@
 """Write metadata.json: the facts of a dataset's data, in one shape for all datasets."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from registry.files import write_json
-from registry.manifest import Manifest
+from registry.files import json_digest, write_json
 from registry.schema import validate
+
+if TYPE_CHECKING:
+    from registry.manifest import Manifest
+
+FILLED_IN = "source_data_version"
+"""Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
+
+
+def facts_of(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without what the release fills in."""
+    return {key: value for key, value in metadata.items() if key != FILLED_IN}
+
+
+def metadata_digest(metadata: dict[str, Any]) -> str:
+    """Return the hex SHA-256 of the facts of a metadata.json, however the file may lay them out."""
+    return json_digest(facts_of(metadata))
 
 
 def write_metadata(
     path: str | Path,
     dataset: dict[str, Any],
-    manifest: Manifest,
+    manifest: "Manifest",
     *,
     features: dict[str, dict[str, Any]] | None = None,
     splits: dict[str, dict[str, Any]] | None = None,
@@ -27,7 +42,11 @@ def write_metadata(
         "dataset": {"name": dataset["name"], **about},
         "schema": {
             "features": {
-                column["name"]: {"dtype": column["type"], **(features or {}).get(column["name"], {})}
+                column["name"]: {
+                    "dtype": column["type"],
+                    **(features or {}).get(column["name"], {}),
+                    **({"computed": True} if column["name"] in manifest.computed else {}),
+                }
                 for column in manifest.schema
             }
         },

@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, json_digest, sealed, write_json
+from registry.files import data_files, dvc_digest, sealed, write_json
 from registry.manifest import Manifest
+from registry.metadata import metadata_digest
 
-LIBRARIES = {"PIL": "pillow", "numpy": "numpy", "pandera": "pandera", "polars": "polars", "pyarrow": "pyarrow"}
+LIBRARIES = {
+    "PIL": "pillow",
+    "markdown_it": "markdown-it-py",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "pandera": "pandera",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "semantic_text_splitter": "semantic-text-splitter",
+    "tokenizers": "tokenizers",
+}
 """Modules whose version can show in the data, and the packages they come from."""
 
 
@@ -38,12 +49,12 @@ def write_provenance(
     """
     data, digest = Path(data), dvc_digest(data)
     if sealed(data) not in (None, digest):
-        rule = dataset["name"].replace("-", "_")
+        name = dataset["name"]
+        rebuild = f"snakemake --cores all --forcerun data/{name}/{data.name} -- {name.replace('-', '_')}"
         raise RegistryError(
             "changed by hand since it was made",
             where=data,
-            hint=f"to make it again: snakemake --cores all --forcerun {rule}_process -- {rule}; "
-            f"to have what was released: registry pull --force {dataset['name']}",
+            hint=f"to make it again: {rebuild}; to have what was released: registry pull --force {name}",
         )
     files = data_files(data)
     write_json(
@@ -61,7 +72,7 @@ def write_provenance(
                 "md5": digest,
             },
             "manifest": {"md5": manifest.md5},
-            "metadata": {"sha256": json_digest(metadata)},
+            "metadata": {"sha256": metadata_digest(metadata)},
             "contract": manifest.verdict,
         },
     )

@@ -3,18 +3,23 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.files import data_files
+from registry.job import NOTE
 from registry.pins import pin_of
 
 DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
+NOTED = re.compile(f"^{NOTE}(.+)$", re.MULTILINE)
 
 
 @dataclass
 class Outcome:
-    """How one dataset stands after a run; rows, bytes and seconds are None where they are not known."""
+    """How one dataset stands after a run; rows, bytes and seconds are None where they are not known.
+
+    `notes` are what its scripts had to say in this run.
+    """
 
     name: str
     state: str
@@ -22,6 +27,7 @@ class Outcome:
     rows: int | None = None
     size: int | None = None
     seconds: float | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
@@ -50,7 +56,7 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         build = f"run snakemake --cores all {rule}" if begun else None
         return Outcome(name, "incomplete", hint=f"run registry pull {name}" if pin else build)
     if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
-        build = f"snakemake --cores all --forcerun {rule}_process -- {rule}"
+        build = f"snakemake --cores all --forcerun data/{name}/{recorded['path']} -- {rule}"
         mend = f"registry pull --force {name}" if pin else build
         return Outcome(name, "damaged", hint=f"its files are not those that were built; run {mend}")
     if pin:
@@ -62,6 +68,7 @@ def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
         rows=rows,
         size=sum(sizes),
         seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
+        notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )
 
 
@@ -89,5 +96,7 @@ def print_summary(names: Iterable[str], *, since: float) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for result in outcomes:
+        for line in result.notes:
+            console.print(f"{result.name}: {line}", soft_wrap=True, markup=False)
         if result.hint:
             console.print(f"{result.name} {result.state}: {result.hint}", soft_wrap=True)

@@ -43,7 +43,8 @@ class Model:
 def find_model(spec: Mapping[str, Any]) -> Model:
     """Return the model that a dataset's params name.
 
-    `spec` has `name`, `package` (that brings the files), `sha256` (of the weights), `precision` and `max_tokens`. Raises RegistryError if the package or a file is not there, or if the weights are others.
+    `spec` has `name`, `package` (that brings the files), `sha256` (of the weights), `precision` and `max_tokens`.
+    Raises RegistryError if the package or a file is not there, or if the weights are others.
     """
     found = importlib.util.find_spec(spec["package"])
     if found is None:

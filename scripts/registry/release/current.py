@@ -1,9 +1,10 @@
 """Judge whether a run of this checkout, with its sources, configuration and code, would make the data that is here."""
 
+import json
 import os
 from typing import Any
 
-from registry.config import Datasets, load_datasets, read_yaml, source_files
+from registry.config import Datasets, load_datasets, read_yaml, source_files, upstream
 from registry.corpus import sample_readmes
 from registry.prompts import prompt_reference
 from registry.release.readiness import Built, NotReady, read_built, rule_of, up_to_date
@@ -48,9 +49,18 @@ def check_current(repository: Repository, built: Built, datasets: Datasets) -> N
             raise NotReady("skipped", f"its prompt changed since it was built ({reference['prompt_uri']})", build)
 
 
+def _content_hashes(repository: Repository, name: str) -> list[str]:
+    """Return the content_hash of a dataset as it lies here; none where it is not here."""
+    path = repository.root / "data" / name / "metadata.json"
+    try:
+        return [json.loads(path.read_text(encoding="utf-8"))["content_hash"]]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+
+
 def changed_sources(repository: Repository, dataset: dict[str, Any], source: dict[str, Any]) -> list[str]:
-    """Return the source files whose recorded hash is not, or no longer, one that the checkout accepts."""
-    found = {file["file"]: file["sha256"] for file in source["files"]}
+    """Return the source files and datasets whose recorded hash is not, or no longer, one that the checkout accepts."""
+    found = {file["file"]: file["sha256"] for file in source["files"]} | source.get("datasets", {})
     if "files" in dataset.get("sources", {}):
         accepted = {file["file"]: file["sha256"] for file in source_files(dataset, repository.root)}
         lock = repository.root / "config" / "locks" / f"{dataset['name']}.yaml"
@@ -62,7 +72,7 @@ def changed_sources(repository: Repository, dataset: dict[str, Any], source: dic
         # A living source is recorded, not enforced; only samples stay as they are.
         accepted = {f"{name}.md": [sha256] for name, sha256 in readmes.items()} or {file: [] for file in found}
     else:
-        accepted = {}
+        accepted = {name: _content_hashes(repository, name) for name in upstream(dataset)}
     return sorted(
         file
         for file in {*found, *accepted}

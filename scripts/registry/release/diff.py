@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.metadata import FILLED_IN
 from registry.release.rows import (
     EXAMPLES,
     Columns,
@@ -17,7 +18,7 @@ from registry.release.rows import (
 )
 from registry.release.snapshot import Snapshot
 
-MEASURES = ("metrics", "statistics", "summary", "splits", "num_questions")
+MEASURES = ("metrics", "statistics", "summary", "retrieval", "splits", "num_questions")
 """Sections of metadata.json that follow from the data."""
 
 Leaf = tuple[str, ...]
@@ -93,12 +94,14 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
         sizes = {split: about["num_samples"] for split, about in old.metadata["splits"].items()}
         before = after = list(sizes)
         columns, rows = Columns(), Rows(None, {split: SplitRows(size, size) for split, size in sizes.items()})
+    # What a model computed differs in its last bits from machine to machine.
+    computed = any(feature.get("computed") for feature in new.metadata["schema"]["features"].values())
     measures = [_leaves({name: of.metadata[name] for name in MEASURES if name in of.metadata}) for of in (old, new)]
     statistics, others = _statistics(*measures)
     return DatasetDiff(
         dataset=new.dataset,
         content_differs=content_differs,
-        bytes_differ=old.data_md5 != new.data_md5,
+        bytes_differ=old.data_md5 != new.data_md5 and not computed,
         columns=columns,
         classes=_classes(old.metadata, new.metadata),
         splits_added=tuple(split for split in after if split not in before),
@@ -156,7 +159,8 @@ def _facts(old: dict[str, Any], new: dict[str, Any]) -> tuple[Fact, ...]:
     common = old["schema"]["features"].keys() & new["schema"]["features"].keys()
 
     def facts(metadata: dict[str, Any]) -> dict[Leaf, Any]:
-        leaves = _leaves({name: value for name, value in metadata.items() if name not in (*MEASURES, "content_hash")})
+        apart = (*MEASURES, "content_hash", FILLED_IN)
+        leaves = _leaves({name: value for name, value in metadata.items() if name not in apart})
         return {
             path: value
             for path, value in leaves.items()

@@ -1,11 +1,13 @@
 """Decide what is to become of a dataset: released under which number, recorded, left alone or refused, and why."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from semver import Version
 
 from registry.pins import PIN, pin_of
+from registry.release.lineage import name_source
 from registry.release.readiness import (
     Built,
     NotReady,
@@ -51,18 +53,28 @@ class Plan:
 
 
 def decide(
-    repository: Repository, name: str, tip: Tip, newest: Release | None, behind: bool, bump: Level | None
+    repository: Repository,
+    name: str,
+    tip: Tip,
+    every: Mapping[str, list[Release]],
+    contained: Mapping[str, list[Release]],
+    planned: Mapping[str, tuple[str, str]],
+    bump: Level | None,
 ) -> Plan:
     """Decide what is to become of a dataset. Raises NotReady where nothing is.
 
-    `behind` tells that HEAD does not contain the newest release. If what lies here is that very release, a publish was
-    killed between origin's yes and the local branch.
+    `every` are all releases by dataset, `contained` those that HEAD contains, `planned` the tag and the content_hash of
+    what is about to be released.
     """
+    newest = every[name][-1] if name in every else None
+    # If what lies here is that very release, a publish was killed between origin's yes and the local branch.
+    behind = newest is not None and newest not in contained.get(name, [])
     pin = pin_of(repository.root, name)
     if pin:
         raise NotReady("pinned", f"at version {pin['version']}", f"registry release {name} takes the pin away")
     built = read_built(repository.root, name)
     contract_passed(built)
+    built = name_source(repository, built, contained, planned)
     git, base = repository.git, tip.base
     previous = str(newest.version) if newest else None
     files = _files(repository, built, base)

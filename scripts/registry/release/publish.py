@@ -68,11 +68,10 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
     plans: list[Plan] = []
     outcomes: list[Outcome] = []
     unfinished: list[str] = []
+    planned: dict[str, tuple[str, str]] = {}
     for name in names:
-        newest = every[name][-1] if name in every else None
-        behind = newest is not None and newest not in contained.get(name, [])
         try:
-            plan = decide(repository, name, tip, newest, behind, bump)
+            plan = decide(repository, name, tip, every, contained, planned, bump)
             if plan.outcome.state == "unchanged" and tip.base != tip.head:
                 unfinished += unfinished_files(repository, plan.built, tip)
         except NotReady as state:
@@ -81,6 +80,8 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
         outcomes.append(plan.outcome)
         if plan.outcome.state in ("released", "recorded"):
             plans.append(plan)
+        if plan.outcome.state == "released":
+            planned[name] = plan.outcome.tag, plan.built.snapshot.content_hash
     remote = release_remote(repository, tip.base)
     if dry_run:
         return Publication(outcomes, remote, dry_run=True)

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.files import dvc_digest, json_digest, sealed
+from registry.config import upstream
+from registry.files import dvc_digest, sealed
 from registry.fingerprint import code_files, fingerprint
+from registry.metadata import metadata_digest
+from registry.pins import pin_of
 from registry.release.repository import CONFIG, Repository
 from registry.release.snapshot import Snapshot
 
@@ -71,11 +74,11 @@ def read_built(root: Path, name: str) -> Built:
         raise NotReady(
             "damaged",
             f"data/{name}/{data} is not what was built (its digest is {found}, provenance.json has {expected})",
-            f"run registry pull --force {name}, or snakemake --cores all --forcerun {rule_of(name)}_process -- "
+            f"run registry pull --force {name}, or snakemake --cores all --forcerun data/{name}/{data} -- "
             f"{rule_of(name)}",
         )
     manifest = folder / "manifest.parquet"
-    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": json_digest(metadata)}
+    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": metadata_digest(metadata)}
     changed = [file for file in described if here[file] != described[file]]
     if changed:
         raise NotReady(
@@ -168,6 +171,8 @@ def made_of_what_is_committed(repository: Repository, built: Built, base: str) -
             f"made by what is not committed: {', '.join(uncommitted[:3])}",
             "git commit (or pull, where others changed it), and run registry publish",
         )
+    for other in upstream(provenance["config"]):
+        _made_of(repository, built, other, base)
     staged = repository.git.staged_otherwise("HEAD", config_files(repository, built))
     if staged:
         raise NotReady(
@@ -175,6 +180,19 @@ def made_of_what_is_committed(repository: Repository, built: Built, base: str) -
             f"{staged[0]} is staged in another version than the one that it was built with",
             f"git add {staged[0]}, and run registry publish",
         )
+
+
+def _made_of(repository: Repository, built: Built, other: str, base: str) -> None:
+    """Check of a dataset that another was made of what `made_of_what_is_committed` checks. Raises NotReady."""
+    recorded = built.snapshot.provenance["source"]["datasets"]
+    try:
+        source = read_built(repository.root, other)
+        if source.snapshot.content_hash != recorded.get(other):
+            raise NotReady("skipped", "it changed since", f"run snakemake --cores all {rule_of(built.name)}")
+        if not pin_of(repository.root, other):
+            made_of_what_is_committed(repository, source, base)
+    except NotReady as state:
+        raise NotReady("skipped", f"made of {other}: {state.reason}", state.hint) from None
 
 
 def contract_passed(built: Built) -> None:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import IO
 
+from registry.config import upstream
 from registry.errors import RegistryError
 from registry.pins import pin_of
 from registry.release.readiness import rule_of
@@ -57,6 +58,11 @@ def _check(repository: Repository, name: str) -> None:
         raise RegistryError(
             f"{name} is generated from its params: there is no source to ask again",
             hint=f"change params in {path}, and run snakemake --cores all {rule}",
+        )
+    if upstream(dataset):
+        raise RegistryError(
+            f"{name} is made of {', '.join(upstream(dataset))}: it has no source of its own to ask again",
+            hint=f"registry refresh {upstream(dataset)[0]}, then run snakemake --cores all {rule}",
         )
     if "files" in dataset["sources"]:
         raise RegistryError(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from registry.config import upstream
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
 from registry.pins import pin_of
@@ -253,25 +254,34 @@ def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
 def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) -> dict[str, str]:
     """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
 
-    Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned.
+    Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned. What
+    is recorded of a dataset is recorded of those that it is made of, too, so these are judged and recorded after it.
     """
     datasets = configured(repository)
-    done, stale, reasons = [], [], {}
-    for state in states:
-        name = state.dataset
+    outs = {state.dataset: state.outs for state in states}
+    made_of = {name: upstream(datasets.get(name, {})) for name in outs}
+    sources = dict.fromkeys(other for others in made_of.values() for other in others)
+    found: dict[str, list[str]] = {"done": [], "stale": []}
+    reasons = {}
+    for name in dict.fromkeys([*outs, *sources]):
         if pin_of(repository.root, name):
             continue
+        restored = name in outs and name not in kept
         try:
-            built = read_built(repository.root, name) if name in kept else check_bytes(repository, name, state.outs)
+            built = check_bytes(repository, name, outs[name]) if restored else read_built(repository.root, name)
             check_current(repository, built, datasets)
         except NotReady as judged:
-            reasons[name] = judged.reason
-            stale.append(name)
+            if name in outs:
+                reasons[name] = judged.reason
+            if name in outs or judged.state != "not built":
+                found["stale"].append(name)
         else:
-            if name not in kept:
-                done.append(name)
-    touch(repository, [name for name in done if name in datasets])
-    touch(repository, [name for name in stale if name in datasets], stale=True)
+            if restored or name in sources:
+                found["done"].append(name)
+    for made in (True, False):
+        for state, names in found.items():
+            those = [name for name in names if name in datasets and bool(made_of.get(name)) == made]
+            touch(repository, those, stale=state == "stale")
     return reasons
 
 

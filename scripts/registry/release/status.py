@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from registry.metadata import facts_of
 from registry.pins import pin_of
 from registry.release.readiness import NotReady, read_built, up_to_date
 from registry.release.repository import Repository
@@ -66,7 +67,7 @@ def _one(repository: Repository, name: str, every: list[Release], contained: lis
     except NoReleaseError:
         reason = f"the tag {latest.tag} holds no release of {name}"
         return DatasetStatus(name, "unreleased", **known, reason=reason, hint=f"git tag --delete {latest.tag}")
-    if (before.metadata, before.data_md5) != (snapshot.metadata, snapshot.data_md5):
+    if (facts_of(before.metadata), before.data_md5) != (facts_of(snapshot.metadata), snapshot.data_md5):
         hint = "registry publish --dry-run shows what it would become"
         return DatasetStatus(name, "changed", **known, reason=f"differs from {latest.version}", hint=hint)
     try:

@@ -13,6 +13,7 @@ from registry.release.git import Git
 from registry.release.snapshot import Snapshot
 
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))")
+CONTENT = "content: "
 RESTORED = "content of "
 """Begins the line of a tag's message that names the older version whose content was released again."""
 _FIELDS = (
@@ -36,6 +37,12 @@ class Release:
         """The name of its tag."""
         return tag_name(self.dataset, self.version)
 
+    @property
+    def content_hash(self) -> str | None:
+        """The hash of its schema and samples, as its message has it; None where it is no message of a publish."""
+        found = [line.removeprefix(CONTENT) for line in self.message.splitlines() if line.startswith(CONTENT)]
+        return found[0] if found else None
+
 
 def tag_name(dataset: str, version: Version) -> str:
     """Return the tag of a dataset's version."""
@@ -45,7 +52,7 @@ def tag_name(dataset: str, version: Version) -> str:
 def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapshot) -> str:
     """Return the message of a release's tag: a small changelog."""
     sizes = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshot.metadata["splits"].items())
-    about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
+    about = [f"rows: {sizes}", f"{CONTENT}{snapshot.content_hash}"]
     return "\n".join([f"{snapshot.dataset} {version}", "", *changes, "", *about])
 
 

@@ -165,7 +165,8 @@ def _differing_files(repository: Repository, released: Snapshot, scratch: Path) 
 
 
 def _hashes(provenance: dict[str, Any]) -> dict[str, str]:
-    return {file["file"]: file["sha256"] for file in provenance["source"]["files"]}
+    source = provenance["source"]
+    return {file["file"]: file["sha256"] for file in source["files"]} | source.get("datasets", {})
 
 
 def _differing(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:

@@ -1,0 +1,34 @@
+"""Say in metadata.json which released version of another dataset a dataset was made of."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from registry.config import upstream
+from registry.files import write_json
+from registry.metadata import FILLED_IN
+from registry.release.readiness import Built
+from registry.release.repository import Repository
+from registry.release.tags import Release
+
+
+def name_source(
+    repository: Repository, built: Built, contained: Mapping[str, list[Release]], planned: Mapping[str, tuple[str, str]]
+) -> Built:
+    """Fill in, on disk too, the tag of the version that a dataset was made of; None where there is none.
+
+    `contained` are the releases that HEAD contains by dataset, `planned` maps datasets to the tag and the content_hash
+    of what is about to be released.
+    """
+    metadata = built.snapshot.metadata
+    made_of = upstream(built.snapshot.provenance["config"])
+    if FILLED_IN not in metadata or not made_of:
+        return built
+    wanted, corpus = metadata["source_content_hash"], made_of[0]
+    tags = [(release.tag, release.content_hash) for release in contained.get(corpus, [])]
+    tags += [planned[corpus]] if corpus in planned else []
+    named = next((tag for tag, content_hash in reversed(tags) if content_hash == wanted), None)
+    if metadata[FILLED_IN] == named:
+        return built
+    filled = metadata | {FILLED_IN: named}
+    write_json(repository.root / built.folder / "metadata.json", filled)
+    return replace(built, snapshot=replace(built.snapshot, metadata=filled))
