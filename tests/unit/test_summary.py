@@ -56,7 +56,7 @@ def root(tmp_path):
         ("same", "up to date", None),
         ("half-done", "incomplete", "snakemake --cores all half_done"),
         ("new-data", "incomplete", None),
-        ("odd", "damaged", "snakemake --cores all --forcerun odd_process -- odd"),
+        ("odd", "damaged", "snakemake --cores all --forcerun data/odd/processed -- odd"),
         ("broken", "failed", "logs/broken/process.log"),
     ],
 )

@@ -58,11 +58,12 @@ def read_built(root: Path, name: str) -> Built:
             "manifest.parquet": provenance["manifest"]["md5"],
             "metadata.json": provenance["metadata"]["sha256"],
         }
+        facts = metadata_digest(metadata)
     except FileNotFoundError:
         begun = (folder / "raw").exists() or any(folder.glob("processed*"))
         state, reason = ("incomplete", "not all of it is built") if begun else ("not built", "nothing is built")
         raise NotReady(state, reason, build) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NotReady("damaged", "metadata.json or provenance.json is not what a build writes", build) from None
     missing = [path for path in (data, "manifest.parquet") if not (folder / path).exists()]
     if missing:
@@ -78,7 +79,7 @@ def read_built(root: Path, name: str) -> Built:
             f"{rule_of(name)}",
         )
     manifest = folder / "manifest.parquet"
-    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": metadata_digest(metadata)}
+    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": facts}
     changed = [file for file in described if here[file] != described[file]]
     if changed:
         raise NotReady(
