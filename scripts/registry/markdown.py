@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from markdown_it import MarkdownIt
@@ -16,15 +17,17 @@ from markdown_it.token import Token
 LEVELS = 3
 """Headings of these levels start a section; deeper ones stay in its text."""
 
-_PARSER = MarkdownIt("commonmark").enable("table")
+_INLINE = MarkdownIt("commonmark")
+_PARSER = MarkdownIt("commonmark").enable("table").disable("inline")
+"""Of blocks alone; what stands in them is seldom asked for, and takes most of the time."""
 
 _BASE64 = re.compile(r"data:[\w.+/-]{1,100};base64,[A-Za-z0-9+/=]*|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{200,}={0,2}")
 _MARKUP = re.compile(
     r"""
-    (?P<code>(?<!`)(?P<ticks>`{1,10})(?!`).{1,1000}?(?<!`)(?P=ticks)(?!`))
-    | <!--.{0,20000}?-->
-    | <(?P<block>script|style|svg|picture)\b[^<>]{0,2000}>.{0,20000}?</(?P=block)\s{0,9}>
-    | <h(?P<level>[1-6])\b[^<>]{0,2000}>(?P<heading>.{0,2000}?)</h(?P=level)\s{0,9}>
+    (?P<code>(?<!`)(?P<ticks>`{1,10})(?!`)(?:(?!\n\s{0,9}\n).){1,1000}?(?<!`)(?P=ticks)(?!`))
+    | <!--(?:(?!<!--).){0,20000}?-->
+    | <(?P<block>script|style|svg|picture)\b[^<>]{0,2000}>(?:(?!<(?P=block)\b).){0,20000}?</(?P=block)\s{0,9}>
+    | <h(?P<level>[1-6])\b[^<>]{0,2000}>(?P<heading>(?:(?!<h[1-6]\b).){0,2000}?)</h(?P=level)\s{0,9}>
     | \(?<a\s[^<>]{0,1000}?href=["']\#[^<>]{0,1000}>.{0,500}?</a\s{0,9}>\)?
     | (?P<line><(?:br|hr|/p|/li|/tr|/div)\s{0,9}/?>)
     | </?[a-zA-Z][a-zA-Z0-9-]{0,30}(?:\s[^<>]{0,5000})?/?>
@@ -35,36 +38,51 @@ _MARKUP = re.compile(
 )
 _TAG = re.compile(r"<[^<>]{1,2000}>")
 _INDENT = re.compile(r"(?m)^[^\S\n]+")
-_BLANK = re.compile(r"(?m)[^\S\n]+$")
+_BLANK = re.compile(r"(?m)(?<![^\S\n])[^\S\n]+$")
 _PADDING = re.compile(r"(?<=\S)[^\S\n]{2,}(?=\S)|(?<=---)-+")
 _GAP = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True)
 class Clean:
-    """A text without decoration; `origin[i]` is the position in the original of its character `i`, never falling."""
+    """A text without decoration: its character `i` stands for the characters `first[i]` to `end[i]` of the original.
+
+    Neither ever falls.
+    """
 
     text: str
-    origin: np.ndarray
+    first: np.ndarray
+    end: np.ndarray
+
+    @classmethod
+    def of(cls, text: str) -> "Clean":
+        """Return a text as it is."""
+        return cls(text, np.arange(len(text)), np.arange(1, len(text) + 1))
 
     def edited(self, edits: Iterable[tuple[int, int, str]]) -> "Clean":
         """Return it with the spans (start, end), in order and apart from each other, replaced by other texts."""
-        texts, origins, at = [], [], 0
+        texts, firsts, ends, at = [], [], [], 0
         for start, end, replacement in edits:
-            texts += [self.text[at:start], replacement]
-            origins += [self.origin[at:start], np.full(len(replacement), self.origin[start], np.int64)]
-            at = end
-        return Clean("".join([*texts, self.text[at:]]), np.concatenate([*origins, self.origin[at:]]))
+            if replacement != self.text[start:end]:
+                texts += [self.text[at:start], replacement]
+                firsts += [self.first[at:start], np.full(len(replacement), self.first[start])]
+                ends += [self.end[at:start], np.full(len(replacement), self.end[end - 1])]
+                at = end
+        return Clean(
+            "".join([*texts, self.text[at:]]),
+            np.concatenate([*firsts, self.first[at:]]),
+            np.concatenate([*ends, self.end[at:]]),
+        )
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where in the original the characters `start` to `end` come from."""
-        return int(self.origin[start]), int(self.origin[end - 1]) + 1
+        return int(self.first[start]), int(self.end[end - 1])
 
 
-def _blocks(text: str, *types: str) -> Iterator[tuple[int, int, Token, Token | None]]:
-    """Yield where blocks of these types begin and end, their token, and the one after it."""
+def _blocks(text: str, *types: str, env: dict[str, Any] | None = None) -> Iterator[tuple[int, int, Token, Token]]:
+    """Yield where blocks of these types begin and end, their token, and the one after it; `env` gets the references."""
     starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
-    for token, following in pairwise([*_PARSER.parse(text), None]):
+    for token, following in pairwise([*_PARSER.parse(text, env), None]):
         if token.type in types:
             first, last = token.map
             yield starts[first], starts[min(last, len(starts) - 1)], token, following
@@ -82,16 +100,19 @@ def _markup(match: re.Match[str]) -> str:
     if match["level"]:
         title = " ".join(_TAG.sub("", match["heading"]).split())
         return f"\n\n{'#' * int(match['level'])} {title}\n\n" if title else ""
-    return "\n" if match["line"] else match["code"] or match["alt"] or ""
+    if match["line"]:
+        in_table = match.string.startswith("|", match.string.rfind("\n", 0, match.start()) + 1)
+        return " " if in_table else "\n"
+    return match["code"] or match["alt"] or ""
 
 
 def clean(text: str) -> Clean:
-    """Return a text without HTML tags and comments, badges, images (their descriptions stay), rules and base64.
+    """Return a text without HTML tags and comments, badges, images (descriptions in Markdown stay), rules and base64.
 
     HTML headings become Markdown's. Links within the page that are written in HTML (tables of contents, back to top)
     go with their text, the padding of tables goes. Code stays as it is, but for base64. Lines end in a line feed.
     """
-    found = Clean(text, np.arange(len(text)))
+    found = Clean.of(text)
     found = found.edited((*match.span(), "\n") for match in re.finditer("\r\n?", found.text))
     found = found.edited((*match.span(), "") for match in _BASE64.finditer(found.text))
     found = found.edited((start, end, "\n") for start, end, *_ in _blocks(found.text, "hr"))
@@ -118,9 +139,10 @@ class Section:
     end: int
 
 
-def _title(inline: Token) -> str:
+def _title(inline: Token, env: dict[str, Any]) -> str:
     """Return a heading's text without its markup."""
-    parts = [child.content for child in inline.children if child.type in ("text", "code_inline", "softbreak")]
+    (parsed,) = _INLINE.parseInline(inline.content, env)
+    parts = [child.content for child in parsed.children if child.type in ("text", "code_inline", "softbreak")]
     return " ".join("".join(parts).split())
 
 
@@ -128,10 +150,11 @@ def sections(text: str) -> list[Section]:
     """Return the sections of a Markdown text, one after the other; a heading belongs to the section that it starts."""
     path: tuple[str | None, ...] = (None,) * LEVELS
     marks = [(0, path)]
-    for start, _, token, inline in _blocks(text, "heading_open"):
+    references: dict[str, Any] = {}
+    for start, _, token, inline in _blocks(text, "heading_open", env=references):
         level = int(token.tag.removeprefix("h"))
         if level <= LEVELS and token.level == 0:
-            path = (*path[: level - 1], _title(inline) or None, *(None,) * (LEVELS - level))
+            path = (*path[: level - 1], _title(inline, references) or None, *(None,) * (LEVELS - level))
             marks.append((start, path))
     ends = [start for start, _ in marks[1:]] + [len(text)]
     return [Section(path, start, end) for (start, path), end in zip(marks, ends, strict=True) if start < end]
