@@ -34,7 +34,7 @@ _MARKUP = re.compile(
     | \[!\[[^\]\n]{0,500}\](?:\([^()\s]{0,2000}\)|\[[^\]\n]{0,200}\])\](?:\([^()\s]{0,2000}\)|\[[^\]\n]{0,200}\])
     | !\[(?P<alt>[^\]\n]{0,500})\]\([^()\n]{0,2000}\)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _TAG = re.compile(r"<[^<>]{1,2000}>")
 _INDENT = re.compile(r"(?m)^[^\S\n]+")
