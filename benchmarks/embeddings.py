@@ -47,8 +47,8 @@ def engines(table: pl.DataFrame, folder: Path, torch: str | None) -> list[Row]:
         (
             f"encode {table.height} chunks, {how}",
             used,
-            f"{rate:.0f} texts/s, {rate / reference[1]:.2f}x, cosine at least {(vectors * reference[2]).sum(1).min():.4f}"
-            + (f"; {aims[how]}" if how in aims else ""),
+            f"{rate:.0f} texts/s, {rate / reference[1]:.2f}x, "
+            f"cosine at least {(vectors * reference[2]).sum(1).min():.4f}" + (f"; {aims[how]}" if how in aims else ""),
         )
         for how, (used, rate, vectors) in found.items()
     ]
