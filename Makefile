@@ -43,8 +43,9 @@ unreleased:
 	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
-bench: .venv/test
+bench: .venv/test .venv-torch/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/embeddings.py --torch $(CURDIR)/.venv-torch/bin/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
@@ -74,4 +75,12 @@ lock:
 	@echo "Setting up .venv-mlflow, a server for the tests."
 	$(PYTHON) -m venv .venv-mlflow
 	$(call INSTALL,.venv-mlflow,envs/mlflow-server.txt)
+	@touch $@
+
+# sentence-transformers, for the benchmark of embeddings to compare with. Not locked: nothing is built or tested with it.
+.venv-torch/ready:
+	@echo "Setting up .venv-torch, to compare with."
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet torch==2.13.0
+	.venv-torch/bin/python -m pip install --quiet sentence-transformers==6.2.0
 	@touch $@

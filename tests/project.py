@@ -13,6 +13,13 @@ from forks import SNAKEMAKE
 from support import ROOT
 
 DATASETS = sorted(path.stem for path in (ROOT / "config" / "datasets").glob("*.yaml"))
+MADE_OF = {"opencloudhub-readmes-embeddings": {"opencloudhub-readmes", "opencloudhub-readmes-rag-evaluation"}}
+"""The datasets that are made of others."""
+
+
+def with_those_made_of(*names: str) -> set[str]:
+    """Return these datasets and all that are made of them."""
+    return {*names} | {made for made, sources in MADE_OF.items() if sources & {*names}}
 
 
 class Project:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from registry.charts import draw_distributions
 from registry.embedding.model import Encoder, find_model
-from registry.embedding.retrieval import evaluate, ranking
+from registry.embedding.retrieval import DECIMALS, evaluate, ranking
 from registry.embedding.table import vectors_of
 from registry.job import job
 from registry.manifest import write_manifest
@@ -54,9 +54,12 @@ def analyze(
     table = pq.read_table(embeddings)
     questions = pl.read_csv(questions_path, infer_schema=False)
     contents = table["content"].to_pylist()
-    ranked = ranking(encoder.encode(questions["question"].to_list()), vectors_of(table))
+    vectors = vectors_of(table)
+    ranked = ranking(encoder.encode(questions["question"].to_list()), vectors)
     retrieval = evaluate(questions, contents, ranked)
     tokens = encoder.lengths(contents)
+    # Shows, as the measures of retrieval do, if vectors moved by more than their last bits.
+    similar = (vectors[:-1] * vectors[1:]).sum(axis=1).tolist() or [1.0]
     with write_manifest(output.manifest, dataset, table.schema, computed={"embedding": model.identity}) as manifest:
         manifest.check_retrieval(retrieval["all"])
         for batch in table.to_batches():
@@ -89,7 +92,13 @@ def analyze(
             "cut_at_max_tokens": sum(length == model.max_tokens for length in tokens),
             "source_repo_distribution": counts(pl.Series("source_repo", table["source_repo"].to_pylist())),
         },
-        statistics={"features": {"characters": moments([len(text) for text in contents]), "tokens": moments(tokens)}},
+        statistics={
+            "features": {
+                "characters": moments([len(text) for text in contents]),
+                "tokens": moments(tokens),
+                "similarity_to_next": {name: round(value, DECIMALS) for name, value in moments(similar).items()},
+            }
+        },
         retrieval=retrieval,
     )
     write_provenance(output.provenance, dataset, manifest, metadata, data=embeddings.parent, sources=sources, code=code)

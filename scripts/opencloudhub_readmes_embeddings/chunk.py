@@ -21,6 +21,7 @@ from registry.tables import read_parquet, write_parquet
 
 log = logging.getLogger(__name__)
 
+CONFIG = "config/datasets/opencloudhub-readmes-embeddings.yaml"
 NAMESPACE = uuid.UUID("53d58d80-3815-53af-b4e8-ffa7bb97d3ad")
 """Of the chunks' ids. Never to be changed: ids would change with it."""
 SCHEMA = pa.schema(
@@ -96,8 +97,14 @@ def content_hashes(metadata: Iterable[str]) -> dict[str, str]:
 def chunk(documents: Path, chunks: Path, cleaning: Path, options: dict[str, Any]) -> None:
     """Write the chunks of all documents to a Parquet file, and to `cleaning` how many were kept and left out of which.
 
-    Raises RegistryError if no chunk is left.
+    Raises RegistryError if no chunk is left, or if chunks are to share as much as they hold.
     """
+    if options["overlap"] >= options["size"]:
+        raise RegistryError(
+            f"params.chunks.overlap: {options['overlap']} is not less than size, {options['size']}",
+            where=CONFIG,
+            hint="make it smaller: a tenth of size is usual",
+        )
     corpus = read_parquet(documents, dict.fromkeys(("repository", "path", "text"), pl.String))
     rows: list[dict[str, Any]] = []
     counts: dict[str, dict[str, int]] = {}
@@ -110,7 +117,7 @@ def chunk(documents: Path, chunks: Path, cleaning: Path, options: dict[str, Any]
         raise RegistryError(
             f"empty corpus: none of {corpus.height} documents has a chunk that is long enough",
             where=documents,
-            hint="lower params.chunks.min_length in config/datasets/opencloudhub-readmes-embeddings.yaml",
+            hint=f"lower params.chunks.min_length in {CONFIG}",
         )
     write_parquet(pl.from_dicts(rows, infer_schema_length=None), chunks, SCHEMA)
     write_json(cleaning, counts)

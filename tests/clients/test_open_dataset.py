@@ -23,6 +23,7 @@ ONE_FILE = {
     "wine-quality": "processed/wine-quality.parquet",
     "tabular": "processed/tabular.parquet",
     "opencloudhub-readmes": "processed/documents.parquet",
+    "opencloudhub-readmes-embeddings": "processed/embeddings.parquet",
     "opencloudhub-readmes-rag-evaluation": "questions.csv",
 }
 TABLES = [(dataset, version) for dataset, version in RELEASES if dataset != "radiology-mini"]

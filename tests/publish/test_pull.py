@@ -11,7 +11,7 @@ import time
 import pytest
 
 from clone import Clone
-from project import DATASETS
+from project import DATASETS, with_those_made_of
 from registry.files import sha256_of
 
 PARAMS = {
@@ -116,7 +116,7 @@ def test_after_a_restore_a_param_rebuilds_exactly_its_dataset(restored):
             restored.configure(name, **PARAMS[name])
         else:
             restored.edit(f"config/datasets/{name}.yaml", "title: ", "title: New ")
-        assert restored.planned() == {name}
+        assert restored.planned() == with_those_made_of(name)
         path.write_bytes(before)
     assert restored.planned() == set()
 
@@ -167,9 +167,11 @@ def test_a_source_changed_before_a_restore(cloned):
     lines[lines.index(red)] = "0" * 64 + red[64:]
     cloned.write("data/samples/SHA256SUMS", "\n".join(lines) + "\n")
     found = pulled(cloned)
-    assert {name for name, one in found.items() if one["rebuild"]} == {"opencloudhub-readmes", "wine-quality"}
+    expected = with_those_made_of("opencloudhub-readmes") | {"wine-quality"}
+    assert {name for name, one in found.items() if one["rebuild"]} == expected
+    assert "made of opencloudhub-readmes" in found["opencloudhub-readmes-embeddings"]["rebuild"]
     assert "winequality-red.csv" in found["wine-quality"]["rebuild"]
-    assert cloned.planned() == {"opencloudhub-readmes", "wine-quality"}
+    assert cloned.planned() == expected
 
 
 def test_a_prompt_changed_before_a_restore(cloned):

@@ -135,7 +135,7 @@ def test_an_id_is_found(released_once):
 
 def test_what_is_nowhere_is_told_from_what_cannot_be_looked_for(released_once):
     printed = released_once.registry("find", "nobody ever wrote this", code=1)
-    assert "Not in any of 7 versions; it was taken as: bytes, text" in printed
+    assert "Not in any of 8 versions; it was taken as: bytes, text" in printed
     assert released_once.registry_json("find", "nobody ever wrote this", code=1)["places"] == []
     assert "a folder, not a sample" in released_once.registry("find", "data", code=2)
     assert "nobody has no version" in released_once.registry("find", "text", "--dataset", "nobody", code=2)

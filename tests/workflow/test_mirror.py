@@ -49,6 +49,7 @@ def test_everything_builds_at_full_size(full):
         "emotion": {"train": 15_984, "val": 1_997, "test": 2_000},
         "fashion-mnist": {"train": 60_000, "val": 10_000},
         "opencloudhub-readmes": {"all": 13},
+        "opencloudhub-readmes-embeddings": {"all": 459},
         "opencloudhub-readmes-rag-evaluation": {"all": 30},
         "radiology-mini": {"train": 451, "test": 49},
         "tabular": {"all": 1_000},

@@ -6,22 +6,25 @@ import hashlib
 import pytest
 import yaml
 
-from project import DATASETS
+from project import DATASETS, with_those_made_of
 from support import ROOT
 
 PARAMS = {
     "emotion": {"classes": ["sad", "glad", "loving", "angry", "afraid", "surprised"]},
     "fashion-mnist": {"max_images": 999_999},
     "opencloudhub-readmes": {"max_bytes": 999_999},
+    "opencloudhub-readmes-embeddings": {"engine": {"name": "local", "threads": 0, "batch_size": 4}},
     "radiology-mini": {"test_ratio": 0.25},
     "tabular": {"n_samples": 1_100},
 }
 CODE = {
     "scripts/registry/idx.py": {"fashion-mnist"},
     "scripts/registry/images.py": {"radiology-mini"},
-    "scripts/registry/github.py": {"opencloudhub-readmes"},
+    "scripts/registry/github.py": with_those_made_of("opencloudhub-readmes"),
+    "scripts/registry/markdown.py": {"opencloudhub-readmes-embeddings"},
     "scripts/registry/tables.py": {
         "emotion",
+        "opencloudhub-readmes-embeddings",
         "opencloudhub-readmes-rag-evaluation",
         "tabular",
         "wine-quality",
@@ -36,7 +39,7 @@ CODE = {
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_param(built, name):
     built.configure(name, **PARAMS[name])
-    assert built.planned() == {name}
+    assert built.planned() == with_those_made_of(name)
 
 
 @pytest.mark.parametrize("file", CODE)
@@ -64,7 +67,7 @@ def test_a_readme_of_the_corpus(built):
     built.edit(
         "data/samples/SHA256SUMS", hashlib.sha256(old).hexdigest(), hashlib.sha256(path.read_bytes()).hexdigest()
     )
-    assert built.planned() == {"opencloudhub-readmes"}
+    assert built.planned() == with_those_made_of("opencloudhub-readmes")
 
 
 def test_a_prompt(built):
@@ -84,7 +87,8 @@ def test_the_source_mode_rebuilds_what_has_sources(built):
     (built.folder / "mirror").symlink_to("data/samples")
     planned = built.planned("--config", "source=mirror", "mirror=mirror")
     configs = {name: yaml.safe_load((ROOT / "config" / "datasets" / f"{name}.yaml").read_text()) for name in DATASETS}
-    assert planned == {name for name, config in configs.items() if "sources" in config and "source" not in config}
+    movable = {name for name, config in configs.items() if "sources" in config and "source" not in config}
+    assert planned == movable
 
 
 def test_more_rows_change_the_content_and_nothing_else(built):

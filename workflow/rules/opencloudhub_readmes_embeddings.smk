@@ -54,7 +54,7 @@ rule opencloudhub_readmes_embeddings_embed:
         "logs/opencloudhub-readmes-embeddings/embed.tsv"
     conda:
         "../../envs/embeddings.yaml"
-    threads: workflow.cores
+    threads: DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["threads"] or os.cpu_count()
     resources:
         mem_mb=750,
         runtime=60,

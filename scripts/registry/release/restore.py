@@ -278,6 +278,10 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
         else:
             if restored or name in sources:
                 found["done"].append(name)
+    for name, others in made_of.items():
+        again = [other for other in others if other in found["stale"]]
+        if again and name in outs and name not in reasons and not pin_of(repository.root, name):
+            reasons[name] = f"made of {', '.join(again)}, which is built again"
     for made in (True, False):
         for state, names in found.items():
             those = [name for name in names if name in datasets and bool(made_of.get(name)) == made]
