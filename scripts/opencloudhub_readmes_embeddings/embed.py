@@ -40,7 +40,7 @@ def embed(chunks_path: Path, folder: Path, options: dict[str, Any]) -> None:
     wanted = [sha256 for sha256 in texts if sha256 not in known]
     computed = encode([texts[sha256] for sha256 in checked + wanted], model, options["engine"])
     cosines = (computed[: len(checked)] * [known[sha256] for sha256 in checked]).sum(axis=1) if checked else np.ones(1)
-    if cosines.min() < 1 - TOLERANCE[model.precision]:
+    if not cosines.min() >= 1 - TOLERANCE[model.precision]:
         log.warning("the vectors of the last build differ (cosine %.4f): all are computed again", cosines.min())
         known, wanted = {}, list(texts)
         computed = encode(list(texts.values()), model, options["engine"])

@@ -161,7 +161,13 @@ def test_a_text_that_says_nothing_has_no_chunk(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["w" * 150 + " " + "word " * 40_000, "x. " * 66_666, "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(20_000)), "😀a" * 100_000, "e\u0301" * 100_000],
+    [
+        "w" * 150 + " " + "word " * 40_000,
+        "x. " * 66_666,
+        "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(20_000)),
+        "😀a" * 100_000,
+        "e\u0301" * 100_000,
+    ],
     ids=["words", "sentences", "no spaces", "emoji", "combining"],
 )
 def test_a_line_without_end_is_cut(text):

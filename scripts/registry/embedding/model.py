@@ -47,7 +47,7 @@ def find_model(spec: Mapping[str, Any]) -> Model:
     Raises RegistryError if the package or a file is not there, or if the weights are others.
     """
     found = importlib.util.find_spec(spec["package"])
-    if found is None:
+    if found is None or not found.submodule_search_locations:
         raise RegistryError(f"the model {spec['name']} is not installed", where=spec["package"], hint=f"run {INSTALL}")
     folder = Path(found.submodule_search_locations[0]) / "model"
     missing = [name for name in (WEIGHTS, TOKENIZER, CONFIG) if not (folder / name).is_file()]
