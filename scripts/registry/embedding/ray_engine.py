@@ -6,9 +6,12 @@ What an actor needs is sent to it: the model, and this package. A machine of the
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,10 @@ from registry.errors import RegistryError
 BATCHES = 4
 """An actor is given so many batches at once: enough to hide the way there, few enough to share the work evenly."""
 LOOPBACK = "127.0.0.1"
+LOCAL = "local"
+PLACE = re.compile(r"(?:ray://)?\[?(?P<host>[^/]+?)\]?:(?P<port>\d{1,5})")
+PATIENCE = 10
+"""Seconds that a cluster may take to answer."""
 
 
 class _Worker:
@@ -38,9 +45,7 @@ class _Worker:
         return pa.table({"index": batch["index"], "vector": column})
 
 
-@contextmanager
-def _cluster(threads: int) -> Iterator[str]:
-    """Connect to the cluster that RAY_ADDRESS names, or start one here for as long as the block runs."""
+def _ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -51,25 +56,46 @@ def _cluster(threads: int) -> Iterator[str]:
             where="params.engine.name",
             hint='run python -m pip install "ray[data]", or choose local',
         ) from None
-    address = os.environ.get("RAY_ADDRESS") or "local"
+    return ray
+
+
+def _connect(ray: ModuleType, address: str, threads: int) -> None:
+    if place := PLACE.fullmatch(address):
+        # Ray itself would try for minutes.
+        socket.create_connection((place["host"], int(place["port"])), timeout=PATIENCE).close()
     here = {"include_dashboard": False, "num_cpus": threads or os.cpu_count(), "_node_ip_address": LOOPBACK}
+    ray.init(
+        address,
+        runtime_env={"py_modules": [str(Path(registry.__file__).parent)]},
+        log_to_driver=False,
+        logging_level="warning",
+        **(here if address == LOCAL else {}),
+    )
+
+
+def _failed(address: str, error: Exception) -> RegistryError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return RegistryError(
+        f"the Ray cluster failed: {lines[-1].strip()}",
+        where=address,
+        hint="see whether it runs (ray status), whether RAY_ADDRESS and its token are right, and whether its machines "
+        "have ray[data], onnxruntime and tokenizers",
+    )
+
+
+@contextmanager
+def _cluster(threads: int) -> Iterator[ModuleType]:
+    """Connect to the cluster that RAY_ADDRESS names, or start one here for as long as the block runs."""
+    ray = _ray()
+    address = os.environ.get("RAY_ADDRESS") or LOCAL
     try:
-        ray.init(
-            address,
-            runtime_env={"py_modules": [str(Path(registry.__file__).parent)]},
-            log_to_driver=False,
-            logging_level="warning",
-            **(here if address == "local" else {}),
-        )
-        yield address
-    except (ConnectionError, ray.exceptions.RayError) as error:
-        reason = str(error).strip().splitlines()
-        raise RegistryError(
-            f"the Ray cluster failed: {reason[-1] if reason else type(error).__name__}",
-            where=address,
-            hint="see whether it runs (ray status), whether its machines have onnxruntime and tokenizers, "
-            "and whether RAY_ADDRESS is right",
-        ) from error
+        try:
+            _connect(ray, address, threads)
+        except (OSError, RuntimeError) as error:
+            raise _failed(address, error) from error
+        yield ray
+    except ray.exceptions.RayError as error:
+        raise _failed(address, error) from error
     finally:
         ray.shutdown()
 
@@ -104,9 +130,7 @@ def encode_on_ray(texts: Sequence[str], model: Model, engine: Mapping[str, Any])
     if not texts:
         return Encoder(loaded, threads=1, batch_size=1).encode([])
     found: dict[int, np.ndarray] = {}
-    with _cluster(engine["threads"]):
-        import ray
-
+    with _cluster(engine["threads"]) as ray:
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         ray.data.DataContext.get_current().enable_progress_bars = False
         weights = ray.put(loaded)
