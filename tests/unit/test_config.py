@@ -5,7 +5,16 @@ import shutil
 import pytest
 import yaml
 
-from registry.config import load_datasets, normalise, parse_checksums, read_checksums, read_yaml, selected, source_files
+from registry.config import (
+    load_datasets,
+    normalise,
+    parse_checksums,
+    read_checksums,
+    read_yaml,
+    selected,
+    source_files,
+    upstream,
+)
 from registry.errors import RegistryError
 from registry.schema import SCHEMAS, validate
 from support import ROOT
@@ -320,3 +329,41 @@ class TestThisRepository:
         validate(CONFIG, "config", where="here")
         shutil.copytree(ROOT / "config", tmp_path / "config")
         assert load_datasets(CONFIG)
+
+
+def made_of(*names):
+    return {**DATASET, "sources": {"datasets": list(names)}}
+
+
+@pytest.mark.parametrize(("names", "source"), [(["two", "one"], "upstream"), (["one", "two"], "mirror")])
+def test_a_dataset_made_of_others_follows_the_first_ones_mode(root, names, source):
+    write(root, "all", made_of(*names))
+    datasets = load_datasets({**CONFIG, "source": "mirror", "mirror": "folder"}, root)
+    assert datasets["all"]["source"] == source
+    assert upstream(datasets["all"]) == names
+    assert upstream(datasets["one"]) == []
+
+
+def test_a_dataset_made_of_a_generated_one_is_generated(root):
+    write(root, "one", changed(DATASET, ["sources"], ...))
+    write(root, "all", made_of("one"))
+    assert load_datasets(CONFIG, root)["all"]["source"] == "generated"
+
+
+@pytest.mark.parametrize(
+    ("datasets", "words"),
+    [
+        ({"all": made_of("three")}, "all.yaml: sources.datasets: three is no dataset"),
+        ({"all": made_of("all")}, "all.yaml: sources.datasets: all is made of others itself"),
+        ({"all": made_of("one"), "most": made_of("one", "all")}, "most.yaml: sources.datasets: all is made of others"),
+        ({"all": {**made_of("one"), "source": "mirror"}}, "sources: "),
+        ({"all": made_of()}, "sources.datasets: "),
+        ({"all": made_of("one", "one")}, "sources.datasets: "),
+        ({"all": {**DATASET, "sources": {"datasets": ["one"], "files": [FILE]}}}, "sources: "),
+    ],
+)
+def test_what_a_dataset_cannot_be_made_of(root, datasets, words):
+    for name, dataset in datasets.items():
+        write(root, name, dataset)
+    with pytest.raises(RegistryError, match=words):
+        load_datasets(CONFIG, root)

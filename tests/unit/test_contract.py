@@ -76,6 +76,12 @@ RULES = {
         pa.array(["日本語"]),
         r"str_length\(None, 2\): found '日本語'",
     ),
+    "unit_norm": (
+        {"dtype": "float32", "shape": [2], "unit_norm": True},
+        pa.array([[0.6, 0.8]], pa.list_(pa.float32(), 2)),
+        pa.array([[0.6, 0.6]], pa.list_(pa.float32(), 2)),
+        "unit norm: found",
+    ),
 }
 
 
@@ -241,3 +247,39 @@ def test_the_verdict_tells_what_was_checked():
     judged.check("train", pa.record_batch({"a": [1], "b": ["x"]}))
     judged.check_splits(samples(("a", "train")))
     assert judged.conclude() == {"passed": True, "columns": ["a", "b"], "rows": {"train": 1}, "disjoint": True}
+
+
+VECTOR = {"dtype": "float32", "shape": [2], "unit_norm": True}
+
+
+def vectors(*rows, dtype=None):
+    return pa.array(rows, pa.list_(dtype or pa.float32(), 2))
+
+
+def test_vectors_of_norm_1_are_taken_also_when_rounded():
+    assert judge({"v": VECTOR}, v=vectors([1, 0], [0.6, 0.8], [-0.70710678, 0.7071]))["passed"]
+
+
+@pytest.mark.parametrize("row", [[0, 0], [1, 1], [0.6, 0.79], [math.nan, 1], [math.nan] * 2, [math.inf, 0], [1e30, 0]])
+def test_vectors_of_another_norm_or_none_are_refused(row):
+    with pytest.raises(RegistryError, match="v: unit norm: found"):
+        judge({"v": VECTOR}, v=vectors([1, 0], row))
+
+
+@pytest.mark.parametrize(
+    "array", [vectors([1, 0], dtype=pa.float64()), pa.array([[1, 0, 0]], pa.list_(pa.float32(), 3)), pa.array([1.0])]
+)
+def test_vectors_of_another_type_or_length_are_refused(array):
+    with pytest.raises(RegistryError, match="v: dtype"):
+        judge({"v": VECTOR}, v=array)
+
+
+@pytest.mark.parametrize(("found", "passes"), [(0.5, True), (0.51, True), (0.499, False), (math.nan, False)])
+def test_retrieval_has_a_floor(found, passes):
+    judged = contract({"a": {"dtype": "int64"}}, retrieval={"mrr": 0.5, "coverage_at_5": 0.2})
+    judged.check_retrieval({"mrr": found, "coverage_at_5": 0.9, "coverage_at_1": 0})
+    if passes:
+        assert judged.conclude()["retrieval"] == {"mrr": 0.5, "coverage_at_5": 0.2}
+    else:
+        with pytest.raises(RegistryError, match=f"all: retrieval: mrr at least 0.5: found '{found}'"):
+            judged.conclude()

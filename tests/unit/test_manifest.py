@@ -222,3 +222,42 @@ def test_keys_must_match_the_rows(tmp_path, keys):
 
 def test_positions_name_the_file_and_count_from_where_it_starts():
     assert positions("a.gz", 5, 2) == ["a.gz:5", "a.gz:6"]
+
+
+VECTORS = pa.list_(pa.float32(), 2)
+
+
+def computed(path, rows, *, by="model", texts=("a", "b")):
+    """Write a manifest of texts and their vectors, which a model computes."""
+    content = pa.table({"text": list(texts), "vector": pa.array(rows, VECTORS)})
+    columns = {"text": {"dtype": "string"}, "vector": {"dtype": "float32", "shape": [2], "unit_norm": True}}
+    dataset = {**DATASET, "contract": {"columns": columns, "rows": {}}}
+    with write_manifest(path, dataset, content.schema, computed={"vector": by}) as manifest:
+        for batch in content.to_batches():
+            manifest.add("all", batch, inputs=["text"], keys=["0", "1"])
+    return manifest
+
+
+def test_the_bits_of_a_computed_column_move_nothing_and_its_model_does(tmp_path):
+    path = tmp_path / "m.parquet"
+    one = computed(path, [[1, 0], [0.6, 0.8]])
+    again = computed(path, [[1, 1e-6], [0.6000001, 0.8]])
+    assert (one.content_hash, one.digests) == (again.content_hash, again.digests)
+    other = computed(path, [[1, 0], [0.6, 0.8]], by="another model")
+    texts = computed(path, [[1, 0], [0.6, 0.8]], texts=("a", "c"))
+    assert len({manifest.content_hash for manifest in (one, other, texts)}) == 3
+    assert one.digests["all"]["vector"] != other.digests["all"]["vector"]
+    assert one.digests["all"]["text"] == other.digests["all"]["text"]
+
+
+def test_the_values_of_a_computed_column_are_still_held_to_the_contract(tmp_path):
+    with pytest.raises(RegistryError, match="vector: unit norm"):
+        computed(tmp_path / "m.parquet", [[1, 0], [1, 1]])
+
+
+def test_retrieval_below_the_floor_leaves_no_manifest(tmp_path):
+    dataset = {**DATASET, "contract": {**DATASET["contract"], "retrieval": {"mrr": 0.5}}}
+    written = write_manifest(tmp_path / "m.parquet", dataset, table().schema)
+    with pytest.raises(RegistryError, match="mrr at least 0.5"), written as manifest:
+        manifest.check_retrieval({"mrr": 0.4})
+    assert not any(tmp_path.iterdir())

@@ -104,3 +104,40 @@ def test_the_digest_leaves_out_what_the_release_fills_in():
     facts = {"source_content_hash": "sha256:a", "source_data_version": None}
     assert metadata_digest(facts) == metadata_digest(facts | {"source_data_version": "readmes-v1.0.0"})
     assert metadata_digest(facts) != metadata_digest(facts | {"source_content_hash": "sha256:b"})
+
+
+EMBEDDINGS = {
+    "source_content_hash": "sha256:" + "b" * 64,
+    "source_data_version": None,
+    "embedding_model": "m",
+    "model": {"name": "m", "sha256": "c" * 64, "precision": "int8", "max_tokens": 256, "dimension": 384},
+    "chunk_size": 800,
+    "chunk_overlap": 0,
+    "retrieval": {"all": {"questions": 1, "coverage_at_1": 0, "coverage_at_5": 0.5, "coverage_at_10": 1, "mrr": 0.25}},
+}
+
+
+def test_the_facts_of_embeddings_have_their_place(write):
+    found = write(metrics=METRICS, **EMBEDDINGS)
+    assert {key: found[key] for key in EMBEDDINGS} == EMBEDDINGS
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"source_content_hash": "b" * 64},
+        {"source_data_version": 1},
+        {"model": EMBEDDINGS["model"] | {"precision": "int4"}},
+        {"model": EMBEDDINGS["model"] | {"folder": "/somewhere"}},
+        {"model": {"name": "m"}},
+        {"chunk_size": 0},
+        {"chunk_overlap": -1},
+        {"retrieval": {}},
+        {"retrieval": {"all": {"mrr": 0.5}}},
+    ],
+    ids=str,
+)
+def test_facts_of_embeddings_in_another_shape_are_not_written(write, tmp_path, facts):
+    with pytest.raises(RegistryError, match=next(iter(facts))):
+        write(metrics=METRICS, **EMBEDDINGS | facts)
+    assert not any(tmp_path.iterdir())
