@@ -63,7 +63,8 @@ def load(
         found = next((one for one in tables if one.mark.same_content(version.name, version.content_hash)), None)
         state = "unchanged" if found and (found.serves or not serve) else "switched" if found else "loaded"
         if found is None:
-            _check_dimension(serving, version.dimension)
+            if serve:
+                _check_dimension(serving, version.dimension)
             ensure_extension(connection, settings.place)
             say(f"loading {version.name}: {version.rows:,} chunks")
             found = _create(connection, settings.table, version)
@@ -184,7 +185,7 @@ def _rows(path: Path, version: Version) -> Iterator[tuple[Any, ...]]:
                 for row, vector in zip(batch.drop_columns(["embedding"]).to_pylist(), vectors, strict=True):
                     metadata = {column: _storable(row[column]) for column in COLUMNS}
                     yield uuid.UUID(row["id"]), _storable(row["content"]), vector, Jsonb(metadata | facts)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError) as error:
         raise RegistryError(
             f"not the embeddings of {version.name}: {str(error).partition(chr(10))[0]}; {SERVES}",
             where=path,

@@ -20,7 +20,7 @@ CANDIDATES = 100
 MAX_CANDIDATES = 1000
 """What hnsw.ef_search may be at most."""
 MAX_TERMS = 100
-TERM = re.compile(r'"[^"]+"|[^\s"]+')
+TERM = re.compile(r'"[^"]+"|[^\s"()\[\]{}<>,;!?]+')
 
 QUERY = """
 WITH question AS (
