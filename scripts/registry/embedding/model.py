@@ -78,22 +78,37 @@ def _onnx(model: Model) -> bytes:
     return graph.SerializeToString()
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What an Encoder runs: the graph with its weights, and the tokenizer; it can be sent to other machines."""
+
+    graph: bytes
+    tokenizer: str
+    max_tokens: int
+
+
+def load(model: Model) -> Loaded:
+    """Read a model's files."""
+    return Loaded(_onnx(model), (model.folder / TOKENIZER).read_text(encoding="utf-8"), model.max_tokens)
+
+
 class Encoder:
     """Runs a model with ONNX Runtime on `threads` threads (0: one for each core)."""
 
-    def __init__(self, model: Model, *, threads: int, batch_size: int) -> None:
+    def __init__(self, model: Model | Loaded, *, threads: int, batch_size: int) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
+        loaded = model if isinstance(model, Loaded) else load(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
-            _onnx(model),
+            loaded.graph,
             options,
             providers=[name for name in PROVIDERS if name in onnxruntime.get_available_providers()],
         )
-        self._tokenizer = Tokenizer.from_file(str(model.folder / TOKENIZER))
-        self._tokenizer.enable_truncation(model.max_tokens)
+        self._tokenizer = Tokenizer.from_str(loaded.tokenizer)
+        self._tokenizer.enable_truncation(loaded.max_tokens)
         self._tokenizer.no_padding()
         self._batch_size = batch_size
         self.dimension: int = self._session.get_outputs()[0].shape[1]

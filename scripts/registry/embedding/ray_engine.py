@@ -1,0 +1,129 @@
+"""Compute vectors on a Ray cluster: batches of texts go to a pool of actors, each of which holds the model.
+
+What an actor needs is sent to it: the model, and this package. A machine of the cluster needs ray[data], onnxruntime
+(onnxruntime-gpu where it has a GPU) and tokenizers.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import registry
+from registry.embedding.model import Encoder, Loaded, Model, load
+from registry.errors import RegistryError
+
+BATCHES = 4
+"""An actor is given so many batches at once: enough to hide the way there, few enough to share the work evenly."""
+LOOPBACK = "127.0.0.1"
+
+
+class _Worker:
+    """Lives on the cluster, and turns tables of texts into tables of vectors."""
+
+    def __init__(self, loaded: Any, threads: int, batch_size: int) -> None:
+        import ray
+
+        model: Loaded = ray.get(loaded)
+        self._encoder = Encoder(model, threads=threads, batch_size=batch_size)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        vectors = self._encoder.encode(batch["text"].to_pylist())
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        return pa.table({"index": batch["index"], "vector": column})
+
+
+@contextmanager
+def _cluster(threads: int) -> Iterator[str]:
+    """Connect to the cluster that RAY_ADDRESS names, or start one here for as long as the block runs."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise RegistryError(
+            "the engine is ray, but Ray is not installed",
+            where="params.engine.name",
+            hint='run python -m pip install "ray[data]", or choose local',
+        ) from None
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    here = {"include_dashboard": False, "num_cpus": threads or os.cpu_count(), "_node_ip_address": LOOPBACK}
+    try:
+        ray.init(
+            address,
+            runtime_env={"py_modules": [str(Path(registry.__file__).parent)]},
+            log_to_driver=False,
+            logging_level="warning",
+            **(here if address == "local" else {}),
+        )
+        yield address
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().splitlines()
+        raise RegistryError(
+            f"the Ray cluster failed: {reason[-1] if reason else type(error).__name__}",
+            where=address,
+            hint="see whether it runs (ray status), whether its machines have onnxruntime and tokenizers, "
+            "and whether RAY_ADDRESS is right",
+        ) from error
+    finally:
+        ray.shutdown()
+
+
+def _pool(nodes: Sequence[Mapping[str, Any]], threads: int) -> dict[str, Any]:
+    """Return how many actors a cluster of these nodes holds, and what each is given.
+
+    One for each GPU where there are any; else one for `threads` processors (0: as many as the smallest node has).
+    """
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
+    if gpus := int(sum(node.get("GPU", 0) for node in resources)):
+        return {"size": gpus, "num_gpus": 1, "num_cpus": threads or 1}
+    cpus = [int(node["CPU"]) for node in resources if node.get("CPU", 0) >= 1]
+    each = min(threads or min(cpus, default=1), max(cpus, default=1))
+    return {"size": max(1, sum(count // each for count in cpus)), "num_gpus": None, "num_cpus": each}
+
+
+def _blocks(texts: Sequence[str], rows: int) -> list[pa.Table]:
+    """Return texts of like length side by side, the longest first, in tables of `rows` that know their places."""
+    order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
+    parts = [order[start : start + rows] for start in range(0, len(order), rows)]
+    return [pa.table({"index": part, "text": [texts[index] for index in part]}) for part in parts]
+
+
+def encode_on_ray(texts: Sequence[str], model: Model, engine: Mapping[str, Any]) -> np.ndarray:
+    """Return the unit vectors of texts, float32 [texts, dimension], in their order.
+
+    Work that is lost with an actor or a machine is done again on another. RegistryError if Ray is not installed, or if
+    the cluster cannot be reached or fails.
+    """
+    loaded = load(model)
+    if not texts:
+        return Encoder(loaded, threads=1, batch_size=1).encode([])
+    found: dict[int, np.ndarray] = {}
+    with _cluster(engine["threads"]):
+        import ray
+
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        weights = ray.put(loaded)
+        pool = _pool(ray.nodes(), engine["threads"])
+        blocks = _blocks(texts, BATCHES * engine["batch_size"])
+        size = min(pool["size"], len(blocks))
+        computed = ray.data.from_arrow(blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(weights, pool["num_cpus"], engine["batch_size"]),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size),
+            num_cpus=pool["num_cpus"],
+            num_gpus=pool["num_gpus"],
+        )
+        for table in computed.iter_batches(batch_size=None, batch_format="pyarrow"):
+            vectors = table["vector"].combine_chunks()
+            rows = vectors.flatten().to_numpy().reshape(len(vectors), -1)
+            found |= dict(zip(table["index"].to_pylist(), rows, strict=True))
+    return np.stack([found[index] for index in range(len(texts))])

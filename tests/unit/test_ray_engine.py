@@ -1,0 +1,196 @@
+"""The engine on a real Ray cluster of two nodes, also when a worker or a whole node is killed in the middle."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from encoder import TEXTS, the_encoder, the_model
+
+from registry.embedding.engines import encode
+from registry.embedding.ray_engine import _blocks, _pool
+from registry.errors import RegistryError
+
+ENGINE = {"name": "ray", "threads": 1, "batch_size": 4}
+MANY = [f"{text} {number}" for number in range(60) for text in TEXTS]
+TIMEOUT = 90
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def family(process):
+    """Return a process and all that it started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def kill(processes):
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def node(*options):
+    """A node of a cluster, killed with everything it started at the end of the block."""
+    command = [Path(sys.executable).with_name("ray"), "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--object-store-memory=100000000", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process
+        finally:
+            kill(family(process))
+
+
+def wait_until(true):
+    """Return what `true` returns as soon as it is true."""
+    deadline = time.monotonic() + TIMEOUT
+    while not (found := true()):
+        assert time.monotonic() < deadline, "waited for too long"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """What Ray is told by variables: no telemetry, a token of the tests' own, dead nodes found within seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", os.urandom(16).hex())
+        patch.setenv("RAY_health_check_period_ms", "1000")
+        patch.setenv("RAY_health_check_failure_threshold", "3")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def head(environment):
+    """The address of a cluster's first node."""
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    port = free_port()
+    try:
+        with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"):
+            yield f"127.0.0.1:{port}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def second(head, monkeypatch):
+    """The process of a cluster's second node; RAY_ADDRESS names the cluster."""
+    monkeypatch.setenv("RAY_ADDRESS", head)
+    wait_until(lambda: accepts(head))
+    with node(f"--address={head}") as process:
+        wait_until(lambda: any("raylet" in one.name() for one in family(process)))
+        yield process
+
+
+def accepts(address):
+    host, port = address.split(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
+
+def workers(process):
+    """Return the actors of a node that have begun to compute."""
+    found = []
+    for one in family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "MapWorker" in "".join(one.cmdline()) and one.cpu_times().user > 2:
+                found.append(one)
+    return found
+
+
+def while_encoding(action):
+    """Encode MANY, call `action` from another thread meanwhile, and return the vectors."""
+    done = []
+    thread = threading.Thread(target=lambda: done.append(action()))
+    thread.start()
+    vectors = encode(MANY, the_model(), ENGINE)
+    assert done, "all was computed before the action was over"
+    thread.join()
+    return vectors
+
+
+def right(vectors, texts=MANY):
+    np.testing.assert_allclose(vectors, the_encoder().encode(texts), atol=1e-4)
+
+
+def test_two_nodes_share_the_work_and_a_killed_worker_is_made_up_for(second):
+    right(while_encoding(lambda: kill(wait_until(lambda: workers(second)))))
+
+
+def test_a_node_that_dies_is_made_up_for(second):
+    def die():
+        wait_until(lambda: workers(second))
+        kill(family(second))
+
+    right(while_encoding(die))
+
+
+def test_without_an_address_it_starts_its_own_and_ends_it(environment):
+    texts = TEXTS[:3]
+    right(encode(texts, the_model(), ENGINE), texts)
+    assert not any("raylet" in child.name() for child in psutil.Process().children(recursive=True))
+
+
+def test_a_cluster_that_is_not_there(environment, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:1: the Ray cluster failed: .*\n.*RAY_ADDRESS"):
+        encode(TEXTS, the_model(), ENGINE)
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RegistryError, match=r"Ray is not installed\n.*pip install \"ray\[data\]\", or choose local"):
+        encode(TEXTS, the_model(), ENGINE)
+
+
+def test_no_texts_need_no_cluster(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    assert encode([], the_model(), ENGINE).shape == (0, 384)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "threads", "expected"),
+    [
+        ([{"CPU": 8}], 0, (1, None, 8)),
+        ([{"CPU": 8}], 2, (4, None, 2)),
+        ([{"CPU": 8}, {"CPU": 3}, {"CPU": 0}, {}], 0, (3, None, 3)),
+        ([{"CPU": 4}], 16, (1, None, 4)),
+        ([{"CPU": 4, "GPU": 2}, {"CPU": 4}], 0, (2, 1, 1)),
+        ([{}], 0, (1, None, 1)),
+    ],
+)
+def test_the_pool_follows_the_cluster(nodes, threads, expected):
+    dead = {"Alive": False, "Resources": {"CPU": 64, "GPU": 8}}
+    pool = _pool([dead, *({"Alive": True, "Resources": node} for node in nodes)], threads)
+    assert (pool["size"], pool["num_gpus"], pool["num_cpus"]) == expected
+
+
+def test_texts_of_like_length_go_together_and_know_their_places():
+    texts = ["aa", "", "aaaa", "b", "a" * 9]
+    blocks = _blocks(texts, 2)
+    assert [block["index"].to_pylist() for block in blocks] == [[4, 2], [0, 3], [1]]
+    assert all(
+        texts[index] == text for block in blocks for index, text in zip(*block.to_pydict().values(), strict=True)
+    )
