@@ -77,7 +77,7 @@ def _check_permissions(folder: Path) -> None:
         places.append(_wheel().postgres_server.PostgresServer.runtime_path / "socket")
     for place in places:
         for parent in place.resolve().parents:
-            if parent.exists() and parent.stat().st_mode & READABLE != READABLE:
+            if parent.is_dir() and parent.stat().st_mode & READABLE != READABLE:
                 raise RegistryError(
                     f"as root, the embedded database would make {parent} readable by all users",
                     where=place,

@@ -33,7 +33,7 @@ WITH question AS (
     ) AS nearest
 ), said AS (
     SELECT id, row_number() OVER (ORDER BY weight DESC, id) AS place FROM (
-        SELECT id, ts_rank_cd(content_tsv, words, %(weighing)s) AS weight FROM {table}, question
+        SELECT id, ts_rank_cd(content_tsv, words) AS weight FROM {table}, question
         WHERE content_tsv @@ words ORDER BY weight DESC, id LIMIT %(candidates)s
     ) AS best
 ), fused AS (
@@ -42,8 +42,6 @@ WITH question AS (
 )
 SELECT id, score::float8, content, metadata FROM fused JOIN {table} USING (id) ORDER BY score DESC, id
 """
-WEIGHING = 1
-"""ts_rank_cd divides by 1 + the logarithm of the text's length."""
 EXCERPT = 280
 
 
@@ -103,7 +101,6 @@ def search(
                 "terms": terms,
                 "vector": Vector(vector),
                 "candidates": candidates,
-                "weighing": WEIGHING,
                 "k": RANK_CONSTANT,
                 "top": top,
             },
