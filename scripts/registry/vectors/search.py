@@ -87,7 +87,6 @@ def search(
 
     `vector` is the question's, of the model that the table has. Raises RegistryError where the version is not loaded.
     """
-    from pgvector import Vector
     from psycopg.sql import SQL, Literal
 
     terms = terms_of(question)
@@ -99,7 +98,7 @@ def search(
             SQL(QUERY).format(table=table.identifier),
             {
                 "terms": terms,
-                "vector": Vector(vector),
+                "vector": vector,
                 "candidates": candidates,
                 "k": RANK_CONSTANT,
                 "top": top,
