@@ -1,6 +1,7 @@
 """The engine on a real Ray cluster of two nodes, also when a worker or a whole node is killed in the middle."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import ray
 from encoder import TEXTS, the_encoder, the_model
 
 from registry.embedding.engines import encode
@@ -95,11 +97,13 @@ def head(environment):
 
 @pytest.fixture
 def second(head, monkeypatch):
-    """The process of a cluster's second node; RAY_ADDRESS names the cluster."""
+    """The process of a cluster's second node, which has joined; RAY_ADDRESS names the cluster."""
     monkeypatch.setenv("RAY_ADDRESS", head)
     wait_until(lambda: accepts(head))
-    with node(f"--address={head}") as process:
-        wait_until(lambda: any("raylet" in one.name() for one in family(process)))
+    mark = f"node-{time.monotonic_ns()}"
+    with node(f"--address={head}", f"--resources={json.dumps({mark: 1})}") as process:
+        with ray.init(log_to_driver=False, logging_level="error"):
+            wait_until(lambda: mark in ray.cluster_resources())
         yield process
 
 
