@@ -49,7 +49,7 @@ def changed(clone, tmp_path) -> Clone:
         ("fine-tuning Qwen on radiology images", "ai-radiology-qwen"),
         ("Which Terraform modules are there?", "infra-modules"),
         ("wine classifier baseline with scikit-learn", "ai-ml-sklearn"),
-        ("Which commands start the RAG backend with LangGraph?", "demo-app-genai-backend"),
+        ("hybrid search with pgvector and keyword search", "demo-app-genai-backend"),
     ],
 )
 def test_a_question_finds_the_readme_that_answers_it(clone, embedded, question, repository):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -112,6 +113,18 @@ def test_a_killed_loader_leaves_the_old_version_and_no_litter(database, one, two
     assert database.tables() == before
     assert put(database, two).state == "loaded"
     assert database.serves() == {(tag("1.1.0"), 55)}
+
+
+def test_the_server_soon_gives_up_what_a_killed_loader_asked_of_it(database, one):
+    def work():
+        threading.Timer(1, die).start()
+        with connected(database.server) as connection, connection.transaction():
+            loading._begin(connection, database.settings, print)
+            connection.execute("SELECT pg_sleep(600)")
+
+    assert in_a_process_of_its_own(work) == -signal.SIGKILL
+    wait_for_the_server_to_notice(database)
+    assert put(database, one).state == "loaded"
 
 
 def test_a_loader_killed_before_it_drops_old_versions_is_completed_by_the_next(database, tmp_path):
