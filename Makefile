@@ -23,8 +23,9 @@ data: .venv/base
 report: data
 	$(BIN)/snakemake --cores all --report report.html
 
-test: .venv/test .venv-mlflow/ready
-	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow $(BIN)/pytest -n $(WORKERS) --dist worksteal
+test: .venv/test .venv-mlflow/ready .venv-langchain/ready
+	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
+		$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Two publishers at once, 50 times each way.
 stress: .venv/test
@@ -46,6 +47,7 @@ unreleased:
 bench: .venv/test .venv-torch/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/embeddings.py --torch $(CURDIR)/.venv-torch/bin/python
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
@@ -54,6 +56,7 @@ lock:
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build pyproject.toml -o envs/requirements.txt
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
+	$(COMPILE) envs/langchain.in -o envs/langchain.txt
 
 .venv/base: envs/requirements.txt envs/model.txt
 	@echo "Setting up .venv: the first time takes a minute or two."
@@ -75,6 +78,13 @@ lock:
 	@echo "Setting up .venv-mlflow, a server for the tests."
 	$(PYTHON) -m venv .venv-mlflow
 	$(call INSTALL,.venv-mlflow,envs/mlflow-server.txt)
+	@touch $@
+
+# LangChain, whose reader of pgvector is tested; its pins disagree, too.
+.venv-langchain/ready: envs/langchain.txt
+	@echo "Setting up .venv-langchain, a reader for the tests."
+	$(PYTHON) -m venv .venv-langchain
+	$(call INSTALL,.venv-langchain,envs/langchain.txt)
 	@touch $@
 
 # sentence-transformers, for the benchmark of embeddings to compare with. Not locked: nothing is built or tested with it.

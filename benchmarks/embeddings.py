@@ -15,6 +15,9 @@ import polars as pl
 from build import dataset, script
 from measure import ROOT, Row, Usage, clone, median, run, write_table
 
+sys.path.insert(0, str(ROOT / "scripts"))
+from registry.embedding.table import keep_vectors  # noqa: E402
+
 NAME = "opencloudhub-readmes-embeddings"
 RUNS = 3
 
@@ -60,10 +63,11 @@ def jobs(folder: Path) -> list[Row]:
     raw, processed = folder / "data" / NAME / "raw", folder / "data" / NAME / "processed"
 
     def embed(chunks: Path) -> Usage:
+        keep_vectors(processed, folder / "last.parquet")
         return script(
             "opencloudhub_readmes_embeddings/embed.py",
             folder,
-            input={"chunks": str(chunks)},
+            input={"chunks": str(chunks), "last": str(folder / "last.parquet")},
             output={"folder": str(processed)},
             params={"options": config["params"]},
         )

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from semantic_text_splitter import MarkdownSplitter
 
+from registry.embedding.table import keep_vectors
 from registry.errors import RegistryError
 from registry.files import write_json
 from registry.job import job
@@ -132,6 +133,7 @@ if __name__ == "__main__":
             Path(snakemake.output.cleaning),
             snakemake.params.options,
         )
+        keep_vectors(Path(snakemake.params.last), Path(snakemake.output.last))
         write_json(
             snakemake.output.sources,
             {"mode": snakemake.params.source, "files": [], "datasets": content_hashes(snakemake.input.made_of)},

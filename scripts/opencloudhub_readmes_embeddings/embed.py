@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from registry.embedding.engines import encode
 from registry.embedding.model import TOLERANCE, Model, find_model
 from registry.embedding.table import FILE, MODEL, vectors_of, with_vectors
-from registry.files import atomic_folder, dvc_digest, seal, sealed
+from registry.files import atomic_folder, seal
 from registry.job import job, note
 
 log = logging.getLogger(__name__)
@@ -19,23 +19,23 @@ SPOT_CHECKS = 8
 """So many of the vectors that are taken over are computed again; if one differs, all are."""
 
 
-def last_vectors(folder: Path, model: Model) -> dict[str, np.ndarray]:
-    """Return the vectors of the last build by content_sha256: none if another model made them, or a hand since."""
-    file = folder / FILE
-    if not file.is_file() or sealed(folder) != dvc_digest(folder):
-        return {}
-    table = pq.read_table(file, columns=["content_sha256", "embedding"])
-    if (table.schema.metadata or {}).get(MODEL) != model.identity.encode():
+def known_vectors(path: Path, model: Model) -> dict[str, np.ndarray]:
+    """Return the vectors of the last build by content_sha256; none if another model made them."""
+    table = pq.read_table(path)
+    if table.schema.metadata.get(MODEL) != model.identity.encode():
         return {}
     return dict(zip(table["content_sha256"].to_pylist(), vectors_of(table), strict=True))
 
 
-def embed(chunks_path: Path, folder: Path, options: dict[str, Any]) -> None:
-    """Write `<folder>/embeddings.parquet`: the chunks with their vectors, float32 [rows, dimension], of norm 1."""
+def embed(chunks_path: Path, last: Path, folder: Path, options: dict[str, Any]) -> None:
+    """Write `<folder>/embeddings.parquet`: the chunks with their vectors, float32 [rows, dimension], of norm 1.
+
+    `last` has the vectors of the last build.
+    """
     chunks = pq.read_table(chunks_path)
     model = find_model(options["model"])
     texts = dict(zip(chunks["content_sha256"].to_pylist(), chunks["content"].to_pylist(), strict=True))
-    known = {sha256: vector for sha256, vector in last_vectors(folder, model).items() if sha256 in texts}
+    known = {sha256: vector for sha256, vector in known_vectors(last, model).items() if sha256 in texts}
     checked = list(known)[:: max(1, len(known) // SPOT_CHECKS)]
     wanted = [sha256 for sha256 in texts if sha256 not in known]
     computed = encode([texts[sha256] for sha256 in checked + wanted], model, options["engine"])
@@ -56,4 +56,9 @@ def embed(chunks_path: Path, folder: Path, options: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     with job(snakemake):
-        embed(Path(snakemake.input.chunks), Path(snakemake.output.folder), snakemake.params.options)
+        embed(
+            Path(snakemake.input.chunks),
+            Path(snakemake.input.last),
+            Path(snakemake.output.folder),
+            snakemake.params.options,
+        )

@@ -20,7 +20,15 @@ from registry.schema import SCHEMAS, validate
 from support import ROOT
 
 RELEASE = {"remote": None, "branch": None, "push": False, "identity": None}
-CONFIG = {"datasets": "all", "source": "samples", "mirror": None, "publish": False, "release": RELEASE}
+CONFIG = {
+    "datasets": "all",
+    "source": "samples",
+    "mirror": None,
+    "publish": False,
+    "vector_store": "embedded",
+    "vector_versions": 3,
+    "release": RELEASE,
+}
 FILE = {
     "file": "a.csv",
     "urls": ["https://example.org/a.csv"],
@@ -119,6 +127,9 @@ def test_normalise_leaves_its_argument_alone():
         (["datasets"], [1], "datasets: .*not valid"),
         (["datasets"], ["one", "one"], "datasets: .*not valid"),
         (["mirror"], 7, "mirror: 7 is not of type 'string', 'null'"),
+        (["vector_store"], "oracle", r"vector_store: 'oracle' is not one of \['embedded', 'server'\]"),
+        (["vector_versions"], 0, "vector_versions: 0 is less than the minimum of 1"),
+        (["vector_versions"], "many", "vector_versions: 'many' is not of type 'integer'"),
     ],
 )
 def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):

@@ -13,7 +13,7 @@ from encoder import SPEC, TEXTS, the_encoder
 
 from opencloudhub_readmes_embeddings import embed as embedding
 from opencloudhub_readmes_embeddings.chunk import SCHEMA
-from registry.embedding.table import FILE, vectors_of
+from registry.embedding.table import FILE, keep_vectors, vectors_of
 from registry.errors import RegistryError
 from registry.files import seal
 
@@ -47,7 +47,9 @@ def run(tmp_path, monkeypatch, caplog):
         seen.clear()
         caplog.clear()
         pq.write_table(chunks(texts), tmp_path / "chunks.parquet")
-        embedding.embed(tmp_path / "chunks.parquet", tmp_path / "processed", OPTIONS | {"model": SPEC | model})
+        keep_vectors(tmp_path / "processed", tmp_path / "last.parquet")
+        options = OPTIONS | {"model": SPEC | model}
+        embedding.embed(tmp_path / "chunks.parquet", tmp_path / "last.parquet", tmp_path / "processed", options)
         (counted,) = COUNTS.findall(caplog.text)
         return read(tmp_path), tuple(map(int, counted)), list(seen)
 
@@ -162,4 +164,9 @@ def test_after_a_failure_the_last_build_is_still_there(run, tmp_path, monkeypatc
     with pytest.raises(RegistryError, match="no more"):
         run([*TEXTS, "new"])
     assert (tmp_path / "processed" / FILE).read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".processed.md5", "chunks.parquet", "processed"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".processed.md5",
+        "chunks.parquet",
+        "last.parquet",
+        "processed",
+    }

@@ -15,7 +15,7 @@ RULES = {
     for match in re.finditer(r"^rule (\w+):\n((?:    .*\n|\n)+)", module.read_text(encoding="utf-8"), re.MULTILINE)
 }
 JOBS = [name for name, body in RULES.items() if "script:" in body]
-LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt")
+LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
     "pandera-polars": "pandera",
     "matplotlib-base": "matplotlib",

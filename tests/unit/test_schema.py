@@ -10,6 +10,8 @@ CONFIG = {
     "source": "samples",
     "mirror": None,
     "publish": False,
+    "vector_store": "embedded",
+    "vector_versions": 3,
     "release": {"remote": None, "branch": None, "push": False, "identity": None},
 }
 

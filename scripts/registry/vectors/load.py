@@ -1,0 +1,281 @@
+"""Bring a version into the database and give it the name that readers ask for, in one transaction.
+
+    1  loaders of one name wait for each other
+    2  the version gets a table of its own: COPY, then indexes, then checks
+    3  the table that served and the new one change names, and the transaction is committed
+    4  what is older than the versions to keep is dropped
+Until the commit the old version serves, and a crash leaves nothing behind: in PostgreSQL tables come and go with their
+transaction.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import RegistryError
+from registry.vectors.database import SERVES, ensure_extension
+from registry.vectors.settings import Settings
+from registry.vectors.tables import Mark, Table, current_schema, find_table, identifier, kept_name, our_tables, set_mark
+from registry.vectors.versions import Version
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.sql import Identifier
+
+BATCH = 1000
+COLUMNS = ("source_repo", "source_file", "section_h1", "section_h2", "section_h3", "chunk_index")
+"""Columns of the file that go into `metadata`."""
+LOCK_MS, PAUSE_S, ATTEMPTS = 500, 0.5, 120
+"""To change names takes a lock that new readers queue behind: so it is asked for shortly, and again."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of a version: `state` is loaded, switched (it was there) or unchanged (it served already)."""
+
+    version: str
+    state: str
+    table: str
+    rows: int
+    serves: bool
+
+
+def load(
+    connection: "Connection",
+    settings: Settings,
+    version: Version,
+    *,
+    say: Say,
+    serve: bool = True,
+    chosen: bool = False,
+) -> Loaded:
+    """Load a version, where it is not there yet, and let it serve unless told not to. Raises RegistryError.
+
+    `chosen` marks it as what a person asked for, so that `registry search` stays with it.
+    """
+    with connection.transaction():
+        tables = _begin(connection, settings, say)
+        serving = next((one for one in tables if one.serves), None)
+        found = next((one for one in tables if one.mark.same_content(version.name, version.content_hash)), None)
+        state = "unchanged" if found and (found.serves or not serve) else "switched" if found else "loaded"
+        if found is None:
+            if serve:
+                _check_dimension(serving, version.dimension)
+            ensure_extension(connection, settings.place)
+            say(f"loading {version.name}: {version.rows:,} chunks")
+            found = _create(connection, settings.table, version)
+        if serve:
+            found = _serve(connection, settings, serving, found, chosen)
+    if serve:
+        _drop_old(connection, settings, say)
+    return Loaded(found.mark.version, state, found.name, found.mark.rows, found.serves)
+
+
+def use(connection: "Connection", settings: Settings, version: str, *, say: Say) -> Loaded:
+    """Let a version that is loaded serve again. Raises RegistryError where it is not there."""
+    with connection.transaction():
+        tables = _begin(connection, settings, say)
+        found = find_table(tables, version)
+        if found is None:
+            there = ", ".join(one.mark.version for one in tables) or "none"
+            raise RegistryError(
+                f"version {version} is not loaded into {settings.table}; loaded are: {there}",
+                where=settings.place,
+                hint=f"registry vectors load {version}",
+            )
+        state = "unchanged" if found.serves else "switched"
+        serving = next((one for one in tables if one.serves), None)
+        found = _serve(connection, settings, serving, found, chosen=True)
+    return Loaded(found.mark.version, state, found.name, found.mark.rows, found.serves)
+
+
+def _begin(connection: "Connection", settings: Settings, say: Say) -> list[Table]:
+    """Wait until no one else loads this table, and return the tables of ours."""
+    connection.execute("SET LOCAL lock_timeout = 0")
+    connection.execute("SET LOCAL statement_timeout = 0")
+    if connection.info.server_version >= 140000:
+        # So that the server soon notices, and lets go, when this process is killed.
+        connection.execute("SET LOCAL client_connection_check_interval = '1s'")
+    key = f"data-registry: {current_schema(connection)}.{settings.table}"
+    if connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (key,)).fetchone() != (True,):
+        say(f"waiting for another process that loads {settings.table}")
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+    return our_tables(connection, settings.table)
+
+
+def _check_dimension(serving: Table | None, dimension: int) -> None:
+    if serving and serving.mark.dimension != dimension:
+        raise RegistryError(
+            f"{serving.name} has vectors of {serving.mark.dimension} numbers, these have {dimension}: "
+            f"its readers would fail; {SERVES}",
+            hint="load them under another PGVECTOR_TABLE_NAME, and move the readers there",
+        )
+
+
+def _now(connection: "Connection") -> str:
+    form = """SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    return connection.execute(form).fetchone()[0]
+
+
+def _create(connection: "Connection", table: str, version: Version) -> Table:
+    """Create the table of a version, with its rows, indexes and mark, under the name that it has while kept."""
+    from psycopg.sql import SQL, Literal
+
+    schema, kept = current_schema(connection), kept_name(table, version.name, version.content_hash)
+    name = identifier(schema, kept)
+    connection.execute(
+        SQL(
+            "CREATE TABLE {} (id uuid PRIMARY KEY, content text NOT NULL, embedding vector({}) NOT NULL,"
+            " metadata jsonb NOT NULL,"
+            " content_tsv tsvector GENERATED ALWAYS AS (to_tsvector('english', content)) STORED)"
+        ).format(name, Literal(version.dimension))
+    )
+    _copy(connection, name, version)
+    connection.execute(SQL("CREATE INDEX ON {} USING gin (content_tsv)").format(name))
+    connection.execute(SQL("CREATE INDEX ON {} USING hnsw (embedding vector_cosine_ops)").format(name))
+    connection.execute(SQL("ANALYZE {}").format(name))
+    _check(connection, name, version)
+    mark = Mark(
+        table=table,
+        version=version.name,
+        content_hash=version.content_hash,
+        model=version.model,
+        dimension=version.dimension,
+        rows=version.rows,
+        since=_now(connection),
+        chosen=False,
+    )
+    set_mark(connection, name, mark)
+    return Table(kept, schema, mark, serves=False)
+
+
+def _copy(connection: "Connection", name: "Identifier", version: Version) -> None:
+    from psycopg.sql import SQL
+
+    # Frozen, so that a reader whose snapshot is older than the commit finds the rows, and not an empty table.
+    command = SQL("COPY {} (id, content, embedding, metadata) FROM STDIN (FORMAT BINARY, FREEZE)").format(name)
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        copy.set_types(("uuid", "text", "vector", "jsonb"))
+        for row in _rows(version.file(), version):
+            copy.write_row(row)
+
+
+def _rows(path: Path, version: Version) -> Iterator[tuple[Any, ...]]:
+    import uuid
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from psycopg.types.json import Jsonb
+
+    from registry.embedding.table import vectors_of
+
+    facts = {
+        "data_version": version.name,
+        "dvc_data_version": version.name,
+        "embedding_model": version.model["name"],
+    }
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH, columns=["id", "content", "embedding", *COLUMNS]):
+                vectors = vectors_of(pa.Table.from_batches([batch]))
+                for row, vector in zip(batch.drop_columns(["embedding"]).to_pylist(), vectors, strict=True):
+                    metadata = {column: _storable(row[column]) for column in COLUMNS}
+                    yield uuid.UUID(row["id"]), _storable(row["content"]), vector, Jsonb(metadata | facts)
+    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError) as error:
+        raise RegistryError(
+            f"not the embeddings of {version.name}: {str(error).partition(chr(10))[0]}; {SERVES}",
+            where=path,
+            hint="registry pull --force, or build them again",
+        ) from None
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without NUL, which PostgreSQL's texts cannot hold."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+
+
+def _check(connection: "Connection", name: "Identifier", version: Version) -> None:
+    from psycopg.sql import SQL
+
+    query = SQL("SELECT count(*), min(vector_dims(embedding)), max(vector_dims(embedding)) FROM {}").format(name)
+    found = connection.execute(query).fetchone()
+    if found != (version.rows, version.dimension, version.dimension):
+        raise RegistryError(
+            f"{version.name} should have {version.rows:,} chunks with vectors of {version.dimension} numbers, "
+            f"but {found[0]:,} with {found[1]} arrived; {SERVES}",
+            hint="registry pull --force, or build them again",
+        )
+
+
+def _serve(connection: "Connection", settings: Settings, serving: Table | None, found: Table, chosen: bool) -> Table:
+    """Give a table the name that readers ask for, and the one that had it its own; return it as it is then."""
+    if found.serves:
+        if found.mark.chosen != chosen:
+            set_mark(connection, found.identifier, replace(found.mark, chosen=chosen))
+        return found
+    _check_dimension(serving, found.mark.dimension)
+    if serving:
+        _grant_alike(connection, serving, found)
+    _swap(connection, settings, serving, found)
+    mark = replace(found.mark, since=_now(connection), chosen=chosen)
+    served = Table(settings.table, found.schema, mark, serves=True)
+    set_mark(connection, served.identifier, mark)
+    return served
+
+
+def _grant_alike(connection: "Connection", serving: Table, found: Table) -> None:
+    """Let all who may read the table that serves read the next one."""
+    from psycopg.sql import SQL, Identifier
+
+    readers = connection.execute(
+        "SELECT DISTINCT rolname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace,"
+        " aclexplode(relacl) AS acl LEFT JOIN pg_roles ON pg_roles.oid = acl.grantee"
+        " WHERE nspname = %s AND relname = %s AND privilege_type = 'SELECT' AND acl.grantee <> relowner",
+        (serving.schema, serving.name),
+    ).fetchall()
+    for (role,) in readers:
+        reader = SQL("PUBLIC") if role is None else Identifier(role)
+        connection.execute(SQL("GRANT SELECT ON {} TO {}").format(found.identifier, reader))
+
+
+def _swap(connection: "Connection", settings: Settings, serving: Table | None, found: Table) -> None:
+    """Change the names; where a reader keeps the table busy, give way to those behind it, and try again."""
+    import psycopg
+    from psycopg.sql import SQL, Identifier, Literal
+
+    rename = SQL("ALTER TABLE {} RENAME TO {}")
+    for _ in range(ATTEMPTS):
+        try:
+            with connection.transaction():
+                connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(LOCK_MS)))
+                if serving:
+                    kept = kept_name(settings.table, serving.mark.version, serving.mark.content_hash)
+                    connection.execute(rename.format(serving.identifier, Identifier(kept)))
+                connection.execute(rename.format(found.identifier, Identifier(settings.table)))
+            return
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(PAUSE_S)
+    raise RegistryError(
+        f"another transaction keeps {settings.table} busy, and does not end; {SERVES}",
+        where=settings.place,
+        hint="end it (pg_stat_activity shows it), then run the same command again",
+    )
+
+
+def _drop_old(connection: "Connection", settings: Settings, say: Say) -> None:
+    """Drop the versions beyond those to keep; what is busy stays until the next load."""
+    import psycopg
+    from psycopg.sql import SQL, Literal
+
+    try:
+        with connection.transaction():
+            tables = _begin(connection, settings, say)
+            connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(LOCK_MS)))
+            for old in tables[settings.keep :]:
+                connection.execute(SQL("DROP TABLE {}").format(old.identifier))
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DependentObjectsStillExist) as error:
+        say(f"versions beyond the {settings.keep} to keep stay until the next load: {error.diag.message_primary}")

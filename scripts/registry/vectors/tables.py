@@ -1,0 +1,133 @@
+"""The tables that are the registry's own: each carries a mark in its comment, and no other is ever touched."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import RegistryError
+from registry.vectors import DATASET
+from registry.vectors.settings import MAX_BYTES
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.sql import Identifier
+
+MARK = "data-registry"
+"""The one key of the JSON object that is the comment of a table of ours."""
+SHORT = 8
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a table of ours holds.
+
+    `table` is the name that readers ask for; `version` the tag, or `unreleased-<hash>`; `model` what decides vectors;
+    `since` when it was loaded or began to serve, as ISO 8601; `chosen` whether a person asked for this version rather
+    than for the current one.
+    """
+
+    table: str
+    version: str
+    content_hash: str
+    model: dict[str, Any]
+    dimension: int
+    rows: int
+    since: str
+    chosen: bool
+
+    def same_content(self, version: str, content_hash: str) -> bool:
+        """Tell whether it holds this version."""
+        return (self.version, self.content_hash) == (version, content_hash)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of ours; `serves` where it has the name that readers ask for."""
+
+    name: str
+    schema: str
+    mark: Mark
+    serves: bool
+
+    @property
+    def identifier(self) -> "Identifier":
+        """Its quoted name."""
+        return identifier(self.schema, self.name)
+
+
+def identifier(schema: str, name: str) -> "Identifier":
+    """Return the quoted name of a table."""
+    from psycopg.sql import Identifier
+
+    return Identifier(schema, name)
+
+
+def short_name(version: str) -> str:
+    """Return a version as people write it: `1.0.0` of a tag, anything else as it is."""
+    return version.removeprefix(f"{DATASET}-").removeprefix("v")
+
+
+def kept_name(table: str, version: str, content_hash: str) -> str:
+    """Return the name of a version's table while it does not serve; at most 63 bytes, one for each content."""
+    name = short_name(version)
+    digits = content_hash.partition(":")[2][:SHORT]
+    suffix = f"_{name.replace('-', '_')}" if version == name else f"_v{name.replace('.', '_')}_{digits}"
+    if len((table + suffix).encode()) > MAX_BYTES:
+        suffix = f"_{hashlib.sha256(table.encode()).hexdigest()[:SHORT]}{suffix}"
+        table = table.encode()[: MAX_BYTES - len(suffix.encode())].decode(errors="ignore")
+    return table + suffix
+
+
+def set_mark(connection: "psycopg.Connection", name: "Identifier", mark: Mark) -> None:
+    """Write the mark of a table."""
+    from psycopg.sql import SQL, Literal
+
+    text = json.dumps({MARK: asdict(mark)})
+    connection.execute(SQL("COMMENT ON TABLE {} IS {}").format(name, Literal(text)))
+
+
+def _mark(comment: str | None) -> Mark | None:
+    try:
+        return Mark(**json.loads(comment or "")[MARK])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def current_schema(connection: "psycopg.Connection") -> str:
+    """Return the schema that tables are created in. Raises RegistryError where there is none."""
+    (schema,) = connection.execute("SELECT current_schema()").fetchone()
+    if schema is None:
+        raise RegistryError("this user's search_path names no schema that exists", hint="create the schema, or mend it")
+    return schema
+
+
+def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
+    """Return the tables of ours for the name `table`: the one that serves first, then the newest.
+
+    Raises RegistryError where something that is not ours has that name.
+    """
+    schema = current_schema(connection)
+    rows = connection.execute(
+        "SELECT relname, obj_description(pg_class.oid, 'pg_class') FROM pg_class"
+        " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE nspname = %(schema)s AND (relname = %(table)s"
+        " OR relkind = 'r' AND obj_description(pg_class.oid, 'pg_class') LIKE %(mark)s)",
+        {"schema": schema, "table": table, "mark": f'{{"{MARK}"%'},
+    ).fetchall()
+    found = []
+    for name, comment in rows:
+        mark = _mark(comment)
+        if name == table and (mark is None or mark.table != table):
+            raise RegistryError(
+                f"{schema}.{table} was not made by this registry, which leaves it alone",
+                hint="set PGVECTOR_TABLE_NAME to another name, or give that table one",
+            )
+        if mark and name in (table, kept_name(table, mark.version, mark.content_hash)) and mark.table == table:
+            found.append(Table(name, schema, mark, serves=name == table))
+    return sorted(found, key=lambda one: (one.serves, one.mark.since), reverse=True)
+
+
+def find_table(tables: list[Table], version: str) -> Table | None:
+    """Return the table of a version, as people or tags name it; None where it is not loaded."""
+    return next((one for one in tables if short_name(one.mark.version) == short_name(version)), None)

@@ -1,0 +1,192 @@
+"""The embedded database: it starts when it is needed, ends with the last process, and changes no one's permissions."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from postgres import make_version, open_folder, tag
+from registry.errors import RegistryError
+from registry.vectors import embedded
+from registry.vectors.database import connected
+from registry.vectors.settings import Embedded
+from support import ROOT
+
+USER = """
+import sys
+from pathlib import Path
+from registry.vectors.database import connected
+from registry.vectors.settings import Embedded
+with connected(Embedded(Path(sys.argv[1]))) as connection:
+    print(connection.execute("SELECT 40 + 2").fetchone()[0], flush=True)
+    sys.stdin.readline()
+    print(connection.execute("SELECT 40 + 3").fetchone()[0], flush=True)
+"""
+"""Uses the database, waits for a line, and uses it again."""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root could change the permissions")
+
+
+@pytest.fixture
+def folder():
+    above = open_folder()
+    yield above / "vectors"
+    shutil.rmtree(above)
+
+
+@pytest.fixture(scope="module")
+def empty():
+    """A folder with an empty database that does not run; to be copied."""
+    above = open_folder()
+    User(above / "vectors").begun().ended()
+    yield above / "vectors"
+    shutil.rmtree(above)
+
+
+@pytest.fixture
+def made(folder, empty):
+    """A folder with an empty database that does not run."""
+    subprocess.run(["cp", "-a", empty, folder], check=True)
+    return folder
+
+
+class User:
+    """A process that uses the database."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(folder)],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def begun(self):
+        assert self.process.stdout.readline() == "42\n", self.process.stderr.read()
+        return self
+
+    def ended(self):
+        printed, errors = self.process.communicate("\n")
+        assert (printed, errors, self.process.returncode) == ("43\n", "", 0)
+
+
+def servers(folder):
+    """Return the processes of servers that run in a folder."""
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if str(folder / "database") in (one.info["cmdline"] or [])]
+
+
+def gone(folder):
+    for _ in range(100):
+        if not servers(folder):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_two_processes_share_it_and_it_ends_with_the_last(folder):
+    first, second = User(folder), User(folder)
+    first.begun()
+    second.begun()
+    assert len(servers(folder)) == 1
+    first.ended()
+    assert len(servers(folder)) == 1
+    second.ended()
+    assert gone(folder)
+
+
+def test_what_a_killed_process_left_behind_is_cleared_by_the_next(made):
+    folder = made
+    killed = User(folder).begun()
+    os.kill(killed.process.pid, signal.SIGKILL)
+    killed.process.communicate()
+    User(folder).begun().ended()
+    assert gone(folder)
+
+
+def test_a_server_that_was_killed_starts_again(made):
+    folder = made
+    (folder / "database" / "postmaster.pid").write_text(f"{os.getpid()}\nanother process has this number by now\n")
+    (folder / "database" / ".handle_pids.json").write_text("[1")
+    (folder / "database.partial").mkdir()
+    User(folder).begun().ended()
+    assert gone(folder)
+
+
+def refused(folder, words):
+    with pytest.raises(RegistryError, match=words) as raised, connected(Embedded(folder)):
+        pass
+    return str(raised.value)
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o711])
+def test_as_root_it_is_refused_where_a_folder_above_would_be_opened_to_all(folder, mode):
+    folder.parent.chmod(mode)
+    message = refused(folder, f"as root, the embedded database would make {folder.parent} readable by all users")
+    assert "PGVECTOR_FOLDER" in message
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == mode
+    assert not folder.exists()
+
+
+@as_root
+def test_as_root_it_is_refused_where_a_folder_above_the_wheel_would_be_opened_to_all(folder, monkeypatch):
+    private = folder.parent / "private"
+    (private / "wheel" / "pginstall18" / "bin").mkdir(parents=True)
+    private.chmod(0o700)
+    spec = SimpleNamespace(submodule_search_locations=[str(private / "wheel")])
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: spec)
+    message = refused(folder, f"would make {private} readable by all users")
+    assert "use a server" in message
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["with blank", 'with"quote', "with$(touch x)", "with;semicolon"])
+def test_a_path_that_a_shell_would_read_otherwise_is_refused(folder, name):
+    refused(folder / name, "takes no folder with blanks or quotes in its path")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("broken", ["PG_VERSION", "global/pg_control"])
+def test_a_database_that_is_broken_is_one_message(made, broken):
+    (made / "database" / broken).write_text("12")
+    message = refused(made, "the embedded database does not start: ")
+    assert "that folder may be removed" in message
+    assert not servers(made)
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(folder):
+    folder.write_text("a file")
+    refused(folder, "the embedded database does not start: ")
+
+
+def test_the_wheel_that_is_not_there_is_named(folder, monkeypatch):
+    monkeypatch.setattr(embedded, "WHEEL", "no_such_wheel")
+    refused(folder, "no_such_wheel is not installed")
+
+
+def test_a_path_that_is_too_long_for_a_socket_still_works(made):
+    deep = made.parent / ("d" * 80)
+    made.rename(deep)
+    User(deep).begun().ended()
+    assert gone(deep)
+
+
+def test_a_version_is_loaded_into_it(made, tmp_path):
+    from registry.vectors.load import load
+    from registry.vectors.settings import Settings
+
+    settings = Settings(Embedded(made), "readme_embeddings", 3)
+    with connected(settings.place) as connection:
+        done = load(connection, settings, make_version(tmp_path, tag("1.0.0")), say=print)
+        assert (done.state, done.rows) == ("loaded", 40)
+    embedded._wheel().get_server(made / "database").cleanup()
