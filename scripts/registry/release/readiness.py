@@ -163,7 +163,8 @@ def made_of_what_is_committed(repository: Repository, built: Built, base: str) -
     up_to_date(repository, built.snapshot, repository.committed_datasets(base))
     provenance = built.snapshot.provenance
     paths = code_paths(repository, built)
-    if provenance["source"]["mode"] == "samples":
+    made_of = upstream(provenance["config"])
+    if provenance["source"]["mode"] == "samples" and not made_of:
         paths += ["data/samples/SHA256SUMS", *repository.git.visible(f"data/samples/{built.name}")]
     uncommitted = repository.git.changed(base, paths)
     if uncommitted:
@@ -172,7 +173,7 @@ def made_of_what_is_committed(repository: Repository, built: Built, base: str) -
             f"made by what is not committed: {', '.join(uncommitted[:3])}",
             "git commit (or pull, where others changed it), and run registry publish",
         )
-    for other in upstream(provenance["config"]):
+    for other in made_of:
         _made_of(repository, built, other, base)
     staged = repository.git.staged_otherwise("HEAD", config_files(repository, built))
     if staged:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from registry.config import upstream
@@ -22,10 +23,10 @@ from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_dig
 from registry.pins import pin_of
 from registry.release.current import SOMEWHERE, check_bytes, check_current, configured
 from registry.release.git import Git
-from registry.release.readiness import NotReady, read_built, rule_of
+from registry.release.readiness import Built, NotReady, read_built, rule_of
 from registry.release.record import alone
 from registry.release.repository import Repository, read_config
-from registry.release.snapshot import dvc_md5
+from registry.release.snapshot import Snapshot, dvc_md5
 from registry.release.tags import releases
 
 DESCRIPTIONS = ("metadata.json", "provenance.json")
@@ -251,6 +252,17 @@ def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
     return changed
 
 
+def _source(repository: Repository, name: str) -> Built:
+    """Return a dataset that another is made of; its data need not be here. Raises NotReady."""
+    try:
+        return read_built(repository.root, name)
+    except NotReady as state:
+        described = _state_here(repository, name)
+        if state.state != "incomplete" or described is None:
+            raise
+        return Built(name, Snapshot(name, described.metadata, described.provenance, Path), {})
+
+
 def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) -> dict[str, str]:
     """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
 
@@ -268,7 +280,12 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
             continue
         restored = name in outs and name not in kept
         try:
-            built = check_bytes(repository, name, outs[name]) if restored else read_built(repository.root, name)
+            if restored:
+                built = check_bytes(repository, name, outs[name])
+            elif name in outs:
+                built = read_built(repository.root, name)
+            else:
+                built = _source(repository, name)
             check_current(repository, built, datasets)
         except NotReady as judged:
             if name in outs:
