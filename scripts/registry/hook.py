@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from registry.vectors import DATASET
+
 SKIPPED = 3
 """Exit code of a command that had a reason not to release, or not to load, something."""
-EMBEDDINGS = "opencloudhub-readmes-embeddings"
 
 
 def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
@@ -31,8 +32,8 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
 
 def _built(config: Mapping[str, Any]) -> bool:
     """Tell whether the embeddings are among what the run was to build, and are there."""
-    wanted = config["datasets"] == "all" or EMBEDDINGS in config["datasets"]
-    return wanted and Path("data", EMBEDDINGS, "provenance.json").is_file()
+    wanted = config["datasets"] == "all" or DATASET in config["datasets"]
+    return wanted and Path("data", DATASET, "provenance.json").is_file()
 
 
 def _run(*command: str, otherwise: str) -> None:

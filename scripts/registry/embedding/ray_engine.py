@@ -19,6 +19,7 @@ import pyarrow as pa
 
 import registry
 from registry.embedding.model import Encoder, Loaded, Model, load
+from registry.embedding.table import vector_column, vectors_of
 from registry.errors import RegistryError
 
 BATCHES = 4
@@ -41,8 +42,7 @@ class _Worker:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         vectors = self._encoder.encode(batch["text"].to_pylist())
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        return pa.table({"index": batch["index"], "vector": column})
+        return pa.table({"index": batch["index"], "embedding": vector_column(vectors)})
 
 
 def _ray() -> ModuleType:
@@ -147,7 +147,5 @@ def encode_on_ray(texts: Sequence[str], model: Model, engine: Mapping[str, Any])
             num_gpus=pool["num_gpus"],
         )
         for table in computed.iter_batches(batch_size=None, batch_format="pyarrow"):
-            vectors = table["vector"].combine_chunks()
-            rows = vectors.flatten().to_numpy().reshape(len(vectors), -1)
-            found |= dict(zip(table["index"].to_pylist(), rows, strict=True))
+            found |= dict(zip(table["index"].to_pylist(), vectors_of(table), strict=True))
     return np.stack([found[index] for index in range(len(texts))])

@@ -34,7 +34,11 @@ def vectors_of(table: pa.Table) -> np.ndarray:
     return column.flatten().to_numpy().reshape(len(column), column.type.list_size)
 
 
+def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
+    """Return vectors, float32 [rows, dimension], as a column."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+
+
 def with_vectors(chunks: pa.Table, vectors: np.ndarray, model: Model) -> pa.Table:
     """Return chunks with their vectors as the column after `content`, and the model in the schema's metadata."""
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-    return chunks.add_column(2, "embedding", column).replace_schema_metadata({MODEL: model.identity})
+    return chunks.add_column(2, "embedding", vector_column(vectors)).replace_schema_metadata({MODEL: model.identity})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import RegistryError
+from registry.vectors import DATASET
 from registry.vectors.settings import Settings
 from registry.vectors.tables import Mark, Table, current_schema, find_table, our_tables
 
@@ -166,6 +167,6 @@ def check_model(mark: Mark, model: dict[str, Any]) -> None:
         key = different[0]
         raise RegistryError(
             f"{mark.version} was embedded by another model ({key}: {mark.model.get(key)}, here {model[key]})",
-            hint="set params.model in config/datasets/opencloudhub-readmes-embeddings.yaml to that of the version, or "
+            hint=f"set params.model in config/datasets/{DATASET}.yaml to that of the version, or "
             "search another one (registry vectors list)",
         )
