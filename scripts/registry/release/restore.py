@@ -267,7 +267,7 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
     """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
 
     Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned. What
-    is recorded of a dataset is recorded of those that it is made of, too, so these are judged and recorded after it.
+    is recorded of a dataset is recorded of those that it is made of, too: one that is not as they are goes first.
     """
     datasets = configured(repository)
     outs = {state.dataset: state.outs for state in states}
@@ -299,9 +299,10 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
         again = [other for other in others if other in found["stale"]]
         if again and name in outs and name not in reasons and not pin_of(repository.root, name):
             reasons[name] = f"made of {', '.join(again)}, which is built again"
-    for made in (True, False):
+    unlike = {name for names in found.values() for name in names if not {*made_of.get(name, ())} <= {*names}}
+    for first in (True, False):
         for state, names in found.items():
-            those = [name for name in names if name in datasets and bool(made_of.get(name)) == made]
+            those = [name for name in names if name in datasets and (name in unlike) == first]
             touch(repository, those, stale=state == "stale")
     return reasons
 
