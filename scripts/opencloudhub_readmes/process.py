@@ -89,10 +89,16 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
         raise RegistryError(
             "READMEs that the params refuse:\n" + "\n".join(failures),
             where=raw,
-            hint="mend them upstream, or set params.problems to drop in config/datasets/opencloudhub-readmes.yaml",
+            hint=f"mend them where they come from, or change params.problems or params.max_bytes "
+            f"({options['max_bytes']:,} now) in config/datasets/opencloudhub-readmes.yaml",
         )
     if not rows:
-        raise RegistryError("empty corpus: no README is left", where=raw)
+        left_out = ", ".join(f"{defect}: {len(names)}" for defect, names in found.items() if names)
+        raise RegistryError(
+            f"empty corpus: no README is left (of {len(index['documents'])}; {left_out or 'none was found'})",
+            where=raw,
+            hint="mend them where they come from, or choose another source (config/README.md)",
+        )
     with atomic_folder(folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")
     seal(folder)

@@ -79,6 +79,7 @@ class Contract:
 
     def __init__(self, dataset: dict[str, Any]) -> None:
         self._dataset = dataset["name"]
+        self._cleaned = bool((dataset.get("params") or {}).get("problems"))
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
         self._schema = pa.DataFrameSchema(
@@ -144,9 +145,10 @@ class Contract:
         lines = [
             f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()
         ]
+        seen = f"see what was left out in reports/{self._dataset}/cleaning.json; " if self._cleaned else ""
         raise RegistryError(
             "the contract is broken:\n" + "\n".join(lines),
             where=self._dataset,
-            hint=f"mend the source or the params, or, if the data is right, the contract in "
+            hint=f"{seen}mend the source or the params, or, if the data is right, the contract in "
             f"config/datasets/{self._dataset}.yaml",
         )

@@ -69,7 +69,11 @@ def listed_readmes(checksums: dict[str, str], dataset: str, *, where: object) ->
                 raise RegistryError(f"{file} is not {folder}<repository>/README.md", where=where)
             listed[repository] = sha256
     if not listed:
-        raise RegistryError(f"lists no {folder}<repository>/README.md", where=where)
+        raise RegistryError(
+            f"empty corpus: it lists no {folder}<repository>/README.md",
+            where=where,
+            hint="add a line for each README there, as sha256sum writes it",
+        )
     check_names(listed, where=where)
     return listed
 
@@ -98,7 +102,7 @@ class Listing:
     def _read(self, file: str, *, name: str, sha256: str | None, max_bytes: int) -> bytes:
         def check(path: Path) -> None:
             if sha256 and (found := sha256_of(path)) != sha256:
-                raise RegistryError(f"expected sha256 {sha256}, found {found}")
+                raise RegistryError(f"expected sha256 {sha256} (SHA256SUMS), found {found}")
 
         with TemporaryDirectory() as folder:
             target = Path(folder) / name

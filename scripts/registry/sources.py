@@ -155,8 +155,9 @@ def retrieve(
     raise RegistryError(
         "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures or ["it has no address"]),
         where=target.name,
-        hint="see config/README.md, Sources: choose another source, mend the mirror, or, if the publisher really "
-        "changed the file, accept its new hash in config/datasets/ (or delete the old one where it is locked)",
+        hint="see config/README.md, Sources: choose another source, mend the mirror, or, if the file was really meant "
+        "to change, accept its new hash in config/datasets/ (for samples: put it into data/samples/SHA256SUMS; where "
+        "it is locked: delete the old one)",
     )
 
 

@@ -80,7 +80,7 @@ def list_only(*lines):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (spoil, f"expected sha256 {hashlib.sha256(READMES['docs']).hexdigest()}, found"),
+        (spoil, f"expected sha256 {hashlib.sha256(READMES['docs']).hexdigest()} (SHA256SUMS), found"),
         (lose, "docs.md: could not be fetched"),
         (lambda root: (root / "SHA256SUMS").unlink(), "SHA256SUMS: could not be fetched"),
         (lambda root: (root / "SHA256SUMS").write_text("hello\n"), "line 1 is not"),

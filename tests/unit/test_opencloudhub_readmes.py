@@ -163,7 +163,10 @@ def test_max_bytes_itself_is_not_huge(run):
 
 @pytest.mark.parametrize("readmes", [{}, {"a": None}, {"a": b"", "b": b"\n"}])
 def test_an_empty_corpus_is_an_error(refused, readmes):
-    assert "empty corpus" in refused(readmes, empty="drop")
+    message = refused(readmes, empty="drop")
+    assert "empty corpus" in message
+    assert "what to do: " in message
+    assert ("empty: 2" in message) == ("b" in readmes)
 
 
 @pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"junk")])

@@ -166,7 +166,8 @@ def test_a_database_that_is_broken_is_one_message(made, broken):
 
 def test_a_folder_that_cannot_be_made_is_one_message(folder):
     folder.write_text("a file")
-    refused(folder, "the embedded database does not start: ")
+    assert "may be removed" not in refused(folder, "not a folder")
+    refused(folder / "below", "the embedded database does not start: ")
 
 
 def test_the_wheel_that_is_not_there_is_named(folder, monkeypatch):

@@ -58,10 +58,10 @@ def killed_between_the_names():
     """Die when the old table has lost its name, and the new one has not got it yet."""
     original = loading._swap
 
-    def swap(connection, settings, serving, found):
+    def swap(connection, settings, serving, found, say):
         found = type(found)("no such table", found.schema, found.mark, serves=False)
         try:
-            original(connection, settings, serving, found)
+            original(connection, settings, serving, found, say)
         finally:
             die()
 

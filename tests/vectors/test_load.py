@@ -15,10 +15,10 @@ from registry.vectors.settings import Settings
 from registry.vectors.tables import our_tables
 
 
-def put(database, version, table="readme_embeddings", keep=3, **options):
+def put(database, version, table="readme_embeddings", keep=3, say=lambda line: None, **options):
     settings = Settings(database.server, table, keep)
     with connected(database.server) as connection:
-        return load(connection, settings, version, say=lambda line: None, **options)
+        return load(connection, settings, version, say=say, **options)
 
 
 def switch(database, version):
@@ -191,12 +191,14 @@ def test_a_load_waits_for_a_reader_that_ends(database, one, two, monkeypatch):
     with database.connect() as slow:
         slow.execute("BEGIN")
         slow.execute("SELECT count(*) FROM readme_embeddings")
-        loader = threading.Thread(target=put, args=(database, two))
+        said = []
+        loader = threading.Thread(target=put, args=(database, two), kwargs={"say": said.append})
         loader.start()
         time.sleep(0.5)
         assert database.serves() == {(tag("1.0.0"), 40)}
         slow.execute("COMMIT")
         loader.join()
+    assert said.count("waiting for a transaction that reads readme_embeddings") == 1
     assert database.serves() == {(tag("1.1.0"), 55)}
 
 
@@ -246,6 +248,7 @@ def test_other_tables_are_never_touched(database, one, two, tmp_path):
 def test_a_table_of_that_name_that_is_not_ours_is_left_alone(database, one, made):
     database.run(made)
     message = refused("public.readme_embeddings was not made by this registry", put, database, one)
+    assert message.startswith(f"{database.server}: ")
     assert "PGVECTOR_TABLE_NAME" in message
     assert [columns for (columns,) in database.run("SELECT count(*) FROM pg_attribute WHERE attname = 'id' AND attrelid"
                                                    " = 'readme_embeddings'::regclass")] == [1]  # fmt: skip
@@ -400,6 +403,11 @@ def test_a_server_without_the_extension_is_named(database, one, postgres):
 def test_a_server_that_cannot_be_reached_is_one_message_without_the_password(database, one, changed, words, hint):
     place = Database(type(database.server)(**{**vars(database.server), **changed}))
     assert hint in refused(words, put, place, one)
+
+
+def test_a_server_without_ssl_where_it_is_asked_for_is_one_message(database, one, monkeypatch):
+    monkeypatch.setenv("PGSSLMODE", "require")
+    assert "PGSSLMODE" in refused("cannot connect: .*SSL", put, Database(database.server), one)
 
 
 def test_a_connection_that_dies_in_the_middle_is_one_message(database, one, two, monkeypatch):

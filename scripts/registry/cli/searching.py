@@ -93,7 +93,7 @@ def load_version(
     settings = _settings(here, store, keep)
     found = find_version(here, version)
     if released and not found.released:
-        say(f"{found.name} is not loaded: it is not released")
+        say(f"{found.name} is not loaded: it is not released. After registry publish: registry vectors load")
         raise typer.Exit(NOT_RELEASED)
     with connected(settings.place) as connection:
         done = load(connection, settings, found, say=say, chosen=version is not None)

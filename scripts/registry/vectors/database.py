@@ -55,6 +55,8 @@ def _hint_for_connecting(place: Server | Embedded, error: Exception) -> str:
     text = str(error).lower()
     if "authentication" in text or "password" in text:
         return "check PGVECTOR_USER and PGVECTOR_PASSWORD"
+    if "ssl" in text:
+        return "check PGSSLMODE and its certificates, and whether the server speaks SSL"
     if "database" in text and "does not exist" in text:
         return "check PGVECTOR_DATABASE"
     return "check PGVECTOR_HOST and PGVECTOR_PORT, and that PostgreSQL runs there"

@@ -63,6 +63,8 @@ def _reason(error: Exception) -> str:
 
 
 def _check_path(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RegistryError("not a folder", where=folder, hint=ELSEWHERE)
     if not SHELL_SAFE.fullmatch(str(folder)):
         raise RegistryError(
             "the embedded database takes no folder with blanks or quotes in its path", where=folder, hint=ELSEWHERE

@@ -69,7 +69,7 @@ def load(
             say(f"loading {version.name}: {version.rows:,} chunks")
             found = _create(connection, settings.table, version)
         if serve:
-            found = _serve(connection, settings, serving, found, chosen)
+            found = _serve(connection, settings, serving, found, say=say, chosen=chosen)
     if serve:
         _drop_old(connection, settings, say)
     return Loaded(found.mark.version, state, found.name, found.mark.rows, found.serves)
@@ -85,11 +85,11 @@ def use(connection: "Connection", settings: Settings, version: str, *, say: Say)
             raise RegistryError(
                 f"version {version} is not loaded into {settings.table}; loaded are: {there}",
                 where=settings.place,
-                hint=f"registry vectors load {version}",
+                hint=f"name one of these, or load it: registry vectors load {version}",
             )
         state = "unchanged" if found.serves else "switched"
         serving = next((one for one in tables if one.serves), None)
-        found = _serve(connection, settings, serving, found, chosen=True)
+        found = _serve(connection, settings, serving, found, say=say, chosen=True)
     return Loaded(found.mark.version, state, found.name, found.mark.rows, found.serves)
 
 
@@ -211,7 +211,9 @@ def _check(connection: "Connection", name: "Identifier", version: Version) -> No
         )
 
 
-def _serve(connection: "Connection", settings: Settings, serving: Table | None, found: Table, chosen: bool) -> Table:
+def _serve(
+    connection: "Connection", settings: Settings, serving: Table | None, found: Table, *, say: Say, chosen: bool
+) -> Table:
     """Give a table the name that readers ask for, and the one that had it its own; return it as it is then."""
     if found.serves:
         if found.mark.chosen != chosen:
@@ -220,7 +222,7 @@ def _serve(connection: "Connection", settings: Settings, serving: Table | None, 
     _check_dimension(serving, found.mark.dimension)
     if serving:
         _grant_alike(connection, serving, found)
-    _swap(connection, settings, serving, found)
+    _swap(connection, settings, serving, found, say)
     mark = replace(found.mark, since=_now(connection), chosen=chosen)
     served = Table(settings.table, found.schema, mark, serves=True)
     set_mark(connection, served.identifier, mark)
@@ -242,13 +244,13 @@ def _grant_alike(connection: "Connection", serving: Table, found: Table) -> None
         connection.execute(SQL("GRANT SELECT ON {} TO {}").format(found.identifier, reader))
 
 
-def _swap(connection: "Connection", settings: Settings, serving: Table | None, found: Table) -> None:
+def _swap(connection: "Connection", settings: Settings, serving: Table | None, found: Table, say: Say) -> None:
     """Change the names; where a reader keeps the table busy, give way to those behind it, and try again."""
     import psycopg
     from psycopg.sql import SQL, Identifier, Literal
 
     rename = SQL("ALTER TABLE {} RENAME TO {}")
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
             with connection.transaction():
                 connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(LOCK_MS)))
@@ -258,6 +260,8 @@ def _swap(connection: "Connection", settings: Settings, serving: Table | None, f
                 connection.execute(rename.format(found.identifier, Identifier(settings.table)))
             return
         except psycopg.errors.LockNotAvailable:
+            if attempt == 0:
+                say(f"waiting for a transaction that reads {settings.table}")
             time.sleep(PAUSE_S)
     raise RegistryError(
         f"another transaction keeps {settings.table} busy, and does not end; {SERVES}",

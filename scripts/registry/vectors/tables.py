@@ -121,6 +121,7 @@ def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
         if name == table and (mark is None or mark.table != table):
             raise RegistryError(
                 f"{schema}.{table} was not made by this registry, which leaves it alone",
+                where=f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}",
                 hint="set PGVECTOR_TABLE_NAME to another name, or give that table one",
             )
         if mark and name in (table, kept_name(table, mark.version, mark.content_hash)) and mark.table == table:
