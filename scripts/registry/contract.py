@@ -1,6 +1,7 @@
 """Check samples against a dataset's contract, with pandera, and report every breach at once."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandera.polars as pa
@@ -79,7 +80,6 @@ class Contract:
 
     def __init__(self, dataset: dict[str, Any]) -> None:
         self._dataset = dataset["name"]
-        self._cleaned = bool((dataset.get("params") or {}).get("problems"))
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
         self._schema = pa.DataFrameSchema(
@@ -145,7 +145,8 @@ class Contract:
         lines = [
             f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()
         ]
-        seen = f"see what was left out in reports/{self._dataset}/cleaning.json; " if self._cleaned else ""
+        cleaning = Path("reports", self._dataset, "cleaning.json")
+        seen = f"see what was left out in {cleaning}; " if cleaning.is_file() else ""
         raise RegistryError(
             "the contract is broken:\n" + "\n".join(lines),
             where=self._dataset,

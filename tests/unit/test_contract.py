@@ -103,13 +103,15 @@ def test_a_column_that_breaks_its_rule_is_named_with_the_value(rule):
         judge({"a": column}, a=broken)
 
 
-def test_a_breach_tells_where_cleaning_is_written_down():
-    spec = {"columns": {"a": {"dtype": "int64"}}, "rows": {"samples": {"all": 3}}}
-    dataset = {"name": "dataset", "source": "samples", "params": {"problems": {"empty": "drop"}}, "contract": spec}
-    judged = Contract(dataset)
-    judged.check_splits(samples(("a", "all")))
+def test_a_breach_tells_where_it_stands_what_was_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RegistryError, match="what to do: mend the source"):
+        judge({"a": {"dtype": "string"}}, a=pa.array([1]))
+    cleaning = tmp_path / "reports" / "dataset" / "cleaning.json"
+    cleaning.parent.mkdir(parents=True)
+    cleaning.touch()
     with pytest.raises(RegistryError, match=r"what to do: see what was left out in reports/dataset/cleaning\.json; "):
-        judged.conclude()
+        judge({"a": {"dtype": "string"}}, a=pa.array([1]))
 
 
 @pytest.mark.parametrize(
