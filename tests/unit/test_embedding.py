@@ -9,7 +9,7 @@ import pytest
 from encoder import SPEC, TEXTS, reference, the_encoder, the_model
 
 from registry.embedding.engines import encode
-from registry.embedding.model import TOLERANCE, WEIGHTS, find_model
+from registry.embedding.model import TOLERANCE, WEIGHTS, find_model, load
 from registry.errors import RegistryError
 
 LONG = "word " * 1000
@@ -42,6 +42,11 @@ def test_vectors_are_float32_and_of_norm_1(precision):
 def test_int8_is_near_but_not_the_same():
     cosines = (the_encoder("int8").encode(TEXTS) * the_encoder().encode(TEXTS)).sum(axis=1)
     assert 0.97 < cosines.min() < 1 - TOLERANCE["float32"]
+
+
+def test_int8_is_made_without_advice(caplog):
+    load(the_model("int8"))
+    assert caplog.records == []
 
 
 def test_no_texts_have_no_vectors():

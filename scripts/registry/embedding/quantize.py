@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 
 def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -13,6 +14,8 @@ def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
     Weights use 7 of the 8 bits: processors without VNNI would saturate on more (ONNX Runtime's documentation of
     quantization).
     """
+    # Its operators are fused already; without this mark ONNX Runtime would advise to do that at each use.
+    add_pre_process_metadata(model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_dynamic(
