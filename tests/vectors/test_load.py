@@ -235,6 +235,16 @@ def test_other_tables_are_never_touched(database, one, two, tmp_path):
     assert database.run("SELECT * FROM customers") == [(1,)]
 
 
+def test_an_old_version_that_is_in_use_keeps_no_other_from_going(database, tmp_path):
+    versions = [make_version(tmp_path, tag(f"1.{number}.0"), rows=5) for number in range(5)]
+    put(database, versions[0])
+    database.run("CREATE VIEW mine AS SELECT id FROM readme_embeddings")
+    for version in versions[1:]:
+        put(database, version, keep=2)
+    assert listed(database) == [(tag("1.4.0"), True), (tag("1.3.0"), False), (tag("1.0.0"), False)]
+    assert database.run("SELECT count(*) FROM mine") == [(5,)]
+
+
 @pytest.mark.parametrize(
     "made",
     [
