@@ -60,10 +60,10 @@ def made(folder, empty):
 class User:
     """A process that uses the database."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **env):
         self.process = subprocess.Popen(
             [sys.executable, "-c", USER, str(folder)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "scripts"), **env},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -101,6 +101,28 @@ def test_two_processes_share_it_and_it_ends_with_the_last(folder):
     first.ended()
     assert len(servers(folder)) == 1
     second.ended()
+    assert gone(folder)
+
+
+@pytest.mark.parametrize(
+    "env", [{"PGPORT": "6543"}, {"PGHOSTADDR": "127.0.0.1"}, {"PGSERVICE": "none"}, {"PGSERVER_POSTGRES_VERSION": "16"}]
+)
+def test_what_points_at_another_server_is_not_heeded(made, env):
+    first, second = User(made).begun(), User(made, **env).begun()
+    first.ended()
+    second.ended()
+    User(made, **env).begun().ended()
+    assert gone(made)
+
+
+@pytest.mark.parametrize("locale", ["xx_XX.UTF-8", "de_DE.ISO-8859-1", "C"])
+def test_it_is_made_in_any_locale_and_folds_every_case(folder, locale):
+    user = User(folder, LC_ALL=locale).begun()
+    with connected(Embedded(folder)) as connection:
+        (folded,) = connection.execute("SELECT to_tsvector('english', 'ÜBER')::text").fetchone()
+    assert folded == "'über':1"
+    user.ended()
+    embedded._wheel().get_server(folder / "database").cleanup()
     assert gone(folder)
 
 
