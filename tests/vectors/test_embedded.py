@@ -1,5 +1,6 @@
 """The embedded database: it starts when it is needed, ends with the last process, and changes no one's permissions."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -124,6 +126,38 @@ def test_it_is_made_in_any_locale_and_folds_every_case(folder, locale):
     user.ended()
     embedded._wheel().get_server(folder / "database").cleanup()
     assert gone(folder)
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_taken(made, monkeypatch):
+    exists, not_yet = Path.exists, [made]
+
+    def existed(path):
+        if path in not_yet:
+            not_yet.remove(path)
+            return False
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", existed)
+    with connected(Embedded(made)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    embedded._wheel().get_server(made / "database").cleanup()
+
+
+def test_a_process_that_ends_meanwhile_is_not_taken_for_one_that_is_there(made, monkeypatch):
+    user, pid_exists = User(made).begun(), psutil.pid_exists
+
+    def ends_meanwhile(pid):
+        found = pid_exists(pid)
+        user.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            user.process.wait(2)
+        return found
+
+    monkeypatch.setattr(psutil, "pid_exists", ends_meanwhile)
+    with connected(Embedded(made)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    embedded._wheel().get_server(made / "database").cleanup()
+    assert gone(made)
 
 
 def test_what_a_killed_process_left_behind_is_cleared_by_the_next(made):

@@ -62,7 +62,7 @@ def start(folder: Path) -> str:
         _check_permissions(folder)
     try:
         if not folder.exists():
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)
         with FileLock(folder / "lock"):
             return _server(folder)
@@ -123,7 +123,9 @@ def _server(folder: Path) -> str:
     database = folder / "database"
     if not database.exists():
         _make(database)
-    _clear(database)
+    # A process that ends holds this lock while it counts those that are left, and stops the server.
+    with _wheel().postgres_server.PostgresServer._lock:
+        _clear(database)
     return _wheel().get_server(database, cleanup_mode="stop").get_uri()
 
 
