@@ -382,9 +382,11 @@ def test_a_nul_character_does_not_stop_a_load(database, tmp_path):
 @pytest.mark.parametrize("grantee", ["the reader", "PUBLIC"])
 def test_who_may_read_one_version_may_read_the_next(database, one, two, user, grantee):
     put(database, one)
-    reader = user("reader")
+    reader, other = user("reader"), user("other")
     database.run(f"GRANT SELECT ON readme_embeddings TO {grantee.replace('the reader', reader.server.user)}")
     put(database, two)
+    may = f"SELECT has_table_privilege('{other.server.user}', 'readme_embeddings', 'SELECT')"
+    assert database.run(may) == [(grantee == "PUBLIC",)]
     assert reader.serves() == {(tag("1.1.0"), 55)}
 
 

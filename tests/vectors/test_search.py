@@ -13,6 +13,8 @@ from registry.embedding.model import Model
 from registry.errors import RegistryError
 from registry.release.repository import Repository
 from registry.vectors import current
+from registry.vectors import load as loading
+from registry.vectors import search as searching
 from registry.vectors.database import connected
 from registry.vectors.load import load, use
 from registry.vectors.search import EXCERPT, RANK_CONSTANT, check_model, excerpt_of, locked_table, search, terms_of
@@ -156,6 +158,34 @@ def test_a_version_that_goes_while_a_question_is_embedded_is_not_missed(database
     monkeypatch.setattr(current, "Encoder", Encoder)
     hits = current.ask(Repository.open(ROOT), database.settings, "chunk", None, 3, print)
     assert {hit.data_version for hit in hits} == {two.name}
+
+
+def test_a_version_that_takes_the_name_between_looking_and_holding_is_the_one_held(database, one, two, monkeypatch):
+    look, newer = searching.our_tables, [two]
+
+    def looked(*arguments):
+        found = look(*arguments)
+        while newer:
+            with connected(database.server) as connection:
+                load(connection, database.settings, newer.pop(), say=print)
+        return found
+
+    with connected(database.server) as connection:
+        load(connection, database.settings, one, say=print)
+        monkeypatch.setattr(searching, "our_tables", looked)
+        with connection.transaction():
+            assert locked_table(connection, database.settings, None).mark.version == two.name
+
+
+def test_a_version_keeps_its_name_while_it_is_held(database, one, two, monkeypatch):
+    for name, value in (("LOCK_MS", 50), ("PAUSE_S", 0.05), ("ATTEMPTS", 2)):
+        monkeypatch.setattr(loading, name, value)
+    with connected(database.server) as reader, connected(database.server) as loader:
+        load(loader, database.settings, one, say=print)
+        with reader.transaction():
+            locked_table(reader, database.settings, None)
+            with pytest.raises(RegistryError, match="keeps readme_embeddings busy"):
+                load(loader, database.settings, two, say=print)
 
 
 def test_what_is_not_loaded_is_named_with_what_to_do(database, one):
