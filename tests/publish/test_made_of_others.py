@@ -126,6 +126,17 @@ def test_another_model_makes_a_version(released):
     assert metadata(clone)["model"]["precision"] == "int8"
 
 
+def test_a_dry_run_names_no_version_that_is_not_there_yet(released):
+    write_readme(released, (released.folder / README).read_text() + SECTION)
+    released.commit("Tell how to restart")
+    released.snakemake("--cores", "2", "--config", "publish=false")
+    path = released.folder / "data" / NAME / "metadata.json"
+    before = path.read_bytes()
+    printed = released.registry("publish", "--dry-run")
+    assert f"{CORPUS}: would be released as {CORPUS}-v1.1.0" in printed
+    assert path.read_bytes() == before
+
+
 def test_what_was_made_of_uncommitted_readmes_is_not_released(released):
     write_readme(released, (released.folder / README).read_text() + SECTION)
     printed = released.snakemake("--cores", "2")

@@ -181,6 +181,13 @@ def test_a_cluster_that_is_not_there(environment, monkeypatch):
         encode(TEXTS, the_model(), ENGINE)
 
 
+@pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:8265"])
+def test_an_address_that_is_none(environment, monkeypatch, address):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(RegistryError, match=r"the Ray cluster failed: .*\n.*RAY_ADDRESS"):
+        encode(TEXTS, the_model(), ENGINE)
+
+
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RegistryError, match=r"Ray is not installed\n.*pip install \"ray\[data\]\", or choose local"):

@@ -111,6 +111,7 @@ def test_a_choice_stays_until_the_current_version_is_loaded(changed, clone, embe
     ("arguments", "code", "words"),
     [
         (("search", " "), 2, "ask something"),
+        (("search", "caf\udce9"), 2, "not UTF-8"),
         (("search", "x", "--top", "0"), 2, "--top"),
         (("search", "x", "--store", "oracle"), 2, "choose embedded or server"),
         (("search", "x", "--version", "9.9.9"), 1, "has no version 9.9.9"),

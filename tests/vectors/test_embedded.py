@@ -1,5 +1,6 @@
 """The embedded database: it starts when it is needed, ends with the last process, and changes no one's permissions."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -60,10 +62,10 @@ def made(folder, empty):
 class User:
     """A process that uses the database."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **env):
         self.process = subprocess.Popen(
             [sys.executable, "-c", USER, str(folder)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "scripts"), **env},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -102,6 +104,60 @@ def test_two_processes_share_it_and_it_ends_with_the_last(folder):
     assert len(servers(folder)) == 1
     second.ended()
     assert gone(folder)
+
+
+@pytest.mark.parametrize(
+    "env", [{"PGPORT": "6543"}, {"PGHOSTADDR": "127.0.0.1"}, {"PGSERVICE": "none"}, {"PGSERVER_POSTGRES_VERSION": "16"}]
+)
+def test_what_points_at_another_server_is_not_heeded(made, env):
+    first, second = User(made).begun(), User(made, **env).begun()
+    first.ended()
+    second.ended()
+    User(made, **env).begun().ended()
+    assert gone(made)
+
+
+@pytest.mark.parametrize("locale", ["xx_XX.UTF-8", "de_DE.ISO-8859-1", "C"])
+def test_it_is_made_in_any_locale_and_folds_every_case(folder, locale):
+    user = User(folder, LC_ALL=locale).begun()
+    with connected(Embedded(folder)) as connection:
+        (folded,) = connection.execute("SELECT to_tsvector('english', 'ÜBER')::text").fetchone()
+    assert folded == "'über':1"
+    user.ended()
+    embedded._wheel().get_server(folder / "database").cleanup()
+    assert gone(folder)
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_taken(made, monkeypatch):
+    exists, not_yet = Path.exists, [made]
+
+    def existed(path):
+        if path in not_yet:
+            not_yet.remove(path)
+            return False
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", existed)
+    with connected(Embedded(made)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    embedded._wheel().get_server(made / "database").cleanup()
+
+
+def test_a_process_that_ends_meanwhile_is_not_taken_for_one_that_is_there(made, monkeypatch):
+    user, pid_exists = User(made).begun(), psutil.pid_exists
+
+    def ends_meanwhile(pid):
+        found = pid_exists(pid)
+        user.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            user.process.wait(2)
+        return found
+
+    monkeypatch.setattr(psutil, "pid_exists", ends_meanwhile)
+    with connected(Embedded(made)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    embedded._wheel().get_server(made / "database").cleanup()
+    assert gone(made)
 
 
 def test_what_a_killed_process_left_behind_is_cleared_by_the_next(made):

@@ -100,6 +100,19 @@ def test_a_version_that_is_there_is_switched_to_and_not_copied(database, one, tw
     assert database.run("SELECT 'readme_embeddings'::regclass::oid::text") == oid
 
 
+def test_a_version_that_serves_already_can_be_chosen_and_let_go(database, one):
+    def chosen():
+        with connected(database.server) as connection:
+            return our_tables(connection, "readme_embeddings")[0].mark.chosen
+
+    put(database, one)
+    assert not chosen()
+    switch(database, "1.0.0")
+    assert chosen()
+    put(database, one)
+    assert not chosen()
+
+
 def test_a_version_that_is_not_loaded_cannot_be_used(database, one):
     put(database, one)
     assert "registry vectors load 9.9.9" in refused("9.9.9 is not loaded .*v1.0.0", switch, database, "9.9.9")
@@ -202,7 +215,9 @@ def test_a_load_waits_for_a_reader_that_ends(database, one, two, monkeypatch):
     assert database.serves() == {(tag("1.1.0"), 55)}
 
 
-def test_two_loaders_at_once_wait_for_each_other(database, tmp_path):
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+def test_two_loaders_at_once_wait_for_each_other(database, tmp_path, isolation):
+    database.run(f"ALTER DATABASE {database.server.database} SET default_transaction_isolation = '{isolation}'")
     versions = [make_version(tmp_path, tag(f"1.{number}.0"), rows=30) for number in range(4)]
     failures = []
 
@@ -221,6 +236,19 @@ def test_two_loaders_at_once_wait_for_each_other(database, tmp_path):
     assert sorted(name for name, _ in listed(database)) == [version.name for version in versions]
 
 
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
+def test_a_load_waits_for_another_however_short_the_limits_of_the_user(database, one, limit):
+    database.run(f"ALTER DATABASE {database.server.database} SET {limit} = '300ms'")
+    with connected(database.server) as first, first.transaction():
+        loading._begin(first, database.settings, print)
+        second = threading.Thread(target=put, args=(database, one))
+        second.start()
+        time.sleep(1)
+        assert database.tables() == []
+    second.join()
+    assert database.serves() == {(tag("1.0.0"), 40)}
+
+
 def test_other_tables_are_never_touched(database, one, two, tmp_path):
     database.run(
         "CREATE TABLE customers (id int)",
@@ -235,6 +263,16 @@ def test_other_tables_are_never_touched(database, one, two, tmp_path):
         put(database, version, keep=1)
     assert database.tables() == ["customers", "my_backup", "readme_embeddings", "readme_embeddings_v1_0_0"]
     assert database.run("SELECT * FROM customers") == [(1,)]
+
+
+def test_an_old_version_that_is_in_use_keeps_no_other_from_going(database, tmp_path):
+    versions = [make_version(tmp_path, tag(f"1.{number}.0"), rows=5) for number in range(5)]
+    put(database, versions[0])
+    database.run("CREATE VIEW mine AS SELECT id FROM readme_embeddings")
+    for version in versions[1:]:
+        put(database, version, keep=2)
+    assert listed(database) == [(tag("1.4.0"), True), (tag("1.3.0"), False), (tag("1.0.0"), False)]
+    assert database.run("SELECT count(*) FROM mine") == [(5,)]
 
 
 @pytest.mark.parametrize(
@@ -344,11 +382,14 @@ def test_a_nul_character_does_not_stop_a_load(database, tmp_path):
     assert database.run("SELECT DISTINCT content, metadata->>'section_h1' FROM readme_embeddings") == [("a�b", "�")]
 
 
-def test_who_may_read_one_version_may_read_the_next(database, one, two, user):
+@pytest.mark.parametrize("grantee", ["the reader", "PUBLIC"])
+def test_who_may_read_one_version_may_read_the_next(database, one, two, user, grantee):
     put(database, one)
-    reader = user("reader")
-    database.run(f"GRANT SELECT ON readme_embeddings TO {reader.server.user}, PUBLIC")
+    reader, other = user("reader"), user("other")
+    database.run(f"GRANT SELECT ON readme_embeddings TO {grantee.replace('the reader', reader.server.user)}")
     put(database, two)
+    may = f"SELECT has_table_privilege('{other.server.user}', 'readme_embeddings', 'SELECT')"
+    assert database.run(may) == [(grantee == "PUBLIC",)]
     assert reader.serves() == {(tag("1.1.0"), 55)}
 
 

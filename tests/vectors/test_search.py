@@ -1,16 +1,24 @@
 """Hybrid search: what both rankings and their fusion give, whatever the question."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from postgres import make_version, tag
+from postgres import MODEL, make_version, tag
+from registry.embedding.model import Model
 from registry.errors import RegistryError
+from registry.release.repository import Repository
+from registry.vectors import current
+from registry.vectors import load as loading
+from registry.vectors import search as searching
 from registry.vectors.database import connected
 from registry.vectors.load import load, use
 from registry.vectors.search import EXCERPT, RANK_CONSTANT, check_model, excerpt_of, locked_table, search, terms_of
+from support import ROOT
 
 TEXTS = [
     "Train the model with Ray, then register it.",
@@ -132,6 +140,52 @@ def test_a_version_is_searched_by_name_while_another_serves(database, one, two):
             assert {hit.data_version for hit in hits} == {name}
         use(connection, database.settings, "1.0.0", say=print)
         assert search(connection, database.settings, None, "chunk", vector, 1)[0].data_version == one.name
+
+
+def test_a_version_that_goes_while_a_question_is_embedded_is_not_missed(database, one, two, monkeypatch):
+    with connected(database.server) as connection:
+        load(connection, database.settings, one, say=print)
+
+    class Encoder:
+        def __init__(self, *_, **__):
+            with connected(database.server) as connection:
+                load(connection, replace(database.settings, keep=1), two, say=print)
+
+        def encode(self, texts):
+            return np.ones((len(texts), 8), np.float32)
+
+    monkeypatch.setattr(current, "find_model", lambda spec: Model(**MODEL, folder=ROOT))
+    monkeypatch.setattr(current, "Encoder", Encoder)
+    hits = current.ask(Repository.open(ROOT), database.settings, "chunk", None, 3, print)
+    assert {hit.data_version for hit in hits} == {two.name}
+
+
+def test_a_version_that_takes_the_name_between_looking_and_holding_is_the_one_held(database, one, two, monkeypatch):
+    look, newer = searching.our_tables, [two]
+
+    def looked(*arguments):
+        found = look(*arguments)
+        while newer:
+            with connected(database.server) as connection:
+                load(connection, database.settings, newer.pop(), say=print)
+        return found
+
+    with connected(database.server) as connection:
+        load(connection, database.settings, one, say=print)
+        monkeypatch.setattr(searching, "our_tables", looked)
+        with connection.transaction():
+            assert locked_table(connection, database.settings, None).mark.version == two.name
+
+
+def test_a_version_keeps_its_name_while_it_is_held(database, one, two, monkeypatch):
+    for name, value in (("LOCK_MS", 50), ("PAUSE_S", 0.05), ("ATTEMPTS", 2)):
+        monkeypatch.setattr(loading, name, value)
+    with connected(database.server) as reader, connected(database.server) as loader:
+        load(loader, database.settings, one, say=print)
+        with reader.transaction():
+            locked_table(reader, database.settings, None)
+            with pytest.raises(RegistryError, match="keeps readme_embeddings busy"):
+                load(loader, database.settings, two, say=print)
 
 
 def test_what_is_not_loaded_is_named_with_what_to_do(database, one):

@@ -55,6 +55,8 @@ def show_hits(
 
     if not question.strip():
         raise typer.BadParameter("ask something", param_hint="QUESTION")
+    if question.encode(errors="ignore").decode() != question:
+        raise typer.BadParameter("not UTF-8", param_hint="QUESTION")
     here = repository(context)
     hits = ask(here, _settings(here, store), question, version, top, say)
     if as_json:

@@ -91,7 +91,7 @@ def _cluster(threads: int) -> Iterator[ModuleType]:
     try:
         try:
             _connect(ray, address, threads)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise _failed(address, error) from error
         yield ray
     except ray.exceptions.RayError as error:

@@ -1,10 +1,11 @@
 """Say in metadata.json which released version of another dataset a dataset was made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from registry.config import upstream
-from registry.files import write_json
+from registry.files import atomic_file, write_json
 from registry.metadata import FILLED_IN
 from registry.release.readiness import Built
 from registry.release.repository import Repository
@@ -32,3 +33,16 @@ def name_source(
     filled = metadata | {FILLED_IN: named}
     write_json(repository.root / built.folder / "metadata.json", filled)
     return replace(built, snapshot=replace(built.snapshot, metadata=filled))
+
+
+@contextmanager
+def put_back(repository: Repository, name: str) -> Iterator[None]:
+    """Let a dataset's metadata.json be after the block what it was before."""
+    path = repository.root / "data" / name / "metadata.json"
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        yield
+    finally:
+        if before is not None and path.read_bytes() != before:
+            with atomic_file(path) as partial:
+                partial.write_bytes(before)

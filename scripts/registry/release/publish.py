@@ -11,9 +11,11 @@ Until the last step nobody sees a release, and by then its data can be fetched.
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from registry.errors import RegistryError
+from registry.release.lineage import put_back
 from registry.release.plan import Outcome, Plan, decide, unfinished_files
 from registry.release.readiness import NotReady
 from registry.release.record import Tip, attempt, blocked, follow, record
@@ -71,7 +73,8 @@ def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bo
     planned: dict[str, tuple[str, str]] = {}
     for name in names:
         try:
-            plan = decide(repository, name, tip, every, contained, planned, bump)
+            with put_back(repository, name) if dry_run else nullcontext():
+                plan = decide(repository, name, tip, every, contained, planned, bump)
             if plan.outcome.state == "unchanged" and tip.base != tip.head:
                 unfinished += unfinished_files(repository, plan.built, tip)
         except NotReady as state:

@@ -10,7 +10,7 @@ from registry.release.repository import Repository, read_config
 from registry.vectors import DATASET
 from registry.vectors.database import connected
 from registry.vectors.load import load
-from registry.vectors.search import Hit, check_model, locked_table, search, serving
+from registry.vectors.search import Hit, search, serving
 from registry.vectors.settings import Embedded, Settings
 from registry.vectors.tables import find_table, our_tables
 from registry.vectors.versions import MODEL, built_version, find_version, released_version
@@ -33,12 +33,10 @@ def ask(here: Repository, settings: Settings, question: str, version: str | None
             _provide(connection, here, settings, version, say)
         if version == "latest":
             version = released_version(here, version).name
-        with connection.transaction():
-            mark = locked_table(connection, settings, version).mark
-        check_model(mark, {key: getattr(model, key) for key in MODEL})
         engine: dict[str, Any] = params["engine"]
         vector = Encoder(model, threads=engine["threads"], batch_size=1).encode([question])[0]
-        return search(connection, settings, mark.version, question, vector, top)
+        expected = {key: getattr(model, key) for key in MODEL}
+        return search(connection, settings, version, question, vector, top, model=expected)
 
 
 def _provide(connection: "Connection", here: Repository, settings: Settings, version: str | None, say: Say) -> None:

@@ -36,9 +36,10 @@ def _connect(place: Server | Embedded) -> "psycopg.Connection":
 
     options = {"autocommit": True, "connect_timeout": CONNECT_TIMEOUT, "application_name": "data-registry"}
     if isinstance(place, Embedded):
-        from registry.vectors.embedded import start
+        from registry.vectors.embedded import own_environment, start
 
-        return psycopg.connect(start(place.folder), **options)
+        with own_environment():
+            return psycopg.connect(start(place.folder), **options)
     return psycopg.connect(
         host=place.host,
         port=place.port,

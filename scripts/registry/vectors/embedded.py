@@ -8,7 +8,10 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,27 @@ SOCKET_BYTES = 107
 """The longest path of a socket. The wheel puts the socket of a deeper folder into another one."""
 SHELL_SAFE = re.compile(r"[\w./@%+=:,~-]+")
 """Paths that PostgreSQL's pg_ctl, which hands them to a shell, takes as they are."""
+LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+"""One that is everywhere, and in which words are found whatever their case: the user's may be neither."""
 ELSEWHERE = "set PGVECTOR_FOLDER to another folder, or use a server (vector_store: server)"
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Hide what would lead PostgreSQL's programs and client to another server or port, and set the locale."""
+    hidden = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "LC_ALL" or (name.startswith("PG") and not name.startswith("PGVECTOR_"))
+    }
+    for name in hidden:
+        del os.environ[name]
+    os.environ["LC_ALL"] = LOCALE
+    try:
+        yield
+    finally:
+        del os.environ["LC_ALL"]
+        os.environ.update(hidden)
 
 
 def start(folder: Path) -> str:
@@ -39,7 +62,7 @@ def start(folder: Path) -> str:
         _check_permissions(folder)
     try:
         if not folder.exists():
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)
         with FileLock(folder / "lock"):
             return _server(folder)
@@ -102,7 +125,9 @@ def _server(folder: Path) -> str:
     database = folder / "database"
     if not database.exists():
         _make(database)
-    _clear(database)
+    # A process that ends holds this lock while it counts those that are left, and stops the server.
+    with _wheel().postgres_server.PostgresServer._lock:
+        _clear(database)
     return _wheel().get_server(database, cleanup_mode="stop").get_uri()
 
 

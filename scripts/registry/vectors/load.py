@@ -271,15 +271,16 @@ def _swap(connection: "Connection", settings: Settings, serving: Table | None, f
 
 
 def _drop_old(connection: "Connection", settings: Settings, say: Say) -> None:
-    """Drop the versions beyond those to keep; what is busy stays until the next load."""
+    """Drop the versions beyond those to keep; what is busy, or has a view, stays until the next load."""
     import psycopg
     from psycopg.sql import SQL, Literal
 
-    try:
-        with connection.transaction():
-            tables = _begin(connection, settings, say)
-            connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(LOCK_MS)))
-            for old in tables[settings.keep :]:
-                connection.execute(SQL("DROP TABLE {}").format(old.identifier))
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DependentObjectsStillExist) as error:
-        say(f"versions beyond the {settings.keep} to keep stay until the next load: {error.diag.message_primary}")
+    with connection.transaction():
+        tables = _begin(connection, settings, say)
+        connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(LOCK_MS)))
+        for old in tables[settings.keep :]:
+            try:
+                with connection.transaction():
+                    connection.execute(SQL("DROP TABLE {}").format(old.identifier))
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DependentObjectsStillExist) as error:
+                say(f"{old.mark.version} stays until the next load: {error.diag.message_primary}")

@@ -82,11 +82,19 @@ def excerpt_of(text: str, terms: list[str]) -> str:
 
 
 def search(
-    connection: "Connection", settings: Settings, version: str | None, question: str, vector: "np.ndarray", top: int
+    connection: "Connection",
+    settings: Settings,
+    version: str | None,
+    question: str,
+    vector: "np.ndarray",
+    top: int,
+    *,
+    model: dict[str, Any] | None = None,
 ) -> list[Hit]:
     """Return the chunks that answer a question best, from the version that serves or a loaded one.
 
-    `vector` is the question's, of the model that the table has. Raises RegistryError where the version is not loaded.
+    `vector` is the question's, made by `model`. Raises RegistryError where the version is not loaded, or where a model
+    is given and another one made the version's vectors.
     """
     from psycopg.sql import SQL, Literal
 
@@ -94,6 +102,8 @@ def search(
     candidates = min(max(CANDIDATES, top), MAX_CANDIDATES)
     with connection.transaction():
         table = locked_table(connection, settings, version)
+        if model is not None:
+            check_model(table.mark, model)
         connection.execute(SQL("SET LOCAL hnsw.ef_search = {}").format(Literal(candidates)))
         rows = connection.execute(
             SQL(QUERY).format(table=table.identifier),
