@@ -265,6 +265,20 @@ def test_other_tables_are_never_touched(database, one, two, tmp_path):
     assert database.run("SELECT * FROM customers") == [(1,)]
 
 
+def test_an_old_version_that_is_read_does_not_hold_up_the_next(database, one, two, tmp_path):
+    put(database, one)
+    put(database, two)
+    (old,) = (name for name in database.tables() if name != "readme_embeddings")
+    with database.connect() as slow, slow.transaction():
+        slow.execute(f"SELECT count(*) FROM {old}")
+        three = make_version(tmp_path, tag("1.2.0"), rows=5)
+        loader = threading.Thread(target=put, args=(database, three), kwargs={"keep": 1})
+        loader.start()
+        loader.join(20)
+        assert not loader.is_alive()
+    assert listed(database) == [(tag("1.2.0"), True), (tag("1.0.0"), False)]
+
+
 def test_an_old_version_that_is_in_use_keeps_no_other_from_going(database, tmp_path):
     versions = [make_version(tmp_path, tag(f"1.{number}.0"), rows=5) for number in range(5)]
     put(database, versions[0])
