@@ -89,7 +89,7 @@ def analyze(
             "dropped": {
                 reason: sum(one[reason] for one in cleaned.values()) for reason in ("short", "noise", "repeated")
             },
-            "cut_at_max_tokens": sum(length == model.max_tokens for length in tokens),
+            "cut_at_max_tokens": sum(length > model.max_tokens for length in tokens),
             "source_repo_distribution": counts(pl.Series("source_repo", table["source_repo"].to_pylist())),
         },
         statistics={

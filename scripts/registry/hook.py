@@ -27,7 +27,7 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
     if config["vector_store"] == "server" and _built(config):
         keep = str(config["vector_versions"])
         command = ("vectors", "load", "--released", "--store", "server", "--keep", keep)
-        _run(*command, otherwise="The data is released, but not in the database. To load it")
+        _run(*command, otherwise="The embeddings are not in the database. To load them")
 
 
 def _built(config: Mapping[str, Any]) -> bool:

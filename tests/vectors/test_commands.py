@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import sys
 import pytest
 
 from clone import Clone
-from postgres import PASSWORD, open_folder, tag
+from postgres import PASSWORD, make_version, open_folder, tag
 from registry.vectors import DATASET
+from registry.vectors.database import connected
+from registry.vectors.load import load
 
 pytestmark = pytest.mark.workflow
 
@@ -57,7 +60,7 @@ def test_a_question_finds_the_readme_that_answers_it(clone, embedded, question, 
     assert repository in [hit["repository"] for hit in hits]
     assert len(hits) == 3
     assert set(hits[0]) == {
-        "repository", "section", "score", "excerpt", "file", "id", "data_version", "content"
+        "repository", "section", "score", "cosine", "excerpt", "file", "id", "data_version", "content"
     }  # fmt: skip
     assert {hit["data_version"] for hit in hits} == {tag("1.0.0")}
 
@@ -66,7 +69,7 @@ def test_people_see_repository_section_score_and_excerpt(clone, embedded):
     printed = clone.registry("search", "how is a model deployed? [bold]", "--top", "2", **embedded)
     assert tag("1.0.0") in printed
     first, second = [line for line in printed.splitlines() if line[:2] in ("1.", "2.")]
-    assert " › " in first
+    assert re.search(r" › .*  score 0\.0\d\d\d, cosine 0\.\d\d  README\.md$", first)
     assert "README.md" in second
     assert "3." not in printed
 
@@ -157,11 +160,11 @@ class TestServer:
 
     def test_it_is_loaded_searched_and_listed(self, clone, database, env):
         server = ("--store", "server")
-        assert "registry vectors load" in clone.registry("search", "gitops", *server, code=1, **env)
+        assert "registry vectors load --store server" in clone.registry("search", "gitops", *server, code=1, **env)
         assert database.tables() == []
         assert "is loaded and serves: " in clone.registry("vectors", "load", *server, **env)
         assert clone.registry_json("search", "gitops", "--top", "1", *server, **env)[0]["data_version"] == tag("1.0.0")
-        assert "registry vectors load 2.0.0" in clone.registry(
+        assert "registry vectors load 2.0.0 --store server" in clone.registry(
             "search", "gitops", "--version", "2.0.0", *server, code=1, **env
         )
         assert [one["serves"] for one in clone.registry_json("vectors", "list", *server, **env)] == [True]
@@ -202,6 +205,19 @@ class TestServer:
         assert [version for version, _ in database.serves()] == [tag("1.0.0")]
         code, printed = self.run_hook(clone, env)
         assert (code, "serves already" in printed) == (0, True), printed
+
+    def test_the_end_of_a_run_leaves_what_was_chosen_to_serve(self, clone, database, env, tmp_path):
+        self.run_hook(clone, env)
+        older = make_version(tmp_path, tag("0.9.0"), dimension=384)
+        with connected(database.server) as connection:
+            load(connection, database.settings, older, say=print, serve=False)
+        clone.registry("vectors", "use", "0.9.0", "--store", "server", **env)
+        code, printed = self.run_hook(clone, env)
+        assert (code, f"{tag('1.0.0')} is loaded, but another version was chosen and serves" in printed) == (0, True)
+        assert "To change that: registry vectors load --store server" in printed
+        assert [version for version, _ in database.serves()] == [tag("0.9.0")]
+        assert "serves again" in clone.registry("vectors", "load", "--store", "server", **env)
+        assert [version for version, _ in database.serves()] == [tag("1.0.0")]
 
     @pytest.mark.parametrize("config", [{"publish": False}, {"vector_store": "embedded"}, {"datasets": ["emotion"]}])
     def test_the_end_of_a_run_loads_nothing_where_it_is_not_asked_to(self, clone, database, env, config):

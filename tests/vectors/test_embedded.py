@@ -208,7 +208,7 @@ def test_as_root_it_is_refused_where_a_folder_above_the_wheel_would_be_opened_to
 
 @pytest.mark.parametrize("name", ["with blank", 'with"quote', "with$(touch x)", "with;semicolon"])
 def test_a_path_that_a_shell_would_read_otherwise_is_refused(folder, name):
-    refused(folder / name, "takes no folder with blanks or quotes in its path")
+    refused(folder / name, "takes no folder with blanks, quotes or brackets in its path")
     assert not folder.exists()
 
 

@@ -113,6 +113,26 @@ def test_a_version_that_serves_already_can_be_chosen_and_let_go(database, one):
     assert not chosen()
 
 
+def test_what_was_chosen_serves_until_there_is_something_new(database, one, two, tmp_path):
+    put(database, one)
+    put(database, two)
+    switch(database, "1.0.0")
+    assert put(database, two, overrule=False).serves is False
+    assert put(database, one, overrule=False).state == "unchanged"
+    assert put(database, two, overrule=False).state == "unchanged"
+    assert database.serves() == {(tag("1.0.0"), 40)}
+    put(database, make_version(tmp_path, tag("1.2.0"), rows=5), overrule=False)
+    assert database.serves() == {(tag("1.2.0"), 5)}
+    assert put(database, two, overrule=False).state == "switched"
+    assert database.serves() == {(tag("1.1.0"), 55)}
+
+
+def test_versions_that_do_not_serve_do_not_pile_up(database, tmp_path):
+    for number in range(5):
+        put(database, make_version(tmp_path, tag(f"1.{number}.0"), rows=5), keep=2, serve=number == 0)
+    assert listed(database) == [(tag("1.0.0"), True), (tag("1.4.0"), False)]
+
+
 def test_a_version_that_is_not_loaded_cannot_be_used(database, one):
     put(database, one)
     assert "registry vectors load 9.9.9" in refused("9.9.9 is not loaded .*v1.0.0", switch, database, "9.9.9")

@@ -63,6 +63,7 @@ def test_a_chunk_that_both_rankings_put_first_is_first(ask):
     hits = ask("Where does ArgoCD deploy?", VECTORS[2])
     assert hits[0].content == TEXTS[2]
     assert hits[0].score == pytest.approx(2 / (RANK_CONSTANT + 1), abs=1e-6)
+    assert hits[0].cosine == 1
     assert hits[0].data_version == tag("1.0.0")
     assert (hits[0].repository, hits[0].file, hits[0].section) == ("repo", "README.md", ["Title"])
 
@@ -190,10 +191,10 @@ def test_a_version_keeps_its_name_while_it_is_held(database, one, two, monkeypat
 
 def test_what_is_not_loaded_is_named_with_what_to_do(database, one):
     with connected(database.server) as connection:
-        with pytest.raises(RegistryError, match=r"no version of the embeddings is loaded\n.*registry vectors load$"):
+        with pytest.raises(RegistryError, match=r"no version .* is loaded\n.*registry vectors load --store server$"):
             locked_table(connection, database.settings, None)
         load(connection, database.settings, one, say=print)
-        with pytest.raises(RegistryError, match=r"version 2.0.0 is not loaded\n.*registry vectors load 2.0.0"):
+        with pytest.raises(RegistryError, match=r"version 2.0.0 is not loaded\n.*vectors load 2.0.0 --store server$"):
             locked_table(connection, database.settings, "2.0.0")
 
 

@@ -66,7 +66,8 @@ def show_hits(
         console.print(escape(hits[0].data_version), style="dim")
     for number, hit in enumerate(hits, start=1):
         path = " › ".join([hit.repository, *hit.section])
-        console.print(f"\n{number}. [bold]{escape(path)}[/]  {hit.score:.4f}  {escape(hit.file)}")
+        facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {hit.file}"
+        console.print(f"\n{number}. [bold]{escape(path)}[/]  {escape(facts)}")
         console.print(f"   {escape(hit.excerpt)}")
 
 
@@ -85,7 +86,8 @@ def load_version(
 ) -> None:
     """Load a version and let it serve. Readers see the old version until the new one is complete.
 
-    With --released, exit code 3 says that what lies in data/ is not released, and was not loaded.
+    With --released, a version that was there already leaves one that was chosen (registry vectors use) to serve, and
+    exit code 3 says that what lies in data/ is not released, and was not loaded.
     """
     from registry.vectors.database import connected
     from registry.vectors.load import load
@@ -95,12 +97,18 @@ def load_version(
     settings = _settings(here, store, keep)
     found = find_version(here, version)
     if released and not found.released:
-        say(f"{found.name} is not loaded: it is not released. After registry publish: registry vectors load")
+        say(f"{found.name} is not loaded: it is not released. After registry publish: {settings.command('load')}")
         raise typer.Exit(NOT_RELEASED)
     with connected(settings.place) as connection:
-        done = load(connection, settings, found, say=say, chosen=version is not None)
+        done = load(connection, settings, found, say=say, chosen=version is not None, overrule=not released)
     if as_json:
         print_json(done)
+        return
+    if not done.serves:
+        again = settings.command("load")
+        console.print(
+            escape(f"{done.version} is loaded, but another version was chosen and serves. To change that: {again}")
+        )
         return
     how = {"loaded": "is loaded and serves", "switched": "was loaded and serves again", "unchanged": "serves already"}
     console.print(escape(f"{done.version} {how[done.state]}: {done.rows:,} chunks in {done.table}."))

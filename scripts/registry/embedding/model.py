@@ -1,5 +1,6 @@
 """The embedding model: where its weights are, what they are, and texts to vectors with them."""
 
+import copy
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,5 +136,7 @@ class Encoder:
             yield order[start : start + self._batch_size]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens of each text the model reads."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        """Return how many tokens each text has, also those that are too many for the model to read."""
+        whole = copy.deepcopy(self._tokenizer)
+        whole.no_truncation()
+        return [len(encoding.ids) for encoding in whole.encode_batch(list(texts))]

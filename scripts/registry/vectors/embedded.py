@@ -67,11 +67,12 @@ def start(folder: Path) -> str:
         with FileLock(folder / "lock"):
             return _server(folder)
     except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError, ValueError) as error:
+        log = folder / "database" / "log"
+        see = f"see {log}; " if log.is_file() else ""
         raise RegistryError(
             f"the embedded database does not start: {_reason(error)}",
             where=folder,
-            hint=f"see {folder / 'database' / 'log'}; all in it can be loaded again, so that folder may be removed. Or "
-            f"{ELSEWHERE}",
+            hint=f"{see}all in it can be loaded again, so that folder may be removed. Or {ELSEWHERE}",
         ) from None
 
 
@@ -90,7 +91,9 @@ def _check_path(folder: Path) -> None:
         raise RegistryError("not a folder", where=folder, hint=ELSEWHERE)
     if not SHELL_SAFE.fullmatch(str(folder)):
         raise RegistryError(
-            "the embedded database takes no folder with blanks or quotes in its path", where=folder, hint=ELSEWHERE
+            "the embedded database takes no folder with blanks, quotes or brackets in its path",
+            where=folder,
+            hint=ELSEWHERE,
         )
 
 

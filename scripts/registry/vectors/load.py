@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of a version: `state` is loaded, switched (it was there) or unchanged (it served already)."""
+    """What became of a version: `state` is loaded, switched (it was there) or unchanged (it is as it was)."""
 
     version: str
     state: str
@@ -52,15 +52,19 @@ def load(
     say: Say,
     serve: bool = True,
     chosen: bool = False,
+    overrule: bool = True,
 ) -> Loaded:
     """Load a version, where it is not there yet, and let it serve unless told not to. Raises RegistryError.
 
-    `chosen` marks it as what a person asked for, so that `registry search` stays with it.
+    `chosen` marks it as what a person asked for, so that `registry search` stays with it. Unless it is to `overrule`, a
+    version that was there already leaves one that was chosen to serve.
     """
     with connection.transaction():
         tables = _begin(connection, settings, say)
         serving = next((one for one in tables if one.serves), None)
         found = next((one for one in tables if one.mark.same_content(version.name, version.content_hash)), None)
+        if found and serving and serving.mark.chosen and not overrule:
+            serve = False
         state = "unchanged" if found and (found.serves or not serve) else "switched" if found else "loaded"
         if found is None:
             if serve:
@@ -70,8 +74,7 @@ def load(
             found = _create(connection, settings.table, version)
         if serve:
             found = _serve(connection, settings, serving, found, say=say, chosen=chosen)
-    if serve:
-        _drop_old(connection, settings, say)
+    _drop_old(connection, settings, say)
     return Loaded(found.mark.version, state, found.name, found.mark.rows, found.serves)
 
 
@@ -85,7 +88,7 @@ def use(connection: "Connection", settings: Settings, version: str, *, say: Say)
             raise RegistryError(
                 f"version {version} is not loaded into {settings.table}; loaded are: {there}",
                 where=settings.place,
-                hint=f"name one of these, or load it: registry vectors load {version}",
+                hint=f"name one of these, or load it: {settings.command('load', version)}",
             )
         state = "unchanged" if found.serves else "switched"
         serving = next((one for one in tables if one.serves), None)

@@ -41,18 +41,24 @@ WITH question AS (
     SELECT id, coalesce(1.0 / (%(k)s + near.place), 0) + coalesce(1.0 / (%(k)s + said.place), 0) AS score
     FROM near FULL JOIN said USING (id) ORDER BY score DESC, id LIMIT %(top)s
 )
-SELECT id, score::float8, content, metadata FROM fused JOIN {table} USING (id) ORDER BY score DESC, id
+SELECT id, score::float8, 1 - (embedding <=> %(vector)s), content, metadata
+FROM fused JOIN {table} USING (id) ORDER BY score DESC, id
 """
 EXCERPT = 280
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that was found; `section` is its headings from the highest, `score` the sum of reciprocal ranks."""
+    """A chunk that was found.
+
+    `section` is its headings from the highest, `score` the sum of reciprocal ranks, `cosine` that of its vector and the
+    question's.
+    """
 
     repository: str
     section: list[str]
     score: float
+    cosine: float
     excerpt: str
     file: str
     id: str
@@ -118,12 +124,13 @@ def search(
     return [_hit(terms, *row) for row in rows]
 
 
-def _hit(terms: list[str], name: Any, score: float, content: str, metadata: dict[str, Any]) -> Hit:
+def _hit(terms: list[str], name: Any, score: float, cosine: float, content: str, metadata: dict[str, Any]) -> Hit:
     headings = (metadata[f"section_h{level}"] for level in (1, 2, 3))
     return Hit(
         repository=metadata["source_repo"],
         section=[heading for heading in headings if heading],
         score=round(score, 6),
+        cosine=round(cosine, 3),
         excerpt=excerpt_of(content, terms),
         file=metadata["source_file"],
         id=str(name),
@@ -157,7 +164,7 @@ def locked_table(connection: "Connection", settings: Settings, version: str | No
     raise RegistryError(
         "no version of the embeddings is loaded" if version is None else f"version {version} is not loaded",
         where=f"{settings.place}, {current_schema(connection)}.{settings.table}",
-        hint="registry vectors load" if version is None else f"registry vectors load {version}",
+        hint=settings.command("load", *([] if version is None else [version])),
     )
 
 

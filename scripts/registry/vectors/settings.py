@@ -46,6 +46,11 @@ class Settings:
     table: str
     keep: int
 
+    def command(self, *words: str) -> str:
+        """Return a command of `registry vectors` on this database, for people to type."""
+        server = ["--store", "server"] if isinstance(self.place, Server) else []
+        return " ".join(["registry", "vectors", *words, *server])
+
 
 def read_settings(config: Mapping[str, Any], root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings that the top-level configuration and the environment give.
