@@ -29,7 +29,12 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     command = [shutil.which(executable), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder)]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             command + stores, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True

@@ -60,7 +60,7 @@ def elsewhere(registry, tmp_path, monkeypatch) -> Iterator[Path]:
     S3FileSystem.clear_instance_cache()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray(registry) -> Iterator[object]:
     """A Ray cluster of this machine alone, whose workers may read the remote."""
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ def ray(registry) -> Iterator[object]:
         ray.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real MLflow server."""
     with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address, pytest.MonkeyPatch.context() as patch:

@@ -1,18 +1,15 @@
 """Prompts from a file, and from a real MLflow server."""
 
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mlflow_server import mlflow_server
 from registry.errors import RegistryError
 from registry.prompts import prompt_reference, resolve
 
@@ -20,8 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"name": "caption", "version": 2, "registry": "file"}
 MLFLOW = OPTIONS | {"registry": "mlflow"}
 TEXT = "Say what you see.\nBe {{brief}}, ein Röntgenbild 🩻"
-START = 120
-"""Seconds that a server may take to answer."""
 
 
 @pytest.fixture
@@ -137,47 +132,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real server, run by the mlflow executable that the variable MLFLOW_BIN names."""
+@pytest.fixture
+def tracking_uri(tmp_path: Path) -> Iterator[str]:
+    """The address of a real server."""
     pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
-    executable = os.environ.get("MLFLOW_BIN")
-    if not executable:
-        pytest.skip("needs a real MLflow server: set MLFLOW_BIN to an mlflow executable of another environment")
-    folder = tmp_path_factory.mktemp("mlflow")
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = [shutil.which(executable), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder)]
-    with (folder / "log").open("w") as log:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "MLFLOW_DISABLE_TELEMETRY": "true"}
-        server = subprocess.Popen(
-            command + stores, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True
-        )
-    try:
-        for _ in range(START * 5):
-            if server.poll() is None and answers(address):
-                break
-            time.sleep(0.2)
-        else:
-            pytest.fail(f"no MLflow server in {START} s:\n{(folder / 'log').read_text()}")
+    (tmp_path / "server").mkdir()
+    with mlflow_server(tmp_path / "server") as address:
         yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
 
 
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def test_from_a_real_server(mlflow_server, monkeypatch, tmp_path):
+def test_from_a_real_server(tracking_uri, monkeypatch, tmp_path):
     from mlflow.genai import register_prompt
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     register_prompt("caption", "the first text")
     register_prompt("caption", TEXT)
@@ -190,6 +157,6 @@ def test_from_a_real_server(mlflow_server, monkeypatch, tmp_path):
         "prompt_text": TEXT,
     }
     assert resolve(prompt_reference(MLFLOW | {"version": 1}, os.environ, tmp_path))["prompt_text"] == "the first text"
-    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_server, "prompts:/caption/3")
-    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_server, "prompts:/unknown/1")
-    assert "no text" in failure(monkeypatch, mlflow_server, "prompts:/chat/1")
+    assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/caption/3")
+    assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/unknown/1")
+    assert "no text" in failure(monkeypatch, tracking_uri, "prompts:/chat/1")

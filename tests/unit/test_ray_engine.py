@@ -71,7 +71,7 @@ def wait_until(true):
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment():
     """What Ray is told by variables: no telemetry, a token of the tests' own, dead nodes found within seconds."""
     with pytest.MonkeyPatch.context() as patch:
@@ -84,7 +84,7 @@ def environment():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def head(environment):
     """The address of a cluster's first node."""
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
