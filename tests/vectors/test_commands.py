@@ -79,6 +79,8 @@ def test_it_is_loaded_on_first_use_and_listed(clone, embedded):
     assert "No version is loaded." in clone.registry("vectors", "list", **env)
     assert "loading" in clone.registry("search", "gitops", **env)
     assert "loading" not in clone.registry("search", "gitops", **env)
+    row = r"^ *1\.0\.0 +serves +\d+ +all-MiniLM-L6-v2 +first_use +\d{4}-\d\d-\d\d \d\d:\d\d *$"
+    assert re.search(row, clone.registry("vectors", "list", **env), re.MULTILINE)
     (listed,) = clone.registry_json("vectors", "list", **env)
     assert (listed["name"], listed["serves"], listed["mark"]["version"]) == ("first_use", True, tag("1.0.0"))
     assert "serves already" in clone.registry("vectors", "load", "1.0.0", **env)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_table, repository, say
 from registry.release.repository import Repository, read_config
 from registry.schema import validate
+from registry.vectors import DATASET
 from registry.vectors.settings import Settings, read_settings
 
 vectors = typer.Typer(
@@ -152,13 +153,13 @@ def list_versions(context: typer.Context, store: Store = None, as_json: AsJson =
         console.print("No version is loaded.")
     else:
         print_table(
-            ("version", "", "chunks", "model", "table", "since"),
+            ("version", "", "chunks", "model", "table", "since (UTC)"),
             (
                 (
-                    one.mark.version,
+                    one.mark.version.removeprefix(f"{DATASET}-v"),
                     "serves" if one.serves else None,
                     f"{one.mark.rows:,}",
-                    one.mark.model["name"],
+                    one.mark.model["name"].rpartition("/")[2],
                     one.name,
                     one.mark.since[:16].replace("T", " "),
                 )
