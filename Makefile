@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Tests also wait, for servers and for the end of processes: three run where there are two cores.
-WORKERS = $(shell $(PYTHON) -c "import os; print(os.cpu_count() * 3 // 2)")
+# Tests also wait, for servers and for the end of processes: four run where there are two cores.
+WORKERS = $(shell $(PYTHON) -c "import os; print(os.cpu_count() * 2)")
 
 # uv installs in seconds where it is there; otherwise pip does.
 UV := $(shell command -v uv)

@@ -16,6 +16,10 @@ from project import Project
 from s3 import S3Server
 
 
+TOKEN = secrets.token_hex(32)
+"""Of the Ray clusters: a process that has met one token takes no other."""
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory, built_once: Project) -> Iterator[Registry]:
     """Two versions of datasets, released to a server that runs; shared by all tests, so look but do not touch."""
@@ -67,7 +71,7 @@ def ray(registry) -> Iterator[object]:
         for name, value in registry.server.environment(registry.server.reader).items():
             patch.setenv(name, value)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_AUTH_TOKEN", TOKEN)
         import ray
 
         ray.init(num_cpus=2, include_dashboard=False, object_store_memory=300 << 20, _node_ip_address="127.0.0.1")
