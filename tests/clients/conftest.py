@@ -15,7 +15,6 @@ from mlflow_server import mlflow_server
 from project import Project
 from s3 import S3Server
 
-
 TOKEN = secrets.token_hex(32)
 """Of the Ray clusters: a process that has met one token takes no other."""
 

@@ -43,10 +43,10 @@ def family(process):
     return []
 
 
-def kill(processes):
+def send(number, processes):
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(number)
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def node(*options):
         try:
             yield process
         finally:
-            kill(family(process))
+            send(signal.SIGKILL, family(process))
 
 
 def wait_until(true):
@@ -86,12 +86,12 @@ def environment():
 
 @pytest.fixture(scope="module")
 def head(environment):
-    """The address of a cluster's first node."""
+    """The address of a cluster, and the process of its first node."""
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     port = free_port()
     try:
-        with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"):
-            yield f"127.0.0.1:{port}"
+        with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}") as process:
+            yield f"127.0.0.1:{port}", process
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -99,10 +99,11 @@ def head(environment):
 @pytest.fixture
 def second(head, monkeypatch):
     """The process of a cluster's second node, which has joined; RAY_ADDRESS names the cluster."""
-    monkeypatch.setenv("RAY_ADDRESS", head)
-    wait_until(lambda: accepts(head))
+    address, _ = head
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    wait_until(lambda: accepts(address))
     mark = f"node-{time.monotonic_ns()}"
-    with node(f"--address={head}", f"--resources={json.dumps({mark: 1})}") as process:
+    with node(f"--address={address}", f"--resources={json.dumps({mark: 1})}") as process:
         elsewhere(wait_for_node, mark)
         yield process
 
@@ -127,20 +128,37 @@ def accepts(address):
     return False
 
 
-def workers(process):
-    """Return the actors of a node that have begun to compute."""
+def actors(process):
+    """Return the actors of a node that compute vectors."""
     found = []
     for one in family(process):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "MapWorker" in "".join(one.cmdline()) and one.cpu_times().user > 2:
+            if "MapWorker" in "".join(one.cmdline()):
                 found.append(one)
     return found
 
 
-def while_encoding(action):
-    """Encode MANY, call `action` from another thread meanwhile, and return the vectors."""
+def busy(process):
+    """Return the actors of a node that have begun to compute."""
+    found = []
+    for one in actors(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if one.cpu_times().user > 2:
+                found.append(one)
+    return found
+
+
+def encode_while(action, first, second):
+    """Encode MANY, and call `action` with the second node's actors when they compute; the first node waits for it."""
     done = []
-    thread = threading.Thread(target=lambda: done.append(action()))
+
+    def act():
+        try:
+            done.append(action(wait_until(lambda: send(signal.SIGSTOP, actors(first)) or busy(second))))
+        finally:
+            send(signal.SIGCONT, actors(first))
+
+    thread = threading.Thread(target=act)
     thread.start()
     vectors = elsewhere(encode, MANY, the_model(), ENGINE)
     assert done, "all was computed before the action was over"
@@ -157,16 +175,12 @@ def right(vectors, texts=MANY):
     np.testing.assert_allclose(vectors, the_encoder().encode(texts), atol=1e-4)
 
 
-def test_two_nodes_share_the_work_and_a_killed_worker_is_made_up_for(second):
-    right(while_encoding(lambda: kill(wait_until(lambda: workers(second)))))
+def test_two_nodes_share_the_work_and_a_killed_worker_is_made_up_for(head, second):
+    right(encode_while(lambda found: send(signal.SIGKILL, found), head[1], second))
 
 
-def test_a_node_that_dies_is_made_up_for(second):
-    def die():
-        wait_until(lambda: workers(second))
-        kill(family(second))
-
-    right(while_encoding(die))
+def test_a_node_that_dies_is_made_up_for(head, second):
+    right(encode_while(lambda _: send(signal.SIGKILL, family(second)), head[1], second))
 
 
 def test_without_an_address_it_starts_its_own_and_ends_it(environment):

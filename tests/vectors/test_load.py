@@ -113,6 +113,15 @@ def test_a_version_that_serves_already_can_be_chosen_and_let_go(database, one):
     assert not chosen()
 
 
+def test_another_model_of_the_same_dimension_is_announced(database, one, two):
+    said = []
+    put(database, one, say=said.append)
+    two.snapshot.metadata["model"] |= {"name": "other/model", "sha256": "1" * 64}
+    put(database, two, say=said.append)
+    line = f"{tag('1.1.0')} is of another model: readers must embed questions with other/model from now on"
+    assert [text for text in said if "another model" in text] == [line]
+
+
 def test_what_was_chosen_serves_until_there_is_something_new(database, one, two, tmp_path):
     put(database, one)
     put(database, two)

@@ -224,6 +224,9 @@ def _serve(
         return found
     _check_dimension(serving, found.mark.dimension)
     if serving:
+        if serving.mark.model["sha256"] != found.mark.model["sha256"]:
+            model = found.mark.model["name"]
+            say(f"{found.mark.version} is of another model: readers must embed questions with {model} from now on")
         _grant_alike(connection, serving, found)
     _swap(connection, settings, serving, found, say)
     mark = replace(found.mark, since=_now(connection), chosen=chosen)
