@@ -19,10 +19,10 @@ import polars as pl
 from markdown_it import MarkdownIt
 
 from opencloudhub_readmes_embeddings.chunk import alphanumeric_share, chunks_of
-from registry.config import read_yaml
+from registry.config.load import read_yaml
 from registry.embedding.model import Encoder, find_model
 from registry.embedding.retrieval import evaluate, ranking
-from registry.markdown import clean, sections
+from registry.formats.markdown import clean, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "data/samples"

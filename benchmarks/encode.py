@@ -19,7 +19,7 @@ CONFIG = ROOT / "config" / "datasets" / "opencloudhub-readmes-embeddings.yaml"
 def ours(precision: str) -> Callable[[list[str]], np.ndarray]:
     """Return the project's engine."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    from registry.config import read_yaml
+    from registry.config.load import read_yaml
     from registry.embedding.model import Encoder, find_model
 
     params = read_yaml(CONFIG)["params"]

@@ -87,10 +87,10 @@ def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: b
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from registry.config import load_datasets, normalise, read_yaml
-    from registry.manifest import write_manifest
-    from registry.metadata import write_metadata
-    from registry.provenance import write_provenance
+    from registry.config.load import load_datasets, normalise, read_yaml
+    from registry.describe.manifest import write_manifest
+    from registry.describe.metadata import write_metadata
+    from registry.describe.provenance import write_provenance
 
     values = [make(index) for index in range(number)]
     (folder / "config" / "datasets" / "things.yaml").write_text(CONFIG)

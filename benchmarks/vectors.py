@@ -27,7 +27,7 @@ from psycopg import Connection  # noqa: E402
 from psycopg.sql import SQL, Identifier  # noqa: E402
 from psycopg.types.json import Jsonb  # noqa: E402
 
-from registry.release.snapshot import Snapshot  # noqa: E402
+from registry.storage.snapshot import Snapshot  # noqa: E402
 from registry.vectors.database import connected  # noqa: E402
 from registry.vectors.load import load  # noqa: E402
 from registry.vectors.search import search  # noqa: E402

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from registry.corpus import blob_sha, write_corpus
 from registry.errors import RegistryError
-from registry.github import GitHub
+from registry.sources.github import GitHub
+from registry.sources.readmes import blob_sha, write_corpus
 from support import reply
 
 ORG = "OpenCloudHub"

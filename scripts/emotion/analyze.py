@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from registry.charts import draw_distributions
-from registry.job import job
-from registry.manifest import positions, write_manifest
-from registry.metadata import write_metadata
-from registry.moments import moments
-from registry.provenance import write_provenance
-from registry.tables import counts, only_batch
+from registry.describe.charts import draw_distributions
+from registry.describe.manifest import positions, write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.provenance import write_provenance
+from registry.describe.statistics import moments
+from registry.formats.tables import counts, only_batch
+from registry.workflow.job import job
 
 ORIGINS = {
     "train": "split/train-00000-of-00001.parquet",

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder, seal, write_json
-from registry.job import job
-from registry.tables import read_parquet, write_parquet
+from registry.formats.tables import read_parquet, write_parquet
+from registry.workflow.job import job
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.string())])
 EXAMPLES = 3
@@ -53,7 +53,7 @@ def clean(samples: pl.DataFrame, options: Mapping[str, Any]) -> tuple[pl.DataFra
         raise RegistryError(
             "these rows are not allowed:\n" + "\n".join(failures),
             where="emotion",
-            hint="mend the source, or set params.problems to drop or keep in config/datasets/emotion.yaml",
+            hint="fix the source, or set params.problems to drop or keep in config/datasets/emotion.yaml",
         )
     report = {
         "found": {name: int(rows.sum()) for name, rows in problems.items()},
@@ -82,7 +82,7 @@ def process(files: Mapping[str, Path], folder: Path, cleaning: Path, options: Ma
                 "text", pl.col("label").replace_strict(names, default=None, return_dtype=pl.String)
             )
             if table.is_empty():
-                raise RegistryError(f"no text is left for {split}", where="emotion", hint="mend the source")
+                raise RegistryError(f"no text is left for {split}", where="emotion", hint="fix the source")
             write_parquet(table, partial / split / f"{split}.parquet", SCHEMA)
     seal(folder)
     write_json(cleaning, report)

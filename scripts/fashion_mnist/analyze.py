@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.figures import contact_sheet
-from registry.job import job
-from registry.manifest import positions, write_manifest
-from registry.metadata import write_metadata
-from registry.pixels import pixel_moments
-from registry.provenance import write_provenance
+from registry.describe.figures import contact_sheet
+from registry.describe.manifest import positions, write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.pixels import pixel_moments
+from registry.describe.provenance import write_provenance
+from registry.workflow.job import job
 
 ROWS = 5_000
 """Images in memory at once."""

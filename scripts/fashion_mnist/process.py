@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder, seal
-from registry.idx import open_idx
-from registry.job import job
+from registry.formats.idx import open_idx
+from registry.workflow.job import job
 
 SIDE = 28
 ROWS = 5_000

@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from registry.charts import draw_distributions
-from registry.job import job
-from registry.manifest import write_manifest
-from registry.metadata import write_metadata
-from registry.moments import moments
-from registry.provenance import write_provenance
+from registry.describe.charts import draw_distributions
+from registry.describe.manifest import write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.provenance import write_provenance
+from registry.describe.statistics import moments
+from registry.workflow.job import job
 
 SPLIT = "all"
 FEATURES = {

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from registry.config import SAMPLES
-from registry.corpus import Listing, Source, write_corpus
-from registry.github import GitHub
-from registry.job import job
+from registry.config.load import SAMPLES
+from registry.sources.github import GitHub
+from registry.sources.readmes import Listing, Source, write_corpus
+from registry.workflow.job import job
 
 CACHE = Path(".cache/github")
 

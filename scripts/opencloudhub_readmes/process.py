@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.corpus import blob_sha
 from registry.errors import RegistryError
 from registry.files import atomic_folder, seal, write_json
-from registry.job import job
+from registry.sources.readmes import blob_sha
+from registry.workflow.job import job
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
         raise RegistryError(
             "READMEs that the params refuse:\n" + "\n".join(failures),
             where=raw,
-            hint=f"mend them where they come from, or change params.problems or params.max_bytes "
+            hint=f"fix them where they come from, or change params.problems or params.max_bytes "
             f"({options['max_bytes']:,} now) in config/datasets/opencloudhub-readmes.yaml",
         )
     if not rows:
@@ -97,7 +97,7 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
         raise RegistryError(
             f"empty corpus: no README is left (of {len(index['documents'])}; {left_out or 'none was found'})",
             where=raw,
-            hint="mend them where they come from, or choose another source (config/README.md)",
+            hint="fix them where they come from, or choose another source (config/README.md)",
         )
     with atomic_folder(folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")

@@ -7,16 +7,16 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from registry.charts import draw_distributions
+from registry.describe.charts import draw_distributions
+from registry.describe.manifest import write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.provenance import write_provenance
+from registry.describe.statistics import moments
 from registry.embedding.model import Encoder, find_model
 from registry.embedding.retrieval import DECIMALS, evaluate, ranking
 from registry.embedding.table import vectors_of
-from registry.job import job
-from registry.manifest import write_manifest
-from registry.metadata import write_metadata
-from registry.moments import moments
-from registry.provenance import write_provenance
-from registry.tables import counts
+from registry.formats.tables import counts
+from registry.workflow.job import job
 
 SPLIT = "all"
 CORPUS = "opencloudhub-readmes"

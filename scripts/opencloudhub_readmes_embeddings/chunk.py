@@ -16,9 +16,9 @@ from semantic_text_splitter import MarkdownSplitter
 from registry.embedding.table import keep_vectors
 from registry.errors import RegistryError
 from registry.files import write_json
-from registry.job import job
-from registry.markdown import clean, sections
-from registry.tables import read_parquet, write_parquet
+from registry.formats.markdown import clean, sections
+from registry.formats.tables import read_parquet, write_parquet
+from registry.workflow.job import job
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from registry.embedding.engines import encode
 from registry.embedding.model import TOLERANCE, Model, find_model
 from registry.embedding.table import FILE, MODEL, vectors_of, with_vectors
 from registry.files import atomic_folder, seal
-from registry.job import job, note
+from registry.workflow.job import job, note
 
 log = logging.getLogger(__name__)
 

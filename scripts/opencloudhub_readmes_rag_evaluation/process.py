@@ -8,8 +8,8 @@ import polars as pl
 
 from registry.errors import RegistryError
 from registry.files import atomic_file, seal
-from registry.job import job
-from registry.tables import read_csv
+from registry.formats.tables import read_csv
+from registry.workflow.job import job
 
 COLUMNS = dict.fromkeys(("question", "expected_answer", "key_concepts", "category"), pl.String)
 

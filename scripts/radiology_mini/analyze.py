@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from registry.figures import contact_sheet
-from registry.job import job
-from registry.manifest import write_manifest
-from registry.metadata import write_metadata
-from registry.moments import moments
-from registry.provenance import write_provenance
+from registry.describe.figures import contact_sheet
+from registry.describe.manifest import write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.provenance import write_provenance
+from registry.describe.statistics import moments
+from registry.workflow.job import job
 
 ROWS = 50
 """Pictures in memory at once."""

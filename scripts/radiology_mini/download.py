@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.canonical import logical_type
+from registry.describe.canonical import logical_type
 from registry.errors import RegistryError
 from registry.files import atomic_folder, write_json
-from registry.job import job
-from registry.sources import fetch
+from registry.sources.fetch import fetch
+from registry.workflow.job import job
 
 ROWS = 50
 """Pictures in memory at once."""
@@ -96,7 +96,7 @@ def unpack(path: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def download(images: Path, captions: Path, sources: Path, **source: Any) -> None:
-    """Fetch and unpack all source files; `source` is what `registry.sources.fetch` takes, apart from `target`."""
+    """Fetch and unpack all source files; `source` is what `registry.sources.fetch.fetch` takes, apart from `target`."""
     with atomic_folder(images) as partial:
         packed = partial / "packed"
         record = fetch(**source, target=packed, readable=check_layout)

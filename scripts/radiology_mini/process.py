@@ -12,8 +12,8 @@ import numpy as np
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder, seal, write_json
-from registry.images import Limits, UnusableError, near_pairs, read_picture
-from registry.job import job
+from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
+from registry.workflow.job import job
 
 SPLITS = ("train", "test")
 PROBLEMS = ("empty_captions", "empty_files", "oversized", "corrupt")
@@ -89,7 +89,7 @@ def apply_policies(found: Mapping[str, list[str]], policies: Mapping[str, str]) 
     raise RegistryError(
         "these pictures and captions cannot be used:\n" + "\n".join(lines),
         where="radiology-mini",
-        hint="mend the source, or set params.problems to drop in config/datasets/radiology-mini.yaml",
+        hint="fix the source, or set params.problems to drop in config/datasets/radiology-mini.yaml",
     )
 
 
@@ -120,7 +120,7 @@ def annotations_of(rows: list[dict[str, Any]], checked: Mapping[str, Checked], p
     for split, entries in annotations.items():
         if not entries:
             raise RegistryError(
-                f"no picture is left for {split}", where="radiology-mini", hint="mend the source, or its test_ratio"
+                f"no picture is left for {split}", where="radiology-mini", hint="fix the source, or its test_ratio"
             )
     return annotations
 

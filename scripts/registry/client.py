@@ -16,8 +16,8 @@ from semver import Version
 
 from registry.errors import RegistryError
 from registry.files import atomic_folder
-from registry.release.git import Git, GitError
-from registry.release.tags import TAG
+from registry.storage.git import Git, GitError
+from registry.storage.tags import TAG
 
 if TYPE_CHECKING:
     import polars as pl

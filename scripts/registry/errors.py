@@ -7,7 +7,7 @@ CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 
 
 class RegistryError(Exception):
-    """A failure that the user can mend: what is wrong, where, and what to do about it.
+    """A failure that the user can fix: what is wrong, where, and what to do about it.
 
     Credentials in addresses are not shown.
     """

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from registry.files import write_json
-from registry.job import job
-from registry.sources import fetch
+from registry.sources.fetch import fetch
+from registry.workflow.job import job
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from registry.files import atomic_file, write_json
-from registry.job import job
+from registry.workflow.job import job
 
 DECIMALS = 6
 """Digits kept, so that the last bits of a processor's arithmetic never reach the file."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from registry.files import atomic_folder, seal
-from registry.job import job
-from registry.tables import read_csv
+from registry.formats.tables import read_csv
+from registry.workflow.job import job
 
 FEATURES = (
     "fixed acidity",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from registry.fingerprint import SCRIPTS, code_files
+from registry.config.fingerprint import SCRIPTS, code_files
 from support import ROOT
 
 SCRIPT_FILES = sorted(

@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 
 from forks import REGISTRY
 from registry.files import dvc_digest
-from registry.release.git import Git
+from registry.storage.git import Git
 from s3 import S3Server
 from tiny import Tiny
 

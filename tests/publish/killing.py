@@ -65,7 +65,7 @@ def interfere(place: str, deed: str) -> None:
         return wrapped
 
     if what.startswith("git "):
-        owner, name = importlib.import_module("registry.release.git").Git, "output"
+        owner, name = importlib.import_module("registry.storage.git").Git, "output"
         command = what.removeprefix("git ")
         replaced = wrap(getattr(owner, name), lambda _, *arguments: arguments[0] == command)
     else:

@@ -240,7 +240,7 @@ def test_a_branch_that_is_switched_while_it_waits_makes_no_release(tmp_path):
 
 
 def test_a_commit_of_the_user_in_the_middle(tmp_path):
-    for place in ("after:registry.release.store.Store.add:1", "before:git update-index:2", "before:git update-ref:1"):
+    for place in ("after:registry.storage.dvc.Store.add:1", "before:git update-index:2", "before:git update-ref:1"):
         clone = make_tiny(tmp_path / place.replace(":", "-"))
         for name in ("letters", "numbers"):
             clone.build(name, 10)
@@ -296,7 +296,7 @@ def test_data_that_changes_during_a_publish_is_not_released_as_something_else(tm
     shifted = clone.copied(tmp_path / "shifted")
     shifted.build("letters", 30)
     replace = f"cp -r {shifted.folder}/data/letters {clone.folder}/data/"
-    printed = clone.interfered("after:registry.release.store.Store.push:1", replace, code=1)
+    printed = clone.interfered("after:registry.storage.dvc.Store.push:1", replace, code=1)
     assert "changed while it was being released" in printed
     assert clone.tags() == []
     clone.git("checkout", "--quiet", "--", ".")

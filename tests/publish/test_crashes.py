@@ -22,7 +22,7 @@ CACHE = "dvc_data.hashfile.db.HashFileDB.add"
 COPY = "dvc_objects.fs.local.copyfile"
 STEPS = [
     "before:registry.release.publish._publish:1",
-    "before:registry.release.store.Store.add:1",
+    "before:registry.storage.dvc.Store.add:1",
     "before:dvc.repo.Repo.add:1",
     f"before:{CACHE}:1",
     f"half:{COPY}:1",
@@ -30,22 +30,22 @@ STEPS = [
     f"after:{CACHE}:3",
     "before:dvc.dvcfile.SingleStageFile.dump:1",
     "after:dvc.dvcfile.SingleStageFile.dump:2",
-    "after:registry.release.store.Store.add:1",
-    "before:registry.release.store.Store._transfer:1",
+    "after:registry.storage.dvc.Store.add:1",
+    "before:registry.storage.dvc.Store._transfer:1",
     "before:dvc_data.hashfile.transfer._add:1",
     "after:dvc_data.hashfile.transfer._add:1",
     "after:dvc_data.hashfile.transfer._add:2",
     "after:dvc_data.hashfile.transfer._add:3",
-    "after:registry.release.store.Store._transfer:1",
-    "after:registry.release.store.Store.push:1",
+    "after:registry.storage.dvc.Store._transfer:1",
+    "after:registry.storage.dvc.Store.push:1",
     "before:git read-tree:1",
     "before:git write-tree:1",
-    "after:registry.release.git.Git.commit_object:1",
-    "after:registry.release.git.Git.tag_object:1",
-    "after:registry.release.git.Git.tag_object:2",
-    "before:registry.release.git.Git.follow:1",
+    "after:registry.storage.git.Git.commit_object:1",
+    "after:registry.storage.git.Git.tag_object:1",
+    "after:registry.storage.git.Git.tag_object:2",
+    "before:registry.storage.git.Git.follow:1",
     "after:git update-index:2",
-    "after:registry.release.git.Git.follow:1",
+    "after:registry.storage.git.Git.follow:1",
     "before:git update-ref:1",
     "after:git update-ref:1",
 ]
@@ -56,9 +56,9 @@ PUSH_STEPS = [
     "after:git fetch:1",
     "before:s3fs.core.S3FileSystem._put_file:1",
     "before:s3fs.core.S3FileSystem._put_file:4",
-    "after:registry.release.store.Store.push:1",
-    "after:registry.release.git.Git.commit_object:1",
-    "after:registry.release.git.Git.tag_object:2",
+    "after:registry.storage.dvc.Store.push:1",
+    "after:registry.storage.git.Git.commit_object:1",
+    "after:registry.storage.git.Git.tag_object:2",
     "before:git push:1",
     "after:git push:1",
     "after:git update-index:2",
@@ -139,19 +139,19 @@ def test_with_an_origin_too(place, pushed_once, server, tmp_path):
 
 BACK = {
     "publish numbers --from 1.0.0 --reason broken": [
-        "after:registry.release.store.Store.push:1",
-        "before:registry.release.rollback.put:1",
-        "before:registry.release.rollback.record:1",
+        "after:registry.storage.dvc.Store.push:1",
+        "before:registry.restore.rollback.put:1",
+        "before:registry.restore.rollback.record:1",
         "before:git push:1",
         "after:git push:1",
-        "after:registry.release.git.Git.follow:1",
+        "after:registry.storage.git.Git.follow:1",
     ],
     "rollback numbers 1.0.0": [
-        "after:registry.release.rollback.write_json:1",
-        "after:registry.release.rollback.put:1",
+        "after:registry.restore.rollback.write_json:1",
+        "after:registry.restore.rollback.put:1",
         "before:git push:1",
         "after:git push:1",
-        "after:registry.release.git.Git.follow:1",
+        "after:registry.storage.git.Git.follow:1",
     ],
 }
 """Places on the way back to an older version."""
@@ -265,7 +265,7 @@ def objects(clone: Tiny, dataset: str) -> list[str]:
 @pytest.mark.parametrize("place", [".dvc/cache", ".dvc/storage"])
 def test_damaged_objects_of_what_is_being_released_are_replaced(how, place, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
-    killed_at = "before:registry.release.store.Store.push:1" if place == ".dvc/cache" else "before:git read-tree:1"
+    killed_at = "before:registry.storage.dvc.Store.push:1" if place == ".dvc/cache" else "before:git read-tree:1"
     clone.interfered(killed_at)
     witness = Witness(clone)
     for md5 in objects(clone, "numbers"):
@@ -296,7 +296,7 @@ def test_what_the_release_before_shares_is_looked_at_again(tiny_once, tmp_path):
 @pytest.mark.parametrize("left", [0, 20])
 def test_a_file_that_dvc_was_writing_does_not_stop_the_next_publish(file, left, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
-    clone.interfered("after:registry.release.store.Store.add:1")
+    clone.interfered("after:registry.storage.dvc.Store.add:1")
     text = (clone.folder / file).read_text()
     clone.write(file, (text + "#" * left)[:left])
     clone.registry("publish")

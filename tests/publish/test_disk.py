@@ -55,17 +55,17 @@ EXPECTED = {f"{name}-v{version}" for name in ("letters", "numbers") for version 
 
 PLACES = [
     "before:registry.release.publish._publish:1",
-    "before:registry.release.store.Store._add:1",
+    "before:registry.storage.dvc.Store._add:1",
     "before:dvc_data.hashfile.db.HashFileDB.add:1",
     "after:dvc_data.hashfile.db.HashFileDB.add:2",
     "before:dvc.dvcfile.SingleStageFile.dump:1",
-    "after:registry.release.store.Store.add:1",
+    "after:registry.storage.dvc.Store.add:1",
     "after:dvc_data.hashfile.transfer._add:1",
-    "before:registry.release.git.Git.commit_object:1",
+    "before:registry.storage.git.Git.commit_object:1",
     "before:git write-tree:1",
     "before:git commit-tree:1",
     "before:git mktag:1",
-    "before:registry.release.git.Git.follow:1",
+    "before:registry.storage.git.Git.follow:1",
     "before:git update-ref:1",
 ]
 """Where the last space goes."""

@@ -240,7 +240,7 @@ def test_the_pins_of_two_datasets(versions):
     versions.registry("rollback", "radiology-mini", "1.0.0")
     assert "tabular" not in versions.planned("--forceall")
     assert "radiology-mini" not in versions.planned("--forceall")
-    path = versions.folder / "scripts/registry/manifest.py"
+    path = versions.folder / "scripts/registry/describe/manifest.py"
     path.write_text(path.read_text() + "\n# one more line\n")
     assert versions.planned() == set(DATASETS) - {"tabular", "radiology-mini"}
 
@@ -341,8 +341,8 @@ def test_killed_at_any_time_it_completes_when_run_again(versions, released_once)
 PUBLISH_FROM = """
 import dataclasses, json, sys
 from pathlib import Path
-from registry.release.repository import Repository
-from registry.release.rollback import publish_from
+from registry.storage.repository import Repository
+from registry.restore.rollback import publish_from
 done = publish_from(Repository.open(Path()), "tabular", sys.argv[1], "2.0.0 is broken", dry_run=len(sys.argv) > 2)
 print(json.dumps(dataclasses.asdict(done)))
 """
@@ -415,7 +415,7 @@ def test_old_content_where_nothing_can_be_released(versions):
 
 
 def test_old_content_completes_when_killed_before_its_tag(versions):
-    tag = "import registry.release.rollback as r; r.record = lambda *a: __import__('os')._exit(9)\n"
+    tag = "import registry.restore.rollback as r; r.record = lambda *a: __import__('os')._exit(9)\n"
     versions.run(sys.executable, "-c", tag + PUBLISH_FROM, "1.0.0", code=9)
     assert json.loads((versions.folder / PIN).read_text())["tag"] == "tabular-v3.0.0"
     assert "tabular-v3.0.0" not in versions.tags()

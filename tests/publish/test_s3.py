@@ -11,8 +11,8 @@ import pytest
 from invariants import Witness, Work, no_secret, one_message
 from registry.errors import RegistryError
 from registry.files import dvc_digest
-from registry.release.copy import copy_to
-from registry.release.repository import Repository
+from registry.release.push import copy_to
+from registry.storage.repository import Repository
 from s3 import Identity, S3Server
 from tiny import Tiny, make_tiny
 
@@ -156,7 +156,7 @@ def test_an_object_that_is_gone_after_it_was_pushed_is_missed(clone, server, tmp
         f'Bucket="registry", Key="shared/files/md5/{md5[:2]}/{md5[2:]}")\''
     )
     clone.variables["PYTHONPATH"] = os.pathsep.join([*sys.path, str(clone.folder / "scripts")])
-    printed = clone.interfered("after:registry.release.store.Store._transfer:1", remove, code=1)
+    printed = clone.interfered("after:registry.storage.dvc.Store._transfer:1", remove, code=1)
     one_message(printed)
     assert "did not reach" in printed
     completes(clone, server, tmp_path)

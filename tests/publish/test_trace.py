@@ -12,8 +12,8 @@ from PIL import Image
 
 from clone import Clone
 from registry.files import json_digest
-from registry.release.git import Git
-from registry.release.store import Store
+from registry.storage.dvc import Store
+from registry.storage.git import Git
 
 ROWS = {"fashion-mnist": {"train": 2000, "val": 500}, "tabular": {"all": 1000}}
 

@@ -11,13 +11,13 @@ import yaml
 from clone import Clone, under_git
 from forks import REGISTRY
 from project import copy_repository
-from registry.config import load_datasets, normalise, read_yaml
+from registry.config.fingerprint import fingerprint
+from registry.config.load import load_datasets, normalise, read_yaml
+from registry.describe.manifest import positions, write_manifest
+from registry.describe.metadata import write_metadata
+from registry.describe.provenance import write_provenance
 from registry.files import atomic_folder, dvc_digest, write_json
-from registry.fingerprint import fingerprint
-from registry.manifest import positions, write_manifest
-from registry.metadata import write_metadata
-from registry.provenance import write_provenance
-from registry.tables import only_batch
+from registry.formats.tables import only_batch
 from s3 import Identity, S3Server
 
 FILES = {"letters": 1, "numbers": 3}

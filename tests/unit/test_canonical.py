@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from registry.canonical import canonical, logical_type
+from registry.describe.canonical import canonical, logical_type
 
 SHORT_TEXTS = st.lists(st.text(alphabet="as", max_size=3), min_size=2, max_size=2)
 """Made of the tag of text itself, so that two spellings would collide if they had no lengths."""

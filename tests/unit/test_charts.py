@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from registry.charts import distributions, draw_distributions
+from registry.describe.charts import distributions, draw_distributions
 from support import ROOT
 
 ABOUT = {"name": "some-data", "title": "Some data"}
@@ -94,7 +94,7 @@ def test_text_from_data_is_text_and_nothing_else(tmp_path):
 
 def test_equal_metadata_makes_equal_bytes_in_any_process_at_any_time(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from registry.charts import draw_distributions;"
+        "import sys; from pathlib import Path; from registry.describe.charts import draw_distributions;"
         f"draw_distributions({METADATA['per-split']!r}, Path(sys.argv[1]))"
     )
     for name in ("one.svg", "two.svg"):

@@ -16,7 +16,7 @@ from test_markdown import MARKDOWN, READMES
 
 from opencloudhub_readmes_embeddings.chunk import SCHEMA, alphanumeric_share, chunk, chunk_id, chunks_of
 from registry.errors import RegistryError
-from registry.markdown import clean, sections
+from registry.formats.markdown import clean, sections
 
 WORD, TAG = re.compile(r"\w+"), re.compile(r"<[^<>]*>")
 OPTIONS = {"size": 800, "overlap": 100, "min_length": 50, "min_alphanumeric": 0.3}

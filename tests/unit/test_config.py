@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from registry.config import (
+from registry.config.load import (
     load_datasets,
     normalise,
     parse_checksums,
@@ -15,8 +15,8 @@ from registry.config import (
     source_files,
     upstream,
 )
+from registry.config.schema import SCHEMAS, validate
 from registry.errors import RegistryError
-from registry.schema import SCHEMAS, validate
 from support import ROOT
 
 RELEASE = {"remote": None, "branch": None, "push": False, "identity": None}
@@ -135,7 +135,7 @@ def test_normalise_leaves_its_argument_alone():
 def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
     with pytest.raises(RegistryError, match=f"config/config.yaml and --config: not valid:\n  {words}") as raised:
         load_datasets(changed(CONFIG, path, new), root)
-    assert "what to do: mend these keys" in str(raised.value)
+    assert "what to do: fix these keys" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from registry.contract import Contract
+from registry.config.schema import SCHEMAS
+from registry.describe.contract import Contract
 from registry.errors import RegistryError
-from registry.schema import SCHEMAS
 
 PICTURE = pa.list_(pa.list_(pa.uint8(), 3), 2)
 
@@ -105,7 +105,7 @@ def test_a_column_that_breaks_its_rule_is_named_with_the_value(rule):
 
 def test_a_breach_tells_where_it_stands_what_was_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RegistryError, match="what to do: mend the source"):
+    with pytest.raises(RegistryError, match="what to do: fix the source"):
         judge({"a": {"dtype": "string"}}, a=pa.array([1]))
     cleaning = tmp_path / "reports" / "dataset" / "cleaning.json"
     cleaning.parent.mkdir(parents=True)
@@ -241,7 +241,7 @@ def test_all_breaches_of_all_batches_and_splits_come_in_one_message():
         "    all: inputs: none in two splits: found 'key-0 = key-1 = key-2'",
         "    all: inputs: none twice in a split: found 'key-0 = key-1'",
     }
-    assert last.startswith("  what to do: mend the source or the params")
+    assert last.startswith("  what to do: fix the source or the params")
     assert last.endswith("config/datasets/dataset.yaml")
 
 

@@ -6,12 +6,12 @@ from dataclasses import asdict, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_release_rows import named, numbered, state, table, with_column
+from test_manifests import named, numbered, state, table, with_column
 
+from registry.compare.diff import Classes, Fact, Statistic, diff
+from registry.compare.manifests import Columns, SplitRows
 from registry.errors import RegistryError
-from registry.release.diff import Classes, Fact, Statistic, diff
-from registry.release.rows import Columns, SplitRows
-from registry.release.snapshot import Snapshot
+from registry.storage.snapshot import Snapshot
 
 
 def never():

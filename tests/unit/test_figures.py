@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from registry.figures import GAP, LABEL_WIDTH, contact_sheet
+from registry.describe.figures import GAP, LABEL_WIDTH, contact_sheet
 
 GREY = np.full((28, 28), 200, np.uint8)
 RGB = np.zeros((10, 40, 3), np.uint8)

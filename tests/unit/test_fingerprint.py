@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from registry.fingerprint import code_files, fingerprint
+from registry.config.fingerprint import code_files, fingerprint
 from support import ROOT
 
 TREE = {
@@ -46,7 +46,7 @@ def scripts(tmp_path):
 
 def computed(scripts, *names, of="fingerprint"):
     """Return what a fresh process computes: results are kept within one."""
-    code = f"from registry.fingerprint import *; print({of}(*{names!r}))"
+    code = f"from registry.config.fingerprint import *; print({of}(*{names!r}))"
     return subprocess.run(
         [sys.executable, "-B", "-c", code], cwd=scripts, env={}, check=True, capture_output=True, text=True
     ).stdout

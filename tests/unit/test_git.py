@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from registry.release.git import FALLBACK_IDENTITY, Git, GitError
+from registry.storage.git import FALLBACK_IDENTITY, Git, GitError
 
 ADA = {
     f"GIT_{role}_{key}": value

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from fake_github import ORG, READMES, REPOSITORIES, Api, build_raw, content_of, paths, refuse_raw
-from registry import github
-from registry.corpus import blob_sha
 from registry.errors import RegistryError
+from registry.sources import github
+from registry.sources.readmes import blob_sha
 from support import Server, reply
 
 TOKEN = "ghp_verysecret"  # noqa: S105

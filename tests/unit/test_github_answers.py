@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from fake_github import ORG, REPOSITORIES, Api, build_raw, paths, refuse_raw
-from registry import github
-from registry.corpus import blob_sha
+from registry.sources import github
+from registry.sources.readmes import blob_sha
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import RegistryError
-from registry.idx import open_idx
+from registry.formats.idx import open_idx
 
 HEADER = struct.pack(">4B3I", 0, 0, 8, 3, 5, 2, 3)
 PIXELS = bytes(range(30))

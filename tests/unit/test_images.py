@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from registry.images import Limits, UnusableError, near_pairs, read_picture
+from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2_000)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -248,7 +248,7 @@ def pairs_of(values: list[int], max_distance: int) -> list[tuple[int, int, int]]
 def test_near_pairs_do_not_depend_on_blocks(monkeypatch):
     values = [number * 0x9E3779B97F4A7C15 % 2**64 for number in range(200)]
     whole = pairs_of(values, 22)
-    monkeypatch.setattr("registry.images.BLOCK", 1_000)
+    monkeypatch.setattr("registry.formats.images.BLOCK", 1_000)
     assert pairs_of(values, 22) == whole
     assert len(whole) > 100
 

@@ -13,7 +13,7 @@ import pytest
 
 from registry.errors import RegistryError
 from registry.files import atomic_file, atomic_folder, write_json
-from registry.job import job
+from registry.workflow.job import job
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +71,9 @@ def test_a_log_starts_anew(rule):
 
 
 def test_a_registry_error_is_one_message_and_no_traceback(rule):
-    status, lines = run(rule, lambda: fail(RegistryError("broken", where="a.csv", hint="mend it")))
+    status, lines = run(rule, lambda: fail(RegistryError("broken", where="a.csv", hint="fix it")))
     assert status == 1
-    assert lines == ["error: a.csv: broken", "  what to do: mend it"]
+    assert lines == ["error: a.csv: broken", "  what to do: fix it"]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), OSError(errno.EBADF, "oh")])

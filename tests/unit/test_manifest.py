@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from registry.canonical import canonical
+from registry.describe.canonical import canonical
+from registry.describe.manifest import SCHEMA, positions, write_manifest
 from registry.errors import RegistryError
 from registry.files import dvc_digest
-from registry.manifest import SCHEMA, positions, write_manifest
 
 DATASET = {
     "name": "dataset",

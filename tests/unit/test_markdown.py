@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.markdown import LEVELS, Clean, clean, sections
+from registry.formats.markdown import LEVELS, Clean, clean, sections
 from support import ROOT
 
 READMES = sorted((ROOT / "data/samples/opencloudhub-readmes/HEAD").glob("*/README.md"))

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from registry.describe.metadata import metadata_digest, write_metadata
 from registry.errors import RegistryError
-from registry.metadata import metadata_digest, write_metadata
 
 DATASET = {
     "name": "some-data",

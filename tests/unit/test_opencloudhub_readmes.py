@@ -10,10 +10,10 @@ import pytest
 from opencloudhub_readmes.analyze import analyze
 from opencloudhub_readmes.download import open_source
 from opencloudhub_readmes.process import SCHEMA, count_lines, process
-from registry.config import SAMPLES, read_yaml
-from registry.corpus import Listing, Readme, blob_sha, write_corpus
+from registry.config.load import SAMPLES, read_yaml
+from registry.config.schema import validate
 from registry.errors import RegistryError
-from registry.schema import validate
+from registry.sources.readmes import Listing, Readme, blob_sha, write_corpus
 from support import ROOT
 
 NAME = "opencloudhub-readmes"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from registry.config import read_yaml
+from registry.config.load import read_yaml
+from registry.config.schema import validate_params
 from registry.errors import RegistryError
-from registry.schema import validate_params
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = {path.stem: read_yaml(path)["params"] for path in (ROOT / "config" / "datasets").glob("*.yaml")}
@@ -15,7 +15,7 @@ WITH_PARAMS = sorted(name for name, params in PARAMS.items() if params)
 
 @pytest.mark.parametrize("name", sorted(PARAMS))
 def test_the_params_of_the_configuration_are_good(name):
-    validate_params(PARAMS[name], name)
+    validate_params(PARAMS[name], name, ROOT)
 
 
 @pytest.mark.parametrize("name", WITH_PARAMS)
@@ -23,14 +23,14 @@ def test_a_param_that_nobody_takes_is_named(name):
     with pytest.raises(
         RegistryError, match=f"config/datasets/{name}.yaml: params: not valid:.*\n.*'odd' was unexpected"
     ):
-        validate_params(PARAMS[name] | {"odd": 1}, name)
+        validate_params(PARAMS[name] | {"odd": 1}, name, ROOT)
 
 
 @pytest.mark.parametrize(("name", "key"), [(name, key) for name in WITH_PARAMS for key in PARAMS[name]])
 def test_a_param_that_is_missing_is_named(name, key):
     params = {other: value for other, value in PARAMS[name].items() if other != key}
     with pytest.raises(RegistryError, match=f"'{key}' is a required property"):
-        validate_params(params, name)
+        validate_params(params, name, ROOT)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_param_that_is_missing_is_named(name, key):
 )
 def test_a_value_that_cannot_be_is_named(name, key, value, message):
     with pytest.raises(RegistryError) as caught:
-        validate_params(PARAMS[name] | {key: value}, name)
+        validate_params(PARAMS[name] | {key: value}, name, ROOT)
     assert message in str(caught.value)
 
 
 def test_a_dataset_without_a_schema_may_have_any_params():
-    validate_params({"anything": 1}, "no-such-dataset")
+    validate_params({"anything": 1}, "no-such-dataset", ROOT)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from registry.config.pins import given_files, pin_of, pins
 from registry.errors import RegistryError
 from registry.files import write_json
-from registry.pins import given_files, pin_of, pins
 
 PIN = {"version": "1.0.0", "tag": "tabular-v1.0.0"}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.pixels import pixel_moments
+from registry.describe.pixels import pixel_moments
 
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=200))

@@ -11,7 +11,7 @@ import pytest
 
 from mlflow_server import mlflow_server
 from registry.errors import RegistryError
-from registry.prompts import prompt_reference, resolve
+from registry.sources.prompts import prompt_reference, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"name": "caption", "version": 2, "registry": "file"}
@@ -90,12 +90,12 @@ def test_an_unknown_registry(root):
 
 
 def test_rules_can_look_a_prompt_up_without_loading_mlflow():
-    code = "import sys, registry.prompts; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, registry.sources.prompts; sys.exit('mlflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "scripts")}, check=True)
 
 
 def test_the_prompt_of_radiology_mini_is_sound():
-    from registry.config import read_yaml
+    from registry.config.load import read_yaml
 
     options = read_yaml(ROOT / "config/datasets/radiology-mini.yaml")["params"]["prompt"]
     assert resolve(prompt_reference(options, {}, ROOT))["prompt_text"]

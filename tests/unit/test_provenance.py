@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pyarrow  # noqa: F401
 import pytest
 
+from registry.describe.provenance import write_provenance
 from registry.errors import RegistryError
 from registry.files import dvc_digest, json_digest, seal, sha256_of
-from registry.provenance import write_provenance
 
 DATASET = {"name": "data", "source": "samples", "about": {"title": "T"}, "params": {"n": 1}, "contract": {}}
 MANIFEST = SimpleNamespace(content_hash="sha256:" + "a" * 64, verdict={"passed": True}, md5="c" * 32)

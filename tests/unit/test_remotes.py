@@ -5,7 +5,7 @@ import re
 import pytest
 from configobj import ConfigObj
 
-from registry.release.explain import SECRETS, VARIABLES
+from registry.storage.explain import SECRETS, VARIABLES
 from support import ROOT
 
 REMOTES = ("local", "docker", "minikube", "minio", "aws", "dagshub")

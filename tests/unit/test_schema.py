@@ -2,8 +2,8 @@
 
 import pytest
 
+from registry.config.schema import validate
 from registry.errors import RegistryError
-from registry.schema import validate
 
 CONFIG = {
     "datasets": "all",
@@ -28,7 +28,7 @@ def test_all_errors_come_in_one_message_sorted_by_key_with_what_to_do():
         "  (top level): Additional properties are not allowed ('x' was unexpected)",
         "  mirror: 2 is not of type 'string', 'null'",
         "  source: 1 is not one of ['samples', 'mirror', 'upstream']",
-        "  what to do: mend these keys; workflow/schemas/config.schema.yaml and config/README.md describe them all",
+        "  what to do: fix these keys; config/README.md describes them all",
     ]
 
 

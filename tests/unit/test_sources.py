@@ -8,9 +8,9 @@ import types
 import pytest
 import yaml
 
-from registry import sources
 from registry.errors import RegistryError
-from registry.sources import fetch, redact, retrieve
+from registry.sources import fetch as sources
+from registry.sources.fetch import fetch, redact, retrieve
 from support import reply
 
 GOOD = b"good bytes " * 1000
@@ -225,7 +225,7 @@ def test_a_wrong_hash_names_file_place_expected_and_found_and_what_to_do(reposit
     assert str(raised.value).splitlines() == [
         "file: could not be fetched:",
         f"    {http_server.url}/bad: expected sha256 {SHA256} or {'0' * 64}, found {hashlib.sha256(BAD).hexdigest()}",
-        "  what to do: see config/README.md, Sources: choose another source, mend the mirror, or, if the file was "
+        "  what to do: see config/README.md, Sources: choose another source, fix the mirror, or, if the file was "
         "really meant to change, accept its new hash in config/datasets/ (for samples: put it into "
         "data/samples/SHA256SUMS; where it is locked: delete the old one)",
     ]

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from registry.summary import outcome, print_summary
+from registry.workflow.summary import outcome, print_summary
 
 STARTED = 1_000_000.0
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry.errors import RegistryError
-from registry.tables import counts, only_batch, read_csv, read_parquet, write_parquet
+from registry.formats.tables import counts, only_batch, read_csv, read_parquet, write_parquet
 
 COLUMNS = {"a": pl.Float64, "b": pl.String}
 

@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from semver import Version
 
-from registry.config import NAME
+from registry.config.load import NAME
 from registry.errors import RegistryError
-from registry.release.git import Git
-from registry.release.tags import TAG, find_release, history, parse_tag, releases, tag_name
+from registry.storage.git import Git
+from registry.storage.tags import TAG, find_release, history, parse_tag, releases, tag_name
 
 names = st.from_regex(NAME, fullmatch=True)
 numbers = st.integers(0, 10**6)

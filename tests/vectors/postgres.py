@@ -16,9 +16,8 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.release.snapshot import Snapshot
-from registry.vectors import DATASET
-from registry.vectors.settings import Server, Settings
+from registry.storage.snapshot import Snapshot
+from registry.vectors.settings import DATASET, Server, Settings
 from registry.vectors.versions import Version
 
 PASSWORD = "s3cret-Pa55word"

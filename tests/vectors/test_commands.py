@@ -11,9 +11,9 @@ import pytest
 
 from clone import Clone
 from postgres import PASSWORD, make_version, open_folder, tag
-from registry.vectors import DATASET
 from registry.vectors.database import connected
 from registry.vectors.load import load
+from registry.vectors.settings import DATASET
 
 pytestmark = pytest.mark.workflow
 
@@ -186,7 +186,7 @@ class TestServer:
         """Do what the end of a run does, and return the exit code and what was printed."""
         config = {"publish": True, "vector_store": "server", "vector_versions": 2, "datasets": "all"} | config
         code = (
-            "from types import SimpleNamespace as N; from registry.hook import release_after_run;"
+            "from types import SimpleNamespace as N; from registry.workflow.hook import release_after_run;"
             "run = N(scheduler=N(running=[], open_jobs=[], failed=False), touch=False);"
             f"release_after_run(run, {config!r})"
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from postgres import MODEL, make_version, tag
 from registry.embedding.model import Model
 from registry.errors import RegistryError
-from registry.release.repository import Repository
+from registry.storage.repository import Repository
 from registry.vectors import current
 from registry.vectors import load as loading
 from registry.vectors import search as searching

@@ -18,21 +18,21 @@ PARAMS = {
     "tabular": {"n_samples": 1_100},
 }
 CODE = {
-    "scripts/registry/idx.py": {"fashion-mnist"},
-    "scripts/registry/images.py": {"radiology-mini"},
-    "scripts/registry/github.py": with_those_made_of("opencloudhub-readmes"),
-    "scripts/registry/markdown.py": {"opencloudhub-readmes-embeddings"},
-    "scripts/registry/tables.py": {
+    "scripts/registry/formats/idx.py": {"fashion-mnist"},
+    "scripts/registry/formats/images.py": {"radiology-mini"},
+    "scripts/registry/sources/github.py": with_those_made_of("opencloudhub-readmes"),
+    "scripts/registry/formats/markdown.py": {"opencloudhub-readmes-embeddings"},
+    "scripts/registry/formats/tables.py": {
         "emotion",
         "opencloudhub-readmes-embeddings",
         "opencloudhub-readmes-rag-evaluation",
         "tabular",
         "wine-quality",
     },
-    "scripts/registry/manifest.py": set(DATASETS),
+    "scripts/registry/describe/manifest.py": set(DATASETS),
     "scripts/emotion/process.py": {"emotion"},
     "scripts/make_samples.py": set(),
-    "scripts/registry/summary.py": set(),
+    "scripts/registry/workflow/summary.py": set(),
 }
 
 

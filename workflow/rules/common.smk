@@ -15,12 +15,12 @@ sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
 
-from registry.config import load_datasets, normalise, selected, source_files, upstream
+from registry.config.load import load_datasets, normalise, selected, source_files, upstream
 from registry.errors import RegistryError
-from registry.fingerprint import fingerprint
-from registry.hook import release_after_run
-from registry.pins import given_files, pins
-from registry.summary import print_summary
+from registry.config.fingerprint import fingerprint
+from registry.workflow.hook import release_after_run
+from registry.config.pins import given_files, pins
+from registry.workflow.summary import print_summary
 
 STARTED = time.time()
 try:

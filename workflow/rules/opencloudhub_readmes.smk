@@ -9,7 +9,7 @@ outputs: data/opencloudhub-readmes/raw/<repository>.md, raw/index.json, raw/sour
          reports/opencloudhub-readmes/overview.svg: its distributions
 """
 
-from registry.corpus import sample_readmes
+from registry.sources.readmes import sample_readmes
 
 
 localrules:

@@ -9,7 +9,7 @@ outputs: data/radiology-mini/raw/{images/,captions.json,prompt.json}
          reports/radiology-mini/samples.png
 """
 
-from registry.prompts import prompt_reference
+from registry.sources.prompts import prompt_reference
 
 try:
     RADIOLOGY_PROMPT = prompt_reference(DATASETS["radiology-mini"]["params"]["prompt"], os.environ)

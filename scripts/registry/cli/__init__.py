@@ -6,13 +6,13 @@ import sys
 from registry.cli import releasing, restoring, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
-from registry.job import ENVIRONMENT
+from registry.workflow.job import ENVIRONMENT
 
 __all__ = ["app", "main", "releasing", "restoring", "searching", "tracing", "verifying"]
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one message and exit code 1."""
+    """Run the command line; what a user can fix is one message and exit code 1."""
     try:
         app()
     except RegistryError as error:
@@ -21,7 +21,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in ENVIRONMENT:
             raise
-        hint = "free some space, or mend that, and run the same command again"
+        hint = "free some space, or fix that, and run the same command again"
         console_error(RegistryError(os.strerror(error.errno).lower(), where=error.filename or "the disk", hint=hint))
         sys.exit(1)
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from registry.release.repository import Repository
+from registry.storage.repository import Repository
 
 NOT_RELEASED = 3
 """Exit code: something is built and was not released; the reason is printed."""

@@ -18,14 +18,14 @@ from registry.cli.common import (
     repository,
     say,
 )
-from registry.release.copy import copy_to
+from registry.compare.semver import Level
 from registry.release.plan import Outcome
 from registry.release.publish import Publication, publish
-from registry.release.repository import NoRepositoryError, Repository
-from registry.release.rollback import publish_from
+from registry.release.push import copy_to
 from registry.release.status import status
-from registry.release.tags import history
-from registry.release.versions import Level
+from registry.restore.rollback import publish_from
+from registry.storage.repository import NoRepositoryError, Repository
+from registry.storage.tags import history
 
 QUIET = ("not built", "unchanged")
 """States that a run's end need not mention."""

@@ -6,8 +6,8 @@ import typer
 from rich.markup import escape
 
 from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, repository, say
-from registry.release.restore import Restored, pull, some
-from registry.release.rollback import rollback, unpin
+from registry.restore.pull import Restored, pull, some
+from registry.restore.rollback import rollback, unpin
 
 Remote = Annotated[
     str | None, typer.Option(help="Fetch from this DVC remote, not the default one.", show_default=False)

@@ -6,10 +6,9 @@ import typer
 from rich.markup import escape
 
 from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_table, repository, say
-from registry.release.repository import Repository, read_config
-from registry.schema import validate
-from registry.vectors import DATASET
-from registry.vectors.settings import Settings, read_settings
+from registry.config.schema import validate
+from registry.storage.repository import Repository, read_config
+from registry.vectors.settings import DATASET, Settings, read_settings
 
 vectors = typer.Typer(
     name="vectors",

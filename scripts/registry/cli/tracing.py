@@ -21,13 +21,13 @@ from registry.cli.common import (
     repository,
     say,
 )
+from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
 from registry.errors import RegistryError
-from registry.release.diff import DatasetDiff, Fact, Statistic, diff
-from registry.release.readiness import NotReady, read_built
-from registry.release.repository import Repository
-from registry.release.snapshot import Snapshot, snapshot_at
-from registry.release.tags import find_release, named_release
-from registry.release.trace import Sample, Samples, Search, find, samples
+from registry.release.assess import NotReady, read_built
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot, snapshot_at
+from registry.storage.tags import find_release, named_release
+from registry.trace.samples import Sample, Samples, Search, find, samples
 
 SHOWN = 20
 """Rows that a person is shown unless they ask for more."""

@@ -9,9 +9,9 @@ from rich.markup import escape
 
 from registry.cli.common import AsJson, Dataset, app, console, print_json, repository, say
 from registry.cli.tracing import SHOWN, Tag, print_diff
-from registry.release.refresh import refresh
-from registry.release.tags import named_release
-from registry.release.verify import Verdict, verify
+from registry.storage.tags import named_release
+from registry.trace.refresh import refresh
+from registry.trace.verify import Verdict, verify
 
 DIFFERENT = 1
 

@@ -1,1 +1,0 @@
-"""Turn texts into vectors: the model, the engines that run it, and how well its vectors find things."""

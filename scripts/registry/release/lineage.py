@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from registry.config import upstream
+from registry.config.load import upstream
+from registry.describe.metadata import FILLED_IN
 from registry.files import atomic_file, write_json
-from registry.metadata import FILLED_IN
-from registry.release.readiness import Built
-from registry.release.repository import Repository
-from registry.release.tags import Release
+from registry.release.assess import Built
+from registry.storage.repository import Repository
+from registry.storage.tags import Release
 
 
 def name_source(

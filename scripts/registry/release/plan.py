@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from semver import Version
 
-from registry.pins import PIN, pin_of
-from registry.release.lineage import name_source
-from registry.release.readiness import (
+from registry.compare.semver import Change, Level, compare, next_version
+from registry.config.pins import PIN, pin_of
+from registry.release.assess import (
     Built,
     NotReady,
     config_files,
@@ -16,11 +16,11 @@ from registry.release.readiness import (
     made_of_what_is_committed,
     read_built,
 )
+from registry.release.lineage import name_source
 from registry.release.record import Tip
-from registry.release.repository import Repository
-from registry.release.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
-from registry.release.tags import Release, tag_name
-from registry.release.versions import Change, Level, compare, next_version
+from registry.storage.repository import Repository
+from registry.storage.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
+from registry.storage.tags import Release, tag_name
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,6 @@ def _refuse_samples(name: str, before: dict, built: Built, repository: Repositor
 
 
 def _chosen(repository: Repository, path: str) -> bool:
-    from registry.config import read_yaml
+    from registry.config.load import read_yaml
 
     return read_yaml(repository.root / path).get("source") == "samples"

@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from registry.compare.semver import Level
 from registry.errors import RegistryError
+from registry.release.assess import NotReady
 from registry.release.lineage import put_back
 from registry.release.plan import Outcome, Plan, decide, unfinished_files
-from registry.release.readiness import NotReady
 from registry.release.record import Tip, attempt, blocked, follow, record
-from registry.release.remotes import release_remote
-from registry.release.repository import Repository
-from registry.release.snapshot import dvc_md5
-from registry.release.tags import releases, tag_message
-from registry.release.versions import Level
+from registry.storage.remotes import release_remote
+from registry.storage.repository import Repository
+from registry.storage.snapshot import dvc_md5
+from registry.storage.tags import releases, tag_message
 
 NAMED = 3
 """As many datasets fit into the first line of a commit's message."""

@@ -8,9 +8,9 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from registry.errors import RegistryError
-from registry.release.git import GitError
-from registry.release.repository import Repository
-from registry.release.tags import releases
+from registry.storage.git import GitError
+from registry.storage.repository import Repository
+from registry.storage.tags import releases
 
 ATTEMPTS = 10
 """How often to start anew when somebody else's commit or release came first."""
@@ -179,7 +179,7 @@ def _offer(repository: Repository, branch: str, commit: str, tags: Mapping[str, 
             raise Overtaken from None
         raise RegistryError(
             f"origin did not take it, and nothing is released: {error.printed}",
-            hint="mend that, then run the same command again; data that was stored stays stored",
+            hint="fix that, then run the same command again; data that was stored stays stored",
         ) from None
 
 
@@ -224,5 +224,5 @@ def _stuck(repository: Repository, error: GitError) -> RegistryError:
     elif repository.settings.push:
         hint = "commit or stash your own changes, then run registry publish"
     else:
-        hint = "mend that, then run registry publish"
+        hint = "fix that, then run registry publish"
     return RegistryError(f"{released}: {error.printed}", hint=hint)

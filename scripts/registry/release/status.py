@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.metadata import facts_of
-from registry.pins import pin_of
-from registry.release.readiness import NotReady, read_built, up_to_date
-from registry.release.repository import Repository
-from registry.release.snapshot import NoReleaseError, snapshot_at
-from registry.release.tags import Release, releases
+from registry.config.pins import pin_of
+from registry.describe.metadata import facts_of
+from registry.release.assess import NotReady, read_built, up_to_date
+from registry.storage.repository import Repository
+from registry.storage.snapshot import NoReleaseError, snapshot_at
+from registry.storage.tags import Release, releases
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from registry.config import load_datasets
+from registry.config.load import load_datasets
 from registry.embedding.model import Encoder, find_model
-from registry.release.readiness import NotReady
-from registry.release.repository import Repository, read_config
-from registry.vectors import DATASET
+from registry.release.assess import NotReady
+from registry.storage.repository import Repository, read_config
 from registry.vectors.database import connected
 from registry.vectors.load import load
 from registry.vectors.search import Hit, search, serving
-from registry.vectors.settings import Embedded, Settings
+from registry.vectors.settings import DATASET, Embedded, Settings
 from registry.vectors.tables import find_table, our_tables
 from registry.vectors.versions import MODEL, built_version, find_version, released_version
 

@@ -89,7 +89,7 @@ def _explained(place: Server | Embedded) -> Iterator[None]:
         raise RegistryError(
             f"the database refused: {_reason(error)}; {SERVES}",
             where=place,
-            hint="mend that, then run the same command again",
+            hint="fix that, then run the same command again",
         ) from None
 
 

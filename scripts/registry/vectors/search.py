@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import RegistryError
-from registry.vectors import DATASET
-from registry.vectors.settings import Settings
+from registry.vectors.settings import DATASET, Settings
 from registry.vectors.tables import Mark, Table, current_schema, find_table, our_tables
 
 if TYPE_CHECKING:

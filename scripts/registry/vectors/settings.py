@@ -8,6 +8,8 @@ from typing import Any
 
 from registry.errors import RegistryError
 
+DATASET = "opencloudhub-readmes-embeddings"
+"""The dataset whose vectors are loaded and searched."""
 TABLE = "readme_embeddings"
 MAX_BYTES = 63
 """PostgreSQL cuts longer names without an error."""

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import RegistryError
-from registry.vectors import DATASET
-from registry.vectors.settings import MAX_BYTES
+from registry.vectors.settings import DATASET, MAX_BYTES
 
 if TYPE_CHECKING:
     import psycopg
@@ -98,7 +97,7 @@ def current_schema(connection: "psycopg.Connection") -> str:
     """Return the schema that tables are created in. Raises RegistryError where there is none."""
     (schema,) = connection.execute("SELECT current_schema()").fetchone()
     if schema is None:
-        raise RegistryError("this user's search_path names no schema that exists", hint="create the schema, or mend it")
+        raise RegistryError("this user's search_path names no schema that exists", hint="create the schema, or fix it")
     return schema
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from registry.embedding.table import FILE
 from registry.errors import RegistryError
-from registry.release.readiness import NotReady, read_built
-from registry.release.repository import Repository
-from registry.release.snapshot import Snapshot, snapshot_at
-from registry.release.tags import find_release, releases
-from registry.vectors import DATASET
+from registry.release.assess import NotReady, read_built
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot, snapshot_at
+from registry.storage.tags import find_release, releases
+from registry.vectors.settings import DATASET
 
 DIGITS = 12
 """Of the content hash, in the name of a version that is not released."""

@@ -1,0 +1,185 @@
+"""Find what differs between two states of a dataset, from metadata and, where content differs, the manifests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.compare.manifests import (
+    EXAMPLES,
+    Columns,
+    ManifestFile,
+    Rows,
+    SplitRows,
+    compare_columns,
+    compare_rows,
+    read_manifest,
+)
+from registry.describe.metadata import FILLED_IN
+from registry.errors import RegistryError
+from registry.storage.snapshot import Snapshot
+
+MEASURES = ("metrics", "statistics", "summary", "retrieval", "splits", "num_questions")
+"""Sections of metadata.json that follow from the data."""
+
+Leaf = tuple[str, ...]
+"""Where a value stands in metadata.json: the keys on the way to it."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """How the classes of a column differ.
+
+    `reordered`: those that stayed follow each other in another order. `in_place`: the old are all there, first, in
+    their order, so that the number of none has changed.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    reordered: bool
+    in_place: bool
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number that moved; `old` or `new` is None where it is not there, `change` where one of them is not."""
+
+    path: str
+    old: float | None
+    new: float | None
+    change: float | None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An entry of metadata.json that differs; `old` or `new` is None where it is not there."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class DatasetDiff:
+    """What differs between two states of a dataset. Paths into metadata.json are joined by dots.
+
+    `rows_by` names what stood for a sample when rows were compared, None where none had to be; in `splits` are those of
+    the old state, then those added.
+    """
+
+    dataset: str
+    content_differs: bool
+    bytes_differ: bool
+    columns: Columns
+    classes: dict[str, Classes]
+    splits_added: tuple[str, ...]
+    splits_removed: tuple[str, ...]
+    splits_reordered: bool
+    rows_by: str | None
+    splits: dict[str, SplitRows]
+    statistics: tuple[Statistic, ...] = field(default=())
+    metadata: tuple[Fact, ...] = field(default=())
+
+
+def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDiff:
+    """Return what differs, naming at most `examples` keys of each kind of change in each split.
+
+    Opens the manifests only when `content_hash` differs. RegistryError if one is not that of its metadata.
+    """
+    content_differs = old.content_hash != new.content_hash
+    if content_differs:
+        manifests = _manifest(old), _manifest(new)
+        before, after = (list(manifest.digests) for manifest in manifests)
+        columns, rows = compare_columns(*manifests), compare_rows(*manifests, examples=examples)
+    else:
+        sizes = {split: about["num_samples"] for split, about in old.metadata["splits"].items()}
+        before = after = list(sizes)
+        columns, rows = Columns(), Rows(None, {split: SplitRows(size, size) for split, size in sizes.items()})
+    # What a model computed differs in its last bits from machine to machine.
+    computed = any(feature.get("computed") for feature in new.metadata["schema"]["features"].values())
+    measures = [_leaves({name: of.metadata[name] for name in MEASURES if name in of.metadata}) for of in (old, new)]
+    statistics, others = _statistics(*measures)
+    return DatasetDiff(
+        dataset=new.dataset,
+        content_differs=content_differs,
+        bytes_differ=old.data_md5 != new.data_md5 and not computed,
+        columns=columns,
+        classes=_classes(old.metadata, new.metadata),
+        splits_added=tuple(split for split in after if split not in before),
+        splits_removed=tuple(split for split in before if split not in after),
+        splits_reordered=[s for s in before if s in after] != [s for s in after if s in before],
+        rows_by=rows.identity,
+        splits=rows.splits,
+        statistics=statistics,
+        metadata=_facts(old.metadata, new.metadata) + others,
+    )
+
+
+def _manifest(snapshot: Snapshot) -> ManifestFile:
+    manifest = read_manifest(snapshot.manifest())
+    if manifest.content_hash != snapshot.content_hash:
+        raise RegistryError(
+            f"the manifest of {snapshot.dataset} is not that of its metadata.json: content_hash differs",
+            where=manifest.path,
+            hint="build the dataset again, or restore it with: registry pull",
+        )
+    return manifest
+
+
+def _leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
+    if not isinstance(value, dict) or not value:
+        return {path: value} if path else {}
+    return {leaf: found for key, below in value.items() for leaf, found in _leaves(below, (*path, key)).items()}
+
+
+def _differing(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> Iterator[tuple[Leaf, Any, Any]]:
+    for path in dict.fromkeys([*old, *new]):
+        if path not in old or path not in new or old[path] != new[path]:
+            yield path, old.get(path), new.get(path)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _statistics(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> tuple[tuple[Statistic, ...], tuple[Fact, ...]]:
+    """Return the numbers that moved, and what else differs there."""
+    numbers, others = [], []
+    for path, before, after in _differing(old, new):
+        name = ".".join(path)
+        if all(value is None or _is_number(value) for value in (before, after)):
+            change = None if before is None or after is None else after - before
+            numbers.append(Statistic(name, before, after, change))
+        else:
+            others.append(Fact(name, before, after))
+    return tuple(numbers), tuple(others)
+
+
+def _facts(old: dict[str, Any], new: dict[str, Any]) -> tuple[Fact, ...]:
+    """Return what differs beside measures, columns, dtypes and classes, which have places of their own."""
+    common = old["schema"]["features"].keys() & new["schema"]["features"].keys()
+
+    def facts(metadata: dict[str, Any]) -> dict[Leaf, Any]:
+        apart = (*MEASURES, "content_hash", FILLED_IN)
+        leaves = _leaves({name: value for name, value in metadata.items() if name not in apart})
+        return {
+            path: value
+            for path, value in leaves.items()
+            if path[0] != "schema" or (path[2] in common and path[3] not in ("dtype", "classes"))
+        }
+
+    return tuple(Fact(".".join(path), *values) for path, *values in _differing(facts(old), facts(new)))
+
+
+def _classes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Classes]:
+    features = old["schema"]["features"], new["schema"]["features"]
+    differing = {}
+    for name in features[0]:
+        before, after = (of.get(name, {}).get("classes", []) for of in features)
+        if name in features[1] and before != after:
+            differing[name] = Classes(
+                added=tuple(item for item in after if item not in before),
+                removed=tuple(item for item in before if item not in after),
+                reordered=[i for i in before if i in after] != [i for i in after if i in before],
+                in_place=after[: len(before)] == before,
+            )
+    return differing

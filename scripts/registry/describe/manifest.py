@@ -1,0 +1,137 @@
+"""The manifest: one row a sample, from which versions, diffs, tracing and leak checks follow.
+
+data/<dataset>/manifest.parquet has the columns
+    sample_id  fixed_size_binary[16]  SHA-256, cut to 16 bytes, of the sample's canonical value in all columns
+    input_id   fixed_size_binary[16]  the same over the columns that say what the sample is about
+    key        string                 a declared key, else source file and position
+    split      string
+in the dataset's order, and in its key-value metadata
+    registry.schema        JSON: [{"name", "type"}], logical types
+    registry.digests       JSON: {split: {column: SHA-256 over its canonical values in order}}
+    registry.content_hash  SHA-256 over the schema and, split by split, the ordered sample ids
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.describe.canonical import canonical, logical_type
+from registry.describe.contract import Contract
+from registry.files import atomic_file, dvc_digest
+
+ID_BYTES = 16
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.binary(ID_BYTES)),
+        ("input_id", pa.binary(ID_BYTES)),
+        ("key", pa.string()),
+        ("split", pa.string()),
+    ]
+)
+
+
+def _identify(columns: Iterable[list[bytes]]) -> list[bytes]:
+    return [hashlib.sha256(b"".join(row)).digest()[:ID_BYTES] for row in zip(*columns, strict=True)]
+
+
+class Manifest:
+    """Collects a dataset's samples, batch by batch and split by split, and hashes them on the way.
+
+    `computed` maps columns to the model that computes them. `verdict` (the contract's) and `md5` (the file's, as DVC
+    records it) are there once it is written.
+    """
+
+    def __init__(
+        self, writer: pq.ParquetWriter, schema: pa.Schema, contract: Contract, computed: Mapping[str, str]
+    ) -> None:
+        self._writer = writer
+        self._contract = contract
+        self.computed = computed
+        self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
+        self._content = hashlib.sha256(json.dumps(self.schema).encode())
+        self._columns: dict[str, dict[str, hashlib._Hash]] = {}
+        self.num_samples: dict[str, int] = {}
+        self.verdict: dict[str, Any] = {}
+        self.md5: str | None = None
+
+    def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
+        """Append the samples of a batch, in order. All batches of a split must come one after the other.
+
+        `inputs` names the columns that say what the samples are about; one that is not in the manifest's schema counts
+        for `input_id` alone. `keys` names the samples.
+        """
+        names = [column["name"] for column in self.schema]
+        if split not in self._columns:
+            self._columns[split] = {name: hashlib.sha256() for name in names}
+            self.num_samples[split] = 0
+            self._content.update(f"\0{split}\0".encode())
+        self._contract.check(split, batch.select(names))
+        values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
+        for name, digest in self._columns[split].items():
+            digest.update(b"".join(values[name]))
+        sample_ids = _identify(values[name] for name in names)
+        input_ids = _identify(values[name] for name in inputs)
+        self._content.update(b"".join(sample_ids))
+        self.num_samples[split] += batch.num_rows
+        self._writer.write_batch(
+            pa.record_batch([sample_ids, input_ids, list(keys), [split] * batch.num_rows], schema=SCHEMA)
+        )
+
+    def _canonical(self, batch: pa.RecordBatch, name: str) -> list[bytes]:
+        by = self.computed.get(name)
+        return canonical(batch.column(name) if by is None else pa.repeat(by, batch.num_rows))
+
+    def check_retrieval(self, measures: dict[str, float]) -> None:
+        """Hold measures of retrieval to the contract."""
+        self._contract.check_retrieval(measures)
+
+    @property
+    def content_hash(self) -> str:
+        """Return `sha256:<hex>` over the schema and the ordered ids seen so far."""
+        return f"sha256:{self._content.hexdigest()}"
+
+    @property
+    def digests(self) -> dict[str, dict[str, str]]:
+        """Return the SHA-256 of each column's values, by split."""
+        return {split: {name: h.hexdigest() for name, h in columns.items()} for split, columns in self._columns.items()}
+
+
+@contextmanager
+def write_manifest(
+    path: str | Path, dataset: dict[str, Any], schema: pa.Schema, computed: Mapping[str, str] | None = None
+) -> Iterator[Manifest]:
+    """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
+
+    Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the
+    block one RegistryError lists all breaches.
+
+    `computed` maps columns that a model computes from the others to what identifies that model: they count as that,
+    since the last bits of their floats differ between machines.
+    """
+    contract = Contract(dataset)
+    with atomic_file(path) as partial:
+        with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+            manifest = Manifest(writer, schema, contract, computed or {})
+            yield manifest
+            writer.add_key_value_metadata(
+                {
+                    "registry.schema": json.dumps(manifest.schema),
+                    "registry.digests": json.dumps(manifest.digests),
+                    "registry.content_hash": manifest.content_hash,
+                }
+            )
+        contract.check_splits(pl.scan_parquet(partial))
+        manifest.verdict = contract.conclude()
+        manifest.md5 = dvc_digest(partial)
+
+
+def positions(file: str, start: int, count: int) -> list[str]:
+    """Name samples by their source file and 0-based position in it, as `file:position`."""
+    return [f"{file}:{position}" for position in range(start, start + count)]

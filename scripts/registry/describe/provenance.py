@@ -1,0 +1,78 @@
+"""Write provenance.json: how a dataset was made. It decides whether data is up to date, never a version."""
+
+import json
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from registry.describe.manifest import Manifest
+from registry.describe.metadata import metadata_digest
+from registry.errors import RegistryError
+from registry.files import data_files, dvc_digest, sealed, write_json
+
+LIBRARIES = {
+    "PIL": "pillow",
+    "markdown_it": "markdown-it-py",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "pandera": "pandera",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "semantic_text_splitter": "semantic-text-splitter",
+    "tokenizers": "tokenizers",
+}
+"""Modules whose version can show in the data, and the packages they come from."""
+
+
+def _libraries() -> dict[str, str]:
+    used = {package: version(package) for module, package in LIBRARIES.items() if module in sys.modules}
+    return {"python": platform.python_version()} | used
+
+
+def write_provenance(
+    path: str | Path,
+    dataset: dict[str, Any],
+    manifest: Manifest,
+    metadata: dict[str, Any],
+    *,
+    data: str | Path,
+    sources: str | Path,
+    code: dict[str, str],
+) -> None:
+    """Write a dataset's provenance.json.
+
+    `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
+    `code` maps each script (relative to scripts/) to its fingerprint. Raises RegistryError where the data is not, byte
+    for byte, what was sealed when it was made.
+    """
+    data, digest = Path(data), dvc_digest(data)
+    if sealed(data) not in (None, digest):
+        name = dataset["name"]
+        rebuild = f"snakemake --cores all --forcerun data/{name}/{data.name} -- {name.replace('-', '_')}"
+        raise RegistryError(
+            "changed by hand since it was made",
+            where=data,
+            hint=f"to make it again: {rebuild}; to have what was released: registry pull --force {name}",
+        )
+    files = data_files(data)
+    write_json(
+        path,
+        {
+            "source": json.loads(Path(sources).read_text(encoding="utf-8")),
+            "config": dataset,
+            "code": code,
+            "libraries": _libraries(),
+            "content_hash": manifest.content_hash,
+            "data": {
+                "path": data.name,
+                "files": len(files),
+                "bytes": sum(file.stat().st_size for file in files),
+                "md5": digest,
+            },
+            "manifest": {"md5": manifest.md5},
+            "metadata": {"sha256": metadata_digest(metadata)},
+            "contract": manifest.verdict,
+        },
+    )

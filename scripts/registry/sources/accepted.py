@@ -1,0 +1,69 @@
+"""Answer which sources a checkout accepts for a dataset, as its configuration, locks, samples and prompts say."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from registry.config.load import read_yaml, source_files, upstream
+from registry.sources.prompts import prompt_reference
+from registry.sources.readmes import sample_readmes
+
+
+def changed_sources(dataset: Mapping[str, Any], source: Mapping[str, Any], root: Path = Path()) -> list[str]:
+    """Return the files and datasets in `source` (of a provenance) that the checkout at `root` does not accept, sorted.
+
+    Those that it asks for and `source` lacks are among them.
+    """
+    found = {file["file"]: file["sha256"] for file in source["files"]} | source.get("datasets", {})
+    accepted = _accepted(dataset, source["mode"], root)
+    if accepted is None:
+        return []
+    return sorted(
+        file
+        for file in {*found, *accepted}
+        if file not in accepted or file not in found or (accepted[file] and found[file] not in accepted[file])
+    )
+
+
+def _accepted(dataset: Mapping[str, Any], mode: str, root: Path) -> dict[str, list[str]] | None:
+    """Return {file or dataset: its accepted hashes, none where any is}; None for a living source, which is recorded."""
+    sources = dataset.get("sources", {})
+    if "files" in sources:
+        lock = root / "config" / "locks" / f"{dataset['name']}.yaml"
+        locked = (read_yaml(lock) or {}).get(mode, {}) if lock.is_file() else {}
+        return {
+            file["file"]: file["sha256"] or [sha256 for name, sha256 in locked.items() if name == file["file"]]
+            for file in source_files(dataset, root)
+        }
+    if "github" in sources:
+        readmes = sample_readmes(dataset, root)
+        return {f"{name}.md": [sha256] for name, sha256 in readmes.items()} or None
+    return {name: _content_hashes(name, root) for name in upstream(dataset)}
+
+
+def _content_hashes(name: str, root: Path) -> list[str]:
+    """Return the content_hash of a dataset as it is on disk; none where it is not there."""
+    try:
+        return [json.loads((root / "data" / name / "metadata.json").read_text(encoding="utf-8"))["content_hash"]]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+
+
+def changed_prompt(
+    dataset: Mapping[str, Any], metadata: Mapping[str, Any], environment: Mapping[str, str], root: Path = Path()
+) -> str | None:
+    """Return the address of the dataset's prompt if it is not the one that metadata.json records; None if it is."""
+    wanted = dataset["params"].get("prompt")
+    if not wanted:
+        return None
+    reference = prompt_reference(wanted, environment, root)
+    used = metadata.get("prompt", {})
+    return str(reference["prompt_uri"]) if any(used.get(key) != value for key, value in reference.items()) else None
+
+
+def own_files(name: str, metadata: Mapping[str, Any]) -> list[str]:
+    """Return the paths of a dataset's own configuration: its file, its source lock, and its prompt if it is a file."""
+    prompt = str(metadata.get("prompt", {}).get("prompt_uri", ""))
+    files = [f"config/datasets/{name}.yaml", f"config/locks/{name}.yaml"]
+    return files + ([prompt] if prompt.startswith("config/") else [])

@@ -1,0 +1,222 @@
+"""Fetch source files: from the samples, a mirror or upstream, always checked against their hashes."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import yaml
+
+from registry.config.load import SAMPLES, read_yaml
+from registry.config.schema import validate
+from registry.errors import RegistryError
+from registry.files import atomic_file, sha256_of
+
+log = logging.getLogger(__name__)
+
+RETRIES = 3
+TIMEOUT = (10.0, 60.0)
+"""Seconds to wait for a connection, and for the next bytes of an answer."""
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP states worth another try."""
+
+
+class _Limited:
+    """A file that refuses to grow beyond `max_bytes`."""
+
+    def __init__(self, stream: BinaryIO, max_bytes: int) -> None:
+        self._stream, self._left, self._max_bytes = stream, max_bytes, max_bytes
+
+    def write(self, chunk: bytes) -> None:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise RegistryError(f"larger than max_bytes ({self._max_bytes:,})")
+        self._stream.write(chunk)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def is_url(location: str) -> bool:
+    """Tell a URL from a path."""
+    return location.startswith(("http://", "https://"))
+
+
+def redact(url: str) -> str:
+    """Return a URL without user, password and query, fit for logs and errors."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def describe(error: Exception) -> str:
+    """Say in a few words what went wrong with a request, without the address: it may hold a password."""
+    import requests
+
+    match error:
+        case requests.HTTPError():
+            return f"HTTP {error.response.status_code} {error.response.reason}"
+        case requests.Timeout():
+            return "no answer in time"
+        case requests.TooManyRedirects():
+            return "redirected in circles"
+        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
+            return "the answer broke off"
+        case requests.ConnectionError():
+            return "no connection, or it broke off"
+        case RegistryError():
+            return str(error)
+    return type(error).__name__
+
+
+def _download(url: str, target: Path, name: str, max_bytes: int, timeout: tuple[float, float], retries: int) -> None:
+    import pooch
+    import requests
+    from tqdm import tqdm
+
+    def download(url: str, output_file: str, registry: pooch.Pooch) -> None:
+        progress = tqdm(desc=name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
+        get = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
+        try:
+            with Path(output_file).open("wb") as stream:
+                get(url, _Limited(stream, max_bytes), registry)
+        except requests.HTTPError as error:
+            if error.response.status_code in TRANSIENT:
+                raise
+            raise RegistryError(describe(error)) from None
+        except ValueError:
+            raise RegistryError("a malformed address or answer") from None
+        finally:
+            progress.close()
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    registry = pooch.create(
+        path=target.parent,
+        base_url="",
+        registry={target.name: None},
+        urls={target.name: url},
+        retry_if_failed=retries,
+    )
+    registry.fetch(target.name, downloader=download)
+
+
+def _copy(path: Path, target: Path, max_bytes: int) -> None:
+    if not path.is_file():
+        raise RegistryError("no such file")
+    if path.stat().st_size > max_bytes:
+        raise RegistryError(f"larger than max_bytes ({max_bytes:,})")
+    shutil.copyfile(path, target)
+
+
+def _locations(dataset: str, source: dict[str, Any], mode: str, mirror: str | None) -> list[str]:
+    match mode:
+        case "samples":
+            return [f"{SAMPLES}/{dataset}/{source['file']}"]
+        case "mirror":
+            return [f"{str(mirror).rstrip('/')}/{dataset}/{source['file']}"]
+    return source["urls"]
+
+
+def retrieve(
+    locations: Sequence[str],
+    target: Path,
+    check: Callable[[Path], None],
+    *,
+    max_bytes: int,
+    timeout: tuple[float, float] = TIMEOUT,
+    retries: int = RETRIES,
+) -> None:
+    """Bring a file from the first of `locations` (URLs or paths) that gives one which `check` accepts.
+
+    `check` raises RegistryError for bad bytes, which never reach `target`. Raises RegistryError, naming every location
+    and what was wrong with it, if none works.
+    """
+    import requests
+
+    failures = []
+    for location in locations:
+        shown = redact(location) if is_url(location) else location
+        log.info("fetching %s from %s", target.name, shown)
+        try:
+            with atomic_file(target) as temporary:
+                temporary.unlink(missing_ok=True)
+                if is_url(location):
+                    _download(location, temporary, target.name, max_bytes, timeout, retries)
+                else:
+                    _copy(Path(location), temporary, max_bytes)
+                check(temporary)
+            return
+        except (RegistryError, requests.RequestException) as error:
+            failures.append(f"{shown}: {describe(error)}")
+            log.warning("failed: %s", failures[-1])
+    raise RegistryError(
+        "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures or ["it has no address"]),
+        where=target.name,
+        hint="see config/README.md, Sources: choose another source, fix the mirror, or, if the file was really meant "
+        "to change, accept its new hash in config/datasets/ (for samples: put it into data/samples/SHA256SUMS; where "
+        "it is locked: delete the old one)",
+    )
+
+
+def _check(path: Path, accepted: Sequence[str], origin: str, readable: Callable[[Path], None] | None) -> None:
+    if not path.stat().st_size:
+        raise RegistryError("the file is empty")
+    found = sha256_of(path)
+    if accepted and found not in accepted:
+        raise RegistryError(f"expected sha256 {' or '.join(accepted)}{origin}, found {found}")
+    if readable:
+        readable(path)
+
+
+def fetch(
+    dataset: str,
+    files: Sequence[dict[str, Any]],
+    *,
+    mode: str,
+    mirror: str | None,
+    target: Path,
+    lock: Path,
+    readable: Callable[[Path], None] | None = None,
+    timeout: tuple[float, float] = TIMEOUT,
+    retries: int = RETRIES,
+) -> dict[str, Any]:
+    """Fetch a dataset's source files into the folder `target` and return what was fetched, for provenance.
+
+    A file without an accepted hash (see `registry.config.load.source_files`) is held to the one in the YAML file `lock`
+    and, if there is none either, recorded there. `readable` raises RegistryError for a file that cannot be what it
+    should, so that an error page is not taken for a first download. The result has `mode` and `files` with `file`,
+    `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
+    """
+    locked = (read_yaml(lock) or {}) if lock.exists() else {}
+    validate(locked, "lock", where=str(lock))
+    fetched = []
+    for source in files:
+        name = source["file"]
+        pinned, origin = source["sha256"], ""
+        if not pinned and name in locked.get(mode, {}):
+            pinned, origin = [locked[mode][name]], f" (locked in {lock})"
+        retrieve(
+            _locations(dataset, source, mode, mirror),
+            target / name,
+            partial(_check, accepted=pinned, origin=origin, readable=readable),
+            max_bytes=source["max_bytes"],
+            timeout=timeout,
+            retries=retries,
+        )
+        sha256 = sha256_of(target / name)
+        if not pinned:
+            locked.setdefault(mode, {})[name] = sha256
+            _write_lock(lock, locked)
+            log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
+        url = source["urls"][0] if source["urls"] else None
+        fetched.append({"file": name, "url": url, "bytes": (target / name).stat().st_size, "sha256": sha256})
+    return {"mode": mode, "files": fetched}
+
+
+def _write_lock(lock: Path, locked: dict[str, dict[str, str]]) -> None:
+    with atomic_file(lock) as temporary:
+        text = "# Hashes found at the first download; kept in git and enforced from then on.\n"
+        temporary.write_text(text + yaml.safe_dump(locked), encoding="utf-8")

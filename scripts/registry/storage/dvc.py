@@ -1,0 +1,318 @@
+"""Put data into DVC's cache and remotes, and get it back. The only module that talks to DVC."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from registry.errors import RegistryError
+from registry.files import dvc_digest
+from registry.storage.explain import explained, hint_for
+from registry.storage.git import Git
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc_data.hashfile.db import HashFileDB
+    from dvc_data.hashfile.hash_info import HashInfo
+
+ATTEMPTS = 3
+"""How often data is added: a damaged list of a folder's files hides damaged files, and once more to be sure."""
+
+
+class Store:
+    """DVC's cache and remotes of the repository at `root`."""
+
+    def __init__(self, root: Path, git: Git) -> None:
+        self.root = root
+        self._git = git
+
+    @cached_property
+    def _repo(self) -> "Repo":
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        self._share_embedded_store()
+        try:
+            repo = Repo(str(self.root), config={"core": {"autostage": False}}, _wait_for_lock=True)
+        except DvcException as error:
+            raise RegistryError(
+                f"DVC cannot open this repository: {error}", where=self.root, hint="check .dvc/config"
+            ) from None
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryError(
+                f"DVC cannot open this repository: {error}", where=self.root, hint=hint_for(error)
+            ) from None
+        repo.scm_context.quiet = True
+        return repo
+
+    def _share_embedded_store(self) -> None:
+        """Let a linked working tree use the embedded store of the main one, so that both see the same releases."""
+        main, here = self._git.main_worktree / ".dvc" / "storage", self.root / ".dvc" / "storage"
+        if main.parent.is_dir() and not here.exists() and main.resolve() != here.resolve():
+            main.mkdir(exist_ok=True)
+            here.symlink_to(main)
+
+    @property
+    def default_remote(self) -> str:
+        """Return the name of the remote that DVC uses here. Raises RegistryError where there is none."""
+        name = self._repo.config["core"].get("remote")
+        if not name:
+            raise RegistryError(
+                "no default remote",
+                where=".dvc/config",
+                hint="choose one: dvc remote default <name>; commit .dvc/config",
+            )
+        return name
+
+    def remote_url(self, name: str) -> str:
+        """Return a remote's URL as configured. Raises RegistryError with the names that there are."""
+        remotes = self._repo.config["remote"]
+        if name not in remotes:
+            raise RegistryError(
+                f"there is no remote {name}", where=".dvc/config", hint=f"choose from: {', '.join(sorted(remotes))}"
+            )
+        return remotes[name]["url"]
+
+    def _cache(self) -> "HashFileDB":
+        return self._repo.cache.local
+
+    def path(self, md5: str) -> Path:
+        """Return where the cache keeps an object, or would."""
+        return Path(self._cache().oid_to_path(md5))
+
+    def files(self, md5s: Iterable[str]) -> dict[str, Path]:
+        """Return {md5: where the cache keeps that file}, undamaged, fetching what is not there. Raises RegistryError.
+
+        What lies in the usual place is found without DVC, which takes half a second to open.
+        """
+        places = {md5: self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:] for md5 in md5s}
+        found = {md5: path for md5, path in places.items() if not self._damaged(path)}
+        others = [md5 for md5 in places if md5 not in found]
+        for path in [self.path(md5) for md5 in others]:
+            if self._damaged(path):
+                path.unlink(missing_ok=True)
+        self.fetch(others)
+        return found | {md5: self.path(md5) for md5 in others}
+
+    def add(self, paths: Iterable[str]) -> dict[str, str]:
+        """Put files and folders into the cache, write their .dvc files, and return {path: md5}.
+
+        Objects that were in the cache already are checked, and replaced where they are damaged. Raises RegistryError.
+        """
+        paths = list(paths)
+        self._fix()
+        for _ in range(ATTEMPTS):
+            added = self._add(paths)
+            if not self._incomplete(added.values()):
+                return added
+        raise RegistryError(
+            "the cache does not keep what it is given", where=self._cache().path, hint="check that disk"
+        )
+
+    def _fix(self) -> None:
+        """Take away what a DVC that was killed, or met a full disk, left half-written: it stops every other DVC."""
+        from dvc.lock import make_lock
+
+        for path in (self.root / "data").glob("*/*.dvc"):
+            if not _is_dvc_file(path.read_bytes()):
+                name = path.relative_to(self.root).as_posix()
+                committed = self._git.read("HEAD", [name]).get(name)
+                if committed is None:
+                    path.unlink()
+                else:
+                    path.write_bytes(committed)
+        folder = Path(self._repo.tmp_dir)
+        with self._explained("waiting for another DVC"), make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+            try:
+                json.loads((folder / "rwlock").read_bytes())
+            except FileNotFoundError:
+                pass
+            except ValueError:
+                (folder / "rwlock").unlink()
+
+    def _add(self, paths: list[str]) -> dict[str, str]:
+        with self._explained("adding to DVC's cache"):
+            stages = self._repo.add([str(self.root / path) for path in paths], relink=False)
+        return {path: stage.outs[0].hash_info.value for path, stage in zip(paths, stages, strict=True)}
+
+    @staticmethod
+    def _damaged(path: Path) -> bool:
+        return not path.is_file() or dvc_digest(path) != path.parent.name + path.name.removesuffix(".dir")
+
+    def _objects(self, md5s: Iterable[str]) -> list[str]:
+        """Return these objects and, for folders (`.dir`), the objects of their files, from the cache."""
+        found = dict.fromkeys(md5s)
+        for md5 in [md5 for md5 in found if md5.endswith(".dir")]:
+            found |= dict.fromkeys(self.listing(md5).values())
+        return list(found)
+
+    def listing(self, md5: str) -> dict[str, str]:
+        """Return {relative path: md5} of a folder in the cache."""
+        from dvc_data.hashfile.tree import Tree
+
+        tree = Tree.load(self._cache(), _hash(md5))
+        return {"/".join(key): info.value for key, _, info in tree}
+
+    def push(self, md5s: Iterable[str], remote: str) -> None:
+        """Copy objects (folders with all their files) to a remote, all or an error; what is there already stays.
+
+        What the remote holds is asked of the remote itself, not of DVC's notes about it; in a local folder every object
+        is hashed and a damaged one replaced. Raises RegistryError.
+        """
+        md5s = list(md5s)
+        with self._explained(f"pushing to remote {remote} ({self.remote_url(remote)})"):
+            target = self._repo.cloud.get_remote_odb(remote, "push")
+            if target.fs.protocol == "local":
+                for path in [Path(target.oid_to_path(oid)) for oid in self._objects(md5s)]:
+                    if path.is_file() and self._damaged(path):
+                        path.unlink()
+            self._transfer(self._cache(), target, self._objects(md5s))
+            absent = set(self._objects(md5s)) - set(target.list_oids_exists(self._objects(md5s)))
+        if absent:
+            raise RegistryError(
+                f"{len(absent)} objects did not reach remote {remote}", hint="run `registry publish` again"
+            )
+
+    def fetch(self, md5s: Iterable[str], remote: str | None = None) -> None:
+        """Bring objects into the cache: from a remote, else from the default one, else from the folder that was cloned.
+
+        Raises RegistryError when one of them is nowhere.
+        """
+        wanted = self._incomplete(md5s)
+        if not wanted:
+            return
+        name = remote or self.default_remote
+        with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
+            self._bring(self._repo.cloud.get_remote_odb(name, "fetch"), wanted)
+        wanted = self._incomplete(wanted)
+        origin = self._origin_store() if wanted and not remote else None
+        if origin is not None:
+            with self._explained("fetching from the store of the repository that this is a clone of"):
+                self._bring(origin, wanted)
+            wanted = self._incomplete(wanted)
+        if wanted:
+            raise RegistryError(
+                f"{len(wanted)} objects of this data are not in remote {name} ({self.remote_url(name)})",
+                hint="ask whoever published it to push it to a remote that you reach, or name one with --remote",
+            )
+
+    def _origin_store(self) -> "HashFileDB | None":
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        origin = (self._git.origin() or "").removeprefix("file://")
+        if not origin or not (self.root / origin / ".dvc").is_dir():
+            return None
+        try:
+            return Repo(str(self.root / origin)).cloud.get_remote_odb(None, "fetch")
+        except DvcException:
+            return None
+
+    def _incomplete(self, md5s: Iterable[str]) -> list[str]:
+        """Return those objects that the cache lacks, or of whose folder it lacks a file. What is damaged is removed."""
+        incomplete = []
+        for md5 in dict.fromkeys(md5s):
+            sound = self._sound(md5)
+            listed = self.listing(md5).values() if sound and md5.endswith(".dir") else ()
+            if not sound or [oid for oid in listed if not self._sound(oid)]:
+                incomplete.append(md5)
+        return incomplete
+
+    def _sound(self, md5: str) -> bool:
+        """Tell whether the cache has an object; one that is damaged is removed, for DVC would take it for good."""
+        if self._damaged(self.path(md5)):
+            self.path(md5).unlink(missing_ok=True)
+            return False
+        return True
+
+    def _bring(self, source: "HashFileDB", md5s: list[str]) -> None:
+        """Copy objects into the cache as far as `source` has them: lists of folders first, then what they list."""
+        self._transfer(source, self._cache(), [md5 for md5 in md5s if not self._sound(md5)], missing_ok=True)
+        listed = self._objects([md5 for md5 in md5s if self._sound(md5)])
+        self._transfer(source, self._cache(), [oid for oid in listed if not self._sound(oid)], missing_ok=True)
+
+    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
+        from dvc_data.hashfile.transfer import transfer
+
+        try:
+            result = transfer(source, target, [_hash(md5) for md5 in md5s], cache_odb=self._cache())
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+            return
+        if result.failed and not missing_ok:
+            raise OSError(f"{len(result.failed)} objects failed")
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether the cache has this file's bytes."""
+        return self.path(dvc_digest(path)).is_file()
+
+    def checkout(self, outs: Mapping[str, str]) -> None:
+        """Make files and folders of the working tree what {path: md5} says, each at once, from the cache.
+
+        Whatever else is in place of the paths is lost, so look first. Raises RegistryError.
+        """
+        for out, md5 in outs.items():
+            path = self.root / out
+            beside, old = (path.with_name(f".{path.name}{suffix}.partial") for suffix in ("", ".old"))
+            # In a folder of its own, for DVC leaves files beside what it lays out when it is killed.
+            new = beside / path.name
+            with self._explained(f"checking {out} out"):
+                self._lay_out(md5, new)
+                if dvc_digest(new) != md5:
+                    raise RegistryError("the cache's data is not what was released", where=out, hint="run it again")
+                _remove(old)
+                if path.exists() or path.is_symlink():
+                    path.rename(old)
+                new.rename(path)
+                _remove(old)
+                _remove(beside)
+
+    def _lay_out(self, md5: str, path: Path) -> None:
+        """Put an object, or a folder with its files, at `path`, linked or copied as DVC is configured."""
+        from dvc.fs import LocalFileSystem
+        from dvc_data.hashfile import load
+        from dvc_data.hashfile.checkout import CheckoutError, checkout
+
+        _remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            checkout(str(path), LocalFileSystem(), load(self._cache(), _hash(md5)), self._cache(), force=True)
+        except CheckoutError as error:
+            raise OSError(f"{len(error.paths)} files are not in the cache") from None
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files and folders from the working tree; look first at what is lost."""
+        for path in paths:
+            _remove(self.root / path)
+
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        return explained(doing, self._repo.config["remote"].values())
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_dvc_file(content: bytes) -> bool:
+    """Tell whether this is a whole .dvc file of one output."""
+    try:
+        return {"path", "md5"} <= yaml.safe_load(content)["outs"][0].keys()
+    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return False
+
+
+def _hash(md5: str) -> "HashInfo":
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    return HashInfo("md5", md5)

@@ -1,0 +1,88 @@
+"""Turn what DVC and the libraries below it raise into one message that people can act on, without secrets."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from registry.errors import RegistryError
+
+SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
+"""Settings of a DVC remote that no message may show."""
+LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "s3fs", "sqlite3", "diskcache")
+"""Packages whose errors are those of a place that data goes to or comes from."""
+VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Variables of the environment that no message may show."""
+
+
+class _Failures(logging.Handler):
+    """Collects the exceptions that DVC logs where it does not raise them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.errors.append(record.exc_info[1])
+
+
+@contextmanager
+def _quiet() -> Iterator[_Failures]:
+    """Keep DVC's own log off the terminal and hand over what went wrong."""
+    failures = _Failures()
+    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects", "dvc_s3")]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [failures], False
+    try:
+        yield failures
+    finally:
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+
+
+@contextmanager
+def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Turn what DVC raises or logs in the block into one RegistryError, without the secrets of these remotes."""
+    from dvc.exceptions import DvcException
+
+    with _quiet() as failures:
+        try:
+            yield
+        except RegistryError:
+            raise
+        except (DvcException, OSError, ValueError) as error:
+            cause = failures.errors[0] if failures.errors else error
+            raise RegistryError(f"{doing} failed: {_reason(cause, remotes)}", hint=hint_for(cause)) from None
+        except Exception as error:
+            # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
+            if type(error).__module__.split(".")[0] not in LIBRARIES:
+                raise
+            raise RegistryError(f"{doing} failed: {_reason(error, remotes)}", hint=hint_for(error)) from None
+
+
+def _reason(error: BaseException, remotes: Iterable[Mapping[str, Any]]) -> str:
+    lines = str(error).strip().splitlines()
+    text = lines[0] if lines else type(error).__name__
+    secrets = {str(remote[name]) for remote in remotes for name in SECRETS if remote.get(name)}
+    for secret in secrets | {os.environ[name] for name in VARIABLES if os.getenv(name)}:
+        text = text.replace(secret, "***")
+    return text
+
+
+def hint_for(error: BaseException) -> str:
+    """Return what a user can do about an error."""
+    text = f"{type(error).__name__} {error}".lower()
+    if any(
+        word in text for word in ("credential", "signature", "accesskey", "access key", "forbidden", "denied", "403")
+    ):
+        return "check the credentials of this remote (see .env.example), then run the same command again"
+    if "bucket" in text and ("exist" in text or "such" in text):
+        return "make the bucket, or fix the remote's url, then run the same command again"
+    if any(word in text for word in ("connect", "endpoint", "timed out", "timeout", "resolve")):
+        return "check that the remote's server runs and can be reached, then run the same command again"
+    if any(word in text for word in ("no space", "quota", "disk is full")):
+        return "free some space, then run the same command again"
+    return "fix that, then run the same command again"

@@ -1,0 +1,174 @@
+"""Build a released version again from its own code, configuration and sources, and compare what comes out."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from registry.compare.diff import DatasetDiff, diff
+from registry.config.load import SAMPLES
+from registry.errors import RegistryError
+from registry.files import data_files, dvc_digest
+from registry.release.assess import NotReady, differences, read_built, rule_of
+from registry.storage.repository import Repository, read_config
+from registry.storage.snapshot import Snapshot, snapshot_at
+from registry.storage.tags import RESTORED, Release, find_release
+
+NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
+"""What must not reach the build: how this machine runs other jobs."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out of building a version again.
+
+    `result` is identical, same content (the samples are, the bytes are not) or different. `files` are the data files
+    whose bytes differ, `libraries` maps those that differ to their version (then, now), `sources` are the source files
+    that have other bytes now, `config` the settings that differ; `diff` is there where the result is different.
+    """
+
+    tag: str
+    result: str
+    built_from: str
+    files: list[str] = field(default_factory=list)
+    libraries: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
+    config: list[str] = field(default_factory=list)
+    diff: DatasetDiff | None = None
+
+
+def verify(
+    repository: Repository,
+    release: Release,
+    *,
+    mirror: str | None = None,
+    keep: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Verdict:
+    """Build a release again in a scratch folder and return how it compares; this working tree is not touched.
+
+    `mirror` is where the sources of a version built from a mirror lie, if not where the configuration says. `keep`
+    names a new folder to build in, which stays. Raises RegistryError with the build's own words where it fails.
+    """
+    released = snapshot_at(repository.git, repository.store, release.dataset, release.commit)
+    made = _made_at(repository, release)
+    with _scratch(keep) as scratch:
+        _unpack(repository, made, scratch)
+        place = _mirror(repository, scratch, released, mirror)
+        say(f"building {release.dataset} as of {made.tag} in {scratch}")
+        _build(scratch, release, place)
+        try:
+            built = read_built(scratch, release.dataset).snapshot
+        except NotReady as state:
+            raise RegistryError(f"the build is not complete: {state.reason}", where=made.tag) from None
+        return _compare(repository, release, made, released, built, scratch)
+
+
+def _made_at(repository: Repository, release: Release) -> Release:
+    """Return the release whose commit made the content: an older one where its content was released again."""
+    while restored := [line for line in release.message.splitlines() if line.startswith(RESTORED)]:
+        release = find_release(repository.git, release.dataset, restored[0].removeprefix(RESTORED))
+    return release
+
+
+@contextmanager
+def _scratch(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="registry-verify-") as folder:
+            yield Path(folder).resolve()
+        return
+    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise RegistryError("is there already, and not empty", where=keep, hint="name a new folder with --keep")
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep.resolve()
+
+
+def _unpack(repository: Repository, release: Release, scratch: Path) -> None:
+    """Write the files of a release's commit, but nothing of any dataset (its pins, say), to a folder."""
+    repository.git.export(release.commit, scratch)
+    for folder in (scratch / "data").iterdir():
+        if folder != scratch / SAMPLES:
+            shutil.rmtree(folder)
+
+
+def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: str | None) -> str | None:
+    """Return where a mirror is, as a URL or an absolute path: the one named, that version's own, or this checkout's."""
+    places = (
+        (mirror, Path.cwd()),
+        (read_config(scratch).get("mirror"), repository.root),
+        (read_config(repository.root).get("mirror"), repository.root),
+    )
+    found = [(place, base) for place, base in places if place]
+    if found:
+        place, base = found[0]
+        return place if "://" in place else str((base / place).resolve())
+    if released.provenance["source"]["mode"] == "mirror":
+        raise RegistryError(
+            f"this version of {released.dataset} was built from a mirror, and none is configured",
+            hint="name it with --mirror PATH",
+        )
+    return None
+
+
+def _build(scratch: Path, release: Release, mirror: str | None) -> None:
+    config = ["publish=false", f"datasets={release.dataset}", *([f"mirror={mirror}"] if mirror else [])]
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "snakemake", "--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
+        cwd=scratch,
+        env=inherited | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        printed = done.stdout.decode(errors="replace").strip()
+        raise RegistryError(f"cannot be built again; the build said:\n\n{printed}\n", where=release.tag)
+
+
+def _compare(
+    repository: Repository, release: Release, made: Release, released: Snapshot, built: Snapshot, scratch: Path
+) -> Verdict:
+    then, now = released.provenance, built.provenance
+    identical = released.data_md5 == built.data_md5 and released.content_hash == built.content_hash
+    if identical:
+        return Verdict(release.tag, "identical", made.tag)
+    same = released.content_hash == built.content_hash
+    return Verdict(
+        release.tag,
+        "same content" if same else "different",
+        made.tag,
+        files=_differing_files(repository, released, scratch),
+        libraries=_differing(then["libraries"], now["libraries"]),
+        sources=list(_differing(_hashes(then), _hashes(now))),
+        config=differences(then["config"], now["config"]),
+        diff=None if same else diff(released, built),
+    )
+
+
+def _differing_files(repository: Repository, released: Snapshot, scratch: Path) -> list[str]:
+    """Return the data files that differ, came or went, as paths below data/<dataset>/."""
+    name = released.provenance["data"]["path"]
+    data = scratch / "data" / released.dataset / name
+    if not data.is_dir():
+        return [name]
+    repository.store.fetch([released.data_md5])
+    then = repository.store.listing(released.data_md5)
+    now = {file.relative_to(data).as_posix(): dvc_digest(file) for file in data_files(data)}
+    return [f"{name}/{file}" for file in sorted(_differing(then, now))]
+
+
+def _hashes(provenance: dict[str, Any]) -> dict[str, str]:
+    source = provenance["source"]
+    return {file["file"]: file["sha256"] for file in source["files"]} | source.get("datasets", {})
+
+
+def _differing(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
+    names = dict.fromkeys([*then, *now])
+    return {name: (then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)}

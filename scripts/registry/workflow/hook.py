@@ -1,0 +1,42 @@
+"""Release at the end of a run, by the same commands that a person would use."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from registry.vectors.settings import DATASET
+
+SKIPPED = 3
+"""Exit code of a command that had a reason not to release, or not to load, something."""
+
+
+def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
+    """Release in the folder of the run, unless it was told not to, touched files only, or was cut short.
+
+    A run that failed releases what it completed only with --keep-going. With `vector_store: server` the embeddings, if
+    they are released, are then loaded. Raises SystemExit when one of them fails.
+    """
+    scheduler = workflow.scheduler
+    cut_short = scheduler.running or scheduler.open_jobs
+    failed_fast = scheduler.failed and not workflow.execution_settings.keep_going
+    if not config["publish"] or workflow.touch or cut_short or failed_fast:
+        return
+    _run("publish", otherwise="The data is built, but not released. To release it")
+    if config["vector_store"] == "server" and _built(config):
+        keep = str(config["vector_versions"])
+        command = ("vectors", "load", "--released", "--store", "server", "--keep", keep)
+        _run(*command, otherwise="The embeddings are not in the database. To load them")
+
+
+def _built(config: Mapping[str, Any]) -> bool:
+    """Tell whether the embeddings are among what the run was to build, and are there."""
+    wanted = config["datasets"] == "all" or DATASET in config["datasets"]
+    return wanted and Path("data", DATASET, "provenance.json").is_file()
+
+
+def _run(*command: str, otherwise: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "registry", *command], stdout=sys.stderr.fileno())  # noqa: S603
+    if done.returncode not in (0, SKIPPED):
+        sys.exit(f"{otherwise}, fix what is said above and run: registry {' '.join(command)}")

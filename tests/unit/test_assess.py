@@ -1,0 +1,319 @@
+"""What is built is judged by its content: complete, damaged, and made of what is committed, or not."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.describe.manifest import write_manifest
+from registry.files import dvc_digest, json_digest, write_json
+from registry.release.assess import (
+    NotReady,
+    config_files,
+    contract_passed,
+    differences,
+    made_of_what_is_committed,
+    read_built,
+    rule_of,
+    up_to_date,
+)
+from registry.storage.dvc import Store
+from registry.storage.git import Git
+from registry.storage.repository import Repository
+
+NAME = "small-table"
+CONTRACT = {"columns": {"x": {"dtype": "int64"}}, "rows": {"generated": {"all": 3, "more": 2}}}
+DATASET = {"name": NAME, "source": "generated", "params": {"rows": 3}, "contract": CONTRACT}
+SIGNER = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A checkout under git in which one small dataset was built by committed code."""
+    folder = tmp_path / "data" / NAME
+    (folder / "processed").mkdir(parents=True)
+    table = pa.table({"x": [1, 2, 3]})
+    pq.write_table(table, folder / "processed" / "table.parquet")
+    with write_manifest(folder / "manifest.parquet", DATASET, table.schema) as manifest:
+        manifest.add("all", table.to_batches()[0], inputs=["x"], keys=["a", "b", "c"])
+        manifest.add("more", table.slice(1).to_batches()[0], inputs=["x"], keys=["d", "e"])
+    for path, text in {
+        "scripts/small_table/process.py": "import shared.tools\n",
+        "scripts/shared/tools.py": "ONE = 1\n",
+        "workflow/rules/small_table.smk": "rule small_table:\n",
+        "workflow/rules/common.smk": "",
+        "config/datasets/small-table.yaml": "a: 1\n",
+        "data/samples/small-table/a.csv": "x\n1\n",
+        "data/samples/SHA256SUMS": "",
+        ".gitignore": "/data/small-table/\n/reports/*/*\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    sources = {"mode": "generated", "files": []}
+    write_json(folder / "raw" / "sources.json", sources)
+    write_json(folder / "metadata.json", {"content_hash": manifest.content_hash, "splits": {"all": {"num_samples": 3}}})
+    describe(tmp_path, source=sources, config=DATASET, content_hash=manifest.content_hash)
+    git = Git(tmp_path)
+    git.run("init", "--quiet", "--initial-branch", "main")
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--message", "Start", env=SIGNER)
+    return tmp_path
+
+
+def describe(root: Path, **changes: object) -> None:
+    """Write provenance.json, or change keys of it."""
+    from registry.config.fingerprint import fingerprint
+
+    fingerprint.cache_clear()
+    path = root / "data" / NAME / "provenance.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    data = {"path": "processed", "md5": dvc_digest(root / "data" / NAME / "processed")}
+    beside = {
+        "manifest": {"md5": dvc_digest(root / "data" / NAME / "manifest.parquet")},
+        "metadata": {"sha256": json_digest(json.loads((root / "data" / NAME / "metadata.json").read_text()))},
+    }
+    code = {"small_table/process.py": fingerprint("small_table/process.py", root / "scripts")}
+    about = {"data": data, "code": code, "contract": {"passed": True}, "libraries": {}} | beside
+    write_json(path, about | known | changes)
+
+
+class Checkout(Repository):
+    """A repository whose configuration is given."""
+
+    def committed_datasets(self, revision: str) -> dict:
+        return {NAME: DATASET}
+
+
+@pytest.fixture
+def checkout(root) -> Checkout:
+    from registry.config.fingerprint import _imports, code_files, fingerprint
+
+    for cached in (_imports, code_files, fingerprint):
+        cached.cache_clear()
+    git = Git(root)
+    return Checkout(root, git, Store(root, git))
+
+
+def test_a_complete_dataset_is_read_with_what_dvc_will_track(root):
+    built = read_built(root, NAME)
+    assert built.folder == "data/small-table"
+    assert {out: md5.endswith(".dir") for out, md5 in built.outs.items()} == {
+        "data/small-table/processed": True,
+        "data/small-table/manifest.parquet": False,
+        "data/small-table/raw": True,
+    }
+    assert built.outs["data/small-table/processed"] == built.snapshot.data_md5
+    assert built.snapshot.manifest() == root / "data" / NAME / "manifest.parquet"
+    contract_passed(built)
+
+
+@pytest.mark.parametrize("stray", ["processed/.snakemake_timestamp", "raw/.snakemake_timestamp"])
+def test_what_snakemake_leaves_and_times_do_not_matter(root, stray):
+    before = read_built(root, NAME)
+    (root / "data" / NAME / stray).touch()
+    os.utime(root / "data" / NAME / "processed" / "table.parquet", (1, 1))
+    assert read_built(root, NAME).outs == before.outs
+
+
+def state(root: Path) -> NotReady:
+    with pytest.raises(NotReady) as caught:
+        read_built(root, NAME)
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("gone", "expected"),
+    [
+        ("metadata.json", "incomplete"),
+        ("provenance.json", "incomplete"),
+        ("manifest.parquet", "incomplete"),
+        ("processed", "incomplete"),
+        ("processed/table.parquet", "damaged"),
+    ],
+)
+def test_what_is_missing_makes_it_incomplete(root, gone, expected):
+    (root / "data" / NAME / gone).rename(root / "gone")
+    found = state(root)
+    assert found.state == expected
+    assert "small_table" in found.hint
+
+
+def test_what_was_never_begun_is_not_built(root):
+    (root / "data" / NAME).rename(root / "gone")
+    assert state(root).state == "not built"
+    (root / "data" / NAME / "raw").mkdir(parents=True)
+    assert state(root).state == "incomplete"
+    (root / "data" / NAME / "raw").rmdir()
+    (root / "data" / NAME / "processed.csv").touch()
+    assert state(root).state == "incomplete"
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "remove", "rename"])
+def test_any_change_of_the_data_is_damage(root, change):
+    folder = root / "data" / NAME / "processed"
+    table = folder / "table.parquet"
+    match change:
+        case "edit":
+            table.write_bytes(table.read_bytes()[:-1] + b"?")
+        case "add":
+            (folder / "more").touch()
+        case "remove":
+            table.unlink()
+        case "rename":
+            table.rename(folder / "other.parquet")
+    found = state(root)
+    assert found.state == "damaged"
+    assert "data/small-table/processed is not what was built" in found.reason
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"content_hash": "sha256:0"}', "null"])
+@pytest.mark.parametrize("file", ["metadata.json", "provenance.json"])
+def test_descriptions_that_no_build_writes_are_damage(root, file, text):
+    (root / "data" / NAME / file).write_text(text, encoding="utf-8")
+    assert state(root).state == "damaged"
+
+
+def test_another_manifest_is_damage(root):
+    path = root / "data" / NAME / "manifest.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    found = state(root)
+    assert (found.state, found.reason) == ("damaged", "data/small-table/manifest.parquet is not what was built")
+    assert "--forcerun small_table_analyze -- small_table" in found.hint
+
+
+def test_metadata_may_be_laid_out_otherwise_but_not_say_something_else(root):
+    path = root / "data" / NAME / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(metadata, sort_keys=True), encoding="utf-8")
+    assert read_built(root, NAME).snapshot.metadata == metadata
+    metadata["splits"]["all"]["num_samples"] = 4
+    write_json(path, metadata)
+    found = state(root)
+    assert (found.state, found.reason) == ("damaged", "data/small-table/metadata.json is not what was built")
+
+
+def test_raw_files_of_another_build_are_left_out(root):
+    write_json(root / "data" / NAME / "raw" / "sources.json", {"mode": "samples", "files": []})
+    assert "data/small-table/raw" not in read_built(root, NAME).outs
+    (root / "data" / NAME / "raw" / "sources.json").unlink()
+    assert "data/small-table/raw" not in read_built(root, NAME).outs
+
+
+@pytest.mark.parametrize("verdict", [{}, {"passed": False}, {"passed": "yes"}, {"passed": None}])
+def test_only_a_contract_that_passed_will_do(root, verdict):
+    describe(root, contract=verdict)
+    with pytest.raises(NotReady, match="did not pass its contract") as caught:
+        contract_passed(read_built(root, NAME))
+    assert caught.value.state == "refused"
+
+
+def test_a_dataset_has_a_rule_of_its_name():
+    assert rule_of(NAME) == "small_table"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(values, values)
+def test_differences_are_there_when_values_differ(left, right):
+    assert differences(left, left) == []
+    if left != right and not (isinstance(left, dict) and isinstance(right, dict)):
+        assert len(differences(left, right, "x")) == 1
+
+
+def test_differences_name_the_key_and_both_values():
+    old = {"params": {"n": 1, "gone": 2, "same": [1]}, "source": "samples"}
+    new = {"params": {"n": 3, "same": [1]}, "source": "mirror", "new": True}
+    assert differences(old, new) == [
+        "params.n: 1, not 3",
+        "params.gone: 2, not null",
+        'source: "samples", not "mirror"',
+        "new: null, not true",
+    ]
+
+
+def not_committed(checkout: Checkout) -> str:
+    with pytest.raises(NotReady) as caught:
+        made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+    assert caught.value.state == "skipped"
+    return caught.value.reason
+
+
+def test_what_was_made_of_committed_files_may_be_released(checkout):
+    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("workflow/rules/small_table.smk", "rule other:\n"),
+        ("workflow/rules/common.smk", "x = 1\n"),
+    ],
+)
+def test_rules_must_be_committed(checkout, file, text):
+    (checkout.root / file).write_text(text)
+    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    checkout.git.run("add", file)
+    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    checkout.git.run("commit", "--quiet", "--message", "Rules", env=SIGNER)
+    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+
+
+@pytest.mark.parametrize("file", ["scripts/small_table/process.py", "scripts/shared/tools.py"])
+def test_code_must_be_what_made_it_and_committed(checkout, file):
+    path = checkout.root / file
+    path.write_text(path.read_text() + "# a comment\n")
+    assert not_committed(checkout) == "its code changed since it was built (small_table/process.py)"
+    code = json.loads((checkout.root / "data" / NAME / "provenance.json").read_text())["code"]
+    from registry.config.fingerprint import fingerprint
+
+    fingerprint.cache_clear()
+    describe(checkout.root, code={name: fingerprint(name, checkout.root / "scripts") for name in code})
+    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    path.unlink()
+    for cached in (fingerprint,):
+        cached.cache_clear()
+    assert "its code changed" in not_committed(checkout)
+
+
+def test_samples_must_be_committed_only_where_they_were_used(checkout):
+    new = checkout.root / "data" / "samples" / NAME / "b.csv"
+    new.touch()
+    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+    sources = {"mode": "samples", "files": []}
+    describe(checkout.root, source=sources)
+    assert not_committed(checkout) == "made by what is not committed: data/samples/small-table/b.csv"
+    new.unlink()
+    (checkout.root / "data" / "samples" / "SHA256SUMS").write_text("other")
+    assert not_committed(checkout) == "made by what is not committed: data/samples/SHA256SUMS"
+
+
+def test_the_configuration_must_be_what_made_it(checkout):
+    describe(checkout.root, config=DATASET | {"source": "mirror", "params": {"rows": 4}})
+    reason = not_committed(checkout)
+    assert reason == 'built with source: "mirror", not "generated"; params.rows: 4, not 3'
+    with pytest.raises(NotReady, match="config/datasets/small-table.yaml is gone"):
+        up_to_date(checkout, read_built(checkout.root, NAME).snapshot, {})
+
+
+def test_a_dataset_brings_its_own_configuration(checkout):
+    built = read_built(checkout.root, NAME)
+    assert config_files(checkout, built) == ["config/datasets/small-table.yaml"]
+    for file in ("config/locks/small-table.yaml", "config/prompts/p.yaml", "secret.txt"):
+        (checkout.root / file).parent.mkdir(exist_ok=True)
+        (checkout.root / file).touch()
+    built.snapshot.metadata["prompt"] = {"prompt_uri": "config/prompts/p.yaml"}
+    assert config_files(checkout, built)[1:] == ["config/locks/small-table.yaml", "config/prompts/p.yaml"]
+    for uri in ("prompts:/p/1", "secret.txt", "config/prompts/none.yaml"):
+        built.snapshot.metadata["prompt"] = {"prompt_uri": uri}
+        assert config_files(checkout, built)[2:] == []
