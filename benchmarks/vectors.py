@@ -32,7 +32,6 @@ from registry.vectors.database import connected  # noqa: E402
 from registry.vectors.load import load  # noqa: E402
 from registry.vectors.search import search  # noqa: E402
 from registry.vectors.settings import Embedded, Settings  # noqa: E402
-from registry.vectors.versions import Version  # noqa: E402
 
 DIMENSION = 384
 TOPICS, WORDS, QUESTIONS, TOP = 500, 20_000, 200, 10
@@ -155,7 +154,8 @@ def main() -> None:
         settings = Settings(Embedded(folder / "vectors"), "readme_embeddings", 1)
         model = {"name": "none", "sha256": "none", "precision": "float32", "max_tokens": 1, "dimension": DIMENSION}
         metadata = {"content_hash": "sha256:0", "model": model, "splits": {"all": {"num_samples": rows}}}
-        version = Version("made-up", Snapshot("made-up", metadata, {}, lambda: corpus.path), lambda: corpus.path)
+        provenance = {"data": {"path": "processed"}}
+        version = Snapshot("made-up", "made-up", metadata, provenance, {}, lambda _: corpus.path)
         with connected(settings.place) as connection:
             whole = timed(lambda: load(connection, settings, version, say=lambda line: None))
             in_memory = rows_of(corpus)

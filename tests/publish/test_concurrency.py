@@ -234,7 +234,9 @@ def test_a_branch_that_is_switched_while_it_waits_makes_no_release(tmp_path):
     clone.edit("config/config.yaml", "branch: null", "branch: main")
     clone.commit()
     clone.build("letters", 10)
-    printed = clone.interfered("before:registry.release.record.alone:1", "git switch --quiet --create feature", code=1)
+    printed = clone.interfered(
+        "before:registry.release.record.exclusive:1", "git switch --quiet --create feature", code=1
+    )
     assert "nothing is released: releases are made from main, this is feature" in printed
     assert clone.tags() == []
 

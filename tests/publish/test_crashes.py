@@ -43,9 +43,9 @@ STEPS = [
     "after:registry.storage.git.Git.commit_object:1",
     "after:registry.storage.git.Git.tag_object:1",
     "after:registry.storage.git.Git.tag_object:2",
-    "before:registry.storage.git.Git.follow:1",
+    "before:registry.storage.git.Git.fast_forward:1",
     "after:git update-index:2",
-    "after:registry.storage.git.Git.follow:1",
+    "after:registry.storage.git.Git.fast_forward:1",
     "before:git update-ref:1",
     "after:git update-ref:1",
 ]
@@ -138,20 +138,21 @@ def test_with_an_origin_too(place, pushed_once, server, tmp_path):
 
 
 BACK = {
-    "publish numbers --from 1.0.0 --reason broken": [
+    "republish numbers 1.0.0 --reason broken": [
         "after:registry.storage.dvc.Store.push:1",
         "before:registry.restore.rollback.put:1",
         "before:registry.restore.rollback.record:1",
         "before:git push:1",
         "after:git push:1",
-        "after:registry.storage.git.Git.follow:1",
+        "after:registry.release.pending.write_pending:1",
+        "after:registry.storage.git.Git.fast_forward:1",
     ],
     "rollback numbers 1.0.0": [
         "after:registry.restore.rollback.write_json:1",
         "after:registry.restore.rollback.put:1",
         "before:git push:1",
         "after:git push:1",
-        "after:registry.storage.git.Git.follow:1",
+        "after:registry.storage.git.Git.fast_forward:1",
     ],
 }
 """Places on the way back to an older version."""
@@ -169,7 +170,7 @@ def test_on_the_way_back_too(command, place, pushed_once, server, tmp_path):
     work.check()
     clone.registry(*command.split())
     assert set(witness.look()) == set(clone.tags())
-    assert witness.tags.keys() == EXPECTED | ({"numbers-v2.0.0"} if "--from" in command else set())
+    assert witness.tags.keys() == EXPECTED | ({"numbers-v2.0.0"} if "republish" in command else set())
     assert clone.git("rev-parse", "HEAD:data/numbers/processed.dvc") == first
     assert dvc_digest(clone.folder / "data" / "numbers" / "processed") in clone.git("show", first)
     assert clone.git("ls-tree", "--name-only", "HEAD", "data/numbers/pin.json")

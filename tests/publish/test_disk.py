@@ -65,7 +65,7 @@ PLACES = [
     "before:git write-tree:1",
     "before:git commit-tree:1",
     "before:git mktag:1",
-    "before:registry.storage.git.Git.follow:1",
+    "before:registry.storage.git.Git.fast_forward:1",
     "before:git update-ref:1",
 ]
 """Where the last space goes."""

@@ -103,7 +103,7 @@ def test_back_to_the_first_version_and_to_the_latest_again(versions, released_on
     assert DONE in jobs(versions)
     assert DONE in jobs(versions, "tabular")
 
-    printed = versions.registry("release", "tabular")
+    printed = versions.registry("unpin", "tabular")
     assert "tabular: 2.0.0 restored" in printed
     assert tabular(versions) == newest
     assert not (versions.folder / PIN).exists()
@@ -134,7 +134,7 @@ def test_a_pin_survives_changes_of_code_and_configuration_and_forceall(rolled):
     assert rolled.planned("--forceall") == set(DATASETS) - {"tabular"}
     rolled.snakemake("--cores", "2", "--forceall", "--config", "publish=false", "--", "tabular", "wine_quality")
     assert tabular(rolled) == before
-    printed = rolled.registry("release", "tabular")
+    printed = rolled.registry("unpin", "tabular")
     assert "snakemake will build it again: built with params.n_samples: 1200, not 1400" in printed
     assert rolled.planned("tabular") == {"tabular"}
 
@@ -195,7 +195,7 @@ def test_the_users_own_work_is_spared(versions):
     before = versions.git("status", "--porcelain")
     versions.registry("rollback", "tabular", "1.0.0")
     assert versions.git("status", "--porcelain") == before
-    versions.registry("release", "tabular")
+    versions.registry("unpin", "tabular")
     assert versions.git("status", "--porcelain") == before
 
 
@@ -230,7 +230,7 @@ def test_where_nothing_can_be_committed_it_says_so(versions, released_once):
     assert versions.head() == head
     assert DONE in jobs(versions)
     assert "Not committed: HEAD is detached" in versions.registry("rollback", "tabular", "1.1.0")
-    versions.registry("release", "tabular")
+    versions.registry("unpin", "tabular")
     assert versions.git("status", "--porcelain") == ""
     assert DONE in jobs(versions)
 
@@ -256,7 +256,7 @@ def test_a_pin_alone_is_enough_to_go_back(versions, released_once):
 def test_wrong_names(versions):
     assert "choose from: 1.0.0, 1.1.0, 2.0.0" in versions.registry("rollback", "tabular", "3.0.0", code=1)
     assert "tabullar has no version" in versions.registry("rollback", "tabullar", "1.0.0", code=1)
-    assert "tabular is not pinned" in versions.registry("release", "tabular", code=1)
+    assert "tabular is not pinned" in versions.registry("unpin", "tabular", code=1)
 
 
 def test_a_pin_that_nobody_can_read(versions):
@@ -273,7 +273,7 @@ def test_code_that_made_the_same_data_since_is_not_forgotten(versions):
     assert "committed without a new version" in versions.run("snakemake", "--cores", "2", "tabular")
     recorded = tabular(versions)
     versions.registry("rollback", "tabular", "1.0.0")
-    versions.registry("release", "tabular")
+    versions.registry("unpin", "tabular")
     assert tabular(versions) == recorded
     assert DONE in jobs(versions)
 
@@ -286,7 +286,7 @@ def test_a_version_that_differs_in_its_metadata_alone_comes_back_as_it_was(relea
     released.registry("rollback", "wine-quality", "1.0.0")
     path = released.folder / "data" / "wine-quality" / "metadata.json"
     assert path.read_text(encoding="utf-8") == first + "\n"
-    released.registry("release", "wine-quality")
+    released.registry("unpin", "wine-quality")
     assert path.read_text(encoding="utf-8") == newest + "\n" != first + "\n"
     assert released.git("diff", "wine-quality-v1.0.1", "HEAD", "--stat") == ""
 
@@ -300,7 +300,7 @@ def test_in_a_linked_working_tree(versions, tmp_path):
     tree.registry("rollback", "tabular", "1.0.0")
     assert DONE in jobs(tree, "tabular")
     assert not (versions.folder / PIN).exists()
-    tree.registry("release", "tabular")
+    tree.registry("unpin", "tabular")
     assert tabular(tree) == newest
 
 
@@ -308,7 +308,7 @@ def test_killed_at_any_time_it_completes_when_run_again(versions, released_once)
     newest = tabular(versions)
     for command, delays in (
         (("rollback", "tabular", "1.0.0"), (0.7, 1.0, 1.2, 1.4, 1.6, 1.8)),
-        (("release", "tabular"), (0.7, 1.0, 1.2, 1.4, 1.6, 1.8)),
+        (("unpin", "tabular"), (0.7, 1.0, 1.2, 1.4, 1.6, 1.8)),
     ):
         for delay in delays:
             process = subprocess.Popen(
@@ -342,8 +342,8 @@ PUBLISH_FROM = """
 import dataclasses, json, sys
 from pathlib import Path
 from registry.storage.repository import Repository
-from registry.restore.rollback import publish_from
-done = publish_from(Repository.open(Path()), "tabular", sys.argv[1], "2.0.0 is broken", dry_run=len(sys.argv) > 2)
+from registry.restore.rollback import republish
+done = republish(Repository.open(Path()), "tabular", sys.argv[1], "2.0.0 is broken", dry_run=len(sys.argv) > 2)
 print(json.dumps(dataclasses.asdict(done)))
 """
 
@@ -384,7 +384,7 @@ def test_old_content_under_a_new_number(versions, released_once, tmp_path):
     assert "tabular: 3.0.0 (pinned) restored" in clone.registry("pull")
     assert tabular(clone) == tabular(released_once)
     assert DONE in jobs(clone)
-    printed = clone.registry("release", "tabular")
+    printed = clone.registry("unpin", "tabular")
     assert "tabular: 3.0.0" in printed
     assert "snakemake will build it again" in printed
     assert clone.planned() == {"tabular"}

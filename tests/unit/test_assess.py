@@ -10,21 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from described import describe
+from registry.config.fingerprint import _imports, code_files, fingerprint
 from registry.describe.manifest import write_manifest
-from registry.files import dvc_digest, json_digest, write_json
-from registry.release.assess import (
-    NotReady,
-    config_files,
-    contract_passed,
-    differences,
-    made_of_what_is_committed,
-    read_built,
-    rule_of,
-    up_to_date,
-)
+from registry.files import write_json
+from registry.release.assess import check_committed, check_contract, check_current, config_files, differences
 from registry.storage.dvc import Store
 from registry.storage.git import Git
 from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady, rule_of
 
 NAME = "small-table"
 CONTRACT = {"columns": {"x": {"dtype": "int64"}}, "rows": {"generated": {"all": 3, "more": 2}}}
@@ -56,8 +51,7 @@ def root(tmp_path) -> Path:
         (tmp_path / path).write_text(text, encoding="utf-8")
     sources = {"mode": "generated", "files": []}
     write_json(folder / "raw" / "sources.json", sources)
-    write_json(folder / "metadata.json", {"content_hash": manifest.content_hash, "splits": {"all": {"num_samples": 3}}})
-    describe(tmp_path, source=sources, config=DATASET, content_hash=manifest.content_hash)
+    describe(tmp_path, NAME, source=sources, config=DATASET, code=code_of(tmp_path))
     git = Git(tmp_path)
     git.run("init", "--quiet", "--initial-branch", "main")
     git.run("add", "--all")
@@ -65,21 +59,11 @@ def root(tmp_path) -> Path:
     return tmp_path
 
 
-def describe(root: Path, **changes: object) -> None:
-    """Write provenance.json, or change keys of it."""
-    from registry.config.fingerprint import fingerprint
-
-    fingerprint.cache_clear()
-    path = root / "data" / NAME / "provenance.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    data = {"path": "processed", "md5": dvc_digest(root / "data" / NAME / "processed")}
-    beside = {
-        "manifest": {"md5": dvc_digest(root / "data" / NAME / "manifest.parquet")},
-        "metadata": {"sha256": json_digest(json.loads((root / "data" / NAME / "metadata.json").read_text()))},
-    }
-    code = {"small_table/process.py": fingerprint("small_table/process.py", root / "scripts")}
-    about = {"data": data, "code": code, "contract": {"passed": True}, "libraries": {}} | beside
-    write_json(path, about | known | changes)
+def code_of(root: Path) -> dict[str, str]:
+    found = fingerprint("small_table/process.py", root / "scripts")
+    for cached in (_imports, code_files, fingerprint):
+        cached.cache_clear()
+    return {"small_table/process.py": found}
 
 
 class Checkout(Repository):
@@ -91,38 +75,35 @@ class Checkout(Repository):
 
 @pytest.fixture
 def checkout(root) -> Checkout:
-    from registry.config.fingerprint import _imports, code_files, fingerprint
-
-    for cached in (_imports, code_files, fingerprint):
-        cached.cache_clear()
+    code_of(root)
     git = Git(root)
     return Checkout(root, git, Store(root, git))
 
 
 def test_a_complete_dataset_is_read_with_what_dvc_will_track(root):
-    built = read_built(root, NAME)
+    built = Snapshot.on_disk(root, NAME)
     assert built.folder == "data/small-table"
     assert {out: md5.endswith(".dir") for out, md5 in built.outs.items()} == {
         "data/small-table/processed": True,
         "data/small-table/manifest.parquet": False,
         "data/small-table/raw": True,
     }
-    assert built.outs["data/small-table/processed"] == built.snapshot.data_md5
-    assert built.snapshot.manifest() == root / "data" / NAME / "manifest.parquet"
-    contract_passed(built)
+    assert built.outs["data/small-table/processed"] == built.data_md5
+    assert built.manifest() == root / "data" / NAME / "manifest.parquet"
+    check_contract(built)
 
 
 @pytest.mark.parametrize("stray", ["processed/.snakemake_timestamp", "raw/.snakemake_timestamp"])
 def test_what_snakemake_leaves_and_times_do_not_matter(root, stray):
-    before = read_built(root, NAME)
+    before = Snapshot.on_disk(root, NAME)
     (root / "data" / NAME / stray).touch()
     os.utime(root / "data" / NAME / "processed" / "table.parquet", (1, 1))
-    assert read_built(root, NAME).outs == before.outs
+    assert Snapshot.on_disk(root, NAME).outs == before.outs
 
 
 def state(root: Path) -> NotReady:
     with pytest.raises(NotReady) as caught:
-        read_built(root, NAME)
+        Snapshot.on_disk(root, NAME)
     assert caught.value.hint
     return caught.value
 
@@ -191,7 +172,7 @@ def test_metadata_may_be_laid_out_otherwise_but_not_say_something_else(root):
     path = root / "data" / NAME / "metadata.json"
     metadata = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(metadata, sort_keys=True), encoding="utf-8")
-    assert read_built(root, NAME).snapshot.metadata == metadata
+    assert Snapshot.on_disk(root, NAME).metadata == metadata
     metadata["splits"]["all"]["num_samples"] = 4
     write_json(path, metadata)
     found = state(root)
@@ -200,16 +181,16 @@ def test_metadata_may_be_laid_out_otherwise_but_not_say_something_else(root):
 
 def test_raw_files_of_another_build_are_left_out(root):
     write_json(root / "data" / NAME / "raw" / "sources.json", {"mode": "samples", "files": []})
-    assert "data/small-table/raw" not in read_built(root, NAME).outs
+    assert "data/small-table/raw" not in Snapshot.on_disk(root, NAME).outs
     (root / "data" / NAME / "raw" / "sources.json").unlink()
-    assert "data/small-table/raw" not in read_built(root, NAME).outs
+    assert "data/small-table/raw" not in Snapshot.on_disk(root, NAME).outs
 
 
 @pytest.mark.parametrize("verdict", [{}, {"passed": False}, {"passed": "yes"}, {"passed": None}])
 def test_only_a_contract_that_passed_will_do(root, verdict):
-    describe(root, contract=verdict)
+    describe(root, NAME, contract=verdict)
     with pytest.raises(NotReady, match="did not pass its contract") as caught:
-        contract_passed(read_built(root, NAME))
+        check_contract(Snapshot.on_disk(root, NAME))
     assert caught.value.state == "refused"
 
 
@@ -244,13 +225,13 @@ def test_differences_name_the_key_and_both_values():
 
 def not_committed(checkout: Checkout) -> str:
     with pytest.raises(NotReady) as caught:
-        made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+        check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
     assert caught.value.state == "skipped"
     return caught.value.reason
 
 
 def test_what_was_made_of_committed_files_may_be_released(checkout):
-    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+    check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +247,7 @@ def test_rules_must_be_committed(checkout, file, text):
     checkout.git.run("add", file)
     assert not_committed(checkout) == f"made by what is not committed: {file}"
     checkout.git.run("commit", "--quiet", "--message", "Rules", env=SIGNER)
-    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+    check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
 
 
 @pytest.mark.parametrize("file", ["scripts/small_table/process.py", "scripts/shared/tools.py"])
@@ -274,24 +255,19 @@ def test_code_must_be_what_made_it_and_committed(checkout, file):
     path = checkout.root / file
     path.write_text(path.read_text() + "# a comment\n")
     assert not_committed(checkout) == "its code changed since it was built (small_table/process.py)"
-    code = json.loads((checkout.root / "data" / NAME / "provenance.json").read_text())["code"]
-    from registry.config.fingerprint import fingerprint
-
-    fingerprint.cache_clear()
-    describe(checkout.root, code={name: fingerprint(name, checkout.root / "scripts") for name in code})
+    describe(checkout.root, NAME, code=code_of(checkout.root))
     assert not_committed(checkout) == f"made by what is not committed: {file}"
     path.unlink()
-    for cached in (fingerprint,):
-        cached.cache_clear()
+    fingerprint.cache_clear()
     assert "its code changed" in not_committed(checkout)
 
 
 def test_samples_must_be_committed_only_where_they_were_used(checkout):
     new = checkout.root / "data" / "samples" / NAME / "b.csv"
     new.touch()
-    made_of_what_is_committed(checkout, read_built(checkout.root, NAME), "HEAD")
+    check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
     sources = {"mode": "samples", "files": []}
-    describe(checkout.root, source=sources)
+    describe(checkout.root, NAME, source=sources)
     assert not_committed(checkout) == "made by what is not committed: data/samples/small-table/b.csv"
     new.unlink()
     (checkout.root / "data" / "samples" / "SHA256SUMS").write_text("other")
@@ -299,21 +275,21 @@ def test_samples_must_be_committed_only_where_they_were_used(checkout):
 
 
 def test_the_configuration_must_be_what_made_it(checkout):
-    describe(checkout.root, config=DATASET | {"source": "mirror", "params": {"rows": 4}})
+    describe(checkout.root, NAME, config=DATASET | {"source": "mirror", "params": {"rows": 4}})
     reason = not_committed(checkout)
     assert reason == 'built with source: "mirror", not "generated"; params.rows: 4, not 3'
     with pytest.raises(NotReady, match="config/datasets/small-table.yaml is gone"):
-        up_to_date(checkout, read_built(checkout.root, NAME).snapshot, {})
+        check_current(checkout.root, Snapshot.on_disk(checkout.root, NAME), {})
 
 
 def test_a_dataset_brings_its_own_configuration(checkout):
-    built = read_built(checkout.root, NAME)
+    built = Snapshot.on_disk(checkout.root, NAME)
     assert config_files(checkout, built) == ["config/datasets/small-table.yaml"]
     for file in ("config/locks/small-table.yaml", "config/prompts/p.yaml", "secret.txt"):
         (checkout.root / file).parent.mkdir(exist_ok=True)
         (checkout.root / file).touch()
-    built.snapshot.metadata["prompt"] = {"prompt_uri": "config/prompts/p.yaml"}
+    built.metadata["prompt"] = {"prompt_uri": "config/prompts/p.yaml"}
     assert config_files(checkout, built)[1:] == ["config/locks/small-table.yaml", "config/prompts/p.yaml"]
     for uri in ("prompts:/p/1", "secret.txt", "config/prompts/none.yaml"):
-        built.snapshot.metadata["prompt"] = {"prompt_uri": uri}
+        built.metadata["prompt"] = {"prompt_uri": uri}
         assert config_files(checkout, built)[2:] == []

@@ -14,13 +14,13 @@ from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 
 
-def never():
+def never(path):
     raise AssertionError("the manifest was opened")
 
 
 def with_metadata(snapshot, **changes):
     """The same data with other metadata, and a manifest that nobody may open."""
-    return replace(snapshot, metadata=snapshot.metadata | changes, manifest=never)
+    return replace(snapshot, metadata=snapshot.metadata | changes, local=never)
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_examples_are_as_many_as_asked_for(tmp_path, plain):
 def test_a_manifest_of_another_build_is_an_error(tmp_path, plain):
     other = state(tmp_path, {"train": numbered("train", 6)})
     with pytest.raises(RegistryError, match="manifest of things is not that of its metadata.json"):
-        diff(plain, replace(other, manifest=plain.manifest))
+        diff(plain, replace(other, local=plain.local))
 
 
 def test_it_is_json(tmp_path, plain):
@@ -182,7 +182,7 @@ def test_statistics_are_the_numbers_that_differ(old, new):
             "splits": {},
             "metrics": {"train": numbers} if numbers else {},
         }
-        return Snapshot("things", metadata, {"data": {"md5": "0"}}, never)
+        return Snapshot("things", "what is built", metadata, {"data": {"md5": "0"}}, {}, never)
 
     found = {
         statistic.path.removeprefix("metrics.train."): statistic

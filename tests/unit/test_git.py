@@ -248,7 +248,7 @@ def test_hooks_have_no_say(git):
     write(git, a="changed")
     base = git.commit()
     commit = git.commit_object(base, ["a"], "Words", ADA)
-    git.follow(base, commit, ["a"])
+    git.fast_forward(base, commit, ["a"])
     git.update_refs(("main", commit, base), {}, "test")
     assert git.commit() == commit
     assert git.run("status", "--porcelain") == ""
@@ -277,7 +277,7 @@ def test_index_and_files_follow_and_the_work_of_the_user_stays(git):
     write(git, b="staged", untracked="untracked")
     git.run("add", "b")
     write(git, **{".gitignore": "unstaged"})
-    git.follow(base, commit, ["a"])
+    git.fast_forward(base, commit, ["a"])
     git.update_refs(("main", commit, base), {}, "test")
     assert git.run("status", "--porcelain").splitlines() == [" M .gitignore", "M  b", "?? untracked"]
     assert (git.root / "folder" / "c").read_text() == "theirs"
@@ -298,7 +298,7 @@ def test_following_stops_where_the_work_of_the_user_is_in_the_way(git, how):
         git.run("add", file)
     before = git.run("status", "--porcelain")
     with pytest.raises(GitError):
-        git.follow(base, git.commit("theirs"), [])
+        git.fast_forward(base, git.commit("theirs"), [])
     assert (git.root / file).read_text() == "mine"
     assert git.run("status", "--porcelain") == before
 

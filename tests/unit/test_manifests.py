@@ -71,7 +71,7 @@ def state(folder, splits, *, inputs=("text",), classes=None, about=(), md5=None,
         **({"metrics": {split: {"rows_mean": len(rows)} for split, (rows, _) in pairs.items()}} | facts),
     )
     provenance = {"data": {"md5": md5 or manifest.content_hash}}
-    return Snapshot("things", metadata, provenance, lambda: path)
+    return Snapshot("things", "what is built", metadata, provenance, {}, lambda _: path)
 
 
 def rows_of(tmp_path, old, new, **options):

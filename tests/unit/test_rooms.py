@@ -24,7 +24,7 @@ FLOORS = (
     {"sources"},
     {"formats"},
     {"config"},
-    {"files"},
+    {"files", "gate"},
     {"errors"},
 )
 """From the top floor down: a room imports from itself and from floors below its own."""

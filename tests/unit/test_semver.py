@@ -240,7 +240,7 @@ def test_nothing_is_no_version(splits, versioning):
     with TemporaryDirectory() as folder:
         old, new = (state(folder, with_positions(splits)) for _ in range(2))
         assert compare(old, new, versioning) == []
-        assert compare(replace(old, manifest=never), replace(new, manifest=never), versioning) == []
+        assert compare(replace(old, local=never), replace(new, local=never), versioning) == []
 
 
 @settings(max_examples=40)

@@ -6,9 +6,14 @@ import shutil
 
 import pytest
 
+from described import describe
 from registry.workflow.summary import outcome, print_summary
 
 STARTED = 1_000_000.0
+
+
+CONFIG = {"name": "one", "source": "generated", "params": {}}
+DATASETS = dict.fromkeys(("built", "same", "half-done", "odd", "broken", "new-data"), CONFIG)
 
 
 def complete(root, name, *, at=STARTED + 10, rows=1234, path="processed"):
@@ -16,10 +21,7 @@ def complete(root, name, *, at=STARTED + 10, rows=1234, path="processed"):
     file = folder / path / "data.csv" if path == "processed" else folder / path
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\n" * 5600)
-    splits = {"train": {"num_samples": rows - 34}, "val": {"num_samples": 34}}
-    (folder / "metadata.json").write_text(json.dumps({"splits": splits}))
-    (folder / "provenance.json").write_text(json.dumps({"data": {"path": path, "files": 1, "bytes": 5600}}))
-    (folder / "manifest.parquet").touch()
+    describe(root, name, data=path, rows={"train": rows - 34, "val": 34}, config=CONFIG)
     os.utime(folder / "provenance.json", (at, at))
 
 
@@ -55,25 +57,25 @@ def root(tmp_path):
         ("built", "built", None),
         ("same", "up to date", None),
         ("half-done", "incomplete", "snakemake --cores all half_done"),
-        ("new-data", "incomplete", None),
+        ("new-data", "not built", None),
         ("odd", "damaged", "snakemake --cores all --forcerun data/odd/processed -- odd"),
         ("broken", "failed", "logs/broken/process.log"),
     ],
 )
 def test_a_dataset_is_judged_by_the_files_it_left(root, name, state, hint):
-    found = outcome(name, since=STARTED, root=root)
+    found = outcome(name, DATASETS, since=STARTED, root=root)
     assert found.state == state
     assert (hint is None and found.hint is None) or hint in found.hint
 
 
 def test_what_is_complete_has_its_rows_bytes_and_seconds(root):
-    found = outcome("built", since=STARTED, root=root)
+    found = outcome("built", DATASETS, since=STARTED, root=root)
     assert (found.rows, found.size, found.seconds) == (1234, 5600, 3.5)
 
 
 def test_what_is_not_known_stays_open(root):
-    assert outcome("same", since=STARTED, root=root).seconds is None
-    found = outcome("new-data", since=STARTED, root=root)
+    assert outcome("same", DATASETS, since=STARTED, root=root).seconds is None
+    found = outcome("new-data", DATASETS, since=STARTED, root=root)
     assert (found.rows, found.size, found.seconds) == (None, None, None)
 
 
@@ -81,19 +83,26 @@ def test_what_is_not_known_stays_open(root):
 def test_without_any_one_of_its_parts_a_dataset_is_incomplete(root, missing):
     path = root / "data" / "built" / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert outcome("built", since=STARTED, root=root).state == ("damaged" if missing == "processed" else "incomplete")
+    assert outcome("built", DATASETS, since=STARTED, root=root).state == "incomplete"
 
 
 @pytest.mark.parametrize("text", ["", "{", "<<<<<<< HEAD\n", "[]", "{}"])
 @pytest.mark.parametrize("name", ["metadata.json", "provenance.json"])
-def test_a_file_that_somebody_broke_is_incomplete_too(root, name, text):
+def test_a_file_that_somebody_broke_is_damaged(root, name, text):
     (root / "data" / "built" / name).write_text(text)
-    assert outcome("built", since=STARTED, root=root).state == "incomplete"
+    assert outcome("built", DATASETS, since=STARTED, root=root).state == "damaged"
+
+
+def test_what_was_built_with_other_params_is_not_up_to_date(root):
+    datasets = DATASETS | {"same": CONFIG | {"params": {"n": 2}}}
+    found = outcome("same", datasets, since=STARTED, root=root)
+    assert (found.state, found.rows) == ("outdated", 1234)
+    assert "built with params.n: null, not 2" in found.hint
 
 
 def test_the_table_has_a_row_for_each_dataset_and_tells_what_to_do(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
-    print_summary(["built", "same", "half-done", "broken", "new-data"], since=STARTED)
+    print_summary(dict.fromkeys(("built", "same", "half-done", "broken", "new-data"), CONFIG), since=STARTED)
     shown = capsys.readouterr()
     assert shown.out == ""
     lines = {line.split()[0]: line.split() for line in shown.err.splitlines() if line.strip() and ": " not in line}
@@ -101,7 +110,7 @@ def test_the_table_has_a_row_for_each_dataset_and_tells_what_to_do(root, monkeyp
     assert lines["same"] == ["same", "1,234", "5.6", "kB", "up", "to", "date"]
     assert lines["half-done"] == ["half-done", "incomplete"]
     assert lines["broken"] == ["broken", "failed"]
-    assert lines["new-data"] == ["new-data", "incomplete"]
+    assert lines["new-data"] == ["new-data", "not", "built"]
     for hint in ("logs/broken/process.log", "half_done"):
         assert hint in shown.err
     assert "new_data" not in shown.err
@@ -111,7 +120,7 @@ def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
     name = "opencloudhub-readmes-rag-evaluation"
     complete(root, name)
     monkeypatch.chdir(root)
-    print_summary([name], since=STARTED)
+    print_summary({name: CONFIG}, since=STARTED)
     assert name in capsys.readouterr().err
 
 
@@ -119,10 +128,10 @@ def test_what_is_pinned(root):
     for name in ("built", "broken", "half-done", "odd"):
         (root / "data" / name / "pin.json").write_text(json.dumps({"version": "1.2.0", "tag": f"{name}-v1.2.0"}))
     for name in ("built", "broken"):
-        found = outcome(name, since=STARTED, root=root)
+        found = outcome(name, DATASETS, since=STARTED, root=root)
         assert (found.state, found.rows, found.size, found.seconds) == ("pinned", 1234, 5600, None)
-        assert found.hint == f"at 1.2.0, registry release {name} takes the pin away"
-    found = outcome("half-done", since=STARTED, root=root)
-    assert (found.state, found.hint) == ("incomplete", "run registry pull half-done")
-    found = outcome("odd", since=STARTED, root=root)
-    assert (found.state, found.hint.endswith("run registry pull --force odd")) == ("damaged", True)
+        assert found.hint == f"pinned at 1.2.0; registry unpin {name} takes the pin away"
+    found = outcome("half-done", DATASETS, since=STARTED, root=root)
+    assert (found.state, found.hint.endswith("run registry pull half-done")) == ("incomplete", True)
+    found = outcome("odd", DATASETS, since=STARTED, root=root)
+    assert (found.state, "run registry pull odd" in found.hint) == ("damaged", True)

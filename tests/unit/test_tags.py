@@ -10,7 +10,7 @@ from semver import Version
 from registry.config.load import NAME
 from registry.errors import RegistryError
 from registry.storage.git import Git
-from registry.storage.tags import TAG, find_release, history, parse_tag, releases, tag_name
+from registry.storage.tags import TAG, find_release, history, odd_tags, parse_tag, releases, tag_name
 
 names = st.from_regex(NAME, fullmatch=True)
 numbers = st.integers(0, 10**6)
@@ -88,11 +88,43 @@ def test_only_what_a_commit_contains(git):
     assert releases(git, merged=git.commit("HEAD~1"))["a"][0].commit == git.commit("HEAD~1")
 
 
-def test_a_plain_tag_counts_and_one_on_no_commit_does_not(git):
-    git.run("tag", "a-v1.0.0")
+def raw_tag(git: Git, tag: str, *, tagger: str | None = "A <a@b> 1700000000 +0000", message: bytes = b"words") -> None:
+    """Make an annotated tag that git itself would refuse to make."""
+    lines = [f"object {git.commit()}", "type commit", f"tag {tag}", *([f"tagger {tagger}"] if tagger else [])]
+    content = "\n".join(lines).encode() + b"\n\n" + message
+    target = git.run("hash-object", "-t", "tag", "-w", "--literally", "--stdin", stdin=content)
+    git.update_refs(None, {tag: target}, "test")
+
+
+def test_tags_that_no_publish_can_have_made_are_left_out_and_named(git):
+    tagged(git, "a-v1.0.0")
+    git.run("tag", "a-v1.1.0")
     git.run("tag", "a-v2.0.0", "HEAD:file")
     git.run("tag", "a-v3.0.0", "HEAD^{tree}")
-    assert [(str(one.version), one.commit) for one in releases(git)["a"]] == [("1.0.0", git.commit())]
+    raw_tag(git, "a-v4.0.0", tagger=None)
+    raw_tag(git, "a-v5.0.0", tagger="A <a@b> 99999999999999999 +0000")
+    raw_tag(git, "a-v6.0.0", tagger="A <a@b> yesterday")
+    assert [str(one.version) for one in releases(git)["a"]] == ["1.0.0"]
+    assert [one.tag for one in odd_tags(git)] == [
+        f"a-v{version}.0" for version in ("1.1", "2.0", "3.0", "4.0", "5.0", "6.0")
+    ]
+    assert find_release(git, "a", "latest").tag == "a-v1.0.0"
+
+
+def test_a_message_that_steers_a_terminal_or_is_not_utf8_is_spelt_out(git):
+    raw_tag(git, "a-v1.0.0", message=b"a 1.0.0\n\n\x1b[31mred \xff\n")
+    (entry,) = history(git, "a")
+    assert entry.changes == ["\\x1b[31mred \N{REPLACEMENT CHARACTER}"]
+
+
+@pytest.mark.parametrize(
+    "line", ["content of the second file changed", "content of 1.0", "content of 2.0.0", "content of 9.0.0"]
+)
+def test_a_message_that_only_looks_like_one_of_ours_takes_nothing_back(git, line):
+    tagged(git, "a-v1.0.0")
+    tagged(git, "a-v2.0.0", f"a 2.0.0\n\n{line}\ncontent: sha256:0\n")
+    assert [entry.superseded_by for entry in history(git, "a")] == [None, None]
+    assert find_release(git, "a", "2.0.0").content_hash is None
 
 
 @pytest.mark.parametrize("version", ["1.1.0", "v1.1.0", "a-v1.1.0", "latest"])

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 
 from registry.storage.snapshot import Snapshot
 from registry.vectors.settings import DATASET, Server, Settings
-from registry.vectors.versions import Version
 
 PASSWORD = "s3cret-Pa55word"
 MODEL = {"name": "tiny/model", "sha256": "0" * 64, "precision": "float32", "max_tokens": 8}
@@ -147,7 +146,7 @@ def tag(version: str) -> str:
     return f"{DATASET}-v{version}"
 
 
-def make_version(folder: Path, name: str, *, rows: int = 40, dimension: int = 8, seed: int = 0, **columns) -> Version:
+def make_version(folder: Path, name: str, *, rows: int = 40, dimension: int = 8, seed: int = 0, **columns) -> Snapshot:
     """Return a version with random unit vectors, whose texts name it; `columns` replace those of the file."""
     random = np.random.default_rng(seed)
     vectors = random.normal(size=(rows, dimension)).astype(np.float32)
@@ -171,4 +170,4 @@ def make_version(folder: Path, name: str, *, rows: int = 40, dimension: int = 8,
         "model": MODEL | {"dimension": dimension},
         "splits": {"all": {"num_samples": rows}},
     }
-    return Version(name, Snapshot(DATASET, metadata, {}, lambda: path), lambda: path)
+    return Snapshot(DATASET, name, metadata, {"data": {"path": "processed"}}, {}, lambda _: path)

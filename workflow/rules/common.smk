@@ -20,9 +20,11 @@ from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import release_after_run
 from registry.config.pins import given_files, pins
+from registry.workflow.snakemake import hold_running
 from registry.workflow.summary import print_summary
 
 STARTED = time.time()
+hold_running()
 try:
     config |= normalise(config)
     DATASETS = load_datasets(config)

@@ -1,5 +1,5 @@
 """
-Pinned datasets: `registry rollback` brought an older version back, and it stays until `registry release`.
+Pinned datasets: `registry rollback` brought an older version back, and it stays until `registry unpin`.
 
 inputs:  data/<dataset>/ as it lies there
 outputs: none; no rule builds them

@@ -3,12 +3,12 @@
 import os
 import sys
 
-from registry.cli import releasing, restoring, searching, tracing, verifying
+from registry.cli import releasing, restoring, running, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
 from registry.workflow.job import ENVIRONMENT
 
-__all__ = ["app", "main", "releasing", "restoring", "searching", "tracing", "verifying"]
+__all__ = ["app", "main", "releasing", "restoring", "running", "searching", "tracing", "verifying"]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from registry.storage.repository import Repository
+from registry.storage.tags import OddTag
 
 NOT_RELEASED = 3
 """Exit code: something is built and was not released; the reason is printed."""
@@ -47,14 +48,24 @@ def at(
 
 def repository(context: typer.Context) -> Repository:
     """Return the repository that a command works on: the top of the checkout around the folder that was named."""
+    return Repository.open(repository_root(context))
+
+
+def repository_root(context: typer.Context) -> Path:
+    """Return the top of the checkout around the folder that was named; that folder where it is in none."""
     folder = context.obj.resolve()
-    top = next((path for path in (folder, *folder.parents) if (path / "config" / "config.yaml").is_file()), folder)
-    return Repository.open(top)
+    return next((path for path in (folder, *folder.parents) if (path / "config" / "config.yaml").is_file()), folder)
 
 
 def say(line: str) -> None:
     """Tell a person what is going on, beside what a program reads."""
     errors.print(escape(line))
+
+
+def say_odd(tags: Iterable[OddTag]) -> None:
+    """Name the tags that look like releases, and are left out."""
+    for odd in tags:
+        say(f"{odd.tag} is left out: {odd.reason}")
 
 
 def console_error(error: Exception) -> None:

@@ -17,24 +17,30 @@ from registry.cli.common import (
     print_table,
     repository,
     say,
+    say_odd,
 )
 from registry.compare.semver import Level
 from registry.release.plan import Outcome
 from registry.release.publish import Publication, publish
 from registry.release.push import copy_to
 from registry.release.status import status
-from registry.restore.rollback import publish_from
+from registry.restore.rollback import republish
 from registry.storage.repository import NoRepositoryError, Repository
-from registry.storage.tags import history
+from registry.storage.states import State
+from registry.storage.tags import history, odd_tags
 
-QUIET = ("not built", "unchanged")
+QUIET = (State.NOT_BUILT, State.UNCHANGED)
 """States that a run's end need not mention."""
+
+Datasets = Annotated[list[str] | None, typer.Argument(help="Only these; all otherwise.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show number, reason and files; release nothing.")]
 
 
 @app.command(name="status")
 def show_status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show every dataset: its version, and how what lies here differs from it."""
-    found = status(repository(context))
+    here = repository(context)
+    found = status(here)
     if as_json:
         print_json(found)
         return
@@ -56,73 +62,93 @@ def show_status(context: typer.Context, as_json: AsJson = False) -> None:
     for one in found:
         if one.reason:
             console.print(escape(f"{one.dataset}: {one.reason}" + (f"; {one.hint}" if one.hint else "")))
+    say_odd(odd_tags(here.git))
 
 
 @app.command(name="publish")
 def release(
     context: typer.Context,
-    datasets: Annotated[list[str] | None, typer.Argument(help="Only these; all otherwise.", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show number, reason and files; release nothing.")] = False,
+    datasets: Datasets = None,
+    dry_run: DryRun = False,
     bump: Annotated[
         str | None, typer.Option(help="Raise the number to this level: major, minor or patch.", show_default=False)
     ] = None,
-    version: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="Release the content of this older version of one dataset under a new number, and pin it there.",
-            show_default=False,
-        ),
-    ] = None,
-    reason: Annotated[str | None, typer.Option(help="With --from: why, for the log.", show_default=False)] = None,
-    force: Force = False,
-    remote: Annotated[
-        str | None,
-        typer.Option(help="Copy the newest releases to this DVC remote; that releases nothing.", show_default=False),
-    ] = None,
+    version: Annotated[str | None, typer.Option("--from", hidden=True)] = None,
+    remote: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Release every complete dataset that changed: data to the DVC remote, one commit, a tag per dataset."""
-    names = datasets or []
-    level = None if bump is None else _level(bump)
-    if version is not None and (len(names) != 1 or reason is None or bump):
-        raise typer.BadParameter("takes one dataset and --reason, and no --bump", param_hint="--from")
-    if version is None and (reason is not None or force):
-        raise typer.BadParameter("go with --from", param_hint="--reason, --force")
-    if remote is not None and (dry_run or bump or version):
-        raise typer.BadParameter("copies what is released, and takes no other option", param_hint="--remote")
-    try:
-        here = repository(context)
-    except NoRepositoryError as error:
-        if as_json and remote is None:
-            print_json(Publication([], dry_run=dry_run, skipped=str(error)))
-        say(f"nothing is released: {error}")
-        raise typer.Exit(NOT_RELEASED) from None
-    if remote is not None:
-        _copy(here, names, remote, as_json)
-        return
+    """Release every complete dataset that changed: data to the DVC remote, one commit, a tag for each dataset."""
     if version is not None:
-        done = publish_from(here, names[0], version, reason, dry_run=dry_run, force=force, say=say)
-    else:
-        done = publish(here, names, dry_run=dry_run, bump=level, say=say)
-    if as_json:
-        print_json(done)
-    else:
-        _print(done, named=bool(names))
-    states = {outcome.state for outcome in done.outcomes}
-    if "refused" in states or (names and "behind" in states):
-        raise typer.Exit(1)
-    if done.skipped or states & {"skipped", "damaged"}:
-        raise typer.Exit(NOT_RELEASED)
+        raise typer.BadParameter(
+            "is a command now: registry republish DATASET VERSION --reason WHY", param_hint="--from"
+        )
+    if remote is not None:
+        raise typer.BadParameter("is a command now: registry push REMOTE [DATASET]", param_hint="--remote")
+    level = None if bump is None else _level(bump)
+    here = _open(context, dry_run, as_json)
+    done = publish(here, datasets or (), dry_run=dry_run, bump=level, say=say)
+    _report(done, as_json, named=bool(datasets))
 
 
-def _copy(here: Repository, datasets: list[str], remote: str, as_json: bool) -> None:
-    copied = copy_to(here, datasets, remote)
+@app.command(name="republish")
+def release_again(
+    context: typer.Context,
+    dataset: Dataset,
+    version: Annotated[str, typer.Argument(help="The version whose content to release again.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why, for the log.", show_default=False)],
+    dry_run: DryRun = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Release the content of an older version under a new number, and pin the dataset there.
+
+    Clients take the highest number for the latest version; this withdraws what was released since.
+    """
+    here = _open(context, dry_run, as_json)
+    done = republish(here, dataset, version, reason, dry_run=dry_run, force=force, say=say)
+    _report(done, as_json, named=True)
+
+
+@app.command(name="push")
+def copy_releases(
+    context: typer.Context,
+    remote: Annotated[str, typer.Argument(help="A DVC remote that .dvc/config names.", show_default=False)],
+    datasets: Datasets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the data of the newest releases to one more DVC remote. It makes no commit and no tag."""
+    copied = copy_to(repository(context), datasets or (), remote)
     if as_json:
         print_json(copied)
         return
     for one in copied:
         console.print(escape(f"{one.dataset}: {one.tag} is in remote {one.remote}"))
+
+
+def _open(context: typer.Context, dry_run: bool, as_json: bool) -> Repository:
+    """Return the repository to release from; where there is none, say so and end with the code for not released."""
+    try:
+        return repository(context)
+    except NoRepositoryError as error:
+        if as_json:
+            print_json(Publication([], dry_run=dry_run, skipped=str(error)))
+        say(f"nothing is released: {error}")
+        raise typer.Exit(NOT_RELEASED) from None
+
+
+def _report(done: Publication, as_json: bool, *, named: bool) -> None:
+    """Print what was released, and end with the exit code that says so; `named`: datasets were asked for by name."""
+    if as_json:
+        print_json(done)
+    else:
+        _print(done, named=named)
+    if done.waiting:
+        say(f"an earlier command was interrupted; the next release completes it first: {done.waiting}")
+    states = {outcome.state for outcome in done.outcomes}
+    if State.REFUSED in states or (named and State.BEHIND in states):
+        raise typer.Exit(1)
+    if done.skipped or states & {State.SKIPPED, State.DAMAGED}:
+        raise typer.Exit(NOT_RELEASED)
 
 
 def _level(name: str) -> Level:
@@ -137,14 +163,14 @@ def _print(done: Publication, *, named: bool) -> None:
         say(f"nothing is released: {done.skipped}; {done.hint}")
         return
     for outcome in done.outcomes:
-        if outcome.state not in QUIET or (named and outcome.state == "not built"):
+        if outcome.state not in QUIET or (named and outcome.state == State.NOT_BUILT):
             console.print(escape(_line(outcome, done.dry_run)))
-            for reason in outcome.reasons if outcome.state in ("released", "recorded") else ():
+            for reason in outcome.reasons if outcome.state in (State.RELEASED, State.RECORDED) else ():
                 console.print(escape(f"  {reason}"))
             for file in outcome.files if done.dry_run else ():
                 console.print(escape(f"  + {file}"))
-    unchanged = [outcome for outcome in done.outcomes if outcome.state == "unchanged"]
-    if not any(outcome.state in ("released", "recorded") for outcome in done.outcomes):
+    unchanged = [outcome for outcome in done.outcomes if outcome.state == State.UNCHANGED]
+    if not any(outcome.state in (State.RELEASED, State.RECORDED) for outcome in done.outcomes):
         console.print(
             f"Nothing new to release ({len(unchanged)} of {len(done.outcomes)} datasets are released as they are)."
         )
@@ -155,14 +181,14 @@ def _print(done: Publication, *, named: bool) -> None:
 def _line(outcome: Outcome, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     match outcome.state:
-        case "released":
+        case State.RELEASED:
             level = f" ({outcome.level})" if outcome.level else ""
             return f"{outcome.dataset}: {would}released as {outcome.tag}{level}"
-        case "recorded":
+        case State.RECORDED:
             return f"{outcome.dataset}: {would}committed without a new version, it is still {outcome.version}"
-        case "pinned":
+        case State.PINNED:
             return f"{outcome.dataset}: pinned {outcome.reasons[0]}; {outcome.hint}"
-        case "behind":
+        case State.BEHIND:
             return f"{outcome.dataset}: {outcome.reasons[0]}; {outcome.hint}"
     reasons = "; ".join(outcome.reasons)
     return f"{outcome.dataset}: {outcome.state}, not released: {reasons}; {outcome.hint}"
@@ -171,7 +197,8 @@ def _line(outcome: Outcome, dry_run: bool) -> str:
 @app.command()
 def log(context: typer.Context, dataset: Dataset, as_json: AsJson = False) -> None:
     """List the versions of a dataset, newest first, with what changed."""
-    entries = history(repository(context).git, dataset)
+    here = repository(context)
+    entries = history(here.git, dataset)
     if as_json:
         print_json(entries)
         return
@@ -180,3 +207,4 @@ def log(context: typer.Context, dataset: Dataset, as_json: AsJson = False) -> No
         console.print(f"[bold]{escape(entry.tag)}[/]  {entry.date:%Y-%m-%d %H:%M}  {entry.commit[:10]}{mark}")
         for line in entry.changes:
             console.print(escape(f"    {line}"))
+    say_odd(odd for odd in odd_tags(here.git) if odd.dataset == dataset)

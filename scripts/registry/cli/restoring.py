@@ -1,4 +1,4 @@
-"""`registry pull`, `rollback` and `release`."""
+"""`registry pull`, `rollback` and `unpin`."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ def show_pull(
         print_json(done)
     else:
         _print(done)
-    if any(one.state == "kept" for one in done):
+    if any(one.state in ("kept", "left out") for one in done):
         raise typer.Exit(1)
 
 
@@ -59,11 +59,11 @@ def roll_back(
         return
     console.print(escape(f"{dataset} is back at {done.version} and pinned there."))
     _print_commit(done.commit, done.uncommitted)
-    console.print(escape(f"To return to the newest version: registry release {dataset}"))
+    console.print(escape(f"To return to the newest version: registry unpin {dataset}"))
 
 
-@app.command()
-def release(
+@app.command(name="unpin")
+def take_pin_away(
     context: typer.Context, dataset: Dataset, remote: Remote = None, force: Force = False, as_json: AsJson = False
 ) -> None:
     """Take a dataset's pin away, restore its newest version, and let Snakemake compare again."""
@@ -74,6 +74,12 @@ def release(
     console.print(escape(f"{dataset} is no longer pinned."))
     _print_commit(None, uncommitted)
     _print([done])
+
+
+@app.command(hidden=True, context_settings={"ignore_unknown_options": True})
+def release(dataset: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Name the command that took the place of this one."""
+    raise typer.BadParameter(f"it is called: registry unpin {' '.join(dataset or ['DATASET'])}", param_hint="release")
 
 
 def _print_commit(commit: str | None, uncommitted: str | None) -> None:
@@ -94,6 +100,8 @@ def _line(one: Restored) -> str:
     which = f"{one.dataset}: {one.version or 'what is here'}" + (" (pinned)" if one.pinned else "")
     again = f"; snakemake will build it again: {one.rebuild}" if one.rebuild else ""
     match one.state:
+        case "left out":
+            return f"{one.dataset}: left out: {one.reason}"
         case "kept":
             files = some(one.unpublished)
             return f"{one.dataset}: left as it is, not published: {files}; --force overwrites it{again}"

@@ -91,12 +91,12 @@ def load_version(
     """
     from registry.vectors.database import connected
     from registry.vectors.load import load
-    from registry.vectors.versions import find_version
+    from registry.vectors.versions import find_version, is_released
 
     here = repository(context)
     settings = _settings(here, store, keep)
     found = find_version(here, version)
-    if released and not found.released:
+    if released and not is_released(found):
         say(f"{found.name} is not loaded: it is not released. After registry publish: {settings.command('load')}")
         raise typer.Exit(NOT_RELEASED)
     with connected(settings.place) as connection:

@@ -23,9 +23,9 @@ from registry.cli.common import (
 )
 from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
 from registry.errors import RegistryError
-from registry.release.assess import NotReady, read_built
 from registry.storage.repository import Repository
-from registry.storage.snapshot import Snapshot, snapshot_at
+from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady
 from registry.storage.tags import find_release, named_release
 from registry.trace.samples import Sample, Samples, Search, find, samples
 
@@ -88,7 +88,8 @@ def show_places(
     The sample may be a file (a source picture, a picture whose pixels were kept, a text), a text, the input columns of
     a table's row (separated by commas, an empty one is null) or the whole row, or an id as `registry samples` shows it.
 
-    Every released version is searched. Exit codes: 0 found, 1 not found, 2 an error.
+    Every released version is searched. Exit codes: 0 found, 1 not found, 2 an error, or a version that could not be
+    searched.
     """
     try:
         found = find(repository(context), given, dataset)
@@ -99,13 +100,15 @@ def show_places(
         print_json(found)
     else:
         _print_places(found)
+    if found.not_searched:
+        raise typer.Exit(FAILED)
     if not found.places:
         raise typer.Exit(NOT_FOUND)
 
 
 def _print_places(found: Search) -> None:
-    for tag in found.not_searched:
-        say(f"not searched: {tag}, which has no manifest")
+    for tag, reason in found.not_searched.items():
+        say(f"not searched: {tag}: {reason}")
     if not found.places:
         say(f"Not in any of {found.versions:,} versions; it was taken as: {', '.join(found.taken_as)}.")
         return
@@ -142,9 +145,9 @@ def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Sn
     """Return a version of a dataset, or what is built, with its name."""
     if version is not None:
         release = find_release(here.git, dataset, version)
-        return release.tag, snapshot_at(here.git, here.store, dataset, release.commit)
+        return release.tag, Snapshot.at(here, dataset, release.commit, release.tag)
     try:
-        return "what is built", read_built(here.root, dataset).snapshot
+        return "what is built", Snapshot.on_disk(here.root, dataset)
     except NotReady as state:
         raise RegistryError(state.reason, where=dataset, hint=f"{state.hint}, or name two versions") from None
 

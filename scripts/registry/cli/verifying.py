@@ -76,7 +76,7 @@ def ask_again(
     By itself Snakemake has nothing to do, for it cannot know that the source changed. Exit codes: 0 done, whether or
     not anything changed; 1 the run failed, or the dataset has no living source in use.
     """
-    done = refresh(repository(context), dataset, cores=cores, output=sys.stderr if as_json else None)
+    done = refresh(repository(context), dataset, cores=cores, output=sys.stderr if as_json else None, say=say)
     if as_json:
         print_json(done)
     elif done.released:

@@ -7,15 +7,13 @@ from typing import Any
 from registry.compare.manifests import (
     EXAMPLES,
     Columns,
-    ManifestFile,
     Rows,
     SplitRows,
     compare_columns,
     compare_rows,
-    read_manifest,
+    manifest_of,
 )
 from registry.describe.metadata import FILLED_IN
-from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 
 MEASURES = ("metrics", "statistics", "summary", "retrieval", "splits", "num_questions")
@@ -87,7 +85,7 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
     """
     content_differs = old.content_hash != new.content_hash
     if content_differs:
-        manifests = _manifest(old), _manifest(new)
+        manifests = manifest_of(old), manifest_of(new)
         before, after = (list(manifest.digests) for manifest in manifests)
         columns, rows = compare_columns(*manifests), compare_rows(*manifests, examples=examples)
     else:
@@ -112,17 +110,6 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
         statistics=statistics,
         metadata=_facts(old.metadata, new.metadata) + others,
     )
-
-
-def _manifest(snapshot: Snapshot) -> ManifestFile:
-    manifest = read_manifest(snapshot.manifest())
-    if manifest.content_hash != snapshot.content_hash:
-        raise RegistryError(
-            f"the manifest of {snapshot.dataset} is not that of its metadata.json: content_hash differs",
-            where=manifest.path,
-            hint="build the dataset again, or restore it with: registry pull",
-        )
-    return manifest
 
 
 def _leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import RegistryError
+from registry.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,6 +54,18 @@ class ManifestFile:
             identifier = identifier.bin.reinterpret(dtype=pl.UInt128)
         rows = pl.scan_parquet(self.path).filter(pl.col("split").is_in(list(splits)))
         return rows.select("split", identifier.alias("id"), "key").collect().with_row_index("row")
+
+
+def manifest_of(snapshot: Snapshot) -> ManifestFile:
+    """Open the manifest of a state, fetching it at need. RegistryError if its content is not that of the metadata."""
+    manifest = read_manifest(snapshot.manifest())
+    if manifest.content_hash != snapshot.content_hash:
+        raise RegistryError(
+            f"the manifest of {snapshot.dataset} is not that of its metadata.json: content_hash differs",
+            where=f"{snapshot.name}: {manifest.path}",
+            hint="build the dataset again, or restore it with: registry pull",
+        )
+    return manifest
 
 
 def read_manifest(path: Path) -> ManifestFile:

@@ -9,6 +9,7 @@ from typing import Any
 
 from registry.errors import RegistryError
 from registry.files import data_files
+from registry.gate import MAX_POINTER, GateError, read_json
 
 PIN = "pin.json"
 
@@ -18,16 +19,18 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
 
     RegistryError for a pin that nobody can read.
     """
-    path = root / "data" / name / PIN
+    where, hint = f"data/{name}/{PIN}", f"run registry rollback {name} VERSION, or delete it"
     try:
-        pin = json.loads(path.read_text(encoding="utf-8"))
-        return {"version": pin["version"], "tag": pin["tag"]} | pin
+        with (root / where).open("rb") as stream:
+            pin = read_json(stream.read(MAX_POINTER), where=where)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
-        raise RegistryError(
-            "not a pin", where=f"data/{name}/{PIN}", hint=f"run registry rollback {name} VERSION, or delete it"
-        ) from None
+    except GateError:
+        raise RegistryError("not a pin", where=where, hint=hint) from None
+    texts = isinstance(pin, dict) and all(isinstance(value, str) for value in pin.values())
+    if not texts or not pin.keys() >= {"version", "tag"} or pin["tag"] != f"{name}-v{pin['version']}":
+        raise RegistryError("not a pin", where=where, hint=hint)
+    return pin
 
 
 def pins(root: Path) -> dict[str, dict[str, Any]]:

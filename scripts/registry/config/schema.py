@@ -17,12 +17,21 @@ def _validator(path: Path) -> Draft202012Validator:
     return Draft202012Validator(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader))  # noqa: S506  it is safe
 
 
-def _validate(value: Any, path: Path, where: str) -> None:
+def _breaches(value: Any, path: Path) -> list[str]:
     errors = sorted(_validator(path).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    if errors:
-        lines = [f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
+    return [f"{'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
+
+
+def breaches(value: Any, schema: str) -> list[str]:
+    """Return what of `value` breaks schemas/<schema>.schema.yaml, one line for each place, the places sorted."""
+    return _breaches(value, SCHEMAS / f"{schema}.schema.yaml")
+
+
+def _validate(value: Any, path: Path, where: str) -> None:
+    lines = _breaches(value, path)
+    if lines:
         raise RegistryError(
-            "not valid:\n" + "\n".join(lines),
+            "not valid:\n" + "\n".join(f"  {line}" for line in lines),
             where=where,
             hint="fix these keys; config/README.md describes them all",
         )

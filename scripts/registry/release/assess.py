@@ -1,119 +1,124 @@
-"""Judge what is built: is it complete, and is it made of what is committed."""
+"""Judge what is built: is it complete, is it what was built, is it what this checkout makes, is it released."""
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import upstream
+from registry.config.load import Datasets, load_datasets, upstream
 from registry.config.pins import pin_of
-from registry.describe.metadata import metadata_digest
-from registry.files import dvc_digest, sealed
-from registry.sources.accepted import own_files
-from registry.storage.repository import CONFIG, Repository
+from registry.describe.metadata import facts_of
+from registry.errors import RegistryError
+from registry.sources.accepted import changed_prompt, changed_sources, own_files
+from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady, State, rule_of
+from registry.storage.tags import Release
 
-
-class NotReady(Exception):  # noqa: N818  it is a state, not a failure
-    """A dataset cannot be released as it lies there: its state, why, and what to do."""
-
-    def __init__(self, state: str, reason: str, hint: str | None = None) -> None:
-        super().__init__(reason)
-        self.state = state
-        self.reason = reason
-        self.hint = hint
+SOMEWHERE = "somewhere"
+"""Stands for a mirror that only a run needs; where it lies does not show in the data."""
 
 
 @dataclass(frozen=True)
-class Built:
-    """A complete dataset on disk; `outs` maps what DVC tracks of it (paths in the repository) to its md5."""
+class Releases:
+    """The releases of one dataset, oldest first: `every` one, and those that HEAD contains."""
 
-    name: str
-    snapshot: Snapshot = field(repr=False)
-    outs: dict[str, str]
-
-    @property
-    def folder(self) -> str:
-        """Its folder in the repository."""
-        return f"data/{self.name}"
+    repository: Repository
+    every: list[Release]
+    contained: list[Release]
 
 
-def rule_of(name: str) -> str:
-    """Return the name of the rule that asks for all of a dataset."""
-    return name.replace("-", "_")
+@dataclass(frozen=True)
+class Assessment:
+    """How a dataset stands: its state, why, what to do about it, and what is built, where it can be read."""
+
+    dataset: str
+    state: State
+    reason: str | None = None
+    hint: str | None = None
+    snapshot: Snapshot | None = field(default=None, repr=False)
 
 
-def read_built(root: Path, name: str) -> Built:
-    """Read a dataset from disk and check it by content: data, manifest and metadata must be what provenance.json says.
+def assess(
+    root: Path, name: str, datasets: Mapping[str, Any], *, quick: bool = False, releases: Releases | None = None
+) -> Assessment:
+    """Judge one dataset of the checkout at `root`, whose configuration is `datasets`.
 
-    Raises NotReady with the state `not built`, `incomplete` or `damaged`.
+    `quick` looks at the number and size of its files, and hashes none. Without `releases`, a dataset that is what the
+    checkout makes is BUILT; with them it is compared with its newest release first.
     """
-    folder = root / "data" / name
-    build = f"run snakemake --cores all {rule_of(name)}"
+    snapshot, pin = None, pin_of(root, name)
     try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        data, expected = provenance["data"]["path"], provenance["data"]["md5"]
-        described = {
-            "manifest.parquet": provenance["manifest"]["md5"],
-            "metadata.json": provenance["metadata"]["sha256"],
-        }
-        facts = metadata_digest(metadata)
-    except FileNotFoundError:
-        begun = (folder / "raw").exists() or any(folder.glob("processed*"))
-        state, reason = ("incomplete", "not all of it is built") if begun else ("not built", "nothing is built")
-        raise NotReady(state, reason, build) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise NotReady("damaged", "metadata.json or provenance.json is not what a build writes", build) from None
-    missing = [path for path in (data, "manifest.parquet") if not (folder / path).exists()]
-    if missing:
-        raise NotReady("incomplete", f"data/{name}/{missing[0]} is not here", f"run registry pull {name}, or {build}")
-    found = dvc_digest(folder / data)
-    if found != expected and sealed(folder / data) == found:
-        raise NotReady("incomplete", f"data/{name}/{data} was made anew, what describes it was not", build)
-    if found != expected:
-        raise NotReady(
-            "damaged",
-            f"data/{name}/{data} is not what was built (its digest is {found}, provenance.json has {expected})",
-            f"run registry pull --force {name}, or snakemake --cores all --forcerun data/{name}/{data} -- "
-            f"{rule_of(name)}",
-        )
-    manifest = folder / "manifest.parquet"
-    here = {"manifest.parquet": dvc_digest(manifest), "metadata.json": facts}
-    changed = [file for file in described if here[file] != described[file]]
+        snapshot = Snapshot.on_disk(root, name, quick=quick)
+        if pin:
+            raise NotReady(State.PINNED, f"pinned at {pin['version']}", f"registry unpin {name} takes the pin away")
+        if releases:
+            _check_released(snapshot, releases)
+        check_current(root, snapshot, datasets)
+    except NotReady as found:
+        hint = f"run registry pull {name}" if pin and snapshot is None else found.hint
+        return Assessment(name, found.state, found.reason, hint, snapshot)
+    return Assessment(name, State.RELEASED if releases else State.BUILT, snapshot=snapshot)
+
+
+def _check_released(snapshot: Snapshot, releases: Releases) -> None:
+    """Check that what is built is the newest release. Raises NotReady."""
+    if releases.every and releases.every[-1] not in releases.contained:
+        tag = releases.every[-1].tag
+        reason = f"{tag} is released, and this checkout does not contain it"
+        raise NotReady(State.BEHIND, reason, "git pull, then registry pull")
+    if not releases.contained:
+        raise NotReady(State.UNRELEASED, "never released", "registry publish")
+    latest = releases.contained[-1]
+    try:
+        before = Snapshot.at(releases.repository, snapshot.dataset, latest.commit, latest.tag)
+    except RegistryError as error:
+        raise NotReady(State.UNRELEASED, str(error).partition("\n")[0], f"git tag --delete {latest.tag}") from None
+    if (facts_of(before.metadata), before.data_md5) != (facts_of(snapshot.metadata), snapshot.data_md5):
+        hint = "registry publish --dry-run shows what it would become"
+        raise NotReady(State.CHANGED, f"differs from {latest.version}", hint)
+
+
+def configured(repository: Repository) -> Datasets:
+    """Return every dataset as a run without overrides would take it from the working tree."""
+    config = read_config(repository.root)
+    return load_datasets(config | {"mirror": config.get("mirror") or SOMEWHERE}, repository.root)
+
+
+def check_current(root: Path, snapshot: Snapshot, datasets: Mapping[str, Any]) -> None:
+    """Check that the checkout would make a dataset as it is here: configuration, code, sources. Raises NotReady."""
+    name, provenance = snapshot.dataset, snapshot.provenance
+    build = f"run snakemake --cores all {rule_of(name)}"
+    if name not in datasets:
+        raise NotReady(State.OUTDATED, f"config/datasets/{name}.yaml is gone", "put it back, or remove its data")
+    changed = differences(provenance["config"], datasets[name])
     if changed:
         raise NotReady(
-            "damaged",
-            f"data/{name}/{changed[0]} is not what was built",
-            f"run registry pull --force {name}, or snakemake --cores all --forcerun {rule_of(name)}_analyze -- "
-            f"{rule_of(name)}",
+            State.OUTDATED,
+            f"built with {'; '.join(changed[:3])}",
+            f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, {build}, "
+            "then registry publish",
         )
-    outs = {f"data/{name}/{data}": found, f"data/{name}/manifest.parquet": here["manifest.parquet"]}
-    if _came_from(folder / "raw", provenance):
-        outs[f"data/{name}/raw"] = dvc_digest(folder / "raw")
-    return Built(name, Snapshot(name, metadata, provenance, lambda: manifest), outs)
+    stale = _stale_scripts(provenance["code"], root / "scripts")
+    if stale:
+        raise NotReady(State.OUTDATED, f"its code changed since it was built ({', '.join(stale)})", build)
+    changed = changed_sources(datasets[name], provenance["source"], root)
+    if changed:
+        raise NotReady(State.OUTDATED, f"its sources changed since it was built ({', '.join(changed[:3])})", build)
+    prompt = changed_prompt(datasets[name], snapshot.metadata, os.environ, root)
+    if prompt:
+        raise NotReady(State.OUTDATED, f"its prompt changed since it was built ({prompt})", build)
 
 
-def _came_from(raw: Path, provenance: dict[str, Any]) -> bool:
-    """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself."""
+def _stale_scripts(code: Mapping[str, str], scripts: Path) -> list[str]:
+    """Return the scripts whose fingerprint is not the recorded one; the first file that is gone, if one is."""
     try:
-        return json.loads((raw / "sources.json").read_text(encoding="utf-8")) == provenance["source"]
-    except (FileNotFoundError, ValueError):
-        return False
-
-
-def config_files(repository: Repository, built: Built) -> list[str]:
-    """Return the dataset's own configuration as far as it is there."""
-    return [path for path in own_files(built.name, built.snapshot.metadata) if (repository.root / path).is_file()]
-
-
-def code_paths(repository: Repository, built: Built) -> list[str]:
-    """Return the committed files that made the data: its scripts with all that they import, and its rules."""
-    scripts = repository.root / "scripts"
-    files = {file for script in built.snapshot.provenance["code"] for file in code_files(script, scripts)}
-    rules = [repository.root / "workflow" / "rules" / f"{name}.smk" for name in (rule_of(built.name), "common")]
-    return sorted(file.relative_to(repository.root).as_posix() for file in (*files, *filter(Path.is_file, rules)))
+        return [script for script, recorded in code.items() if fingerprint(script, scripts) != recorded]
+    except FileNotFoundError as error:
+        return [Path(error.filename).name]
 
 
 def differences(recorded: Any, current: Any, path: str = "") -> list[str]:
@@ -128,77 +133,68 @@ def differences(recorded: Any, current: Any, path: str = "") -> list[str]:
     return [] if recorded == current else [f"{path}: {json.dumps(recorded)}, not {json.dumps(current)}"]
 
 
-def up_to_date(repository: Repository, snapshot: Snapshot, datasets: dict[str, Any]) -> None:
-    """Check that the configuration and the code of the checkout are those that made a dataset. Raises NotReady."""
-    name, provenance = snapshot.dataset, snapshot.provenance
-    build = f"run snakemake --cores all {rule_of(name)}"
-    if name not in datasets:
-        raise NotReady("skipped", f"config/datasets/{name}.yaml is gone", "put it back, or remove its data")
-    changed = differences(provenance["config"], datasets[name])
-    if changed:
-        raise NotReady(
-            "skipped",
-            f"built with {'; '.join(changed[:3])}",
-            f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, {build}, "
-            "then registry publish",
-        )
-    try:
-        stale = [
-            script
-            for script, recorded in provenance["code"].items()
-            if fingerprint(script, repository.root / "scripts") != recorded
-        ]
-    except FileNotFoundError as error:
-        stale = [Path(error.filename).name]
-    if stale:
-        raise NotReady("skipped", f"its code changed since it was built ({', '.join(stale)})", build)
+def config_files(repository: Repository, snapshot: Snapshot) -> list[str]:
+    """Return the dataset's own configuration as far as it is there."""
+    paths = own_files(snapshot.dataset, snapshot.metadata)
+    return [path for path in paths if (repository.root / path).is_file()]
 
 
-def made_of_what_is_committed(repository: Repository, built: Built, base: str) -> None:
+def code_paths(repository: Repository, snapshot: Snapshot) -> list[str]:
+    """Return the committed files that made the data: its scripts with all that they import, and its rules."""
+    scripts = repository.root / "scripts"
+    files = {file for script in snapshot.provenance["code"] for file in code_files(script, scripts)}
+    rules = repository.root / "workflow" / "rules"
+    names = [rules / f"{name}.smk" for name in (rule_of(snapshot.dataset), "common", "steps")]
+    return sorted(file.relative_to(repository.root).as_posix() for file in (*files, *filter(Path.is_file, names)))
+
+
+def check_committed(repository: Repository, snapshot: Snapshot, base: str) -> None:
     """Check that a checkout of commit `base`, with the dataset's own configuration, would make this data again.
 
-    Raises NotReady with the state `skipped`.
+    Raises NotReady with the state SKIPPED.
     """
-    up_to_date(repository, built.snapshot, repository.committed_datasets(base))
-    provenance = built.snapshot.provenance
-    paths = code_paths(repository, built)
+    try:
+        check_current(repository.root, snapshot, repository.committed_datasets(base))
+    except NotReady as found:
+        raise NotReady(State.SKIPPED, found.reason, found.hint) from None
+    provenance = snapshot.provenance
+    paths = code_paths(repository, snapshot)
     made_of = upstream(provenance["config"])
     if provenance["source"]["mode"] == "samples" and not made_of:
-        paths += ["data/samples/SHA256SUMS", *repository.git.visible(f"data/samples/{built.name}")]
+        paths += ["data/samples/SHA256SUMS", *repository.git.visible(f"data/samples/{snapshot.dataset}")]
     uncommitted = repository.git.changed(base, paths)
     if uncommitted:
         raise NotReady(
-            "skipped",
+            State.SKIPPED,
             f"made by what is not committed: {', '.join(uncommitted[:3])}",
             "git commit (or pull, where others changed it), and run registry publish",
         )
     for other in made_of:
-        _made_of(repository, built, other, base)
-    staged = repository.git.staged_otherwise("HEAD", config_files(repository, built))
+        _check_parent(repository, snapshot, other, base)
+    staged = repository.git.staged_otherwise("HEAD", config_files(repository, snapshot))
     if staged:
         raise NotReady(
-            "skipped",
+            State.SKIPPED,
             f"{staged[0]} is staged in another version than the one that it was built with",
             f"git add {staged[0]}, and run registry publish",
         )
 
 
-def _made_of(repository: Repository, built: Built, other: str, base: str) -> None:
-    """Check of a dataset that another was made of what `made_of_what_is_committed` checks. Raises NotReady."""
-    recorded = built.snapshot.provenance["source"]["datasets"]
+def _check_parent(repository: Repository, snapshot: Snapshot, other: str, base: str) -> None:
+    """Check of a dataset that another was made of what `check_committed` checks. Raises NotReady."""
+    recorded = snapshot.provenance["source"].get("datasets", {})
     try:
-        source = read_built(repository.root, other)
-        if source.snapshot.content_hash != recorded.get(other):
-            raise NotReady("skipped", "it changed since", f"run snakemake --cores all {rule_of(built.name)}")
+        parent = Snapshot.on_disk(repository.root, other)
+        if parent.content_hash != recorded.get(other):
+            raise NotReady(State.SKIPPED, "it changed since", f"run snakemake --cores all {rule_of(snapshot.dataset)}")
         if not pin_of(repository.root, other):
-            made_of_what_is_committed(repository, source, base)
-    except NotReady as state:
-        raise NotReady("skipped", f"made of {other}: {state.reason}", state.hint) from None
+            check_committed(repository, parent, base)
+    except NotReady as found:
+        raise NotReady(State.SKIPPED, f"made of {other}: {found.reason}", found.hint) from None
 
 
-def contract_passed(built: Built) -> None:
+def check_contract(snapshot: Snapshot) -> None:
     """Check the verdict that the build recorded. Raises NotReady."""
-    if built.snapshot.provenance["contract"].get("passed") is not True:
-        raise NotReady(
-            "refused", "it did not pass its contract", f"fix it, and run snakemake --cores all {rule_of(built.name)}"
-        )
+    if snapshot.provenance["contract"].get("passed") is not True:
+        rule = rule_of(snapshot.dataset)
+        raise NotReady(State.REFUSED, "it did not pass its contract", f"fix it, and run snakemake --cores all {rule}")

@@ -7,24 +7,27 @@ from dataclasses import replace
 from registry.config.load import upstream
 from registry.describe.metadata import FILLED_IN
 from registry.files import atomic_file, write_json
-from registry.release.assess import Built
 from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release
 
 
 def name_source(
-    repository: Repository, built: Built, contained: Mapping[str, list[Release]], planned: Mapping[str, tuple[str, str]]
-) -> Built:
+    repository: Repository,
+    built: Snapshot,
+    contained: Mapping[str, list[Release]],
+    planned: Mapping[str, tuple[str, str]],
+) -> Snapshot:
     """Fill in, on disk too, the tag of the version that a dataset was made of; None where there is none.
 
     `contained` are the releases that HEAD contains by dataset, `planned` maps datasets to the tag and the content_hash
     of what is about to be released.
     """
-    metadata = built.snapshot.metadata
-    made_of = upstream(built.snapshot.provenance["config"])
+    metadata = built.metadata
+    made_of = upstream(built.provenance["config"])
     if FILLED_IN not in metadata or not made_of:
         return built
-    wanted, corpus = metadata["source_content_hash"], made_of[0]
+    wanted, corpus = metadata.get("source_content_hash"), made_of[0]
     tags = [(release.tag, release.content_hash) for release in contained.get(corpus, [])]
     tags += [planned[corpus]] if corpus in planned else []
     named = next((tag for tag, content_hash in reversed(tags) if content_hash == wanted), None)
@@ -32,7 +35,7 @@ def name_source(
         return built
     filled = metadata | {FILLED_IN: named}
     write_json(repository.root / built.folder / "metadata.json", filled)
-    return replace(built, snapshot=replace(built.snapshot, metadata=filled))
+    return replace(built, metadata=filled)
 
 
 @contextmanager

@@ -1,38 +1,29 @@
 """Decide what is to become of a dataset: released under which number, recorded, left alone or refused, and why."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from semver import Version
 
 from registry.compare.semver import Change, Level, compare, next_version
+from registry.config.load import read_yaml
 from registry.config.pins import PIN, pin_of
-from registry.release.assess import (
-    Built,
-    NotReady,
-    config_files,
-    contract_passed,
-    made_of_what_is_committed,
-    read_built,
-)
+from registry.gate import GateError, read_json, read_pointer
+from registry.release.assess import check_committed, check_contract, config_files
 from registry.release.lineage import name_source
-from registry.release.record import Tip
+from registry.release.record import Base
 from registry.storage.repository import Repository
-from registry.storage.snapshot import NoReleaseError, Snapshot, dvc_md5, snapshot_at
-from registry.storage.tags import Release, tag_name
+from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.states import NotReady, State
+from registry.storage.tags import Release, odd_tags, tag_name
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dataset.
-
-    `state` is released, recorded (committed without a new version), unchanged, skipped, refused, behind (unchanged
-    here, released anew elsewhere), pinned, incomplete, damaged, or not built; `files` are what its release commits.
-    """
+    """What became of one dataset; `files` are what its release commits."""
 
     dataset: str
-    state: str
+    state: State
     version: str | None = None
     tag: str | None = None
     previous: str | None = None
@@ -46,7 +37,7 @@ class Outcome:
 class Plan:
     """What is to become of a dataset, by which `changes`; `outdated` are files to remove with it."""
 
-    built: Built
+    built: Snapshot
     outcome: Outcome
     changes: list[Change]
     outdated: list[str] = field(default_factory=list)
@@ -55,7 +46,7 @@ class Plan:
 def decide(
     repository: Repository,
     name: str,
-    tip: Tip,
+    base: Base,
     every: Mapping[str, list[Release]],
     contained: Mapping[str, list[Release]],
     planned: Mapping[str, tuple[str, str]],
@@ -67,48 +58,47 @@ def decide(
     what is about to be released.
     """
     newest = every[name][-1] if name in every else None
-    # If what lies here is that very release, a publish was killed between origin's yes and the local branch.
     behind = newest is not None and newest not in contained.get(name, [])
     pin = pin_of(repository.root, name)
     if pin:
-        raise NotReady("pinned", f"at version {pin['version']}", f"registry release {name} takes the pin away")
-    built = read_built(repository.root, name)
-    contract_passed(built)
+        raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} takes the pin away")
+    built = Snapshot.on_disk(repository.root, name)
+    check_contract(built)
     built = name_source(repository, built, contained, planned)
-    git, base = repository.git, tip.base
+    git, commit = repository.git, base.commit
     previous = str(newest.version) if newest else None
-    files = _files(repository, built, base)
-    # What origin changed must lie here as it is there: so it does where a publish was killed after origin's yes.
-    theirs = set(git.differing(tip.head, base, files)) & set(git.changed(base, files)) if base != tip.head else ()
-    if theirs or (behind and git.changed(newest.commit, files)):
+    files = _files(repository, built, commit)
+    theirs = git.differing(base.head, commit, files) if commit != base.head else []
+    if behind or theirs:
         what = f"{newest.tag} is released, and not part of it" if behind else f"{min(theirs)} is newer on origin"
         raise NotReady(
-            "refused" if git.changed(tip.head, files) else "behind",
+            State.REFUSED if git.changed(base.head, files) else State.BEHIND,
             f"this checkout is behind: {what}",
             "git pull, run registry pull or snakemake, then registry publish",
         )
-    if behind:
-        return Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
-    changed = git.changed(base, [file for file in files if not file.endswith(".dvc")]) + _moved(repository, built, base)
+    changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
+    changed += _moved(repository, built, commit)
     changes = []
     if newest:
-        config = repository.committed_datasets(base).get(name, {})
+        config = repository.committed_datasets(commit).get(name, {})
         before = _released(repository, newest)
-        changes = compare(before, built.snapshot, config.get("versioning", "fixed"))
+        changes = compare(before, built, config.get("versioning", "fixed"))
         _refuse_samples(name, before.provenance, built, repository)
-    outdated = _outdated_raw(repository, built, base)
+    outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built)):
-        return Plan(built, Outcome(name, "unchanged", previous, newest.tag), [])
-    made_of_what_is_committed(repository, built, base)
+        return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
+    check_committed(repository, built, commit)
     if newest and not changes:
         reasons = ["made by other code or libraries, the data is the same"]
         files = sorted([*changed, *outdated])
-        return Plan(built, Outcome(name, "recorded", previous, newest.tag, reasons=reasons, files=files), [], outdated)
+        return Plan(
+            built, Outcome(name, State.RECORDED, previous, newest.tag, reasons=reasons, files=files), [], outdated
+        )
     level = changes[0].level if changes else None
-    version = next_version(newest.version if newest else None, level or Level.PATCH, bump)
+    version = free_version(repository, name, newest.version if newest else None, level or Level.PATCH, bump)
     outcome = Outcome(
         name,
-        "released",
+        State.RELEASED,
         str(version),
         tag_name(name, version),
         previous,
@@ -119,16 +109,26 @@ def decide(
     return Plan(built, outcome, changes, outdated)
 
 
+def free_version(
+    repository: Repository, name: str, latest: Version | None, level: Level, bump: Level | None = None
+) -> Version:
+    """Return the next number that no tag has, not even one that is no release."""
+    taken = {odd.version for odd in odd_tags(repository.git) if odd.dataset == name}
+    version = next_version(latest, level, bump)
+    while version in taken:
+        version = next_version(version, level, bump)
+    return version
+
+
 def _released(repository: Repository, release: Release) -> Snapshot:
-    """Return what a release holds. Raises NotReady where its tag is none that a publish made."""
+    """Return what a release holds. Raises NotReady where its tag is not one that a publish made."""
     try:
-        return snapshot_at(repository.git, repository.store, release.dataset, release.tag)
-    except NoReleaseError:
-        raise NotReady(
-            "refused",
-            f"the tag {release.tag} holds no release of {release.dataset}",
-            f"if nobody relies on it: git tag --delete {release.tag}",
-        ) from None
+        return Snapshot.at(repository, release.dataset, release.commit, release.tag)
+    except (NoReleaseError, GateError) as error:
+        reason = f"the tag {release.tag} holds no release of {release.dataset}"
+        if isinstance(error, GateError):
+            reason = f"the newest version cannot be trusted: {error.what}"
+        raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {release.tag}") from None
 
 
 def _named(old: Version | None, new: Version) -> str | None:
@@ -138,53 +138,52 @@ def _named(old: Version | None, new: Version) -> str | None:
     return "MAJOR" if new.major > old.major else "MINOR" if new.minor > old.minor else "PATCH"
 
 
-def _files(repository: Repository, built: Built, base: str) -> list[str]:
+def _files(repository: Repository, built: Snapshot, base: str) -> list[str]:
     """Return what git tracks of a dataset's release: .dvc files, descriptions, reports, its own configuration."""
     kept = [f"{built.folder}/{name}" for name in ("metadata.json", "provenance.json")]
-    kept += repository.git.visible(f"reports/{built.name}") + config_files(repository, built)
+    kept += repository.git.visible(f"reports/{built.dataset}") + config_files(repository, built)
     unpinned = [path for path in repository.git.listed(base, built.folder) if path.endswith(f"/{PIN}")]
     return [*(f"{out}.dvc" for out in built.outs), *kept, *unpinned]
 
 
-def unfinished_files(repository: Repository, built: Built, tip: Tip) -> list[str]:
-    """Return the files that lie here as origin has them and HEAD does not: a publish was killed after origin's yes."""
-    files = _files(repository, built, tip.base)
-    return sorted(set(repository.git.changed(tip.head, files)) - set(repository.git.changed(tip.base, files)))
-
-
-def _moved(repository: Repository, built: Built, base: str) -> list[str]:
+def _moved(repository: Repository, built: Snapshot, base: str) -> list[str]:
     """Return the .dvc files that a commit does not have as the data on disk asks for."""
     committed = repository.git.read(base, [f"{out}.dvc" for out in built.outs])
-    return [
-        f"{out}.dvc"
-        for out, md5 in built.outs.items()
-        if f"{out}.dvc" not in committed or dvc_md5(committed[f"{out}.dvc"]) != md5
-    ]
+    return [f"{out}.dvc" for out, md5 in built.outs.items() if _pointed(committed.get(f"{out}.dvc"), out) != md5]
 
 
-def _outdated_raw(repository: Repository, built: Built, base: str) -> list[str]:
+def _pointed(content: bytes | None, out: str) -> str | None:
+    """Return the md5 in a .dvc file; None where there is no such file, or it is not one of this output."""
+    try:
+        return None if content is None else read_pointer(content, out.rpartition("/")[2], where=out)
+    except GateError:
+        return None
+
+
+def _outdated_raw(repository: Repository, built: Snapshot, base: str) -> list[str]:
     """Return the raw.dvc of a commit where raw/ is not here to replace it and the data was made of other sources."""
     pointer, provenance = f"{built.folder}/raw.dvc", f"{built.folder}/provenance.json"
     committed = repository.git.read(base, [pointer, provenance])
     if f"{built.folder}/raw" in built.outs or committed.keys() < {pointer, provenance}:
         return []
-    same = json.loads(committed[provenance])["source"] == built.snapshot.provenance["source"]
+    try:
+        same = read_json(committed[provenance], where=provenance)["source"] == built.provenance["source"]
+    except (GateError, KeyError, TypeError):
+        same = False
     return [] if same else [pointer]
 
 
-def _refuse_samples(name: str, before: dict, built: Built, repository: Repository) -> None:
+def _refuse_samples(name: str, before: dict, built: Snapshot, repository: Repository) -> None:
     """Refuse to follow full data by samples unless the dataset's own file asks for them. Raises NotReady."""
-    was, now = before["source"]["mode"], built.snapshot.provenance["source"]["mode"]
+    was, now = before["source"]["mode"], built.provenance["source"]["mode"]
     path = f"config/datasets/{name}.yaml"
     if now == "samples" and was in ("mirror", "upstream") and not _chosen(repository, path):
         raise NotReady(
-            "refused",
+            State.REFUSED,
             f"the newest release was built from {was}, this from samples",
             f"set source in config/config.yaml and build again; if samples are meant, set source: samples in {path}",
         )
 
 
 def _chosen(repository: Repository, path: str) -> bool:
-    from registry.config.load import read_yaml
-
     return read_yaml(repository.root / path).get("source") == "samples"

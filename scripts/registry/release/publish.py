@@ -9,20 +9,21 @@ Run it as often as you like: what is released stays, what was interrupted is com
 Until the last step nobody sees a release, and by then its data can be fetched.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from registry.compare.semver import Level
 from registry.errors import RegistryError
-from registry.release.assess import NotReady
+from registry.gate import GateError
 from registry.release.lineage import put_back
-from registry.release.plan import Outcome, Plan, decide, unfinished_files
-from registry.release.record import Tip, attempt, blocked, follow, record
+from registry.release.pending import read_pending
+from registry.release.plan import Outcome, Plan, decide
+from registry.release.record import Base, blocked, record, retry_on_conflict
 from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
-from registry.storage.snapshot import dvc_md5
+from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.states import NotReady, State
 from registry.storage.tags import releases, tag_message
 
 NAMED = 3
@@ -31,7 +32,11 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Publication:
-    """What one call of publish did; `skipped` says why nothing can be released from here at all."""
+    """What one call of publish did.
+
+    `skipped` says why nothing can be released from here at all, `waiting` what an earlier command left half done, which
+    a dry run does not complete.
+    """
 
     outcomes: list[Outcome]
     remote: str | None = None
@@ -39,6 +44,7 @@ class Publication:
     dry_run: bool = False
     skipped: str | None = None
     hint: str | None = None
+    waiting: str | None = None
 
 
 def publish(
@@ -62,48 +68,47 @@ def publish(
             f"there is no dataset {', '.join(unknown)}", hint=f"choose from: {', '.join(repository.names())}"
         )
     names = list(dict.fromkeys(datasets)) or repository.names()
-    return attempt(repository, lambda tip: _publish(repository, tip, names, dry_run, bump), say)
+    return retry_on_conflict(
+        repository, lambda base: _publish(repository, base, names, dry_run, bump), say, dry_run=dry_run
+    )
 
 
-def _publish(repository: Repository, tip: Tip, names: Sequence[str], dry_run: bool, bump: Level | None) -> Publication:
-    every, contained = releases(repository.git), releases(repository.git, merged=tip.head)
+def _publish(
+    repository: Repository, base: Base, names: Sequence[str], dry_run: bool, bump: Level | None
+) -> Publication:
+    every, contained = releases(repository.git), releases(repository.git, merged=base.head)
     plans: list[Plan] = []
     outcomes: list[Outcome] = []
-    unfinished: list[str] = []
     planned: dict[str, tuple[str, str]] = {}
     for name in names:
         try:
             with put_back(repository, name) if dry_run else nullcontext():
-                plan = decide(repository, name, tip, every, contained, planned, bump)
-            if plan.outcome.state == "unchanged" and tip.base != tip.head:
-                unfinished += unfinished_files(repository, plan.built, tip)
+                plan = decide(repository, name, base, every, contained, planned, bump)
         except NotReady as state:
             outcomes.append(Outcome(name, state.state, reasons=[state.reason], hint=state.hint))
             continue
         outcomes.append(plan.outcome)
-        if plan.outcome.state in ("released", "recorded"):
+        if plan.outcome.state in (State.RELEASED, State.RECORDED):
             plans.append(plan)
-        if plan.outcome.state == "released":
-            planned[name] = plan.outcome.tag, plan.built.snapshot.content_hash
-    remote = release_remote(repository, tip.base)
+        if plan.outcome.state == State.RELEASED:
+            planned[name] = plan.outcome.tag, plan.built.content_hash
+    remote = release_remote(repository, base.commit)
     if dry_run:
-        return Publication(outcomes, remote, dry_run=True)
+        pending = read_pending(repository.git)
+        return Publication(outcomes, remote, dry_run=True, waiting=pending.what if pending else None)
     if not plans:
-        if unfinished:
-            follow(repository, tip, tip.base, unfinished)
         return Publication(outcomes, remote)
     _store(repository, plans, remote)
     for path in [path for plan in plans for path in plan.outdated]:
         (repository.root / path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]
-    tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == "released"}
+    tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == State.RELEASED}
     commit = record(
         repository,
-        tip,
+        base,
         files,
         _commit_message(plans),
         tags,
-        present=unfinished,
         check=lambda made: _as_planned(repository, made, plans),
     )
     return Publication(outcomes, remote, commit)
@@ -122,21 +127,21 @@ def _store(repository: Repository, plans: list[Plan], remote: str) -> None:
 def _as_planned(repository: Repository, commit: str, plans: list[Plan]) -> None:
     """Check that a commit describes the data that was stored, though others may write here. Raises RegistryError."""
     for built in (plan.built for plan in plans):
-        paths = [
-            f"{built.folder}/metadata.json",
-            f"{built.folder}/provenance.json",
-            *(f"{out}.dvc" for out in built.outs),
-        ]
-        files = repository.git.read(commit, paths)
-        found = [json.loads(files[path]) if path.endswith(".json") else dvc_md5(files[path]) for path in paths]
-        if found != [built.snapshot.metadata, built.snapshot.provenance, *built.outs.values()]:
+        try:
+            made = Snapshot.at(repository, built.dataset, commit)
+            same = (made.metadata, made.provenance) == (built.metadata, built.provenance)
+        except (NoReleaseError, GateError):
+            same = False
+        if not (same and built.outs.items() <= made.outs.items()):
             raise RegistryError(
                 "changed while it was being released", where=built.folder, hint="run registry publish again"
             )
 
 
 def _commit_message(plans: list[Plan]) -> str:
-    released = [f"{plan.outcome.dataset} {plan.outcome.version}" for plan in plans if plan.outcome.state == "released"]
+    released = [
+        f"{plan.outcome.dataset} {plan.outcome.version}" for plan in plans if plan.outcome.state == State.RELEASED
+    ]
     names = ", ".join(plan.outcome.dataset for plan in plans)
     if len(released) > NAMED:
         subject = f"Release {len(released)} datasets"
@@ -152,4 +157,4 @@ def _entry(outcome: Outcome) -> str:
 
 def _tag_message(plan: Plan) -> str:
     changes = [f"{change.level.name}: {change.reason}" for change in plan.changes] or plan.outcome.reasons
-    return tag_message(plan.outcome.version, changes, plan.built.snapshot)
+    return tag_message(plan.outcome.version, changes, plan.built)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
-from registry.storage.snapshot import dvc_md5
-from registry.storage.tags import Release, releases
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import releases
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,8 @@ def copy_to(repository: Repository, datasets: Sequence[str], remote: str) -> lis
             f"HEAD contains no release of {', '.join(unreleased) or 'any dataset'}", hint="run registry publish first"
         )
     newest = [contained[name][-1] for name in dict.fromkeys(datasets or contained)]
-    md5s = [md5 for release in newest for md5 in _objects(repository, release)]
+    found = [Snapshot.at(repository, release.dataset, release.commit, release.tag) for release in newest]
+    md5s = [md5 for snapshot in found for md5 in snapshot.outs.values()]
     store.fetch(md5s)
     store.push(md5s, remote)
     return [Copied(release.dataset, release.tag, remote) for release in newest]
-
-
-def _objects(repository: Repository, release: Release) -> list[str]:
-    listed = repository.git.listed(release.commit, f"data/{release.dataset}")
-    files = repository.git.read(release.commit, [path for path in listed if path.endswith(".dvc")])
-    return [dvc_md5(content) for content in files.values()]

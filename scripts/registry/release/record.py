@@ -8,12 +8,13 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from registry.errors import RegistryError
+from registry.release.pending import Pending, clear_pending, read_pending, write_pending
 from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.tags import releases
 
 ATTEMPTS = 10
-"""How often to start anew when somebody else's commit or release came first."""
+"""How often to decide again when somebody else's commit or release came first."""
 NAMED = 3
 """Tags that a message names."""
 _OVERTAKEN = ("non-fast-forward", "fetch first", "already exists", "cannot lock ref", "failed to update ref")
@@ -22,20 +23,20 @@ _OVERTAKEN = ("non-fast-forward", "fetch first", "already exists", "cannot lock 
 T = TypeVar("T")
 
 
-class Overtaken(Exception):  # noqa: N818  it leads to another attempt
+class Conflict(Exception):  # noqa: N818  it leads to another attempt
     """Somebody else moved the branch, or took a version number."""
 
 
 @dataclass(frozen=True)
-class Tip:
-    """Where a new commit goes: on `base`, the newer of HEAD and origin's branch; both are HEAD without push.
+class Base:
+    """Where a new commit goes: on `commit`, the newer of HEAD and origin's branch; both are HEAD without push.
 
     `unpushed` are tags of releases that HEAD contains and origin, with push, lacks.
     """
 
     branch: str
     head: str
-    base: str
+    commit: str
     unpushed: tuple[str, ...] = ()
 
 
@@ -60,7 +61,7 @@ def blocked(repository: Repository) -> tuple[str, str] | None:
 
 
 @contextmanager
-def alone(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
+def exclusive(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
     """Keep other commands that write away from this clone while the block runs; `say` tells of a wait."""
     lock = FileLock(repository.git.common_dir / "registry.lock")
     try:
@@ -74,25 +75,75 @@ def alone(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def attempt(repository: Repository, work: Callable[[Tip], T], say: Callable[[str], None]) -> T:
-    """Call `work` with the tip to build on, alone in this clone, and again whenever it raises Overtaken."""
-    with alone(repository, say):
+def retry_on_conflict(
+    repository: Repository, work: Callable[[Base], T], say: Callable[[str], None], *, dry_run: bool = False
+) -> T:
+    """Call `work` with the base to build on, alone in this clone, and again whenever it raises Conflict.
+
+    What an earlier command left half done is completed first, unless this is a `dry_run`.
+    """
+    with exclusive(repository, say):
         for _ in range(ATTEMPTS):
             reason_not = blocked(repository)
             if reason_not:
                 raise RegistryError(f"nothing is released: {reason_not[0]}", hint=reason_not[1])
             try:
-                return work(_tip(repository))
-            except Overtaken:
+                base = _find_base(repository)
+                if not dry_run and _resume(repository, base, say):
+                    base = _find_base(repository)
+                return work(base)
+            except Conflict:
                 say("somebody else was faster: deciding again")
     raise RegistryError(f"overtaken {ATTEMPTS} times", hint="run the same command again")
 
 
-def _tip(repository: Repository) -> Tip:
+def _resume(repository: Repository, base: Base, say: Callable[[str], None]) -> bool:
+    """Complete what an earlier command left half done, and tell whether that moved the branch.
+
+    Where that cannot be completed any more, it is forgotten: nothing of it is visible to anybody. The branch also
+    follows origin's where all that is new there is here already: somebody else made the same.
+    """
+    git, pending = repository.git, read_pending(repository.git)
+    if pending and _can_complete(repository, base, pending):
+        existing = set(git.run("tag", "--list").split())
+        say(f"completing what an earlier command began: {pending.what}")
+        tags = {tag: target for tag, target in pending.tags.items() if tag not in existing}
+        fast_forward(repository, base, pending.commit, pending.files, tags)
+        _done(repository, pending)
+        return True
+    if pending and not git.is_ancestor(pending.commit, base.head):
+        clear_pending(git)
+    elif pending:
+        _done(repository, pending)
+    if base.commit == base.head:
+        return False
+    news = git.differing(base.head, base.commit, [])
+    if git.changed(base.commit, news):
+        return False
+    fast_forward(repository, base, base.commit, news)
+    return True
+
+
+def _can_complete(repository: Repository, base: Base, pending: Pending) -> bool:
+    git = repository.git
+    if (base.branch, base.head) != (pending.branch, pending.head):
+        return False
+    if repository.settings.push:
+        return git.is_ancestor(pending.commit, base.commit)
+    return git.commit(pending.commit) is not None and not any(git.commit(f"refs/tags/{tag}") for tag in pending.tags)
+
+
+def _done(repository: Repository, pending: Pending) -> None:
+    """Forget what is visible now, unless a dataset is still to be restored after it."""
+    if pending.restore is None:
+        clear_pending(repository.git)
+
+
+def _find_base(repository: Repository) -> Base:
     git = repository.git
     branch, head = git.branch(), git.commit()
     if not repository.settings.push:
-        return Tip(branch, head, head)
+        return Base(branch, head, head)
     if git.origin() is None:
         raise RegistryError(
             "release.push is true, but there is no git remote `origin`",
@@ -108,9 +159,9 @@ def _tip(repository: Repository) -> Tip:
     git.run("fetch", "--quiet", "--tags", "origin", *refspecs)
     newest = git.commit(tracked) if known else head
     if git.is_ancestor(newest, head):
-        return Tip(branch, head, head, unpushed)
+        return Base(branch, head, head, unpushed)
     if git.is_ancestor(head, newest):
-        return Tip(branch, head, newest, unpushed)
+        return Base(branch, head, newest, unpushed)
     raise RegistryError(
         f"{branch} and origin/{branch} went different ways", hint="git pull --rebase, then run the same command again"
     )
@@ -137,36 +188,38 @@ def _unpushed(repository: Repository, head: str, theirs: Mapping[str, str]) -> t
 
 def record(
     repository: Repository,
-    tip: Tip,
+    base: Base,
     files: Sequence[str],
     message: str,
     tags: Mapping[str, str],
     *,
-    present: Sequence[str] = (),
+    restore: str | None = None,
     check: Callable[[str], None] = lambda commit: None,
 ) -> str:
-    """Commit these files of the working tree on the tip, with annotated tags {name: message}, and return the commit.
+    """Commit these files of the working tree on the base, with annotated tags {name: message}, and return the commit.
 
-    Without files the tags go to the tip itself. `present` are files that lie here as the tip, but not HEAD, has them.
-    `check` looks at the commit before anybody else can, and may raise. Branch and tags appear in one step; with
-    release.push origin is offered them first, all or nothing. Raises Overtaken when the branch has moved on or a tag
-    exists, and RegistryError when origin refuses.
+    `check` looks at the commit before anybody else can, and may raise; `restore` names a dataset that is to be restored
+    after it. Branch and tags appear in one step; with release.push origin is offered them first, all or nothing. Raises
+    Conflict when the branch has moved on or a tag exists, and RegistryError when origin refuses.
     """
     git = repository.git
     identity = git.identity(repository.settings.identity)
-    commit = git.commit_object(tip.base, files, message, identity) if files else tip.base
+    commit = git.commit_object(base.commit, files, message, identity)
     check(commit)
     objects = {tag: git.tag_object(tag, commit, text, identity) for tag, text in tags.items()}
+    if repository.settings.push and tags and base.unpushed:
+        names = ", ".join(base.unpushed[:NAMED])
+        raise RegistryError(
+            f"origin lacks releases that are here, and others could take their numbers: {names}",
+            hint="git push --tags origin, then registry publish",
+        )
+    _still_on(repository, base)
+    pending = Pending(base.branch, base.head, commit, objects, files, restore)
+    write_pending(git, pending)
     if repository.settings.push:
-        if tags and tip.unpushed:
-            names = ", ".join(tip.unpushed[:NAMED])
-            raise RegistryError(
-                f"origin lacks releases that are here, and others could take their numbers: {names}",
-                hint="git push --tags origin, then registry publish",
-            )
-        _still_on(repository, tip)
-        _offer(repository, tip.branch, commit, objects)
-    follow(repository, tip, commit, [*files, *present], objects)
+        _offer(repository, base.branch, commit, objects)
+    fast_forward(repository, base, commit, files, objects)
+    _done(repository, pending)
     return commit
 
 
@@ -176,41 +229,41 @@ def _offer(repository: Repository, branch: str, commit: str, tags: Mapping[str, 
         repository.git.run("push", "--quiet", "--atomic", "origin", *specs)
     except GitError as error:
         if any(words in error.printed for words in _OVERTAKEN):
-            raise Overtaken from None
+            raise Conflict from None
         raise RegistryError(
             f"origin did not take it, and nothing is released: {error.printed}",
             hint="fix that, then run the same command again; data that was stored stays stored",
         ) from None
 
 
-def follow(
-    repository: Repository, tip: Tip, commit: str, files: Sequence[str], tags: Mapping[str, str] | None = None
+def fast_forward(
+    repository: Repository, base: Base, commit: str, files: Sequence[str], tags: Mapping[str, str] | None = None
 ) -> None:
-    """Move the branch from HEAD to `commit`, of which `files` lie in the working tree already, and create tags.
+    """Move the branch from HEAD to `commit`, of which `files` are in the working tree already, and create tags.
 
-    Raises Overtaken when the branch has moved on or a tag exists.
+    Raises Conflict when the branch has moved on or a tag exists.
     """
     git = repository.git
-    _still_on(repository, tip)
+    _still_on(repository, base)
     try:
-        git.follow(tip.head, commit, files)
+        git.fast_forward(base.head, commit, files)
     except GitError as error:
         raise _stuck(repository, error) from None
     try:
-        git.update_refs((tip.branch, commit, tip.head), tags or {}, "registry")
+        git.update_refs((base.branch, commit, base.head), tags or {}, "registry")
     except GitError as error:
-        here = git.commit(f"refs/heads/{tip.branch}") == tip.head
+        here = git.commit(f"refs/heads/{base.branch}") == base.head
         if here and not any(git.commit(f"refs/tags/{tag}") for tag in tags or {}):
             raise _stuck(repository, error) from None
-        raise Overtaken from None
+        raise Conflict from None
 
 
-def _still_on(repository: Repository, tip: Tip) -> None:
+def _still_on(repository: Repository, base: Base) -> None:
     """Check that nobody switched branches meanwhile: another branch's index and files are not for this release."""
-    if repository.git.branch() != tip.branch:
+    if repository.git.branch() != base.branch:
         raise RegistryError(
-            f"the branch was switched from {tip.branch} during the release",
-            hint=f"git switch {tip.branch}, then run registry publish: it completes what was begun",
+            f"the branch was switched from {base.branch} during the release",
+            hint=f"git switch {base.branch}, then run registry publish: it completes what was begun",
         )
 
 

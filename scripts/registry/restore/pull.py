@@ -8,30 +8,26 @@
 Run again after being killed at any point, it does what is left.
 """
 
-import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from tempfile import TemporaryFile
 
 from registry.config.load import upstream
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
-from registry.release.assess import Built, NotReady, read_built, rule_of
-from registry.release.current import SOMEWHERE, check_bytes, check_current, configured
-from registry.release.record import alone
-from registry.storage.git import Git
+from registry.gate import GateError, checked_inside, read_pointer
+from registry.release.assess import SOMEWHERE, check_current, configured
+from registry.release.record import exclusive
 from registry.storage.repository import Repository, read_config
-from registry.storage.snapshot import Snapshot, dvc_md5
+from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.states import NotReady, State, rule_of
 from registry.storage.tags import releases
+from registry.workflow.snakemake import run, wait_until_idle
 
-DESCRIPTIONS = ("metadata.json", "provenance.json")
 STALE = "REGISTRY_STALE"
-"""Set in the environment, it makes rules carry a fingerprint that no code has (workflow/rules/common.smk)."""
+"""Names datasets in the environment, whose rules then carry a fingerprint that no code has (rules/common.smk)."""
 NAMED = 3
 """Files that a message names."""
 PRINTED = 15
@@ -39,48 +35,12 @@ PRINTED = 15
 
 
 @dataclass(frozen=True)
-class State:
-    """What a commit, or the working tree, holds of a dataset.
-
-    `files` are those that git tracks {path: content}, without configuration and pin.
-    """
-
-    dataset: str
-    files: dict[str, bytes] = field(repr=False)
-
-    @property
-    def raw(self) -> str:
-        """Where the sources lie."""
-        return f"data/{self.dataset}/raw"
-
-    @property
-    def outs(self) -> dict[str, str]:
-        """What DVC tracks of it: {path: md5}, as the .dvc files say."""
-        dvc = {path: content for path, content in self.files.items() if path.endswith(".dvc")}
-        return {path.removesuffix(".dvc"): dvc_md5(content) for path, content in dvc.items()}
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """How its data was made."""
-        return json.loads(self.files[f"data/{self.dataset}/provenance.json"])
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The facts of its data."""
-        return json.loads(self.files[f"data/{self.dataset}/metadata.json"])
-
-    @property
-    def data(self) -> dict[str, str]:
-        """Its data and manifest: {path: md5}."""
-        return {out: md5 for out, md5 in self.outs.items() if out != self.raw}
-
-
-@dataclass(frozen=True)
 class Restored:
     """What became of one dataset.
 
-    `state` is restored (something was brought back), unchanged (all was here), or kept (what `unpublished` names is in
-    the way). `rebuild` says why the next run builds it again; None where it has nothing to do.
+    `state` is restored (something was brought back), unchanged (all was here), kept (what `unpublished` names is in the
+    way) or left out (what git has of it cannot be trusted, for this `reason`). `rebuild` says why the next run builds
+    it again; None where it has nothing to do.
     """
 
     dataset: str
@@ -89,36 +49,10 @@ class Restored:
     pinned: bool = False
     rebuild: str | None = None
     unpublished: list[str] = field(default_factory=list)
+    reason: str | None = None
 
 
-def _belongs(path: str, name: str) -> bool:
-    folder, _, file = path.rpartition("/")
-    described = folder == f"data/{name}" and (file in DESCRIPTIONS or file.endswith(".dvc"))
-    return described or path.startswith(f"reports/{name}/")
-
-
-def state_at(git: Git, name: str, revision: str) -> State | None:
-    """Return what a commit or tag holds of a dataset; None where it holds no release of it."""
-    listed = [path for top in ("data", "reports") for path in git.listed(revision, f"{top}/{name}")]
-    files = git.read(revision, [path for path in listed if _belongs(path, name)])
-    return State(name, files) if f"data/{name}/manifest.parquet.dvc" in files else None
-
-
-def _state_here(repository: Repository, name: str) -> State | None:
-    """Return what the working tree holds of a dataset; None unless its .dvc files and descriptions belong together."""
-    paths = repository.git.visible(f"data/{name}", f"reports/{name}")
-    files = {path: (repository.root / path).read_bytes() for path in paths if _belongs(path, name)}
-    state = State(name, files)
-    try:
-        described = state.provenance["data"]
-        data = {f"data/{name}/{described['path']}": described["md5"]}
-        complete = data.items() <= state.outs.items() and f"data/{name}/manifest.parquet" in state.outs
-    except (KeyError, TypeError, ValueError, RegistryError):
-        return None
-    return state if complete and f"data/{name}/metadata.json" in files else None
-
-
-def _target(repository: Repository, name: str) -> State | None:
+def _target(repository: Repository, name: str) -> Snapshot | None:
     """Return what a dataset is to be restored to; None where nothing of it was released.
 
     That is: the version that it is pinned at; else what the .dvc files of the working tree say where they were changed
@@ -127,10 +61,20 @@ def _target(repository: Repository, name: str) -> State | None:
     git = repository.git
     pin = pin_of(repository.root, name)
     if pin and git.commit(f"refs/tags/{pin['tag']}"):
-        return state_at(git, name, f"refs/tags/{pin['tag']}")
-    committed = state_at(git, name, "HEAD") if git.commit() else None
-    here = _state_here(repository, name)
+        return Snapshot.at(repository, name, f"refs/tags/{pin['tag']}", pin["tag"], reports=True)
+    committed = _held(lambda: Snapshot.at(repository, name, "HEAD", reports=True)) if git.commit() else None
+    try:
+        here = _held(lambda: Snapshot.checked_out(repository, name))
+    except GateError:
+        here = None
     return here if here and (committed is None or here.outs != committed.outs) else committed
+
+
+def _held(read: Callable[[], Snapshot]) -> Snapshot | None:
+    try:
+        return read()
+    except NoReleaseError:
+        return None
 
 
 def pull(
@@ -153,41 +97,47 @@ def pull(
         raise RegistryError(
             f"there is no dataset {', '.join(unknown)}", hint=f"choose from: {', '.join(repository.names())}"
         )
-    with alone(repository, say):
-        no_run_under_way(repository)
-        targets = {name: _target(repository, name) for name in names}
-        missing = [name for name in datasets if targets[name] is None]
+    with exclusive(repository, say):
+        wait_until_idle(repository.root, say)
+        targets, odd = {}, []
+        for name in names:
+            try:
+                targets[name] = _target(repository, name)
+            except GateError as error:
+                odd.append(Restored(name, "left out", reason=str(error)))
+        missing = [name for name in datasets if targets.get(name, ...) is None]
         if missing:
             raise RegistryError(
                 f"nothing of {', '.join(missing)} was released in this checkout", hint="git pull, or build it"
             )
-        return restore(repository, [state for state in targets.values() if state], raw=raw, remote=remote, force=force)
+        wanted = [snapshot for snapshot in targets.values() if snapshot]
+        return restore(repository, wanted, raw=raw, remote=remote, force=force, say=say) + odd
 
 
 def restore(
     repository: Repository,
-    states: Sequence[State],
+    snapshots: Sequence[Snapshot],
     *,
     raw: bool = False,
     remote: str | None = None,
     force: bool = False,
+    say: Callable[[str], None] = print,
 ) -> list[Restored]:
     """Bring datasets to these states, check them, and tell Snakemake; arguments as for pull."""
     wrong, kept = {}, {}
-    for state in states:
-        outs = state.outs if raw or (repository.root / state.raw).exists() else state.data
-        wrong[state.dataset] = differing(repository, outs)
-        unpublished = unsaved(repository, state, wrong[state.dataset])
+    for snapshot in snapshots:
+        outs = snapshot.outs if raw or (repository.root / snapshot.raw).exists() else snapshot.described
+        wrong[snapshot.dataset] = differing(repository, outs)
+        unpublished = unsaved(repository, snapshot, wrong[snapshot.dataset])
         if unpublished and not force:
-            kept[state.dataset] = unpublished
-    wanted = [state for state in states if state.dataset not in kept]
-    repository.store.fetch([md5 for state in wanted for md5 in wrong[state.dataset].values()], remote)
+            kept[snapshot.dataset] = unpublished
+    wanted = [snapshot for snapshot in snapshots if snapshot.dataset not in kept]
+    repository.store.fetch([md5 for snapshot in wanted for md5 in wrong[snapshot.dataset].values()], remote)
     contained = releases(repository.git, merged="HEAD") if repository.git.commit() else {}
-    brought = {state.dataset: put(repository, state, wrong[state.dataset]) for state in wanted}
-    reasons = _tell(repository, states, kept)
+    brought = {snapshot.dataset: put(repository, snapshot, wrong[snapshot.dataset]) for snapshot in wanted}
+    reasons = _tell(repository, snapshots, kept, say)
     found = []
-    for state in states:
-        name = state.dataset
+    for name in (snapshot.dataset for snapshot in snapshots):
         pin = pin_of(repository.root, name)
         newest = str(contained[name][-1].version) if name in contained else None
         outcome = "kept" if name in kept else "restored" if brought[name] else "unchanged"
@@ -202,29 +152,34 @@ def differing(repository: Repository, outs: dict[str, str]) -> dict[str, str]:
     return {out: md5 for out, md5 in outs.items() if not paths[out].exists() or dvc_digest(paths[out]) != md5}
 
 
-def unsaved(repository: Repository, state: State, outs: Iterable[str]) -> list[str]:
+def unsaved(repository: Repository, snapshot: Snapshot, outs: Iterable[str]) -> list[str]:
     """Return the files that going to a state would lose: in no commit, not in DVC's cache, not released.
 
     `outs` are the files and folders that are about to be replaced.
     """
     root, git, store = repository.root, repository.git, repository.store
     lost = []
-    for path, content in state.files.items():
+    for path, content in snapshot.files.items():
         here = root / path
         if not path.endswith(".dvc") and here.is_file() and here.read_bytes() != content and not git.is_kept(path):
             lost.append(path)
     for out in outs:
         if (root / out).exists():
             unknown = [file for file in data_files(root / out) if not store.holds(file)]
-            if unknown and dvc_digest(root / out) not in _released_md5s(repository, state.dataset, out):
+            if unknown and dvc_digest(root / out) not in _released_md5s(repository, snapshot.dataset, out):
                 lost += [file.relative_to(root).as_posix() for file in unknown]
     return lost
 
 
 def _released_md5s(repository: Repository, name: str, out: str) -> set[str]:
-    tags = [release.tag for release in releases(repository.git).get(name, [])]
-    contents = [repository.git.read(tag, [f"{out}.dvc"]) for tag in tags]
-    return {dvc_md5(content) for files in contents for content in files.values()}
+    pointers = [f"{release.commit}:{out}.dvc" for release in releases(repository.git).get(name, [])]
+    found = set()
+    for pointer, content in repository.git.contents(pointers).items():
+        try:
+            found.add(read_pointer(content, out.rpartition("/")[2], where=pointer))
+        except GateError:
+            continue
+    return found
 
 
 def some(paths: Sequence[str]) -> str:
@@ -233,113 +188,125 @@ def some(paths: Sequence[str]) -> str:
     return ", ".join(paths[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def put(repository: Repository, state: State, outs: dict[str, str]) -> bool:
+def put(repository: Repository, snapshot: Snapshot, outs: dict[str, str]) -> bool:
     """Write what git tracks of a state and the data {path: md5} into the working tree; tell whether that changed it.
 
     What an interrupted build or restore left half-written goes.
     """
     changed = bool(outs)
-    for path, content in state.files.items():
+    for path in (*snapshot.files, *outs):
+        checked_inside(repository.root, path)
+    for path, content in snapshot.files.items():
         target = repository.root / path
         if not target.is_file() or target.read_bytes() != content:
             changed = True
             with atomic_file(target) as partial:
                 partial.write_bytes(content)
-    folder = repository.root / "data" / state.dataset
-    repository.store.remove([str(left) for left in folder.glob(".*.partial")])
+    left = (repository.root / snapshot.folder).glob(".*.partial")
+    repository.store.remove([str(path) for path in left])
     repository.store.checkout(outs)
-    seal(folder / state.provenance["data"]["path"])
+    seal(repository.root / snapshot.data)
     return changed
 
 
-def _source(repository: Repository, name: str) -> Built:
+def _parent(repository: Repository, name: str) -> Snapshot:
     """Return a dataset that another is made of; its data need not be here. Raises NotReady."""
     try:
-        return read_built(repository.root, name)
-    except NotReady as state:
-        described = _state_here(repository, name)
-        if state.state != "incomplete" or described is None:
+        return Snapshot.on_disk(repository.root, name)
+    except NotReady as found:
+        if found.state != State.INCOMPLETE:
             raise
-        return Built(name, Snapshot(name, described.metadata, described.provenance, Path), {})
+        try:
+            return replace(Snapshot.checked_out(repository, name), outs={})
+        except (NoReleaseError, GateError):
+            raise found from None
 
 
-def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) -> dict[str, str]:
+def _check_restored(repository: Repository, name: str, outs: Mapping[str, str]) -> Snapshot:
+    """Return a dataset on disk, whose bytes are those that {path: md5} says. Raises NotReady."""
+    built = Snapshot.on_disk(repository.root, name)
+    # What is not here, such as raw/, can be made again; what is here must be right.
+    wrong = [out for out, md5 in outs.items() if (repository.root / out).exists() and built.outs.get(out) != md5]
+    if wrong:
+        raise NotReady(State.DAMAGED, f"{wrong[0]} is not what was released", f"run registry pull --force {name}")
+    return built
+
+
+def _check_raw(repository: Repository, built: Snapshot) -> None:
+    """Check that the sources that are here are those that the data was made from. Raises NotReady."""
+    if (repository.root / built.raw).exists() and built.raw not in built.outs:
+        build = f"run snakemake --cores all {rule_of(built.dataset)}"
+        raise NotReady(State.OUTDATED, f"{built.raw} is not what it was made from", build)
+
+
+def _tell(
+    repository: Repository, snapshots: Sequence[Snapshot], kept: Iterable[str], say: Callable[[str], None]
+) -> dict[str, str]:
     """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
 
     Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned. What
-    is recorded of a dataset is recorded of those that it is made of, too: one that is not as they are goes first.
+    is recorded of a dataset is recorded of those that it is made of, too, so that they are judged with it.
     """
     datasets = configured(repository)
-    outs = {state.dataset: state.outs for state in states}
+    outs = {snapshot.dataset: snapshot.outs for snapshot in snapshots}
     made_of = {name: upstream(datasets.get(name, {})) for name in outs}
-    sources = dict.fromkeys(other for others in made_of.values() for other in others)
-    found: dict[str, list[str]] = {"done": [], "stale": []}
-    reasons = {}
-    for name in dict.fromkeys([*outs, *sources]):
+    parents = dict.fromkeys(other for others in made_of.values() for other in others)
+    done, stale, reasons = [], [], {}
+    for name in dict.fromkeys([*outs, *parents]):
         if pin_of(repository.root, name):
             continue
         restored = name in outs and name not in kept
         try:
             if restored:
-                built = check_bytes(repository, name, outs[name])
+                built = _check_restored(repository, name, outs[name])
             elif name in outs:
-                built = read_built(repository.root, name)
+                built = Snapshot.on_disk(repository.root, name)
             else:
-                built = _source(repository, name)
-            check_current(repository, built, datasets)
+                built = _parent(repository, name)
+            _check_raw(repository, built)
+            check_current(repository.root, built, datasets)
         except NotReady as judged:
             if name in outs:
                 reasons[name] = judged.reason
-            if name in outs or judged.state != "not built":
-                found["stale"].append(name)
+            if name in outs or judged.state != State.NOT_BUILT:
+                stale.append(name)
         else:
-            if restored or name in sources:
-                found["done"].append(name)
+            if restored or name in parents:
+                done.append(name)
     for name, others in made_of.items():
-        again = [other for other in others if other in found["stale"]]
+        again = [other for other in others if other in stale]
         if again and name in outs and name not in reasons and not pin_of(repository.root, name):
             reasons[name] = f"made of {', '.join(again)}, which is built again"
-    unlike = {name for names in found.values() for name in names if not {*made_of.get(name, ())} <= {*names}}
-    for first in (True, False):
-        for state, names in found.items():
-            those = [name for name in names if name in datasets and (name in unlike) == first]
-            touch(repository, those, stale=state == "stale")
+    touch(repository, [name for name in (*done, *stale) if name in datasets], stale, say)
     return reasons
 
 
-def no_run_under_way(repository: Repository) -> None:
-    """Raise RegistryError where Snakemake is at work: it would see data change under its hands."""
-    if any((repository.root / ".snakemake" / "locks").glob("*.lock")):
-        raise RegistryError(
-            "a snakemake run is under way here",
-            hint="wait for its end; if it was killed: snakemake --unlock",
-        )
+def touch(repository: Repository, names: Sequence[str], stale: Sequence[str], say: Callable[[str], None]) -> None:
+    """Make Snakemake take these datasets for done as they are here, and those that are `stale` for made by other code.
 
-
-def touch(repository: Repository, names: Sequence[str], *, stale: bool = False) -> None:
-    """Make Snakemake take these datasets for done as they lie here or, if `stale`, for made by other code.
-
-    Nothing is built and nothing published. It takes no lock: one left behind by a kill would stop the next try. Raises
-    RegistryError.
+    Nothing is built and nothing published. Raises RegistryError.
     """
     if not names:
         return
     for name in names:
         for file in (repository.root / "data" / name).rglob(SNAKEMAKE_TIMESTAMP):
             file.unlink()
-    command = [sys.executable, "-m", "snakemake", "--touch", "--forceall", "--no-hooks", "--nolock", "--cores", "1"]
     mirror = read_config(repository.root).get("mirror") or SOMEWHERE
-    done = subprocess.run(  # noqa: S603
-        [*command, "--config", "publish=false", f"mirror={mirror}", "--", *(rule_of(name) for name in names)],
-        cwd=repository.root,
-        env={**os.environ, **({STALE: "1"} if stale else {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        printed = done.stdout.decode(errors="replace").strip().splitlines()[-PRINTED:]
+    command = ["--touch", "--forceall", "--no-hooks", "--cores", "1", "--config", "publish=false", f"mirror={mirror}"]
+    with TemporaryFile() as printed:
+        code = run(
+            repository.root,
+            [*command, "--", *(rule_of(name) for name in names)],
+            say=say,
+            env={STALE: ",".join(stale)},
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        printed.seek(0)
+        lines = printed.read().decode(errors="replace").strip().splitlines()[-PRINTED:]
+    if code:
         raise RegistryError(
-            "the data is restored, but Snakemake cannot be told:\n" + "\n".join(f"    {line}" for line in printed),
+            "the data is restored, but Snakemake cannot be told:\n" + "\n".join(f"    {line}" for line in lines),
             hint="fix that, and run the same command again",
         )

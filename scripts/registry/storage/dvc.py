@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from registry.errors import RegistryError
 from registry.files import dvc_digest
+from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
 
@@ -84,14 +83,30 @@ class Store:
 
     def path(self, md5: str) -> Path:
         """Return where the cache keeps an object, or would."""
-        return Path(self._cache().oid_to_path(md5))
+        return Path(self._cache().oid_to_path(checked_md5(md5, where="DVC's cache")))
+
+    def local(self, path: str, outs: Mapping[str, str]) -> Path:
+        """Return where the cache keeps one of `outs` {path: md5} that is a file, or a file in one that is a folder.
+
+        Fetches what is not there. Raises RegistryError where nothing of `outs` has this path.
+        """
+        if path in outs:
+            return self.files([outs[path]])[outs[path]]
+        for out, md5 in outs.items():
+            if path.startswith(f"{out}/"):
+                self.fetch([md5])
+                file = self.listing(md5).get(path.removeprefix(f"{out}/"))
+                if file is not None:
+                    return self.path(file)
+        raise RegistryError("is not a part of this version", where=path)
 
     def files(self, md5s: Iterable[str]) -> dict[str, Path]:
         """Return {md5: where the cache keeps that file}, undamaged, fetching what is not there. Raises RegistryError.
 
         What lies in the usual place is found without DVC, which takes half a second to open.
         """
-        places = {md5: self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:] for md5 in md5s}
+        checked = [checked_md5(md5, where="DVC's cache") for md5 in md5s]
+        places = {md5: self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:] for md5 in checked}
         found = {md5: path for md5, path in places.items() if not self._damaged(path)}
         others = [md5 for md5 in places if md5 not in found]
         for path in [self.path(md5) for md5 in others]:
@@ -153,11 +168,9 @@ class Store:
         return list(found)
 
     def listing(self, md5: str) -> dict[str, str]:
-        """Return {relative path: md5} of a folder in the cache."""
-        from dvc_data.hashfile.tree import Tree
-
-        tree = Tree.load(self._cache(), _hash(md5))
-        return {"/".join(key): info.value for key, _, info in tree}
+        """Return {relative path: md5} of a folder in the cache. Raises GateError for a list that cannot be one."""
+        with self.path(md5).open("rb") as stream:
+            return read_listing(stream.read(MAX_LISTING + 1), where=f"the list of files {md5}")
 
     def push(self, md5s: Iterable[str], remote: str) -> None:
         """Copy objects (folders with all their files) to a remote, all or an error; what is there already stays.
@@ -233,9 +246,23 @@ class Store:
 
     def _bring(self, source: "HashFileDB", md5s: list[str]) -> None:
         """Copy objects into the cache as far as `source` has them: lists of folders first, then what they list."""
-        self._transfer(source, self._cache(), [md5 for md5 in md5s if not self._sound(md5)], missing_ok=True)
+        absent = [md5 for md5 in md5s if not self._sound(md5)]
+        self._bring_listings(source, [md5 for md5 in absent if md5.endswith(FOLDER)])
+        self._transfer(source, self._cache(), [md5 for md5 in absent if not md5.endswith(FOLDER)], missing_ok=True)
         listed = self._objects([md5 for md5 in md5s if self._sound(md5)])
         self._transfer(source, self._cache(), [oid for oid in listed if not self._sound(oid)], missing_ok=True)
+
+    def _bring_listings(self, source: "HashFileDB", md5s: list[str]) -> None:
+        """Copy lists of folders into the cache, as they are: DVC would act on what one says before it is checked."""
+        for md5 in md5s:
+            path = source.oid_to_path(md5)
+            try:
+                size = source.fs.info(path)["size"]
+            except FileNotFoundError:
+                continue
+            if size > MAX_LISTING:
+                raise GateError(f"{size:,} bytes, more than {MAX_LISTING:,}", where=f"the list of files {md5}")
+            self._cache().add(path, source.fs, md5)
 
     def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
         from dvc_data.hashfile.transfer import transfer
@@ -305,10 +332,10 @@ def _remove(path: Path) -> None:
 
 
 def _is_dvc_file(content: bytes) -> bool:
-    """Tell whether this is a whole .dvc file of one output."""
+    """Tell whether this is a whole .dvc file of an output."""
     try:
-        return {"path", "md5"} <= yaml.safe_load(content)["outs"][0].keys()
-    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return {"path", "md5"} <= read_yaml(content, where=".dvc file")["outs"][0].keys()
+    except (GateError, KeyError, IndexError, TypeError, AttributeError):
         return False
 
 

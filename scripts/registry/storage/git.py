@@ -48,6 +48,13 @@ class GitError(RegistryError):
         super().__init__(f"git {command} failed: {self.printed}", hint=hint)
 
 
+def _lines(names: Iterable[str]) -> bytes:
+    """Return names as git's batch commands take them, one line each. Raises GitError for one that is several lines."""
+    for name in (odd for odd in names if "\n" in odd):
+        raise GitError("cat-file", f"{name!r} is not the name of a file")
+    return "".join(f"{name}\n" for name in names).encode("utf-8", errors="surrogateescape")
+
+
 class Git:
     """A git repository, seen from the folder `root` of one of its working trees."""
 
@@ -147,16 +154,24 @@ class Git:
         """Tell whether `newer` contains the commit `older`."""
         return self._succeeds("merge-base", "--is-ancestor", older, newer)
 
-    def read(self, revision: str, paths: Iterable[str]) -> dict[str, bytes]:
-        """Return {path: content} of those files that a revision has."""
+    def read(self, revision: str, paths: Iterable[str], *, max_bytes: int | None = None) -> dict[str, bytes]:
+        """Return {path: content} of those files that a revision has. Raises GitError for one with more bytes."""
         names = {path: f"{revision}:{path}" for path in paths}
+        if max_bytes is not None:
+            self._check_sizes(names.values(), max_bytes)
         contents = self.contents(names.values())
         return {path: contents[name] for path, name in names.items() if name in contents}
+
+    def _check_sizes(self, names: Iterable[str], max_bytes: int) -> None:
+        listed = self.run("cat-file", "--batch-check=%(objectsize)", stdin=_lines(names))
+        for name, size in zip(names, listed.splitlines(), strict=True):
+            if size.isdecimal() and int(size) > max_bytes:
+                raise GitError("cat-file", f"{name} has {int(size):,} bytes, more than {max_bytes:,}")
 
     def contents(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return {name: content} of those objects that exist; a file's name is `<revision>:<path>`."""
         names = list(names)
-        stream = self.output("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names))
+        stream = self.output("cat-file", "--batch", stdin=_lines(names))
         found, position = {}, 0
         for name in names:
             end = stream.index(b"\n", position)
@@ -200,9 +215,14 @@ class Git:
         unstaged = self.run("diff", "--name-only", "-z", "--", *paths).split("\0")[:-1]
         return sorted(set(staged) & set(unstaged))
 
-    def _blobs(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
+    def _entries(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return {path: `<mode> <object>`} of those files that a revision has."""
         listed = self.run("ls-tree", "-r", "-z", revision, "--", *paths).split("\0")[:-1]
-        return {path: about.split()[2] for about, path in (line.split("\t", 1) for line in listed)}
+        fields = ((about.split(), path) for about, path in (line.split("\t", 1) for line in listed))
+        return {path: f"{mode} {target}" for (mode, _, target), path in fields}
+
+    def _blobs(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
+        return {path: entry.split()[1] for path, entry in self._entries(revision, paths).items()}
 
     def identity(self, chosen: str | None) -> dict[str, str]:
         """Return the environment that makes git sign as `chosen` ("Name <email>"), else as configured, else as us."""
@@ -225,7 +245,7 @@ class Git:
         with tempfile.TemporaryDirectory(dir=self.common_dir, prefix=_SCRATCH) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self.run("read-tree", base, env=env)
-            self._stage(paths, env)
+            self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
             tree = self.run("write-tree", env=env)
         return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
 
@@ -242,9 +262,6 @@ class Git:
         header = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n"
         return self.run("mktag", stdin=f"{header}\n{message.rstrip()}\n")
 
-    def _stage(self, paths: Iterable[str], env: Mapping[str, str] | None = None) -> None:
-        self._wait("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
-
     def _wait(self, *arguments: str, **options: Any) -> None:
         """Run git, and for some seconds again while another git holds the lock of the index."""
         deadline = time.monotonic() + PATIENCE
@@ -257,12 +274,16 @@ class Git:
                     raise
             time.sleep(0.1)
 
-    def follow(self, old: str, new: str, paths: Iterable[str]) -> None:
+    def fast_forward(self, old: str, new: str, paths: Iterable[str]) -> None:
         """Make index and working tree follow HEAD from commit `old` to `new`, of which `paths` are already in place.
 
         The user's own changes stay: staged, unstaged and untracked. Raises GitError where they are in the way.
         """
-        self._stage(paths)
+        paths = sorted(set(paths))
+        there = self._entries(new, paths)
+        nothing = f"0 {'0' * len(new)}"
+        lines = [f"{there.get(path, nothing)}\t{path}\0" for path in paths]
+        self._wait("update-index", "-z", "--index-info", stdin="".join(lines))
         if old != new:
             self._succeeds("update-index", "-q", "--refresh")
             self._wait("read-tree", "-m", "-u", old, new)

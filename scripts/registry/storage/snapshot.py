@@ -1,16 +1,27 @@
-"""One state of a dataset: a release of it, or what is built."""
+"""One state of a dataset: a version that was released, or what is built.
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+Everything in it has passed the gate, and its parts agree: the .dvc files, metadata.json and provenance.json of a
+version name the same data, the same manifest and the same content.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from registry.config.schema import breaches
+from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.storage.dvc import Store
-from registry.storage.git import Git
+from registry.files import data_files, dvc_digest, sealed
+from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
+from registry.storage.states import NotReady, State, rule_of
+
+if TYPE_CHECKING:
+    from registry.storage.repository import Repository
+
+METADATA, PROVENANCE, MANIFEST, RAW = "metadata.json", "provenance.json", "manifest.parquet", "raw"
+SHOWN = 160
+"""Characters of what is wrong that a message shows."""
 
 
 class NoReleaseError(RegistryError):
@@ -19,12 +30,35 @@ class NoReleaseError(RegistryError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What describes a state of a dataset; `manifest` returns the path of its manifest, and fetches it at need."""
+    """A state of a dataset.
+
+    `name` is the tag or commit, or says that it is built; `outs` maps what DVC tracks of it (paths in the repository)
+    to its md5; `local` returns where one of these, or a file in one, can be read, and fetches it at need; `files` are
+    those that git tracks of it {path: content}, where they were read from git.
+    """
 
     dataset: str
-    metadata: dict[str, Any]
-    provenance: dict[str, Any]
-    manifest: Callable[[], Path]
+    name: str
+    metadata: dict[str, Any] = field(repr=False)
+    provenance: dict[str, Any] = field(repr=False)
+    outs: dict[str, str] = field(repr=False)
+    local: Callable[[str], Path] = field(repr=False, compare=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def folder(self) -> str:
+        """Its folder in the repository."""
+        return f"data/{self.dataset}"
+
+    @property
+    def data(self) -> str:
+        """Where its data is in the repository: a folder, or a file."""
+        return f"{self.folder}/{self.provenance['data']['path']}"
+
+    @property
+    def raw(self) -> str:
+        """Where its sources are in the repository."""
+        return f"{self.folder}/{RAW}"
 
     @property
     def content_hash(self) -> str:
@@ -36,25 +70,186 @@ class Snapshot:
         """DVC's digest of the data's bytes."""
         return self.provenance["data"]["md5"]
 
+    @property
+    def rows(self) -> int:
+        """How many samples it has."""
+        return sum(split["num_samples"] for split in self.metadata["splits"].values())
 
-def dvc_md5(content: bytes) -> str:
-    """Return the md5 that a .dvc file records for its one output. Raises RegistryError where it records none."""
+    @property
+    def described(self) -> dict[str, str]:
+        """Its data and its manifest: `outs` without the sources."""
+        return {out: md5 for out, md5 in self.outs.items() if out != self.raw}
+
+    def manifest(self) -> Path:
+        """Return where its manifest can be read, and fetch it at need."""
+        return self.local(f"{self.folder}/{MANIFEST}")
+
+    @classmethod
+    def of(cls, dataset: str, name: str, files: Mapping[str, bytes], local: Callable[[str], Path]) -> "Snapshot":
+        """Return the state that these files {path: content} describe: both descriptions and the .dvc files.
+
+        Raises NoReleaseError where one is missing, and GateError where one is not what it should be or they disagree.
+        """
+        folder = f"data/{dataset}"
+        missing = [file for file in (METADATA, PROVENANCE, f"{MANIFEST}.dvc") if f"{folder}/{file}" not in files]
+        if missing:
+            raise NoReleaseError(
+                f"{name} holds no release of {dataset}: it lacks {folder}/{missing[0]}",
+                hint="`registry log` lists the versions",
+            )
+        metadata, provenance = _descriptions(dataset, name, files)
+        data = provenance["data"]["path"]
+        pointers = {f"{folder}/{out}": f"{folder}/{out}.dvc" for out in (data, MANIFEST, RAW)}
+        outs = {
+            out: read_pointer(files[pointer], out.rpartition("/")[2], where=f"{name}: {pointer}")
+            for out, pointer in pointers.items()
+            if pointer in files
+        }
+        own = {
+            path: content for path, content in files.items() if not path.endswith(".dvc") or path in pointers.values()
+        }
+        _check_agreement(name, metadata["content_hash"], METADATA, provenance["content_hash"], "content")
+        _check_agreement(name, metadata_digest(metadata), METADATA, provenance["metadata"]["sha256"], "metadata")
+        _check_agreement(name, outs.get(f"{folder}/{data}"), f"{data}.dvc", provenance["data"]["md5"], "data")
+        _check_agreement(
+            name, outs[f"{folder}/{MANIFEST}"], f"{MANIFEST}.dvc", provenance["manifest"]["md5"], "manifest"
+        )
+        return cls(dataset, name, metadata, provenance, outs, local, own)
+
+    @classmethod
+    def at(
+        cls, repository: "Repository", dataset: str, revision: str, name: str | None = None, *, reports: bool = False
+    ) -> "Snapshot":
+        """Return the state of a dataset that a commit or tag holds, under `name`, else the revision. Raises as `of`.
+
+        `reports` reads what is in reports/<dataset>/, too.
+        """
+        git, folder = repository.git, f"data/{dataset}"
+        tops = [folder, f"reports/{dataset}"] if reports else [folder]
+        paths = [path for top in tops for path in git.listed(revision, top) if _is_description(path, dataset)]
+        wanted = [checked_path(path, where=revision) for path in paths]
+        snapshot = cls.of(dataset, name or revision, git.read(revision, wanted, max_bytes=MAX_DESCRIPTION), Path)
+        return replace(snapshot, local=lambda path: repository.store.local(path, snapshot.outs))
+
+    @classmethod
+    def checked_out(cls, repository: "Repository", dataset: str) -> "Snapshot":
+        """Return the state that the .dvc files and descriptions of the working tree name. Raises as `of`."""
+        root, folder = repository.root, f"data/{dataset}"
+        paths = [
+            path for path in (root / folder).glob("*") if path.suffix == ".dvc" or path.name in (METADATA, PROVENANCE)
+        ]
+        files = {f"{folder}/{path.name}": _read(path) for path in paths if path.is_file()}
+        return cls.of(dataset, "the working tree", files, lambda path: root / path)
+
+    @classmethod
+    def on_disk(cls, root: Path, dataset: str, *, quick: bool = False) -> "Snapshot":
+        """Return what is built, checked by content: data, manifest and metadata must be what provenance.json says.
+
+        The .dvc files are not looked at: they are older than a build that is not published. `quick` compares the number
+        and the size of the files, and hashes none. Raises NotReady with the state not built, incomplete or damaged.
+        """
+        folder, build = root / "data" / dataset, f"run snakemake --cores all {rule_of(dataset)}"
+        try:
+            files = {f"data/{dataset}/{file}": _read(folder / file) for file in (METADATA, PROVENANCE)}
+            metadata, provenance = _descriptions(dataset, "what is built", files)
+        except FileNotFoundError:
+            begun = (folder / RAW).exists() or any(folder.glob("processed*"))
+            state, reason = (
+                (State.INCOMPLETE, "not all of it is built") if begun else (State.NOT_BUILT, "nothing is built")
+            )
+            raise NotReady(state, reason, build) from None
+        except GateError as error:
+            reason = f"metadata.json or provenance.json is not what a build writes ({error})"
+            raise NotReady(State.DAMAGED, reason, build) from None
+        if _facts(metadata) != (provenance["content_hash"], provenance["metadata"]["sha256"]):
+            raise _damaged(dataset, METADATA, "is not what was built")
+        data = provenance["data"]["path"]
+        missing = [path for path in (data, MANIFEST) if not (folder / path).exists()]
+        if missing:
+            raise NotReady(
+                State.INCOMPLETE, f"data/{dataset}/{missing[0]} is not here", f"run registry pull {dataset}, or {build}"
+            )
+        outs = _outs_by_size(root, dataset, provenance) if quick else _outs_by_content(root, dataset, provenance)
+        return cls(dataset, "what is built", metadata, provenance, outs, lambda path: root / path)
+
+
+def _is_description(path: str, dataset: str) -> bool:
+    folder, _, file = path.rpartition("/")
+    if folder == f"data/{dataset}":
+        return file in (METADATA, PROVENANCE) or file.endswith(".dvc")
+    return path.startswith(f"reports/{dataset}/")
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(MAX_DESCRIPTION + 1)
+
+
+def _descriptions(dataset: str, name: str, files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metadata and provenance, which have the shape that readers rely on. Raises GateError."""
+    paths = [f"data/{dataset}/{file}" for file in (METADATA, PROVENANCE)]
+    metadata, provenance = (read_json(files[path], where=f"{name}: {path}") for path in paths)
+    wrong = breaches({"metadata": metadata, "provenance": provenance}, "version")
+    if wrong:
+        raise GateError(f"not what a release writes: {wrong[0][:SHOWN]}", where=f"{name}: data/{dataset}")
+    for part in ("data", "manifest"):
+        checked_md5(provenance[part]["md5"], where=f"{name}: {paths[1]}")
+    return metadata, provenance
+
+
+def _facts(metadata: dict[str, Any]) -> tuple[str, str]:
+    return metadata["content_hash"], metadata_digest(metadata)
+
+
+def _check_agreement(name: str, found: str | None, file: str, recorded: str, what: str) -> None:
+    if found != recorded:
+        raise GateError(
+            f"its parts disagree: {file} has {found or 'nothing'}, provenance.json records the {what} {recorded}",
+            where=name,
+            hint="it was changed after it was made: choose another version, or restore it from where it was released",
+        )
+
+
+def _outs_by_size(root: Path, dataset: str, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what DVC is to track, as recorded, if the files are as many and as long as they were. Raises NotReady."""
+    folder, data = f"data/{dataset}", provenance["data"]
+    sizes = [file.stat().st_size for file in data_files(root / folder / data["path"])]
+    if (len(sizes), sum(sizes)) != (data["files"], data["bytes"]):
+        raise _damaged(dataset, data["path"], "has other files or other sizes than what was built")
+    return {f"{folder}/{data['path']}": data["md5"], f"{folder}/{MANIFEST}": provenance["manifest"]["md5"]}
+
+
+def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what DVC is to track, if its bytes are what provenance.json says. Raises NotReady."""
+    folder, data = root / "data" / dataset, provenance["data"]
+    found = dvc_digest(folder / data["path"])
+    if found != data["md5"] and sealed(folder / data["path"]) == found:
+        raise NotReady(
+            State.INCOMPLETE,
+            f"data/{dataset}/{data['path']} was made again, what describes it was not",
+            f"run snakemake --cores all {rule_of(dataset)}",
+        )
+    if found != data["md5"]:
+        raise _damaged(dataset, data["path"], f"is not what was built (its digest is {found}, not {data['md5']})")
+    manifest = dvc_digest(folder / MANIFEST)
+    if manifest != provenance["manifest"]["md5"]:
+        raise _damaged(dataset, MANIFEST, "is not what was built")
+    outs = {f"data/{dataset}/{data['path']}": found, f"data/{dataset}/{MANIFEST}": manifest}
+    if _came_from(folder / RAW, provenance):
+        outs[f"data/{dataset}/{RAW}"] = dvc_digest(folder / RAW)
+    return outs
+
+
+def _damaged(dataset: str, file: str, reason: str) -> NotReady:
+    rule = rule_of(dataset)
+    forced = f"{rule}_analyze" if file in (METADATA, MANIFEST) else f"data/{dataset}/{file}"
+    hint = f"run registry pull --force {dataset}, or snakemake --cores all --forcerun {forced} -- {rule}"
+    return NotReady(State.DAMAGED, f"data/{dataset}/{file} {reason}", hint)
+
+
+def _came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
+    """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself."""
     try:
-        return yaml.safe_load(content)["outs"][0]["md5"]
-    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError):
-        start = content[:60].decode(errors="replace").partition("\n")[0]
-        raise RegistryError(
-            f"a .dvc file under data/ is none of DVC's: it begins with {start!r}", hint="git checkout -- that file"
-        ) from None
-
-
-def snapshot_at(git: Git, store: Store, dataset: str, revision: str) -> Snapshot:
-    """Return the state of a dataset that a commit or tag holds. Raises NoReleaseError where it holds none."""
-    folder = f"data/{dataset}"
-    names = ("metadata.json", "provenance.json", "manifest.parquet.dvc")
-    files = git.read(revision, [f"{folder}/{name}" for name in names])
-    if len(files) < len(names):
-        raise NoReleaseError(f"{revision} holds no release of {dataset}", hint="`registry log` lists the versions")
-    metadata, provenance, manifest = files.values()
-    md5 = dvc_md5(manifest)
-    return Snapshot(dataset, json.loads(metadata), json.loads(provenance), lambda: store.files([md5])[md5])
+        return read_json(_read(raw / "sources.json"), where=raw) == provenance["source"]
+    except (FileNotFoundError, GateError):
+        return False

@@ -1,23 +1,25 @@
 """Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from semver import Version
 
 from registry.config.load import NAME
-from registry.errors import RegistryError
+from registry.errors import RegistryError, plain
 from registry.storage.git import Git
 from registry.storage.snapshot import Snapshot
 
-TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))")
-CONTENT = "content: "
-RESTORED = "content of "
-"""Begins the line of a tag's message that names the older version whose content was released again."""
+VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>{VERSION.pattern})")
+CONTENT = re.compile(r"content: (sha256:[0-9a-f]{64})")
+"""The line of a tag's message that holds the hash of schema and samples."""
+RESTORED = re.compile(rf"content of (?P<version>{VERSION.pattern})")
+"""The line of a tag's message that names the older version whose content was released again."""
 _FIELDS = (
-    "refname:strip=2", "objecttype", "objectname", "*objecttype", "*objectname", "creatordate:iso-strict", "contents"
+    "refname:strip=2", "objecttype", "*objecttype", "*objectname", "taggerdate:iso-strict", "contents"
 )  # fmt: skip
 _END = "\0\0\n"
 
@@ -39,8 +41,18 @@ class Release:
 
     @property
     def content_hash(self) -> str | None:
-        """The hash of its schema and samples, as its message has it; None where it is no message of a publish."""
-        found = [line.removeprefix(CONTENT) for line in self.message.splitlines() if line.startswith(CONTENT)]
+        """The hash of its schema and samples, as its message has it; None where no publish wrote the message."""
+        return self._line(CONTENT)
+
+    @property
+    def restored(self) -> Version | None:
+        """The older version whose content it has; None where its content is its own."""
+        found = self._line(RESTORED)
+        version = Version.parse(found) if found else None
+        return version if version and version < self.version else None
+
+    def _line(self, pattern: re.Pattern[str]) -> str | None:
+        found = [match[1] for line in self.message.splitlines() if (match := pattern.fullmatch(line))]
         return found[0] if found else None
 
 
@@ -52,28 +64,69 @@ def tag_name(dataset: str, version: Version) -> str:
 def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapshot) -> str:
     """Return the message of a release's tag: a small changelog."""
     sizes = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshot.metadata["splits"].items())
-    about = [f"rows: {sizes}", f"{CONTENT}{snapshot.content_hash}"]
+    about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
     return "\n".join([f"{snapshot.dataset} {version}", "", *changes, "", *about])
 
 
 def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
-    """Return {dataset: its releases, oldest version first}: all, or those that the commit `merged` contains."""
+    """Return {dataset: its releases, oldest version first}: all, or those that the commit `merged` contains.
+
+    Tags that no publish can have made are left out; `odd_tags` names them.
+    """
+    found: dict[str, list[Release]] = {}
+    for one in _tags(git, merged):
+        if isinstance(one, Release):
+            found.setdefault(one.dataset, []).append(one)
+    return {dataset: sorted(those, key=lambda release: release.version) for dataset, those in sorted(found.items())}
+
+
+@dataclass(frozen=True)
+class OddTag:
+    """A tag that has the name of a release, and is none that a publish made: why."""
+
+    dataset: str
+    version: Version
+    reason: str
+
+    @property
+    def tag(self) -> str:
+        """Its name."""
+        return tag_name(self.dataset, self.version)
+
+
+def odd_tags(git: Git) -> list[OddTag]:
+    """Return the tags that have the name of a release, and cannot be one."""
+    return [one for one in _tags(git) if isinstance(one, OddTag)]
+
+
+def _tags(git: Git, merged: str | None = None) -> Iterator[Release | OddTag]:
+    """Yield every tag that has the name of a release."""
     only = ("--merged", merged) if merged else ()
     form = "%00".join(f"%({name})" for name in _FIELDS) + "%00%00"
-    found: dict[str, list[Release]] = {}
     for record in git.run("for-each-ref", *only, f"--format={form}", "refs/tags").split(_END):
-        name, kind, target, peeled_kind, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 7)[:7]
+        name, kind, peeled_kind, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 6)[:6]
         match = TAG.fullmatch(name)
-        if match and (peeled_kind or kind) == "commit":
-            release = Release(
-                match["dataset"],
-                Version.parse(match["version"]),
-                peeled or target,
-                datetime.fromisoformat(date),
-                message,
-            )
-            found.setdefault(release.dataset, []).append(release)
-    return {dataset: sorted(those, key=lambda release: release.version) for dataset, those in sorted(found.items())}
+        if not match:
+            continue
+        dataset, version = match["dataset"], Version.parse(match["version"])
+        if kind != "tag" or peeled_kind != "commit":
+            yield OddTag(dataset, version, "not an annotated tag of a commit")
+            continue
+        tagged = _date(date)
+        if tagged is None:
+            yield OddTag(dataset, version, "it has no tagger, or no date that can be")
+            continue
+        readable = message.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+        yield Release(dataset, version, peeled, tagged, plain(readable))
+
+
+def _date(text: str) -> datetime | None:
+    """Return the date that git prints of a tag; None for none, and for 1970, which git prints where it reads none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.timestamp() else None
 
 
 @dataclass(frozen=True)
@@ -106,9 +159,8 @@ def history(git: Git, dataset: str) -> list[Entry]:
                 str(superseding[1]) if taken_back else None,
             )
         )
-        restored = next((line.removeprefix(RESTORED) for line in lines if line.startswith(RESTORED)), None)
-        if restored and not taken_back:
-            superseding = Version.parse(restored), release.version
+        if release.restored and not taken_back:
+            superseding = release.restored, release.version
     return entries
 
 

@@ -1,16 +1,16 @@
 """Ask a living source again: by itself Snakemake sees nothing to do, for no file here has changed."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
 from registry.config.load import upstream
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
-from registry.release.assess import rule_of
 from registry.storage.repository import Repository
+from registry.storage.states import rule_of
 from registry.storage.tags import releases
+from registry.workflow.snakemake import run
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,14 @@ class Refreshed:
     released: bool
 
 
-def refresh(repository: Repository, name: str, *, cores: str = "all", output: IO[str] | None = None) -> Refreshed:
+def refresh(
+    repository: Repository,
+    name: str,
+    *,
+    cores: str = "all",
+    output: IO[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> Refreshed:
     """Fetch a dataset's living source again, build what changed, and let the run's end release it as configured.
 
     Snakemake's output goes to this program's own streams, its standard output to `output` if given. Raises
@@ -33,8 +40,7 @@ def refresh(repository: Repository, name: str, *, cores: str = "all", output: IO
     before = _newest(repository, name)
     rule = rule_of(name)
     command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule]
-    done = subprocess.run([sys.executable, "-m", "snakemake", *command], cwd=repository.root, stdout=output)  # noqa: S603
-    if done.returncode:
+    if run(repository.root, command, say=say, stdout=output):
         raise RegistryError(f"refreshing {name} failed; see above", hint="fix it, and run the same command again")
     after = _newest(repository, name)
     return Refreshed(name, before, after, before != after)
@@ -53,7 +59,7 @@ def _check(repository: Repository, name: str) -> None:
         raise RegistryError(f"there is no dataset {name}", hint=f"choose from: {', '.join(datasets)}")
     dataset, rule = datasets[name], rule_of(name)
     if pin_of(repository.root, name):
-        raise RegistryError(f"{name} is pinned to a version", hint=f"registry release {name} takes the pin away")
+        raise RegistryError(f"{name} is pinned to a version", hint=f"registry unpin {name} takes the pin away")
     if "sources" not in dataset:
         raise RegistryError(
             f"{name} is generated from its params: there is no source to ask again",

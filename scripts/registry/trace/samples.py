@@ -1,15 +1,15 @@
 """Trace samples through the versions, by manifests alone: which are in a version, and which versions hold one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from registry.compare.manifests import read_manifest
+from registry.compare.manifests import ManifestFile, manifest_of
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
-from registry.storage.snapshot import dvc_md5, snapshot_at
-from registry.storage.tags import Release, find_release, releases
+from registry.storage.snapshot import MANIFEST, Snapshot
+from registry.storage.tags import Release, find_release, odd_tags, releases
 
 if TYPE_CHECKING:
     from registry.trace.lookup import Readings
@@ -45,9 +45,9 @@ def samples(repository: Repository, release: Release, split: str | None = None, 
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    snapshot = snapshot_at(repository.git, repository.store, release.dataset, release.commit)
-    path = snapshot.manifest()
-    names = list(read_manifest(path).digests)
+    snapshot = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+    manifest = manifest_of(snapshot)
+    path, names = manifest.path, list(manifest.digests)
     if split is not None and split not in names:
         raise RegistryError(f"{release.tag} has no split {split}", hint=f"choose from: {', '.join(names)}")
     with pq.ParquetFile(path) as file:
@@ -80,20 +80,20 @@ class Place:
 class Search:
     """What a search found in how many `versions`.
 
-    `taken_as` says how that which was given was taken, `not_searched` names versions that have no manifest.
+    `taken_as` says how that which was given was taken, `not_searched` maps the tags that could not be searched to why.
     """
 
     places: list[Place]
     taken_as: list[str]
     versions: int
-    not_searched: list[str]
+    not_searched: dict[str, str]
 
 
 def find(repository: Repository, given: str, dataset: str | None = None) -> Search:
     """Return which versions of which datasets (or of one) hold a sample: a file's name, a text, a row or an id.
 
-    Manifests that the cache lacks are fetched; equal ones are read once. Raises RegistryError, also where a manifest
-    cannot be had: an answer is about all versions.
+    Manifests that the cache lacks are fetched; equal ones are read once. A version that cannot be read is left out, and
+    named. Raises RegistryError.
     """
     from registry.trace.lookup import read
 
@@ -106,11 +106,9 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
         if dataset in (None, release.dataset)
     ]
     readings = read(given)
-    pointers = {release.tag: f"{release.commit}:data/{release.dataset}/manifest.parquet.dvc" for release in chosen}
-    contents = repository.git.contents(pointers.values())
-    md5s = {tag: dvc_md5(contents[pointer]) for tag, pointer in pointers.items() if pointer in contents}
-    manifests = repository.store.files(md5s.values())
-    hits = {md5: list(_hits(path, readings)) for md5, path in manifests.items()}
+    manifests, left_out = _manifests(repository, chosen)
+    left_out |= {odd.tag: odd.reason for odd in odd_tags(repository.git) if dataset in (None, odd.dataset)}
+    hits = {path: list(_hits(manifest, readings)) for path, manifest in {m.path: m for m in manifests.values()}.items()}
     latest = {release.dataset: release.tag for release in chosen}
     places = [
         Place(
@@ -124,19 +122,43 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
             taken_as,
         )
         for release in chosen
-        for sample, taken_as in hits.get(md5s.get(release.tag, ""), [])
+        if release.tag in manifests
+        for sample, taken_as in hits[manifests[release.tag].path]
     ]
-    return Search(places, readings.names, len(md5s), [tag for tag in pointers if tag not in md5s])
+    return Search(places, readings.names, len(manifests), left_out)
 
 
-def _hits(path: Path, readings: "Readings") -> Iterator[tuple[Sample, str]]:
+def _manifests(repository: Repository, chosen: Iterable[Release]) -> tuple[dict[str, ManifestFile], dict[str, str]]:
+    """Return {tag: its manifest} of the versions that can be read, and {tag: why not} of the others."""
+    found, left_out, snapshots = {}, {}, {}
+    for release in chosen:
+        try:
+            snapshots[release.tag] = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+        except RegistryError as error:
+            left_out[release.tag] = error.what
+    _fetch_together(repository, snapshots.values())
+    for tag, snapshot in snapshots.items():
+        try:
+            found[tag] = manifest_of(snapshot)
+        except RegistryError as error:
+            left_out[tag] = error.what
+    return found, left_out
+
+
+def _fetch_together(repository: Repository, snapshots: Iterable[Snapshot]) -> None:
+    """Fetch all manifests at once, which is quicker than one by one; what cannot be had shows when it is opened."""
+    with suppress(RegistryError):
+        repository.store.files({snapshot.outs[f"{snapshot.folder}/{MANIFEST}"] for snapshot in snapshots})
+
+
+def _hits(manifest: ManifestFile, readings: "Readings") -> Iterator[tuple[Sample, str]]:
     """Yield the rows of a manifest that one of the readings stands for, in order, and that reading."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    wanted = readings.ids | readings.row_ids(read_manifest(path).schema)
-    with pq.ParquetFile(path) as file:
+    wanted = readings.ids | readings.row_ids(manifest.schema)
+    with pq.ParquetFile(manifest.path) as file:
         table = file.read(columns=["sample_id", "input_id"])
         among = pa.array(list(wanted), table.schema.field("input_id").type)
         found = [pc.is_in(table[name], value_set=among) for name in ("sample_id", "input_id")]

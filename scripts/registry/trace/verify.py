@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from registry.compare.diff import DatasetDiff, diff
 from registry.config.load import SAMPLES
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest
-from registry.release.assess import NotReady, differences, read_built, rule_of
+from registry.gate import checked_inside
+from registry.release.assess import differences
 from registry.storage.repository import Repository, read_config
-from registry.storage.snapshot import Snapshot, snapshot_at
-from registry.storage.tags import RESTORED, Release, find_release
+from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady, rule_of
+from registry.storage.tags import Release, find_release
+from registry.workflow.snakemake import run
 
 NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
 """What must not reach the build: how this machine runs other jobs."""
@@ -56,15 +60,15 @@ def verify(
     `mirror` is where the sources of a version built from a mirror lie, if not where the configuration says. `keep`
     names a new folder to build in, which stays. Raises RegistryError with the build's own words where it fails.
     """
-    released = snapshot_at(repository.git, repository.store, release.dataset, release.commit)
+    released = Snapshot.at(repository, release.dataset, release.commit, release.tag)
     made = _made_at(repository, release)
     with _scratch(keep) as scratch:
         _unpack(repository, made, scratch)
         place = _mirror(repository, scratch, released, mirror)
         say(f"building {release.dataset} as of {made.tag} in {scratch}")
-        _build(scratch, release, place)
+        _build(scratch, release, place, say)
         try:
-            built = read_built(scratch, release.dataset).snapshot
+            built = Snapshot.on_disk(scratch, release.dataset)
         except NotReady as state:
             raise RegistryError(f"the build is not complete: {state.reason}", where=made.tag) from None
         return _compare(repository, release, made, released, built, scratch)
@@ -72,8 +76,8 @@ def verify(
 
 def _made_at(repository: Repository, release: Release) -> Release:
     """Return the release whose commit made the content: an older one where its content was released again."""
-    while restored := [line for line in release.message.splitlines() if line.startswith(RESTORED)]:
-        release = find_release(repository.git, release.dataset, restored[0].removeprefix(RESTORED))
+    while release.restored:
+        release = find_release(repository.git, release.dataset, str(release.restored))
     return release
 
 
@@ -92,8 +96,11 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _unpack(repository: Repository, release: Release, scratch: Path) -> None:
     """Write the files of a release's commit, but nothing of any dataset (its pins, say), to a folder."""
     repository.git.export(release.commit, scratch)
+    checked_inside(scratch, f"{SAMPLES}/SHA256SUMS")
     for folder in (scratch / "data").iterdir():
-        if folder != scratch / SAMPLES:
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink()
+        elif folder != scratch / SAMPLES:
             shutil.rmtree(folder)
 
 
@@ -116,19 +123,22 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
     return None
 
 
-def _build(scratch: Path, release: Release, mirror: str | None) -> None:
+def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[str], None]) -> None:
     config = ["publish=false", f"datasets={release.dataset}", *([f"mirror={mirror}"] if mirror else [])]
-    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "snakemake", "--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
-        cwd=scratch,
-        env=inherited | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        printed = done.stdout.decode(errors="replace").strip()
+    inherited = dict.fromkeys(NOT_INHERITED)
+    with TemporaryFile() as output:
+        code = run(
+            scratch,
+            ["--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
+            say=say,
+            env={"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}", **inherited},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        output.seek(0)
+        printed = output.read().decode(errors="replace").strip()
+    if code:
         raise RegistryError(f"cannot be built again; the build said:\n\n{printed}\n", where=release.tag)
 
 

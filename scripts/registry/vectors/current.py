@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from registry.config.load import load_datasets
 from registry.embedding.model import Encoder, find_model
-from registry.release.assess import NotReady
 from registry.storage.repository import Repository, read_config
+from registry.storage.states import NotReady
 from registry.vectors.database import connected
 from registry.vectors.load import load
 from registry.vectors.search import Hit, search, serving

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import RegistryError
+from registry.storage.snapshot import Snapshot
 from registry.vectors.database import SERVES, ensure_extension
 from registry.vectors.settings import Settings
 from registry.vectors.tables import Mark, Table, current_schema, find_table, identifier, kept_name, our_tables, set_mark
-from registry.vectors.versions import Version
+from registry.vectors.versions import MODEL, model_of, vectors_file
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -47,7 +48,7 @@ class Loaded:
 def load(
     connection: "Connection",
     settings: Settings,
-    version: Version,
+    version: Snapshot,
     *,
     say: Say,
     serve: bool = True,
@@ -68,7 +69,7 @@ def load(
         state = "unchanged" if found and (found.serves or not serve) else "switched" if found else "loaded"
         if found is None:
             if serve:
-                _check_dimension(serving, version.dimension)
+                _check_dimension(serving, model_of(version)["dimension"])
             ensure_extension(connection, settings.place)
             say(f"loading {version.name}: {version.rows:,} chunks")
             found = _create(connection, settings.table, version)
@@ -124,18 +125,22 @@ def _now(connection: "Connection") -> str:
     return connection.execute(form).fetchone()[0]
 
 
-def _create(connection: "Connection", table: str, version: Version) -> Table:
+def _create(connection: "Connection", table: str, version: Snapshot) -> Table:
     """Create the table of a version, with its rows, indexes and mark, under the name that it has while kept."""
     from psycopg.sql import SQL, Literal
 
-    schema, kept = current_schema(connection), kept_name(table, version.name, version.content_hash)
+    schema, kept, model = (
+        current_schema(connection),
+        kept_name(table, version.name, version.content_hash),
+        model_of(version),
+    )
     name = identifier(schema, kept)
     connection.execute(
         SQL(
             "CREATE TABLE {} (id uuid PRIMARY KEY, content text NOT NULL, embedding vector({}) NOT NULL,"
             " metadata jsonb NOT NULL,"
             " content_tsv tsvector GENERATED ALWAYS AS (to_tsvector('english', content)) STORED)"
-        ).format(name, Literal(version.dimension))
+        ).format(name, Literal(model["dimension"]))
     )
     _copy(connection, name, version)
     connection.execute(SQL("CREATE INDEX ON {} USING gin (content_tsv)").format(name))
@@ -146,8 +151,8 @@ def _create(connection: "Connection", table: str, version: Version) -> Table:
         table=table,
         version=version.name,
         content_hash=version.content_hash,
-        model=version.model,
-        dimension=version.dimension,
+        model={key: model[key] for key in MODEL},
+        dimension=model["dimension"],
         rows=version.rows,
         since=_now(connection),
         chosen=False,
@@ -156,18 +161,18 @@ def _create(connection: "Connection", table: str, version: Version) -> Table:
     return Table(kept, schema, mark, serves=False)
 
 
-def _copy(connection: "Connection", name: "Identifier", version: Version) -> None:
+def _copy(connection: "Connection", name: "Identifier", version: Snapshot) -> None:
     from psycopg.sql import SQL
 
     # Frozen, so that a reader whose snapshot is older than the commit finds the rows, and not an empty table.
     command = SQL("COPY {} (id, content, embedding, metadata) FROM STDIN (FORMAT BINARY, FREEZE)").format(name)
     with connection.cursor() as cursor, cursor.copy(command) as copy:
         copy.set_types(("uuid", "text", "vector", "jsonb"))
-        for row in _rows(version.file(), version):
+        for row in _rows(version.local(vectors_file(version)), version):
             copy.write_row(row)
 
 
-def _rows(path: Path, version: Version) -> Iterator[tuple[Any, ...]]:
+def _rows(path: Path, version: Snapshot) -> Iterator[tuple[Any, ...]]:
     import uuid
 
     import pyarrow as pa
@@ -179,7 +184,7 @@ def _rows(path: Path, version: Version) -> Iterator[tuple[Any, ...]]:
     facts = {
         "data_version": version.name,
         "dvc_data_version": version.name,
-        "embedding_model": version.model["name"],
+        "embedding_model": model_of(version)["name"],
     }
     try:
         with pq.ParquetFile(path) as file:
@@ -201,14 +206,15 @@ def _storable(value: Any) -> Any:
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
 
 
-def _check(connection: "Connection", name: "Identifier", version: Version) -> None:
+def _check(connection: "Connection", name: "Identifier", version: Snapshot) -> None:
     from psycopg.sql import SQL
 
     query = SQL("SELECT count(*), min(vector_dims(embedding)), max(vector_dims(embedding)) FROM {}").format(name)
     found = connection.execute(query).fetchone()
-    if found != (version.rows, version.dimension, version.dimension):
+    dimension = model_of(version)["dimension"]
+    if found != (version.rows, dimension, dimension):
         raise RegistryError(
-            f"{version.name} should have {version.rows:,} chunks with vectors of {version.dimension} numbers, "
+            f"{version.name} should have {version.rows:,} chunks with vectors of {dimension} numbers, "
             f"but {found[0]:,} with {found[1]} arrived; {SERVES}",
             hint="registry pull --force, or build them again",
         )

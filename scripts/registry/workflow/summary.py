@@ -1,20 +1,21 @@
 """The table that ends a run: what each dataset came to."""
 
-import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from registry.config.pins import pin_of
-from registry.files import data_files
+from registry.release.assess import assess
+from registry.storage.snapshot import PROVENANCE
+from registry.storage.states import State
 from registry.workflow.job import NOTE
 
 DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
 NOTED = re.compile(f"^{NOTE}(.+)$", re.MULTILINE)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """How one dataset stands after a run; rows, bytes and seconds are None where they are not known.
 
@@ -30,50 +31,37 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def outcome(name: str, *, since: float, root: Path = Path()) -> Outcome:
-    """Judge a dataset by the files it left.
+def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path = Path()) -> Outcome:
+    """Judge a dataset by the files it left and by `datasets`, the configuration of the run.
 
-    It is built (since that time), up to date, incomplete, damaged, failed, or pinned, which no run changes.
+    It is built (since that time) or up to date, failed, or in one of the states that `assess` knows.
     """
     logs = {
         path: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted((root / "logs" / name).glob("*.log"))
     }
-    pin = pin_of(root, name)
+    found = assess(root, name, datasets, quick=True)
     failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
-    if failed and not pin:
+    if failed and found.state != State.PINNED:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
-    folder, rule = root / "data" / name, name.replace("-", "_")
-    try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        (folder / "manifest.parquet").stat()
-        rows = sum(split["num_samples"] for split in metadata["splits"].values())
-        recorded = provenance["data"]
-        sizes = [file.stat().st_size for file in data_files(folder / recorded["path"])]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        begun = any(path.stat().st_mtime >= since for path in logs)
-        build = f"run snakemake --cores all {rule}" if begun else None
-        return Outcome(name, "incomplete", hint=f"run registry pull {name}" if pin else build)
-    if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
-        build = f"snakemake --cores all --forcerun data/{name}/{recorded['path']} -- {rule}"
-        fix = f"registry pull --force {name}" if pin else build
-        return Outcome(name, "damaged", hint=f"its files are not those that were built; run {fix}")
-    if pin:
-        hint = f"at {pin['version']}, registry release {name} takes the pin away"
-        return Outcome(name, "pinned", hint, rows=rows, size=sum(sizes))
-    return Outcome(
-        name,
-        "built" if (folder / "provenance.json").stat().st_mtime >= since else "up to date",
-        rows=rows,
-        size=sum(sizes),
+    if found.snapshot is None:
+        return Outcome(
+            name, found.state, hint=f"{found.reason}; {found.hint}" if found.state != State.NOT_BUILT else None
+        )
+    result = Outcome(name, found.state, rows=found.snapshot.rows, size=found.snapshot.provenance["data"]["bytes"])
+    if found.state != State.BUILT:
+        return replace(result, hint=f"{found.reason}; {found.hint}")
+    made = (root / found.snapshot.folder / PROVENANCE).stat().st_mtime >= since
+    return replace(
+        result,
+        state=found.state if made else "up to date",
         seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
         notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )
 
 
-def print_summary(names: Iterable[str], *, since: float) -> None:
-    """Print one row a dataset on standard error, beside Snakemake's own messages; `since` is when the run started."""
+def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
+    """Print one row for each dataset on standard error, beside Snakemake's output; `since` is when the run started."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.filesize import decimal
@@ -84,7 +72,7 @@ def print_summary(names: Iterable[str], *, since: float) -> None:
     for heading in ("rows", "size", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    outcomes = [outcome(name, since=since) for name in names]
+    outcomes = [outcome(name, datasets, since=since) for name in datasets]
     for result in outcomes:
         table.add_row(
             result.name,

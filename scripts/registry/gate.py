@@ -1,0 +1,181 @@
+"""The one gate for what somebody else wrote: the text of a tag, a .dvc file, a folder's list, a pin, a lock.
+
+Whatever is read from git, from DVC or from a folder passes here before anything acts on it. What does not pass is one
+GateError that names the place; nothing is trusted by half.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from registry.errors import RegistryError
+
+MAX_DESCRIPTION = 64 << 20
+"""Bytes that a metadata.json or provenance.json may have."""
+MAX_POINTER = 1 << 20
+"""Bytes that a .dvc file, a pin or a configuration file may have."""
+MAX_LISTING = 512 << 20
+"""Bytes that the list of a folder's files may have: 1,000,000 files take some 100 MB."""
+MAX_DEPTH = 50
+"""How deep lists and mappings may be nested."""
+MD5 = re.compile(r"[0-9a-f]{32}")
+PATH = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+/)*(?!\.{1,2}\Z)[^/\0]+")
+"""Relative, and without parts that are empty or lead up."""
+FOLDER = ".dir"
+"""Ends the digest of a folder, which is that of the list of its files."""
+
+
+class GateError(RegistryError):
+    """What was read is not what it should be."""
+
+
+def checked_md5(value: Any, *, where: object) -> str:
+    """Return a digest as DVC writes it: 32 hexadecimal digits, with `.dir` for a folder. Raises GateError."""
+    if not isinstance(value, str) or not MD5.fullmatch(value.removesuffix(FOLDER)):
+        raise GateError(f"{_shown(value)} is not an md5", where=where)
+    return value
+
+
+def checked_path(value: Any, *, where: object) -> str:
+    """Return a relative path that stays below its folder, its parts joined by `/`. Raises GateError."""
+    if not isinstance(value, str) or not PATH.fullmatch(value) or not _is_unicode(value):
+        raise GateError(f"{_shown(value)} is not a path below a folder", where=where)
+    return value
+
+
+def checked_inside(root: Path, path: str) -> Path:
+    """Return where a path below `root` is, unless a link on the way leads out of it. Raises GateError."""
+    place = root / checked_path(path, where=root)
+    if not place.parent.resolve().is_relative_to(root.resolve()):
+        raise GateError("a link on the way to it leads elsewhere", where=place, hint="remove that link")
+    return place
+
+
+def read_json(content: bytes, *, where: object) -> Any:
+    """Return the value of a JSON text, bounded in size and depth, without NaN and infinity. Raises GateError."""
+    value = _parsed(content, MAX_DESCRIPTION, where)
+    _check_values(value, where)
+    return value
+
+
+def _parsed(content: bytes, max_bytes: int, where: object) -> Any:
+    _check_size(content, max_bytes, where)
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise GateError(f"not JSON: {_reason(error)}", where=where) from None
+
+
+def read_yaml(content: bytes, *, where: object) -> Any:
+    """Return the value of a short YAML text, bounded in depth and without aliases. Raises GateError."""
+    _check_size(content, MAX_POINTER, where)
+    try:
+        text = content.decode("utf-8")
+        _check_events(text)
+        value = yaml.load(text, yaml.CSafeLoader)  # noqa: S506  it is safe
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, TypeError) as error:
+        raise GateError(f"not valid YAML: {_reason(error)}", where=where) from None
+    _check_values(value, where)
+    return value
+
+
+def _check_events(text: str) -> None:
+    """Raise ValueError at the first alias, and where nesting grows too deep: the parser itself has no such limit."""
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+
+
+def read_pointer(content: bytes, name: str, *, where: object) -> str:
+    """Return the md5 that a .dvc file records for its one output, the file or folder `name` beside it.
+
+    Raises GateError for a pointer to anything else, and for one that tells DVC to look or to write elsewhere.
+    """
+    pointer = read_yaml(content, where=where)
+    outs = pointer.get("outs") if isinstance(pointer, dict) else None
+    out = outs[0] if isinstance(outs, list) and len(outs) == 1 else None
+    if not isinstance(out, dict) or out.get("path") != name:
+        raise GateError(f"not a .dvc file of {name}", where=where, hint="restore it: git checkout -- that file")
+    elsewhere = sorted({"wdir", "cmd", "deps"} & pointer.keys() | {"files", "cloud", "version_id"} & out.keys())
+    if elsewhere or out.get("hash", "md5") != "md5":
+        raise GateError(f"leads DVC elsewhere: {', '.join(elsewhere) or 'hash'}", where=where)
+    return checked_md5(out.get("md5"), where=where)
+
+
+def read_listing(content: bytes, *, where: object) -> dict[str, str]:
+    """Return {relative path: md5} of the list that DVC keeps of a folder's files. Raises GateError."""
+    entries = _parsed(content, MAX_LISTING, where)
+    if not isinstance(entries, list):
+        raise GateError("not a list of a folder's files", where=where)
+    found: dict[str, str] = {}
+    folders: set[str] = {""}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise GateError(f"{_shown(entry)} is not an entry of a folder's list", where=where)
+        path, md5 = checked_path(entry.get("relpath"), where=where), checked_md5(entry.get("md5"), where=where)
+        if path in found or md5.endswith(FOLDER):
+            raise GateError(f"{_shown(path)} is there twice, or is a folder", where=where)
+        found[path] = md5
+        while (path := path.rpartition("/")[0]) not in folders:
+            folders.add(path)
+    both = min(folders & found.keys(), default=None)
+    if both is not None:
+        raise GateError(f"{_shown(both)} is a file and a folder", where=where)
+    return found
+
+
+def _check_size(content: bytes, max_bytes: int, where: object) -> None:
+    if len(content) > max_bytes:
+        raise GateError(f"{len(content):,} bytes, more than {max_bytes:,}", where=where)
+
+
+def _check_values(value: Any, where: object) -> None:
+    """Check the depth, the numbers and the texts of a value that was read."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer, where)]
+        if not level:
+            return
+    raise GateError(f"nested more than {MAX_DEPTH} deep", where=where)
+
+
+def _inside(value: Any, where: object) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str | int | float | bool | None):
+                raise GateError(f"{_shown(key)} is no key", where=where)
+        yield from value
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+    elif isinstance(value, str) and not _is_unicode(value):
+        raise GateError(f"{_shown(value)} is not Unicode", where=where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise GateError(f"{value} is not a number of JSON", where=where)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a short text without control characters."""
+    return ascii(value)[:80]
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,57 @@
+"""How a dataset stands, and what became of it: one word for each, whoever asks."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """A dataset in a checkout.
+
+    The first six are asked in this order, and each rules out those after it; the next four compare with the releases;
+    the last say what became of it when it was to be released.
+    """
+
+    NOT_BUILT = "not built"
+    """Nothing of it is here."""
+    INCOMPLETE = "incomplete"
+    """A part of what a build makes is missing."""
+    DAMAGED = "damaged"
+    """It is not, byte for byte, what was built."""
+    PINNED = "pinned"
+    """It was rolled back, and is taken as it is."""
+    OUTDATED = "outdated"
+    """Configuration, code or sources have changed since it was built."""
+    BUILT = "built"
+    """It is what this checkout makes."""
+
+    BEHIND = "behind"
+    """A newer version is released, and this checkout does not contain it."""
+    UNRELEASED = "unreleased"
+    """It has no release that can be read."""
+    CHANGED = "changed"
+    """It differs from its newest release."""
+    RELEASED = "released"
+    """It is its newest release; as an outcome, it became one."""
+
+    RECORDED = "recorded"
+    """How it came to be was committed, without a new version."""
+    UNCHANGED = "unchanged"
+    """It was released as it is already."""
+    SKIPPED = "skipped"
+    """It is not made of what is committed."""
+    REFUSED = "refused"
+    """It must not be released."""
+
+
+def rule_of(dataset: str) -> str:
+    """Return the name of the rule that asks for all of a dataset."""
+    return dataset.replace("-", "_")
+
+
+class NotReady(Exception):  # noqa: N818  it is a state, not a failure
+    """A dataset cannot be used, or released, as it is: its state, why, and what to do."""
+
+    def __init__(self, state: State, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+        self.hint = hint

@@ -1,0 +1,115 @@
+"""Start Snakemake. This is the only place that does, and it knows when a lock that Snakemake left behind is dead.
+
+Snakemake's own locks hold paths, no process: after kill -9 they stay, and every later run of these outputs is refused.
+So there are two locks of the operating system, which end with the process that holds them, however that ends:
+    .snakemake/registry.lock   held by whoever starts Snakemake through here, one at a time
+    .snakemake/running.lock    held by every Snakemake that runs this workflow, several at a time
+Whoever holds the first, and finds that nobody holds the second, knows that Snakemake's locks are dead.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from registry.errors import RegistryError
+
+FOLDER = ".snakemake"
+OURS, RUNNING = "registry.lock", "running.lock"
+PATIENCE = float(os.environ.get("REGISTRY_PATIENCE") or 600)
+"""Seconds to wait for another run before giving up."""
+PAUSE = 0.2
+
+Say = Callable[[str], None]
+_held: list[IO[bytes]] = []
+
+
+def hold_running(root: Path = Path()) -> None:
+    """Hold, until this process ends, the lock that tells that Snakemake runs in the checkout at `root`.
+
+    The Snakefile calls it. Where the folder cannot be written, nothing can run either.
+    """
+    with suppress(OSError):
+        lock = _opened(root / FOLDER / RUNNING)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _held.append(lock)
+
+
+def wait_until_idle(root: Path, say: Say) -> None:
+    """Wait until no Snakemake runs in the checkout at `root`: it would see data change under its hands.
+
+    Raises RegistryError where one does not end in time.
+    """
+    if (root / FOLDER / RUNNING).exists():
+        with _opened(root / FOLDER / RUNNING) as running:
+            _wait_for(running, "Snakemake runs here", say)
+
+
+def run(
+    root: Path, arguments: Sequence[str], *, say: Say, env: Mapping[str, str | None] | None = None, **streams: Any
+) -> int:
+    """Run `snakemake` with these arguments in the checkout at `root`, and return its exit code.
+
+    `env` adds to the environment (None takes a variable away); `streams` are stdin, stdout and stderr as subprocess
+    takes them. Raises RegistryError where another run does not end in time.
+    """
+    variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
+    with _turn(root, say):
+        return subprocess.run(_command(arguments), cwd=root, env=variables, **streams).returncode  # noqa: S603
+
+
+def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
+    """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
+    with _turn(root, say) as lock:
+        os.chdir(root)
+        os.set_inheritable(lock.fileno(), True)
+        command = _command(arguments)
+        os.execv(command[0], command)  # noqa: S606
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "snakemake", *arguments]
+
+
+@contextmanager
+def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
+    """Wait until nobody else runs Snakemake here, take away dead locks, and keep others waiting during the block."""
+    with _opened(root / FOLDER / OURS) as ours:
+        _wait_for(ours, "another registry command runs Snakemake here", say)
+        with _opened(root / FOLDER / RUNNING) as running:
+            _wait_for(running, "Snakemake runs here", say)
+            shutil.rmtree(root / FOLDER / "locks", ignore_errors=True)
+        yield ours
+
+
+def _wait_for(lock: IO[bytes], who: str, say: Say) -> None:
+    deadline = time.monotonic() + PATIENCE
+    if _taken(lock):
+        return
+    say(f"{who}: waiting for its end")
+    while not _taken(lock):
+        if time.monotonic() > deadline:
+            raise RegistryError(
+                f"{who}, and did not end in {PATIENCE:.0f} s", hint="wait for its end, and run it again"
+            )
+        time.sleep(PAUSE)
+
+
+def _taken(lock: IO[bytes]) -> bool:
+    """Take a lock where nobody else has it, and tell whether it was taken."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(exist_ok=True)
+    return path.open("ab")
