@@ -1,0 +1,287 @@
+"""Tags, lists and files that somebody made to do harm, in a real repository: one message each, and nothing is hurt."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from registry.describe.metadata import metadata_digest
+from tiny import Tiny, make_tiny
+
+SECRET = "a private key"
+
+
+@pytest.fixture(scope="module")
+def two_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Two versions of letters, one of numbers."""
+    clone = make_tiny(tmp_path_factory.mktemp("hostile") / "registry")
+    for name in ("letters", "numbers"):
+        clone.build(name, 10)
+    clone.registry("publish")
+    clone.build("letters", 20)
+    clone.registry("publish")
+    return clone
+
+
+@pytest.fixture
+def clone(two_once: Tiny, tmp_path: Path) -> Tiny:
+    return two_once.copied(tmp_path / "deep" / "deeper" / "registry")
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file beside the registry that nobody may touch."""
+    path = tmp_path / "victim" / "id_rsa"
+    path.parent.mkdir()
+    path.write_text(SECRET)
+    return path
+
+
+def untouched(victim: Path) -> None:
+    assert victim.read_text() == SECRET
+    assert list(victim.parent.iterdir()) == [victim]
+
+
+def forge(clone: Tiny, tag: str, base: str, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Make an annotated tag whose commit is that of `base` with the files of its dataset changed."""
+    dataset = tag.rpartition("-v")[0]
+    paths = clone.git("ls-tree", "-r", "--name-only", base, "--", f"data/{dataset}").splitlines()
+    files = {path: clone.git("show", f"{base}:{path}").encode() + b"\n" for path in paths}
+    before = dict(files)
+    change(files)
+    env = {"GIT_INDEX_FILE": str(clone.folder / ".git" / "forged")}
+    clone.git("read-tree", base, **env)
+    for path in {*before, *files}:
+        if path not in files:
+            clone.git("update-index", "--force-remove", path, **env)
+        elif files[path] != before.get(path):
+            content = clone.folder / ".git" / "content"
+            content.write_bytes(files[path])
+            blob = clone.git("hash-object", "-w", "--no-filters", str(content))
+            clone.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", **env)
+    commit = clone.git("commit-tree", clone.git("write-tree", **env), "-p", f"{base}^{{commit}}", "-m", "Forged")
+    clone.git("tag", "--annotate", "--message", f"{tag}\n\nrows: all 10", tag, commit)
+
+
+def pointed(files: dict[str, bytes], path: str, md5: str, *, provenance: str | None = None) -> None:
+    """Let a .dvc file name another md5, and provenance.json, too, if it says under which key."""
+    pointer = yaml.safe_load(files[path])
+    pointer["outs"][0]["md5"] = md5
+    files[path] = yaml.safe_dump(pointer).encode()
+    if provenance:
+        name = f"{path.rpartition('/')[0]}/provenance.json"
+        value = json.loads(files[name])
+        value[provenance]["md5"] = md5
+        files[name] = json.dumps(value).encode()
+
+
+def stored(clone: Tiny, content: bytes, suffix: str = "") -> str:
+    """Put an object into the remote, and return its md5."""
+    md5 = hashlib.md5(content).hexdigest() + suffix
+    path = clone.folder / ".dvc" / "storage" / "files" / "md5" / md5[:2] / md5[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return md5
+
+
+def row_17(clone: Tiny) -> str:
+    """Return the id of a sample that only letters-v1.1.0 has."""
+    return json.loads(clone.registry("samples", "letters-v1.1.0", "--json"))["rows"][17]["sample_id"]
+
+
+READERS = (
+    "samples letters-v9.0.0",
+    "diff letters 1.0.0 9.0.0",
+    "rollback letters 9.0.0",
+    "republish letters 9.0.0 --reason x",
+    "verify letters-v9.0.0",
+)
+"""Commands that read a version by its number."""
+
+
+def refused(clone: Tiny, *commands: str) -> None:
+    for command in commands:
+        printed = clone.registry(*command.split(), code=1)
+        assert "Traceback" not in printed, printed
+        assert printed.count("error:") == 1, printed
+
+
+@pytest.mark.parametrize("file", ["manifest.parquet", "processed"])
+def test_an_md5_that_leads_out_of_the_cache(file, clone, victim):
+    md5 = "../../../../../../../../victim/id_rsa"
+    key = {"manifest.parquet": "manifest", "processed": "data"}[file]
+    forge(
+        clone, "letters-v9.0.0", "letters-v1.1.0", lambda f: pointed(f, f"data/letters/{file}.dvc", md5, provenance=key)
+    )
+    refused(clone, *READERS)
+    printed = clone.registry("find", row_17(clone), code=2)
+    assert "not searched: letters-v9.0.0" in printed
+    assert "letters " in printed
+    clone.registry("status")
+    clone.registry("log", "letters")
+    clone.git("reset", "--quiet", "--hard", "letters-v9.0.0")
+    assert "letters: left out" in clone.registry("pull", "--force", "letters", code=1)
+    assert "is not an md5" in clone.registry("push", "local", code=1)
+    untouched(victim)
+
+
+@pytest.mark.parametrize(
+    "relpath", ["../../../../../../victim/new", "/tmp/registry-hostile", "a/../../x", "", ".", "a//b", "a\0b"]
+)
+def test_the_list_of_a_folder_that_leads_out_of_it(relpath, clone, victim):
+    harmless = stored(clone, b"harmless")
+    listing = json.dumps([{"md5": harmless, "relpath": relpath}]).encode()
+    md5 = stored(clone, listing, ".dir")
+    forge(
+        clone,
+        "letters-v9.0.0",
+        "letters-v1.1.0",
+        lambda f: pointed(f, "data/letters/processed.dvc", md5, provenance="data"),
+    )
+    refused(clone, "rollback letters 9.0.0", "republish letters 9.0.0 --reason x")
+    clone.git("reset", "--quiet", "--hard", "letters-v9.0.0")
+    refused(clone, "pull --force letters", "push local letters")
+    assert not Path("/tmp/registry-hostile").exists()
+    untouched(victim)
+
+
+@pytest.mark.parametrize("md5", ["../../../../../../../../victim/id_rsa", "x", None, f"{'0' * 32}.dir"])
+def test_the_list_of_a_folder_whose_files_lead_out_of_the_cache(md5, clone, victim):
+    listing = stored(clone, json.dumps([{"md5": md5, "relpath": "a.parquet"}]).encode(), ".dir")
+    forge(
+        clone,
+        "letters-v9.0.0",
+        "letters-v1.1.0",
+        lambda f: pointed(f, "data/letters/processed.dvc", listing, provenance="data"),
+    )
+    refused(clone, "rollback letters 9.0.0")
+    untouched(victim)
+
+
+@pytest.mark.parametrize("listing", [b"", b"{", b"{}", b"[7]", b'["x"]', b"[[]]", b"null", b"[" * 100_000])
+def test_a_list_of_a_folder_that_is_not_one(listing, clone):
+    md5 = stored(clone, listing, ".dir")
+    forge(
+        clone,
+        "letters-v9.0.0",
+        "letters-v1.1.0",
+        lambda f: pointed(f, "data/letters/processed.dvc", md5, provenance="data"),
+    )
+    refused(clone, "rollback letters 9.0.0")
+
+
+def poison(files: dict[str, bytes], md5: str) -> None:
+    pointed(files, "data/letters/processed.dvc", md5)
+
+
+def test_a_version_whose_pointer_was_turned_to_other_data(clone):
+    other = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/processed.dvc"))["outs"][0]["md5"]
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", lambda files: poison(files, other))
+    refused(clone, *READERS)
+    for command in READERS[:3]:
+        assert "its parts disagree: processed.dvc" in clone.registry(*command.split(), code=1)
+
+
+def test_a_version_whose_statistics_were_edited(clone):
+    def edit(files: dict[str, bytes]) -> None:
+        metadata = json.loads(files["data/letters/metadata.json"])
+        metadata["summary"]["num_samples"] = 1
+        files["data/letters/metadata.json"] = json.dumps(metadata).encode()
+
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", edit)
+    refused(clone, *READERS)
+    for command in READERS[:3]:
+        assert "its parts disagree: metadata.json" in clone.registry(*command.split(), code=1)
+
+
+def test_a_version_whose_manifest_is_that_of_other_data(clone):
+    other = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/manifest.parquet.dvc"))["outs"][0]["md5"]
+    forge(
+        clone,
+        "letters-v9.0.0",
+        "letters-v1.1.0",
+        lambda files: pointed(files, "data/letters/manifest.parquet.dvc", other, provenance="manifest"),
+    )
+    for command in ("samples letters-v9.0.0", "diff letters 1.0.0 9.0.0"):
+        assert "content_hash differs" in clone.registry(*command.split(), code=1)
+    assert "not searched: letters-v9.0.0: the manifest" in clone.registry("find", row_17(clone), code=2)
+
+
+@pytest.mark.parametrize("path", ["../../../../victim", "..", "raw", "pin.json"])
+def test_data_that_would_be_laid_out_elsewhere(path, clone, victim):
+    def edit(files: dict[str, bytes]) -> None:
+        provenance = json.loads(files["data/letters/provenance.json"])
+        provenance["data"]["path"] = path
+        files["data/letters/provenance.json"] = json.dumps(provenance).encode()
+        files[f"data/letters/{path}.dvc"] = files["data/letters/processed.dvc"].replace(b"processed", path.encode())
+
+    # git keeps no path with `..` in it.
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", lambda files: edit(files) or files.pop(f"data/letters/{path}.dvc"))
+    refused(clone, *READERS)
+    untouched(victim)
+
+
+def test_a_link_in_the_checkout_that_leads_out_of_it(clone, victim):
+    (clone.folder / "data").rename(clone.folder.parent / "elsewhere")
+    (clone.folder / "data").symlink_to(clone.folder.parent / "elsewhere")
+    refused(clone, "rollback letters 1.0.0")
+    untouched(victim)
+
+
+def test_odd_tags_never_break_the_others(clone):
+    clone.git("tag", "letters-v2.0.0")
+    clone.git("tag", "--annotate", "--message", "on a file", "letters-v3.0.0", "HEAD:notes.txt")
+    clone.git(
+        "tag", "--annotate", "--message", "x\n\ncontent of 4.0.0\ncontent of the second file", "letters-v4.0.0", "HEAD"
+    )
+    forge(clone, "letters-v5.0.0", "letters-v1.1.0", lambda files: files.pop("data/letters/manifest.parquet.dvc"))
+    printed = clone.registry("log", "letters")
+    assert "letters-v1.1.0" in printed
+    for tag in ("letters-v2.0.0", "letters-v3.0.0"):
+        assert f"{tag} is left out: not an annotated tag of a commit" in printed
+    assert "letters-v2.0.0 is left out" in clone.registry("status")
+    printed = clone.registry("find", row_17(clone), code=2)
+    for tag in ("letters-v2.0.0", "letters-v3.0.0", "letters-v5.0.0"):
+        assert f"not searched: {tag}" in printed
+    assert "1.1.0" in printed
+    clone.registry("verify", "letters-v4.0.0", code=1)
+    # The numbers of odd tags are not used again.
+    clone.git("tag", "--delete", "letters-v4.0.0", "letters-v5.0.0")
+    clone.git("tag", "letters-v1.2.0")
+    clone.build("letters", 30)
+    assert "released as letters-v1.3.0" in clone.registry("publish", "letters")
+
+
+def test_a_manifest_that_nobody_has_leaves_its_version_out(clone):
+    md5 = yaml.safe_load(clone.git("show", "letters-v1.0.0:data/letters/manifest.parquet.dvc"))["outs"][0]["md5"]
+    for store in ("cache", "storage"):
+        (clone.folder / ".dvc" / store / "files" / "md5" / md5[:2] / md5[2:]).unlink(missing_ok=True)
+    printed = clone.registry("find", row_17(clone), code=2)
+    assert "not searched: letters-v1.0.0" in printed
+    assert "1.1.0" in printed
+
+
+def test_a_pin_of_somebody_else(clone, victim):
+    for tag in ("../../../../victim/id_rsa", "numbers-v1.0.0", "letters-v1.0.0\n"):
+        clone.write("data/letters/pin.json", json.dumps({"version": "1.0.0", "tag": tag}))
+        for command in ("pull", "publish", "status", "unpin letters"):
+            printed = clone.registry(*command.split(), code=1)
+            assert "not a pin" in printed
+    untouched(victim)
+
+
+def test_metadata_of_a_size_that_nobody_needs(clone):
+    def edit(files: dict[str, bytes]) -> None:
+        metadata = json.loads(files["data/letters/metadata.json"])
+        metadata["summary"]["text"] = "x" * (65 << 20)
+        files["data/letters/metadata.json"] = json.dumps(metadata).encode()
+        provenance = json.loads(files["data/letters/provenance.json"])
+        provenance["metadata"]["sha256"] = metadata_digest(metadata)
+        files["data/letters/provenance.json"] = json.dumps(provenance).encode()
+
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", edit)
+    printed = clone.registry("samples", "letters-v9.0.0", code=1)
+    assert "more than 67,108,864" in printed

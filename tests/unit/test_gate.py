@@ -1,0 +1,293 @@
+"""The gate: what somebody else wrote passes whole, or is one message."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from registry.describe.metadata import metadata_digest
+from registry.errors import RegistryError
+from registry.gate import (
+    MAX_DEPTH,
+    MAX_POINTER,
+    GateError,
+    checked_inside,
+    checked_md5,
+    checked_path,
+    read_json,
+    read_listing,
+    read_pointer,
+    read_yaml,
+)
+from registry.storage.snapshot import NoReleaseError, Snapshot
+
+MD5 = "0123456789abcdef0123456789abcdef"
+POINTER = f"outs:\n- md5: {MD5}.dir\n  size: 3\n  nfiles: 1\n  hash: md5\n  path: processed\n".encode()
+CONTENT = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize("md5", [MD5, f"{MD5}.dir"])
+def test_an_md5_is_32_digits_and_dir(md5):
+    assert checked_md5(md5, where="here") == md5
+
+
+@pytest.mark.parametrize(
+    "md5",
+    ["", "../../../../victim/id_rsa", MD5.upper(), MD5[:-1], f"{MD5}0", f"{MD5}.dirdir", f"{MD5}\n", f" {MD5}", None, 7,
+     [MD5], f"{MD5}.dir.dir", "0" * 31 + "/", "٠" * 32],
+)  # fmt: skip
+def test_what_is_no_md5(md5):
+    with pytest.raises(GateError, match="here: .* is not an md5"):
+        checked_md5(md5, where="here")
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.c", ".a", "..a/b..", "a b/ü", "a\\b", "a/.b/c"])
+def test_a_path_below_a_folder(path):
+    assert checked_path(path, where="here") == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "./a", "a/.", "a\0b", "\ud800", None, 7, ["a"]],
+)
+def test_what_leads_elsewhere(path):
+    with pytest.raises(GateError, match="is not a path below a folder"):
+        checked_path(path, where="here")
+
+
+@given(st.text())
+@example("a/../..")
+def test_no_path_that_passes_leaves_its_folder(path):
+    try:
+        passed = checked_path(path, where="here")
+    except GateError:
+        return
+    assert os.path.normpath(f"/top/{passed}") == f"/top/{passed}"
+
+
+def test_a_link_on_the_way_out_is_seen(tmp_path):
+    (tmp_path / "top" / "data").mkdir(parents=True)
+    (tmp_path / "top" / "reports").symlink_to(tmp_path)
+    assert checked_inside(tmp_path / "top", "data/a/b") == tmp_path / "top/data/a/b"
+    with pytest.raises(GateError, match="leads elsewhere"):
+        checked_inside(tmp_path / "top", "reports/a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "NaN", "[Infinity]", "1e999", '"\\ud800"', "[" * 100_000, "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
+     "1" * 5000, "\x00", '{"a":' * 100_000],
+)  # fmt: skip
+def test_what_is_not_json_for_us(text):
+    with pytest.raises(GateError, match="^here: "):
+        read_json(text.encode(errors="surrogatepass"), where="here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: &x [1]\nb: *x", "[" * 1000, "- " * 1000, "!!python/object:os.system x", "a: 2024-13-45", "? [a]\n: 1", "\x00",
+     "a: b: c", "a: .nan", " " * (MAX_POINTER + 1)],
+)  # fmt: skip
+def test_what_is_not_yaml_for_us(text):
+    with pytest.raises(GateError, match="^here: "):
+        read_yaml(text.encode(), where="here")
+
+
+def test_bytes_that_are_no_text():
+    for read in (read_json, read_yaml, read_listing):
+        with pytest.raises(GateError):
+            read(b"\xff\xfe", where="here")
+
+
+def test_a_pointer_names_the_md5_of_what_lies_beside_it():
+    assert read_pointer(POINTER, "processed", where="here") == f"{MD5}.dir"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("path: processed", "path: ../processed"),
+        ("path: processed", "path: other"),
+        (f"{MD5}.dir", "../../victim"),
+        (f"md5: {MD5}.dir", "etag: 1"),
+        ("outs:", "wdir: ..\nouts:"),
+        ("outs:", "deps:\n- path: x\nouts:"),
+        ("hash: md5", "hash: sha256"),
+        ("  path", "  files: []\n  path"),
+        ("outs:\n", "outs:\n- path: second\n"),
+        ("outs:\n- ", "outs:\n  a:\n    "),
+        ("outs:", "ouch:"),
+    ],
+)
+def test_a_pointer_to_anything_else(old, new):
+    content = POINTER.decode().replace(old, new)
+    assert content != POINTER.decode()
+    with pytest.raises(GateError):
+        read_pointer(content.encode(), "processed", where="here")
+
+
+def entry(path: object, md5: object = MD5) -> dict[str, object]:
+    return {"relpath": path, "md5": md5}
+
+
+def test_the_list_of_a_folder():
+    listing = [entry("train/a.jpg"), entry("b")]
+    assert read_listing(json.dumps(listing).encode(), where="here") == {"train/a.jpg": MD5, "b": MD5}
+    assert read_listing(b"[]", where="here") == {}
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [{}, None, 7, "text", [7], [[]], [{}], [entry("../../.. /x")], [entry("../x")], [entry("/x")], [entry("x", "../x")],
+     [entry("x", f"{MD5}.dir")], [entry("x"), entry("x")], [entry("x"), entry("x/y")], [entry("x/y/z"), entry("x")],
+     [entry(None)], [entry("x", None)]],
+)  # fmt: skip
+def test_a_list_that_cannot_be_one(listing):
+    with pytest.raises(GateError):
+        read_listing(json.dumps(listing).encode(), where="here")
+
+
+def test_a_message_steers_no_terminal():
+    with pytest.raises(RegistryError) as caught:
+        checked_path("../\x1b[2J\u202e", where="tag \x1b]0;x\x07")
+    assert not {"\x1b", "\x07", "\u202e"} & set(str(caught.value))
+
+
+def files(**changes: object) -> dict[str, bytes]:
+    """What git has of a small version; `changes` are keys of provenance.json."""
+    metadata = {
+        "dataset": {"name": "small"},
+        "schema": {"features": {"x": {"dtype": "int64"}}},
+        "splits": {"all": {"num_samples": 3}},
+        "metrics": {"pixel_mean": 0.25},
+        "content_hash": CONTENT,
+    }
+    provenance = {
+        "source": {"mode": "generated", "files": []},
+        "config": {},
+        "code": {"small/process.py": "0"},
+        "libraries": {},
+        "content_hash": CONTENT,
+        "data": {"path": "processed", "files": 1, "bytes": 3, "md5": f"{MD5}.dir"},
+        "manifest": {"md5": MD5},
+        "metadata": {"sha256": metadata_digest(metadata)},
+        "contract": {"passed": True},
+    } | changes
+    return {
+        "data/small/metadata.json": json.dumps(metadata).encode(),
+        "data/small/provenance.json": json.dumps(provenance).encode(),
+        "data/small/processed.dvc": POINTER,
+        "data/small/manifest.parquet.dvc": f"outs:\n- md5: {MD5}\n  path: manifest.parquet\n".encode(),
+    }
+
+
+def read(contents: dict[str, bytes]) -> Snapshot:
+    return Snapshot.of("small", "small-v1.0.0", contents, Path)
+
+
+def test_a_version_whose_parts_agree():
+    snapshot = read(files())
+    assert snapshot.outs == {"data/small/processed": f"{MD5}.dir", "data/small/manifest.parquet": MD5}
+    assert (snapshot.rows, snapshot.content_hash, snapshot.data) == (3, CONTENT, "data/small/processed")
+
+
+@pytest.mark.parametrize("file", ["metadata.json", "provenance.json", "manifest.parquet.dvc"])
+def test_a_version_that_lacks_a_part_is_no_release(file):
+    contents = files()
+    del contents[f"data/small/{file}"]
+    with pytest.raises(NoReleaseError, match=f"it lacks data/small/{file}"):
+        read(contents)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("processed.dvc", MD5, MD5[::-1], "data"),
+        ("manifest.parquet.dvc", MD5, MD5[::-1], "manifest"),
+        ("metadata.json", "a" * 64, "b" * 64, "content"),
+        ("metadata.json", "0.25", "0.75", "metadata"),
+        ("provenance.json", "a" * 64, "b" * 64, "content"),
+        ("provenance.json", f"{MD5}.dir", f"{MD5[::-1]}.dir", "data"),
+    ],
+)
+def test_parts_that_disagree(file, old, new, what):
+    contents = files()
+    name = f"data/small/{file}"
+    contents[name] = contents[name].replace(old.encode(), new.encode())
+    with pytest.raises(GateError, match=f"small-v1.0.0: its parts disagree: .* records the {what}"):
+        read(contents)
+
+
+def test_a_version_without_its_data():
+    contents = files()
+    del contents["data/small/processed.dvc"]
+    with pytest.raises(GateError, match=r"processed\.dvc has nothing"):
+        read(contents)
+
+
+@pytest.mark.parametrize(
+    "path", ["..", ".", "../x", "/etc", "a/b", "raw", "pin.json", "manifest.parquet", ".git", "", "a\nb"]
+)
+def test_data_may_not_be_anywhere(path):
+    with pytest.raises(GateError, match="data/small: not what a release writes"):
+        read(files(data={"path": path, "files": 1, "bytes": 3, "md5": f"{MD5}.dir"}))
+
+
+@pytest.mark.parametrize("script", ["../../../etc/passwd", "/etc/x.py", "small/../x.py", "small/x", "small/.py.yaml"])
+def test_code_may_not_be_anywhere(script):
+    with pytest.raises(GateError):
+        read(files(code={script: "0"}))
+
+
+def test_other_pointers_in_the_folder_are_not_a_part_of_it():
+    contents = files() | {"data/small/pin.json.dvc": b"outs:\n- md5: x\n", "data/small/extra.dvc": POINTER}
+    assert read(contents).files.keys() == files().keys()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(files())), st.data())
+def test_whatever_stands_in_a_file_is_one_message(name, data):
+    contents = files()
+    old = contents[name]
+    if data.draw(st.booleans(), label="bytes"):
+        start = data.draw(st.integers(0, len(old)))
+        end = data.draw(st.integers(start, min(len(old), start + 20)))
+        contents[name] = old[:start] + data.draw(st.binary(max_size=20)) + old[end:]
+    else:
+        contents[name] = json.dumps(data.draw(values)).encode()
+    judge(contents)
+
+
+@given(st.sampled_from(("metadata.json", "provenance.json")), st.data())
+def test_whatever_value_a_key_has_is_one_message(name, data):
+    contents = files()
+    value = json.loads(contents[f"data/small/{name}"])
+    at = value
+    while isinstance(at, dict) and at:
+        key = data.draw(st.sampled_from(sorted(at)))
+        if not isinstance(at[key], dict) or data.draw(st.booleans()):
+            at[key] = data.draw(values)
+            break
+        at = at[key]
+    contents[f"data/small/{name}"] = json.dumps(value).encode()
+    judge(contents)
+
+
+def judge(contents: dict[str, bytes]) -> None:
+    """Check that a version passes whole, or is one message."""
+    try:
+        snapshot = read(contents)
+    except (GateError, NoReleaseError) as error:
+        assert str(error).count("small-v1.0.0") >= 1
+        return
+    assert snapshot.outs.keys() <= {"data/small/processed", "data/small/manifest.parquet", "data/small/raw"}
+    assert snapshot.rows >= 0
