@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, seal, write_json
+from registry.files import output_folder, write_json
 from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
 from registry.workflow.job import job
 
@@ -136,7 +136,7 @@ def process(
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
     captioned = [row for row in rows if has_caption(row)]
     names = list(dict.fromkeys(row["image"] for row in captioned))
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         for split in SPLITS:
             (partial / split / "images").mkdir(parents=True)
         checked = check_pictures(raw / "images", names, partial, options, threads)
@@ -145,7 +145,6 @@ def process(
         annotations = annotations_of(captioned, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
-    seal(folder)
     good = [result for result in checked.values() if not result.problem]
     alike = similar(good, options["near_duplicates"]["max_distance"])
     counts = {

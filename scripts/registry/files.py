@@ -45,6 +45,25 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def output_folder(path: str | Path) -> Iterator[Path]:
+    """Do as atomic_folder, and write the folder's checksum beside it, for `data/emotion/processed` to `.processed.md5`.
+
+    A rule whose script makes what is published names the checksum among its outputs.
+    """
+    with atomic_folder(path) as partial:
+        yield partial
+    seal(path)
+
+
+@contextmanager
+def output_file(path: str | Path) -> Iterator[Path]:
+    """Do as atomic_file, and write the file's checksum beside it, as output_folder does."""
+    with atomic_file(path) as partial:
+        yield partial
+    seal(path)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as UTF-8 JSON, indented, in the order given. NaN and infinity raise ValueError: JSON has none."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)

@@ -8,12 +8,12 @@ import yaml
 from registry.config.load import (
     load_datasets,
     normalise,
+    parents,
     parse_checksums,
     read_checksums,
     read_yaml,
     selected,
     source_files,
-    upstream,
 )
 from registry.config.schema import SCHEMAS, validate
 from registry.errors import RegistryError
@@ -351,8 +351,8 @@ def test_a_dataset_made_of_others_follows_the_first_ones_mode(root, names, sourc
     write(root, "all", made_of(*names))
     datasets = load_datasets({**CONFIG, "source": "mirror", "mirror": "folder"}, root)
     assert datasets["all"]["source"] == source
-    assert upstream(datasets["all"]) == names
-    assert upstream(datasets["one"]) == []
+    assert parents(datasets["all"]) == names
+    assert parents(datasets["one"]) == []
 
 
 def test_a_dataset_made_of_a_generated_one_is_generated(root):

@@ -95,8 +95,8 @@ def _check_mirror(mirror: str | None) -> None:
 
 def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
     """Give a dataset that is made of others the source mode of the first; RegistryError if it can't be made of them."""
-    for other in (made_of := upstream(datasets[name])):
-        if other not in datasets or upstream(datasets[other]):
+    for other in (made_of := parents(datasets[name])):
+        if other not in datasets or parents(datasets[other]):
             raise RegistryError(
                 f"sources.datasets: {other} is {'made of others itself' if other in datasets else 'no dataset'}",
                 where=f"config/datasets/{name}.yaml",
@@ -113,7 +113,7 @@ class Datasets(dict[str, dict[str, Any]]):
         raise RegistryError(
             "no such file",
             where=f"config/datasets/{name}.yaml",
-            hint="put it back, or take the include of its rule module out of workflow/Snakefile",
+            hint="write it, or take the name out of workflow/rules/",
         )
 
 
@@ -151,7 +151,7 @@ def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
     return list(datasets) if config["datasets"] == "all" else list(config["datasets"])
 
 
-def upstream(dataset: dict[str, Any]) -> list[str]:
+def parents(dataset: dict[str, Any]) -> list[str]:
     """Return the names of the datasets that a dataset is made of."""
     return dataset.get("sources", {}).get("datasets", [])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import upstream
+from registry.config.load import parents
 from registry.config.pins import pin_of
 from registry.describe.metadata import metadata_digest
 from registry.files import dvc_digest, sealed
@@ -112,7 +112,9 @@ def code_paths(repository: Repository, built: Built) -> list[str]:
     """Return the committed files that made the data: its scripts with all that they import, and its rules."""
     scripts = repository.root / "scripts"
     files = {file for script in built.snapshot.provenance["code"] for file in code_files(script, scripts)}
-    rules = [repository.root / "workflow" / "rules" / f"{name}.smk" for name in (rule_of(built.name), "common")]
+    rules = [
+        repository.root / "workflow" / "rules" / f"{name}.smk" for name in (rule_of(built.name), "common", "steps")
+    ]
     return sorted(file.relative_to(repository.root).as_posix() for file in (*files, *filter(Path.is_file, rules)))
 
 
@@ -162,7 +164,7 @@ def made_of_what_is_committed(repository: Repository, built: Built, base: str) -
     up_to_date(repository, built.snapshot, repository.committed_datasets(base))
     provenance = built.snapshot.provenance
     paths = code_paths(repository, built)
-    made_of = upstream(provenance["config"])
+    made_of = parents(provenance["config"])
     if provenance["source"]["mode"] == "samples" and not made_of:
         paths += ["data/samples/SHA256SUMS", *repository.git.visible(f"data/samples/{built.name}")]
     uncommitted = repository.git.changed(base, paths)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.config.load import upstream
+from registry.config.load import parents
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
@@ -31,7 +31,7 @@ from registry.storage.tags import releases
 
 DESCRIPTIONS = ("metadata.json", "provenance.json")
 STALE = "REGISTRY_STALE"
-"""Set in the environment, it makes rules carry a fingerprint that no code has (workflow/rules/common.smk)."""
+"""In the environment, it names datasets whose rules get a fingerprint that no code has (workflow/rules/common.smk)."""
 NAMED = 3
 """Files that a message names."""
 PRINTED = 15
@@ -271,7 +271,7 @@ def _tell(repository: Repository, states: Sequence[State], kept: Iterable[str]) 
     """
     datasets = configured(repository)
     outs = {state.dataset: state.outs for state in states}
-    made_of = {name: upstream(datasets.get(name, {})) for name in outs}
+    made_of = {name: parents(datasets.get(name, {})) for name in outs}
     sources = dict.fromkeys(other for others in made_of.values() for other in others)
     found: dict[str, list[str]] = {"done": [], "stale": []}
     reasons = {}
@@ -332,7 +332,7 @@ def touch(repository: Repository, names: Sequence[str], *, stale: bool = False) 
     done = subprocess.run(  # noqa: S603
         [*command, "--config", "publish=false", f"mirror={mirror}", "--", *(rule_of(name) for name in names)],
         cwd=repository.root,
-        env={**os.environ, **({STALE: "1"} if stale else {})},
+        env={**os.environ, **({STALE: ",".join(names)} if stale else {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
