@@ -30,7 +30,7 @@ class Checked:
     name: str
     split: str
     converted: bool = False
-    looks: int = 0
+    perceptual_hash: int = 0
     problem: str = ""
     detail: str = ""
 
@@ -55,7 +55,7 @@ def check_pictures(
         except UnusableError as error:
             return Checked(target, split, problem=error.problem, detail=str(error))
         (folder / split / "images" / target).write_bytes(picture.jpeg)
-        return Checked(target, split, converted=picture.converted, looks=picture.looks)
+        return Checked(target, split, converted=picture.converted, perceptual_hash=picture.perceptual_hash)
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(check, names), strict=True))
@@ -95,10 +95,10 @@ def apply_policies(found: Mapping[str, list[str]], policies: Mapping[str, str]) 
 
 def similar(pictures: list[Checked], max_distance: int) -> dict[str, Any]:
     """Return how many pairs look alike, how many of them lie across the splits, and the first pairs."""
-    looks = np.array([checked.looks for checked in pictures], dtype=np.uint64)
+    hashes = np.array([checked.perceptual_hash for checked in pictures], dtype=np.uint64)
     splits = np.array([checked.split for checked in pictures])
     report: dict[str, Any] = {"pairs": 0, "across_splits": 0, "first": []}
-    for i, j, distances in near_pairs(looks, max_distance):
+    for i, j, distances in near_pairs(hashes, max_distance):
         report["pairs"] += len(i)
         report["across_splits"] += int((splits[i] != splits[j]).sum())
         for a, b, distance in list(zip(i, j, distances, strict=True))[: LISTED - len(report["first"])]:

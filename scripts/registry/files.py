@@ -91,6 +91,11 @@ def _seal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.md5")
 
 
+def sealed_path(seal: str | Path) -> Path:
+    """Return the file or folder that a file which `seal` wrote stands beside."""
+    return Path(seal).with_name(Path(seal).name.removeprefix(".").removesuffix(".md5"))
+
+
 def seal(path: str | Path) -> None:
     """Write down beside a file or a folder what its digest is, so that a change by hand shows."""
     with atomic_file(_seal_of(Path(path))) as partial:

@@ -91,9 +91,9 @@ class Checkout(Repository):
 
 @pytest.fixture
 def checkout(root) -> Checkout:
-    from registry.config.fingerprint import _imports, code_files, fingerprint
+    from registry.config.fingerprint import _behind, code_files, fingerprint, imported
 
-    for cached in (_imports, code_files, fingerprint):
+    for cached in (imported, _behind, code_files, fingerprint):
         cached.cache_clear()
     git = Git(root)
     return Checkout(root, git, Store(root, git))

@@ -106,6 +106,14 @@ def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
         datasets[name]["source"] = datasets[made_of[0]]["source"]
 
 
+def _check_spelling(dataset: Any, where: str) -> None:
+    """Raise RegistryError for a key that has another name by now."""
+    contract = dataset.get("contract") if isinstance(dataset, dict) else None
+    if isinstance(contract, dict) and isinstance(old := contract.get("retrieval"), dict):
+        floors = ", ".join(f"retrieval.all.{name}: {floor}" for name, floor in old.items())
+        raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
+
+
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name; asking for one that has no file is a RegistryError."""
 
@@ -126,8 +134,9 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
     for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
-        dataset = read_yaml(path)
-        validate(dataset, "dataset", where=f"config/datasets/{path.name}")
+        dataset, where = read_yaml(path), f"config/datasets/{path.name}"
+        _check_spelling(dataset, where)
+        validate(dataset, "dataset", where=where)
         validate_params(dataset["params"], path.stem, root)
         source = config["source"] if "sources" in dataset else "generated"
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset
