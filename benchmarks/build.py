@@ -31,7 +31,12 @@ def dataset(name: str, **changes: object) -> dict:
 def fashion(raw: Path, folder: Path, config: dict) -> Usage:
     """Process and analyze Fashion-MNIST from the files in `raw`, as two processes."""
     (folder / "sources.json").write_text("{}")
-    data = {"folder": "processed", "train": "processed/train/train.parquet", "val": "processed/val/val.parquet"}
+    data = {
+        "folder": "processed",
+        "checksum": ".processed.md5",
+        "train": "processed/train/train.parquet",
+        "val": "processed/val/val.parquet",
+    }
     outputs = {name: name for name in ("manifest", "metadata", "provenance", "samples")}
     process = script(
         "fashion_mnist/process.py",

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, seal, write_json
+from registry.files import output_folder, write_json
 from registry.formats.tables import read_parquet, write_parquet
 from registry.workflow.job import job
 
@@ -76,7 +76,7 @@ def process(files: Mapping[str, Path], folder: Path, cleaning: Path, options: Ma
     )
     kept, report = clean(samples, options)
     names = dict(enumerate(options["classes"]))
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         for split in files:
             table = kept.filter(pl.col("split") == split).select(
                 "text", pl.col("label").replace_strict(names, default=None, return_dtype=pl.String)
@@ -84,7 +84,6 @@ def process(files: Mapping[str, Path], folder: Path, cleaning: Path, options: Ma
             if table.is_empty():
                 raise RegistryError(f"no text is left for {split}", where="emotion", hint="fix the source")
             write_parquet(table, partial / split / f"{split}.parquet", SCHEMA)
-    seal(folder)
     write_json(cleaning, report)
 
 

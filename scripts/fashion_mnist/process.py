@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, seal
+from registry.files import output_folder
 from registry.formats.idx import open_idx
 from registry.workflow.job import job
 
@@ -42,10 +42,9 @@ def convert(images_path: Path, labels_path: Path, target: Path, max_images: int)
 
 def process(sources: dict[str, tuple[Path, Path]], folder: Path, max_images: int) -> None:
     """Write `<folder>/<split>/<split>.parquet` for each split's files of images and labels."""
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         for split, (images, labels) in sources.items():
             convert(images, labels, partial / split / f"{split}.parquet", max_images)
-    seal(folder)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""Measure the READMEs: sizes and lines, manifest, metadata and provenance."""
+"""Measure the READMEs: their sizes and lines, and what cleaning found."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
-from registry.describe.manifest import write_manifest
-from registry.describe.metadata import write_metadata
-from registry.describe.provenance import write_provenance
-from registry.describe.statistics import moments
+from registry.describe.description import Description, describe
+from registry.describe.statistics import summarise
 from registry.workflow.job import job
 
 SPLIT = "all"
@@ -24,55 +23,39 @@ FEATURES = {
 }
 
 
-def analyze(
-    documents: Path, raw: Path, cleaning: Path, dataset: dict[str, Any], code: dict[str, str], output: Any
-) -> None:
-    """Read the table once and write what follows from it; `raw` is where index.json and sources.json are."""
-    index = json.loads((raw / "index.json").read_text(encoding="utf-8"))
-    cleaned = json.loads(cleaning.read_text(encoding="utf-8"))
+def measure(about: Description, documents: Path, index: Mapping[str, Any], cleaning: Mapping[str, Any]) -> None:
+    """Add the READMEs and what follows from them, from the index of what was fetched and from what cleaning found."""
     sizes: dict[str, int] = {}
     lines: list[int] = []
-    with (
-        pq.ParquetFile(documents) as file,
-        write_manifest(output.manifest, dataset, file.schema_arrow) as manifest,
-    ):
+    with pq.ParquetFile(documents) as file:
         for batch in file.iter_batches(use_threads=False):
             repositories = batch.column("repository").to_pylist()
-            manifest.add(SPLIT, batch, inputs=["text"], keys=repositories)
+            about.add(SPLIT, batch, inputs=["text"], keys=repositories)
             sizes |= zip(repositories, batch.column("size").to_pylist(), strict=True)
             lines += batch.column("lines").to_pylist()
-    metadata = write_metadata(
-        output.metadata,
-        dataset,
-        manifest,
-        features=FEATURES,
-        summary={
-            "files": len(sizes),
-            "bytes": sum(sizes.values()),
-            "lines": sum(lines),
-            "repositories": len(index["documents"]) + len(index["without_readme"]),
-            "without_readme": len(index["without_readme"]),
-            "cleaning": {
-                **{defect: len(facts["repositories"]) for defect, facts in cleaned["defects"].items()},
-                "byte_order_marks_removed": len(cleaned["byte_order_marks_removed"]),
-            },
-            "bytes_distribution": sizes,
+    about.features |= FEATURES
+    about.facts["summary"] = {
+        "files": len(sizes),
+        "bytes": sum(sizes.values()),
+        "lines": sum(lines),
+        "repositories": len(index["documents"]) + len(index["without_readme"]),
+        "without_readme": len(index["without_readme"]),
+        "cleaning": {
+            **{defect: len(facts["repositories"]) for defect, facts in cleaning["defects"].items()},
+            "byte_order_marks_removed": len(cleaning["byte_order_marks_removed"]),
         },
-        metrics={SPLIT: moments(list(sizes.values()), "bytes_") | moments(lines, "lines_")},
-    )
-    write_provenance(
-        output.provenance, dataset, manifest, metadata, data=documents.parent, sources=raw / "sources.json", code=code
-    )
-    draw_distributions(metadata, output.overview)
+        "bytes_distribution": sizes,
+    }
+    about.facts["metrics"] = {SPLIT: summarise(list(sizes.values()), "bytes_") | summarise(lines, "lines_")}
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        analyze(
-            documents=Path(snakemake.input.documents),
-            raw=Path(snakemake.input.sources).parent,
-            cleaning=Path(snakemake.input.cleaning),
-            dataset=snakemake.params.dataset,
-            code=snakemake.params.code,
-            output=snakemake.output,
-        )
+        with describe(snakemake, pq.read_schema(snakemake.input.documents)) as about:
+            measure(
+                about,
+                Path(snakemake.input.documents),
+                index=json.loads(Path(snakemake.input.index).read_text(encoding="utf-8")),
+                cleaning=json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8")),
+            )
+        draw_distributions(about.metadata, snakemake.output.overview)

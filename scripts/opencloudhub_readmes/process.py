@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, seal, write_json
+from registry.files import output_folder, write_json
 from registry.sources.readmes import blob_sha
 from registry.workflow.job import job
 
@@ -99,9 +99,8 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
             where=raw,
             hint="fix them where they come from, or choose another source (config/README.md)",
         )
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")
-    seal(folder)
     write_json(
         cleaning,
         {

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from registry.embedding.engines import encode
 from registry.embedding.model import TOLERANCE, Model, find_model
 from registry.embedding.table import FILE, MODEL, vectors_of, with_vectors
-from registry.files import atomic_folder, seal
+from registry.files import output_folder
 from registry.workflow.job import job, note
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,8 @@ def embed(chunks_path: Path, last: Path, folder: Path, options: dict[str, Any]) 
         computed = computed[len(checked) :]
     vectors = known | dict(zip(wanted, computed, strict=True))
     table = with_vectors(chunks, np.stack([vectors[key] for key in chunks["content_sha256"].to_pylist()]), model)
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         pq.write_table(table, partial / FILE, compression="zstd")
-    seal(folder)
     note(f"{len(wanted):,} texts embedded, {len(known):,} taken from the last build")
 
 

@@ -1,51 +1,34 @@
-"""Measure the evaluation questions: their categories, manifest, metadata and provenance."""
+"""Measure the evaluation questions: their lengths, concepts and categories."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from registry.describe.charts import draw_distributions
-from registry.describe.manifest import positions, write_manifest
-from registry.describe.metadata import write_metadata
-from registry.describe.provenance import write_provenance
-from registry.describe.statistics import moments
+from registry.describe.description import Description, describe
+from registry.describe.manifest import row_keys
+from registry.describe.statistics import summarise
 from registry.formats.tables import counts, only_batch
 from registry.workflow.job import job
 
 
-def analyze(questions_path: Path, sources: Path, dataset: dict[str, Any], code: dict[str, str], output: Any) -> None:
-    """Read the questions and write what follows from them."""
-    questions = pl.read_csv(questions_path, infer_schema=False)
-    schema = pa.schema([(name, pa.string()) for name in questions.columns])
-    batch = only_batch(questions, schema)
-    keys = positions(questions_path.name, 0, questions.height)
-    with write_manifest(output.manifest, dataset, schema) as manifest:
-        manifest.add("all", batch, inputs=["question"], keys=keys)
+def measure(about: Description, questions: pl.DataFrame) -> None:
+    """Add the questions and what follows from them."""
+    keys = row_keys("questions.csv", 0, questions.height)
+    about.add("all", only_batch(questions, about.schema), inputs=["question"], keys=keys)
+    lengths = questions["question"].str.len_chars().to_list()
     concepts = [len(json.loads(text)) for text in questions["key_concepts"]]
-    metadata = write_metadata(
-        output.metadata,
-        dataset,
-        manifest,
-        num_questions=questions.height,
-        summary={"category_distribution": counts(questions["category"])},
-        metrics={
-            "all": moments(questions["question"].str.len_chars().to_list(), "question_length_")
-            | moments(concepts, "key_concepts_")
-        },
-    )
-    write_provenance(output.provenance, dataset, manifest, metadata, data=questions_path, sources=sources, code=code)
-    draw_distributions(metadata, output.overview)
+    about.facts["num_questions"] = questions.height
+    about.facts["summary"] = {"category_distribution": counts(questions["category"])}
+    about.facts["metrics"] = {
+        "all": summarise(lengths, "question_length_") | summarise(concepts, "key_concepts_"),
+    }
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        analyze(
-            questions_path=Path(snakemake.input.questions),
-            sources=Path(snakemake.input.sources),
-            dataset=snakemake.params.dataset,
-            code=snakemake.params.code,
-            output=snakemake.output,
-        )
+        questions = pl.read_csv(snakemake.input.questions, infer_schema=False)
+        with describe(snakemake, pa.schema([(name, pa.string()) for name in questions.columns])) as about:
+            measure(about, questions)
+        draw_distributions(about.metadata, snakemake.output.overview)

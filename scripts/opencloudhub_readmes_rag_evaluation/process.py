@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from registry.errors import RegistryError
-from registry.files import atomic_file, seal
+from registry.files import output_file
 from registry.formats.tables import read_csv
 from registry.workflow.job import job
 
@@ -33,9 +33,8 @@ def process(source: Path, target: Path) -> None:
             where=source,
             hint='write it as ["MLflow", "experiment tracking"], with the quotes doubled for CSV',
         )
-    with atomic_file(target) as partial:
+    with output_file(target) as partial:
         shutil.copyfile(source, partial)
-    seal(target)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
-"""Measure radiology-mini: captions and picture sizes, manifest, metadata, provenance, and a sheet of samples."""
+"""Measure radiology-mini: its captions and the sizes of its pictures, and a sheet of samples."""
 
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from PIL import Image
 
+from registry.describe.description import Description, describe
 from registry.describe.figures import contact_sheet
-from registry.describe.manifest import write_manifest
-from registry.describe.metadata import write_metadata
-from registry.describe.provenance import write_provenance
-from registry.describe.statistics import moments
+from registry.describe.statistics import summarise
 from registry.workflow.job import job
 
 ROWS = 50
@@ -72,61 +70,55 @@ def thumbnails(paths: list[Path]) -> list[list[Image.Image]]:
     return [tiles[start * columns : (start + 1) * columns] for start in range(rows)]
 
 
-def analyze(
-    raw: Path, folder: Path, cleaning: Path, splits: list[str], dataset: dict[str, Any], code: dict, output: Any
-) -> None:
-    """Read each split's annotations and pictures once and write what follows from them.
+def measure(
+    about: Description,
+    raw: Path,
+    folder: Path,
+    splits: Sequence[str],
+    prompt: Mapping[str, Any],
+    cleaned: dict[str, Any],
+) -> list[Path]:
+    """Add each split's pictures with their captions, and what follows from them; return the pictures' paths.
 
-    A caption's length is its number of words.
+    A caption's length is its number of words. `cleaned` counts what cleaning found.
     """
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
     captions_of: Counter = Counter()
     metrics, pictures = {}, []
-    with write_manifest(output.manifest, dataset, SCHEMA) as manifest:
-        for split in splits:
-            images = folder / split / "images"
-            annotations = json.loads((folder / split / "annotations.json").read_text(encoding="utf-8"))
-            pairs = list(with_sources(annotations, rows))
-            widths, heights = [], []
-            for start in range(0, len(pairs), ROWS):
-                samples, keys = [], []
-                for annotation, row in pairs[start : start + ROWS]:
-                    samples.append(as_sample(annotation, images, raw / "images" / row["image"]))
-                    name = row["image_id"] or Path(annotation["image"]).stem
-                    captions_of[name] += 1
-                    keys.append(name if captions_of[name] == 1 else f"{name}#{captions_of[name]}")
-                widths += [sample["width"] for sample in samples]
-                heights += [sample["height"] for sample in samples]
-                batch = pa.RecordBatch.from_pylist(samples, schema=SCHEMA.append(SOURCE))
-                manifest.add(split, batch, inputs=[SOURCE.name], keys=keys)
-            lengths = [len(annotation["conversations"][1]["value"].split()) for annotation in annotations]
-            metrics[split] = moments(lengths, "caption_length_") | {
-                "image_width_mean": statistics.fmean(widths),
-                "image_height_mean": statistics.fmean(heights),
-            }
-            pictures += dict.fromkeys(images / annotation["image"] for annotation in annotations)
-    metadata = write_metadata(
-        output.metadata,
-        dataset,
-        manifest,
-        prompt=json.loads((raw / "prompt.json").read_text(encoding="utf-8")),
-        summary=json.loads(cleaning.read_text(encoding="utf-8"))["counts"],
-        metrics=metrics,
-    )
-    write_provenance(
-        output.provenance, dataset, manifest, metadata, data=folder, sources=raw / "sources.json", code=code
-    )
-    contact_sheet(thumbnails(pictures), [""] * SHEET[0], output.samples, tile=TILE)
+    for split in splits:
+        images = folder / split / "images"
+        annotations = json.loads((folder / split / "annotations.json").read_text(encoding="utf-8"))
+        pairs = list(with_sources(annotations, rows))
+        widths, heights = [], []
+        for start in range(0, len(pairs), ROWS):
+            samples, keys = [], []
+            for annotation, row in pairs[start : start + ROWS]:
+                samples.append(as_sample(annotation, images, raw / "images" / row["image"]))
+                name = row["image_id"] or Path(annotation["image"]).stem
+                captions_of[name] += 1
+                keys.append(name if captions_of[name] == 1 else f"{name}#{captions_of[name]}")
+            widths += [sample["width"] for sample in samples]
+            heights += [sample["height"] for sample in samples]
+            batch = pa.RecordBatch.from_pylist(samples, schema=SCHEMA.append(SOURCE))
+            about.add(split, batch, inputs=[SOURCE.name], keys=keys)
+        lengths = [len(annotation["conversations"][1]["value"].split()) for annotation in annotations]
+        metrics[split] = summarise(lengths, "caption_length_") | {
+            "image_width_mean": statistics.fmean(widths),
+            "image_height_mean": statistics.fmean(heights),
+        }
+        pictures += dict.fromkeys(images / annotation["image"] for annotation in annotations)
+    about.facts |= {"prompt": prompt, "summary": cleaned, "metrics": metrics}
+    return pictures
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        analyze(
+    with job(snakemake), describe(snakemake, SCHEMA) as about:
+        pictures = measure(
+            about,
             raw=Path(snakemake.input.captions).parent,
             folder=Path(snakemake.input.folder),
-            cleaning=Path(snakemake.input.cleaning),
             splits=["train", "test"],
-            dataset=snakemake.params.dataset,
-            code=snakemake.params.code,
-            output=snakemake.output,
+            prompt=json.loads(Path(snakemake.input.prompt).read_text(encoding="utf-8")),
+            cleaned=json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"],
         )
+        contact_sheet(thumbnails(pictures), [""] * SHEET[0], snakemake.output.samples, tile=TILE)

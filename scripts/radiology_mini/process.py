@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.files import atomic_folder, seal, write_json
+from registry.files import output_folder, write_json
 from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
 from registry.workflow.job import job
 
@@ -30,7 +30,7 @@ class Checked:
     name: str
     split: str
     converted: bool = False
-    looks: int = 0
+    perceptual_hash: int = 0
     problem: str = ""
     detail: str = ""
 
@@ -55,7 +55,7 @@ def check_pictures(
         except UnusableError as error:
             return Checked(target, split, problem=error.problem, detail=str(error))
         (folder / split / "images" / target).write_bytes(picture.jpeg)
-        return Checked(target, split, converted=picture.converted, looks=picture.looks)
+        return Checked(target, split, converted=picture.converted, perceptual_hash=picture.perceptual_hash)
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(check, names), strict=True))
@@ -95,10 +95,10 @@ def apply_policies(found: Mapping[str, list[str]], policies: Mapping[str, str]) 
 
 def similar(pictures: list[Checked], max_distance: int) -> dict[str, Any]:
     """Return how many pairs look alike, how many of them lie across the splits, and the first pairs."""
-    looks = np.array([checked.looks for checked in pictures], dtype=np.uint64)
+    hashes = np.array([checked.perceptual_hash for checked in pictures], dtype=np.uint64)
     splits = np.array([checked.split for checked in pictures])
     report: dict[str, Any] = {"pairs": 0, "across_splits": 0, "first": []}
-    for i, j, distances in near_pairs(looks, max_distance):
+    for i, j, distances in near_pairs(hashes, max_distance):
         report["pairs"] += len(i)
         report["across_splits"] += int((splits[i] != splits[j]).sum())
         for a, b, distance in list(zip(i, j, distances, strict=True))[: LISTED - len(report["first"])]:
@@ -136,7 +136,7 @@ def process(
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
     captioned = [row for row in rows if has_caption(row)]
     names = list(dict.fromkeys(row["image"] for row in captioned))
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         for split in SPLITS:
             (partial / split / "images").mkdir(parents=True)
         checked = check_pictures(raw / "images", names, partial, options, threads)
@@ -145,7 +145,6 @@ def process(
         annotations = annotations_of(captioned, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
-    seal(folder)
     good = [result for result in checked.values() if not result.problem]
     alike = similar(good, options["near_duplicates"]["max_distance"])
     counts = {

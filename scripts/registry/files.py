@@ -45,6 +45,25 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def output_folder(path: str | Path) -> Iterator[Path]:
+    """Do as atomic_folder, and write the folder's checksum beside it, for `data/emotion/processed` to `.processed.md5`.
+
+    A rule whose script makes what is published names the checksum among its outputs.
+    """
+    with atomic_folder(path) as partial:
+        yield partial
+    seal(path)
+
+
+@contextmanager
+def output_file(path: str | Path) -> Iterator[Path]:
+    """Do as atomic_file, and write the file's checksum beside it, as output_folder does."""
+    with atomic_file(path) as partial:
+        yield partial
+    seal(path)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as UTF-8 JSON, indented, in the order given. NaN and infinity raise ValueError: JSON has none."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
@@ -70,6 +89,11 @@ def _md5_of(path: Path) -> str:
 
 def _seal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.md5")
+
+
+def sealed_path(seal: str | Path) -> Path:
+    """Return the file or folder that a file which `seal` wrote stands beside."""
+    return Path(seal).with_name(Path(seal).name.removeprefix(".").removesuffix(".md5"))
 
 
 def seal(path: str | Path) -> None:

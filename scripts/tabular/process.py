@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from registry.files import atomic_folder, seal
+from registry.files import output_folder
 from registry.formats.tables import read_csv
 from registry.workflow.job import job
 
@@ -13,9 +13,8 @@ def process(source: Path, folder: Path, n_features: int) -> None:
     """Write `<folder>/tabular.parquet`; an empty field is null."""
     columns = {f"feature_{index}": pl.Float64 for index in range(n_features)} | {"label": pl.Int64}
     table = read_csv(source, columns)
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         table.write_parquet(partial / "tabular.parquet", compression="zstd")
-    seal(folder)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
-"""Measure wine-quality: every column, the distributions of quality and type, manifest, metadata and provenance."""
-
-from pathlib import Path
-from typing import Any
+"""Measure wine-quality: every column, and how many wines there are of each quality and type."""
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
-from registry.describe.manifest import positions, write_manifest
-from registry.describe.metadata import write_metadata
-from registry.describe.provenance import write_provenance
-from registry.describe.statistics import moments
+from registry.describe.description import Description, describe
+from registry.describe.manifest import row_keys
+from registry.describe.tables import column_statistics
 from registry.formats.tables import counts, only_batch
 from registry.workflow.job import job
 
@@ -18,42 +14,28 @@ TARGET = "quality"
 WINE_TYPES = {0: "red", 1: "white"}
 
 
-def analyze(table_path: Path, sources: Path, dataset: dict[str, Any], code: dict[str, str], output: Any) -> None:
-    """Read the processed table and write what follows from it. The target is in `statistics.target`."""
-    wines = pl.read_parquet(table_path)
-    features = [name for name in wines.columns if name != TARGET]
+def measure(about: Description, wines: pl.DataFrame) -> None:
+    """Add the wines, whose keys are their rows in the sources, and what follows from them."""
     num_by_type = wines["wine_type"].value_counts()
     by_type = {WINE_TYPES[wine_type]: count for wine_type, count in sorted(num_by_type.iter_rows())}
-    keys = [key for name, count in by_type.items() for key in positions(f"winequality-{name}.csv", 0, count)]
-    schema = pq.read_schema(table_path)
-    batch = only_batch(wines, schema)
-    with write_manifest(output.manifest, dataset, schema) as manifest:
-        manifest.add("all", batch, inputs=features, keys=keys)
-    metadata = write_metadata(
-        output.metadata,
-        dataset,
-        manifest,
-        summary={
-            "num_samples": wines.height,
-            "num_features": len(features),
-            "quality_distribution": counts(wines[TARGET]),
-            "wine_type_distribution": by_type,
-        },
-        statistics={
-            "features": {name: moments(wines[name].to_list()) for name in features},
-            "target": moments(wines[TARGET].to_list()),
-        },
-    )
-    write_provenance(output.provenance, dataset, manifest, metadata, data=table_path.parent, sources=sources, code=code)
-    draw_distributions(metadata, output.overview)
+    keys = [key for name, count in by_type.items() for key in row_keys(f"winequality-{name}.csv", 0, count)]
+    features = wines.drop(TARGET)
+    about.add("all", only_batch(wines, about.schema), inputs=features.columns, keys=keys)
+    about.facts["summary"] = {
+        "num_samples": wines.height,
+        "num_features": features.width,
+        "quality_distribution": counts(wines[TARGET]),
+        "wine_type_distribution": by_type,
+    }
+    statistics = column_statistics(wines)
+    about.facts["statistics"] = {
+        "features": {name: statistics[name] for name in features.columns},
+        "target": statistics[TARGET],
+    }
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        analyze(
-            table_path=Path(snakemake.input.table),
-            sources=Path(snakemake.input.sources),
-            dataset=snakemake.params.dataset,
-            code=snakemake.params.code,
-            output=snakemake.output,
-        )
+        with describe(snakemake, pq.read_schema(snakemake.input.table)) as about:
+            measure(about, pl.read_parquet(snakemake.input.table))
+        draw_distributions(about.metadata, snakemake.output.overview)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from registry.files import atomic_folder, seal
+from registry.files import output_folder
 from registry.formats.tables import read_csv
 from registry.workflow.job import job
 
@@ -30,10 +30,9 @@ def process(red: Path, white: Path, folder: Path) -> None:
         read_csv(path, COLUMNS, separator=";").with_columns(pl.lit(wine_type, pl.Int64).alias("wine_type"))
         for wine_type, path in enumerate((red, white))
     )
-    with atomic_folder(folder) as partial:
+    with output_folder(folder) as partial:
         wines.write_csv(partial / "wine-quality.csv")
         wines.write_parquet(partial / "wine-quality.parquet", compression="zstd")
-    seal(folder)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from forks import REGISTRY
 from project import copy_repository
 from registry.config.fingerprint import fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
-from registry.describe.manifest import positions, write_manifest
+from registry.describe.manifest import row_keys, write_manifest
 from registry.describe.metadata import write_metadata
 from registry.describe.provenance import write_provenance
 from registry.files import atomic_folder, dvc_digest, write_json
@@ -64,7 +64,7 @@ class Tiny(Clone):
             table.slice(FILES[name] - 1).write_parquet(partial / "rest.parquet")
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
-            manifest.add("all", only_batch(table, schema), inputs=["value"], keys=positions("values.csv", 0, rows))
+            manifest.add("all", only_batch(table, schema), inputs=["value"], keys=row_keys("values.csv", 0, rows))
         metadata = write_metadata(folder / "metadata.json", dataset, manifest, summary={"num_samples": rows})
         write_provenance(
             folder / "provenance.json",
@@ -74,6 +74,7 @@ class Tiny(Clone):
             data=folder / "processed",
             sources=folder / "raw" / "sources.json",
             code={SCRIPT: fingerprint(SCRIPT, self.folder / "scripts")},
+            scripts=self.folder / "scripts",
         )
         return dvc_digest(folder / "processed")
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from described import describe
-from registry.config.fingerprint import _imports, code_files, fingerprint
+from registry.config.fingerprint import _behind, code_files, fingerprint, imported
+from registry.config.load import rule_of
 from registry.describe.manifest import write_manifest
 from registry.files import write_json
 from registry.release.assess import check_committed, check_contract, check_current, config_files, differences
@@ -19,7 +20,7 @@ from registry.storage.dvc import Store
 from registry.storage.git import Git
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.states import NotReady, rule_of
+from registry.storage.states import NotReady
 
 NAME = "small-table"
 CONTRACT = {"columns": {"x": {"dtype": "int64"}}, "rows": {"generated": {"all": 3, "more": 2}}}
@@ -61,7 +62,7 @@ def root(tmp_path) -> Path:
 
 def code_of(root: Path) -> dict[str, str]:
     found = fingerprint("small_table/process.py", root / "scripts")
-    for cached in (_imports, code_files, fingerprint):
+    for cached in (imported, _behind, code_files, fingerprint):
         cached.cache_clear()
     return {"small_table/process.py": found}
 

@@ -8,12 +8,12 @@ import yaml
 from registry.config.load import (
     load_datasets,
     normalise,
+    parents,
     parse_checksums,
     read_checksums,
     read_yaml,
     selected,
     source_files,
-    upstream,
 )
 from registry.config.schema import SCHEMAS, validate
 from registry.errors import RegistryError
@@ -102,6 +102,17 @@ def test_publish_refuses_anything_else_by_name(root, junk):
         load_datasets(normalise({**CONFIG, "publish": junk}), root)
 
 
+def test_a_key_of_before_is_one_message_with_its_new_spelling(root):
+    old = {"coverage_at_5": 0.6, "mrr": 0.65}
+    write(root, "one", {**DATASET, "contract": {**DATASET["contract"], "retrieval": old}})
+    with pytest.raises(RegistryError) as raised:
+        load_datasets(CONFIG, root)
+    assert str(raised.value).splitlines() == [
+        "config/datasets/one.yaml: contract.retrieval is called floors now",
+        "  what to do: write floors: {retrieval.all.coverage_at_5: 0.6, retrieval.all.mrr: 0.65}",
+    ]
+
+
 def test_normalise_leaves_its_argument_alone():
     config = {**CONFIG, "publish": "no"}
     normalise(config)
@@ -146,6 +157,9 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
         (["contract"], ..., r"\(top level\): 'contract' is a required property"),
         (["about", "licence"], "MIT", "about: .*'licence' was unexpected"),
         (["about", "title"], "", "about.title: ''"),
+        (["contract", "floors"], {"summary.files": "many"}, "contract.floors.summary.files: 'many' is not of type"),
+        (["contract", "floors"], [1], r"contract.floors: \[1\] is not of type 'object'"),
+        (["contract", "retrieval"], 1, "contract: .*'retrieval' was unexpected"),
         (["source"], "cloud", "source: 'cloud' is not one of"),
         (["sources", "files"], [], "sources.files: "),
         (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: 'ftp://a/b' does not match"),
@@ -351,8 +365,8 @@ def test_a_dataset_made_of_others_follows_the_first_ones_mode(root, names, sourc
     write(root, "all", made_of(*names))
     datasets = load_datasets({**CONFIG, "source": "mirror", "mirror": "folder"}, root)
     assert datasets["all"]["source"] == source
-    assert upstream(datasets["all"]) == names
-    assert upstream(datasets["one"]) == []
+    assert parents(datasets["all"]) == names
+    assert parents(datasets["one"]) == []
 
 
 def test_a_dataset_made_of_a_generated_one_is_generated(root):

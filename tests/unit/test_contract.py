@@ -285,12 +285,29 @@ def test_vectors_of_another_type_or_length_are_refused(array):
         judge({"v": VECTOR}, v=array)
 
 
-@pytest.mark.parametrize(("found", "passes"), [(0.5, True), (0.51, True), (0.499, False), (math.nan, False)])
-def test_retrieval_has_a_floor(found, passes):
-    judged = contract({"a": {"dtype": "int64"}}, retrieval={"mrr": 0.5, "coverage_at_5": 0.2})
-    judged.check_retrieval({"mrr": found, "coverage_at_5": 0.9, "coverage_at_1": 0})
-    if passes:
-        assert judged.conclude()["retrieval"] == {"mrr": 0.5, "coverage_at_5": 0.2}
-    else:
-        with pytest.raises(RegistryError, match=f"all: retrieval: mrr at least 0.5: found '{found}'"):
-            judged.conclude()
+FLOORS = {"retrieval.all.mrr": 0.5, "summary.v1.0": 2}
+
+
+def with_floors(retrieval, **summary):
+    """Judge a metadata.json that has these numbers."""
+    judged = contract({"a": {"dtype": "int64"}}, floors=FLOORS)
+    judged.check_floors({"dataset": {"name": "d"}, "retrieval": retrieval, "summary": summary})
+    return judged.conclude()
+
+
+@pytest.mark.parametrize("mrr", [0.5, 0.51, 1])
+def test_numbers_that_reach_their_floors_pass_also_under_keys_with_dots(mrr):
+    assert with_floors({"all": {"mrr": mrr, "other": 0}}, **{"v1.0": 2, "low": 0})["floors"] == FLOORS
+
+
+@pytest.mark.parametrize("mrr", [0.499, math.nan, -1])
+def test_a_number_below_its_floor_breaks_the_contract(mrr):
+    with pytest.raises(RegistryError, match=f"all: floors: retrieval.all.mrr at least 0.5: found '{mrr}'"):
+        with_floors({"all": {"mrr": mrr}}, **{"v1.0": 2})
+
+
+@pytest.mark.parametrize("retrieval", [{}, {"all": {}}, {"all": 0.9}, {"all": {"mrr": "high"}}, {"all": {"mrr": True}}])
+def test_a_number_that_is_not_there_breaks_the_contract_too(retrieval):
+    with pytest.raises(RegistryError, match="retrieval.all.mrr at least 0.5: found 'no such number'") as caught:
+        with_floors(retrieval, **{"v1.0": 1})
+    assert "summary.v1.0 at least 2: found '1'" in str(caught.value)

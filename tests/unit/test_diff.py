@@ -46,7 +46,10 @@ def test_other_bytes_are_not_other_content(plain):
 
 def test_rows_splits_and_statistics(tmp_path, plain):
     new = state(
-        tmp_path, {"extra": [named("x")], "train": numbered("train", 7)}, classes=["a", "b", "c"], num_questions=4
+        tmp_path,
+        {"extra": [named("x")], "train": numbered("train", 7)},
+        classes=["a", "b", "c"],
+        summary={"questions": 4},
     )
     found = diff(plain, new)
     assert found.content_differs
@@ -66,7 +69,7 @@ def test_rows_splits_and_statistics(tmp_path, plain):
         Statistic("splits.train.num_samples", 5, 7, 2),
         Statistic("splits.val.num_samples", 2, None, None),
         Statistic("splits.extra.num_samples", None, 1, None),
-        Statistic("num_questions", None, 4, None),
+        Statistic("summary.questions", None, 4, None),
     }
 
 
@@ -123,14 +126,16 @@ def test_classes_of_a_column_that_is_gone_are_no_news(tmp_path, plain):
     assert diff(plain, new).classes == diff(new, plain).classes == {}
 
 
-def test_metadata_that_is_no_measure(plain):
+def test_what_is_declared_is_told_apart_from_what_was_found_out(plain):
     about = {name: value for name, value in plain.metadata["dataset"].items() if name != "license"}
-    new = with_metadata(plain, dataset=about | {"title": "Other"}, prompt={"prompt_version": 2})
-    assert diff(plain, new).metadata == (
+    new = with_metadata(plain, dataset=about | {"title": "Other"}, prompt={"prompt_version": 2, "prompt_text": "Look"})
+    found = diff(plain, new)
+    assert found.metadata == (
         Fact("dataset.title", "Things", "Other"),
         Fact("dataset.license", "CC0", None),
-        Fact("prompt.prompt_version", None, 2),
+        Fact("prompt.prompt_text", None, "Look"),
     )
+    assert found.statistics == (Statistic("prompt.prompt_version", None, 2, None),)
 
 
 def test_measures_of_every_section_and_those_that_are_no_numbers(plain):

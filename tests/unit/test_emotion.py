@@ -1,7 +1,6 @@
 """Emotion: what its cleaning finds and does, and what is said of the rest."""
 
 import json
-from types import SimpleNamespace
 
 import polars as pl
 import pyarrow as pa
@@ -10,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion.analyze import analyze, text_metrics
+from analyzing import rule
+from emotion.analyze import measure
 from emotion.process import process
+from registry.describe.description import describe
 from registry.errors import RegistryError
 
 CLASSES = ["sad", "glad"]
@@ -114,14 +115,6 @@ def test_a_missing_column_is_named(files, tmp_path):
         run(files, tmp_path)
 
 
-def test_lengths_count_characters_and_words():
-    metrics = text_metrics(pl.Series(["a", "ü  b", None]))
-    assert metrics["char_length_mean"] == 2.5
-    assert metrics["char_length_max"] == 4
-    assert metrics["word_count_min"] == 1
-    assert metrics["word_count_median"] == 1.5
-
-
 def test_keys_name_the_rows_of_the_source_even_after_some_were_dropped(files, tmp_path):
     run(files, tmp_path, in_two_splits="keep")
     dataset = {
@@ -131,11 +124,10 @@ def test_keys_name_the_rows_of_the_source_even_after_some_were_dropped(files, tm
         "params": {"classes": CLASSES},
         "contract": {"columns": {"text": {"dtype": "string"}, "label": {"dtype": "string"}}, "rows": {}},
     }
-    (tmp_path / "sources.json").write_text("{}")
-    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")})
     processed = {split: tmp_path / "processed" / split / f"{split}.parquet" for split in files}
-    analyze(processed, tmp_path / "cleaning.json", tmp_path / "sources.json", dataset, {}, output)
-    manifest = pl.read_parquet(output.manifest)
+    with describe(rule(tmp_path, dataset, tmp_path / "processed"), pq.read_schema(processed["train"])) as about:
+        measure(about, processed, json.loads((tmp_path / "cleaning.json").read_text()), CLASSES)
+    manifest = pl.read_parquet(tmp_path / "manifest.parquet")
     assert manifest["key"].to_list() == [
         "split/train-00000-of-00001.parquet:0",
         "split/train-00000-of-00001.parquet:1",
@@ -144,7 +136,7 @@ def test_keys_name_the_rows_of_the_source_even_after_some_were_dropped(files, tm
         "split/test-00000-of-00001.parquet:0",
         "split/test-00000-of-00001.parquet:1",
     ]
-    metadata = json.loads(output.metadata.read_text())
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
     assert metadata["schema"]["features"]["label"]["classes"] == CLASSES
     assert metadata["splits"]["train"]["class_distribution"] == {"sad": 1, "glad": 1}
     assert metadata["summary"]["dropped"] == {"train": 6, "val": 0, "test": 0}

@@ -3,7 +3,6 @@
 import gzip
 import json
 import struct
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,14 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fashion_mnist.analyze import analyze
+from analyzing import rule
+from fashion_mnist.analyze import ORIGINS, measure
 from fashion_mnist.process import process
+from registry.describe.description import describe
+from registry.describe.figures import contact_sheet
 from registry.errors import RegistryError
 from registry.files import dvc_digest
 
 COUNTS = {"train": 40, "val": 11}
 CLASSES = [f"class {number}" for number in range(10)]
-ORIGINS = {"train": "train.gz", "val": "t10k.gz"}
 DATASET = {
     "name": "fashion-mnist",
     "source": "samples",
@@ -68,23 +69,17 @@ def build(tmp_path, arrays):
 
 
 @pytest.fixture
-def measure(tmp_path, build):
+def analyzed(tmp_path, build):
     """Process and analyze; return the folder with what was written."""
 
-    def measure(dataset=DATASET):
-        files = build()
-        (tmp_path / "sources.json").write_text(json.dumps({"mode": "samples", "files": []}))
-        data = tmp_path / "data"
-        output = SimpleNamespace(
-            manifest=data / "manifest.parquet",
-            metadata=data / "metadata.json",
-            provenance=data / "provenance.json",
-            samples=data / "samples.png",
-        )
-        analyze(files, ORIGINS, tmp_path / "sources.json", dataset, {"s.py": "f"}, output)
+    def analyzed():
+        files, data = build(), tmp_path / "data"
+        with describe(rule(data, DATASET, data / "processed"), pq.read_schema(files["train"])) as about:
+            sheet = measure(about, files, CLASSES)
+        contact_sheet(sheet, CLASSES, data / "samples.png")
         return data
 
-    return measure
+    return analyzed
 
 
 def test_the_schema_is_what_training_code_reads(build):
@@ -152,9 +147,9 @@ def test_a_broken_file_keeps_the_data_of_the_last_run(build, arrays, tmp_path):
 
 
 @pytest.mark.parametrize("rows", [7, 1000])
-def test_metrics_are_those_of_numpy_in_batches_of_any_size(measure, arrays, monkeypatch, rows):
+def test_metrics_are_those_of_numpy_in_batches_of_any_size(analyzed, arrays, monkeypatch, rows):
     monkeypatch.setattr("fashion_mnist.analyze.ROWS", rows)
-    metadata = json.loads((measure() / "metadata.json").read_text())
+    metadata = json.loads((analyzed() / "metadata.json").read_text())
     for split, (images, _) in arrays.items():
         scaled = images / 255
         expected = {"mean": scaled.mean(), "std": scaled.std(), "min": scaled.min(), "max": scaled.max()}
@@ -162,8 +157,8 @@ def test_metrics_are_those_of_numpy_in_batches_of_any_size(measure, arrays, monk
         assert metadata["metrics"][split] == pytest.approx(expected, abs=1e-9)
 
 
-def test_metadata_has_the_keys_that_clients_read(measure, arrays):
-    metadata = json.loads((measure() / "metadata.json").read_text())
+def test_metadata_has_the_keys_that_clients_read(analyzed, arrays):
+    metadata = json.loads((analyzed() / "metadata.json").read_text())
     assert metadata["dataset"]["name"] == "fashion-mnist"
     assert metadata["schema"]["features"]["label"] == {"dtype": "uint8", "classes": CLASSES}
     assert metadata["schema"]["features"]["image"]["dtype"] == "fixed_size_list<fixed_size_list<uint8>[28]>[28]"
@@ -173,34 +168,34 @@ def test_metadata_has_the_keys_that_clients_read(measure, arrays):
         assert metadata["splits"][split]["class_distribution"] == expected
 
 
-def test_the_manifest_names_each_sample_by_file_and_position(measure, monkeypatch):
+def test_the_manifest_names_each_sample_by_file_and_position(analyzed, monkeypatch):
     monkeypatch.setattr("fashion_mnist.analyze.ROWS", 7)
-    manifest = pl.read_parquet(measure() / "manifest.parquet")
+    manifest = pl.read_parquet(analyzed() / "manifest.parquet")
     expected = [(f"{ORIGINS[split]}:{at}", split) for split, count in COUNTS.items() for at in range(count)]
     assert list(zip(manifest["key"], manifest["split"], strict=True)) == expected
 
 
-def test_the_input_of_a_sample_is_its_picture_alone(measure, arrays):
-    before = pl.read_parquet(measure() / "manifest.parquet")
+def test_the_input_of_a_sample_is_its_picture_alone(analyzed, arrays):
+    before = pl.read_parquet(analyzed() / "manifest.parquet")
     arrays["train"][1][0] = 9
-    after = pl.read_parquet(measure() / "manifest.parquet")
+    after = pl.read_parquet(analyzed() / "manifest.parquet")
     assert before["input_id"].equals(after["input_id"])
     assert [at for at in range(51) if before["sample_id"][at] != after["sample_id"][at]] == [0]
 
 
-def test_everything_is_the_same_in_batches_of_another_size(measure, monkeypatch):
+def test_everything_is_the_same_in_batches_of_another_size(analyzed, monkeypatch):
     names = ["metadata.json", "samples.png"]
-    folder = measure()
+    folder = analyzed()
     once = [(folder / name).read_bytes() for name in names]
     table = pl.read_parquet(folder / "manifest.parquet")
     monkeypatch.setattr("fashion_mnist.analyze.ROWS", 7)
-    measure()
+    analyzed()
     assert [(folder / name).read_bytes() for name in names] == once
     assert pl.read_parquet(folder / "manifest.parquet").equals(table)
 
 
-def test_provenance_holds_the_digest_of_the_data(measure):
-    folder = measure()
+def test_provenance_holds_the_digest_of_the_data(analyzed):
+    folder = analyzed()
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["data"]["md5"] == dvc_digest(folder / "processed")
     assert provenance["data"]["files"] == 2
@@ -208,8 +203,8 @@ def test_provenance_holds_the_digest_of_the_data(measure):
     assert provenance["contract"]["passed"]
 
 
-def test_the_sheet_has_a_row_for_each_class(measure):
-    with Image.open(measure() / "samples.png") as sheet:
+def test_the_sheet_has_a_row_for_each_class(analyzed):
+    with Image.open(analyzed() / "samples.png") as sheet:
         assert sheet.height == 4 + 10 * 60
 
 
@@ -220,22 +215,29 @@ def test_the_sheet_has_a_row_for_each_class(measure):
         (lambda train, val: train[1].__setitem__(3, 255), r"train: label: less_than_or_equal_to\(9\): found '255'"),
         (
             lambda train, val: train[0].__setitem__(5, train[0][2]),
-            "none twice in a split: found 'train.gz:2 = train.gz:5'",
+            "none twice in a split: found 'train-images-idx3-ubyte.gz:2 = train-images-idx3-ubyte.gz:5'",
         ),
-        (lambda train, val: val[0].__setitem__(1, train[0][2]), "none in two splits: found 't10k.gz:1 = train.gz:2'"),
+        (
+            lambda train, val: val[0].__setitem__(1, train[0][2]),
+            "none in two splits: found 't10k-images-idx3-ubyte.gz:1 = train-images-idx3-ubyte.gz:2'",
+        ),
     ],
     ids=["label-10", "label-255", "twin", "leak"],
 )
-def test_data_that_breaks_the_contract_is_refused_and_leaves_no_facts(measure, arrays, tmp_path, spoil, words):
+def test_data_that_breaks_the_contract_is_refused_and_leaves_no_facts(analyzed, arrays, tmp_path, spoil, words):
     spoil(arrays["train"], arrays["val"])
     with pytest.raises(RegistryError, match=words):
-        measure()
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".processed.md5", "processed"]
+        analyzed()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        ".processed.md5",
+        "processed",
+        "sources.json",
+    ]
 
 
-def test_a_class_without_pictures_is_counted_as_none(measure, arrays):
+def test_a_class_without_pictures_is_counted_as_none(analyzed, arrays):
     for images, labels in arrays.values():
         labels[:] = 3
         assert len(images) == len(labels)
-    metadata = json.loads((measure() / "metadata.json").read_text())
+    metadata = json.loads((analyzed() / "metadata.json").read_text())
     assert metadata["splits"]["val"]["class_distribution"] == dict.fromkeys(CLASSES, 0) | {"class 3": 11}

@@ -7,7 +7,18 @@ import sys
 import pytest
 import yaml
 
-from registry.files import atomic_file, atomic_folder, data_files, dvc_digest, sha256_of, write_json
+from registry.files import (
+    atomic_file,
+    atomic_folder,
+    data_files,
+    dvc_digest,
+    output_file,
+    output_folder,
+    sealed,
+    sealed_path,
+    sha256_of,
+    write_json,
+)
 
 ODD_NAMES = [
     "b.txt",
@@ -102,6 +113,22 @@ def test_a_folder_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, e
         (partial / "half").write_text("half")
         raise error
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["folder", "folder/old"]
+
+
+def test_an_output_has_its_checksum_beside_it_and_keeps_the_old_pair_when_it_fails(tmp_path):
+    with output_folder(tmp_path / "processed") as partial:
+        (partial / "a").write_text("new")
+    with output_file(tmp_path / "questions.csv") as partial:
+        partial.write_text("a,b\n")
+    for name in ("processed", "questions.csv"):
+        assert sealed(tmp_path / name) == dvc_digest(tmp_path / name)
+        assert (tmp_path / f".{name}.md5").read_text() == dvc_digest(tmp_path / name) + "\n"
+        assert sealed_path(tmp_path / f".{name}.md5") == tmp_path / name
+    once = dvc_digest(tmp_path / "processed")
+    with pytest.raises(ValueError), output_folder(tmp_path / "processed") as partial:
+        (partial / "a").write_text("newer")
+        raise ValueError
+    assert sealed(tmp_path / "processed") == dvc_digest(tmp_path / "processed") == once
 
 
 def test_json_is_readable_utf8_in_the_order_given(tmp_path):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from registry.config.fingerprint import code_files, fingerprint
+from registry.errors import RegistryError
 from support import ROOT
 
 TREE = {
@@ -16,10 +17,14 @@ TREE = {
     "pack/deep.py": "import pack.loop\n",
     "pack/loop.py": "import pack.deep\n",
     "pack/dotted.py": "",
-    "pack/named.py": "thing = 1\n",
+    "pack/named.py": "thing = open('named.csv')\n",
     "pack/unrelated.py": "",
     "pack/json.py": "",
     "task/other.py": "",
+    "task/words.txt": "",
+    "task/params.schema.yaml": "",
+    "pack/named.csv": "",
+    "pack/nobody.csv": "",
 }
 USED = [
     "task/run.py",
@@ -29,7 +34,11 @@ USED = [
     "pack/loop.py",
     "pack/dotted.py",
     "pack/named.py",
+    "task/words.txt",
+    "task/params.schema.yaml",
+    "pack/named.csv",
 ]
+"""What is behind task/run.py: also the data beside it, and that beside a module which names it."""
 
 
 @pytest.fixture
@@ -38,9 +47,9 @@ def scripts(tmp_path):
     for name, text in TREE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    (tmp_path / "registry").mkdir()
-    for name in ("__init__.py", "fingerprint.py"):
-        shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry")
+    for name in ("__init__.py", "errors.py", "config/__init__.py", "config/fingerprint.py"):
+        (tmp_path / "registry" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry" / name)
     return tmp_path
 
 
@@ -92,8 +101,42 @@ def test_every_form_of_import_is_followed(scripts, line):
 
 def test_the_real_scripts_lead_to_the_package():
     names = {path.name for path in code_files("fashion_mnist/process.py")}
-    assert names == {"process.py", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"}
+    assert names == {"process.py", "params.schema.yaml", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"}
     assert len(fingerprint("fashion_mnist/process.py")) == 64
+
+
+def test_what_an_editor_or_python_leaves_beside_a_script_does_not_count(scripts):
+    before = computed(scripts, "task/run.py")
+    for name in (".run.py.swp", "run.pyc", "__pycache__/run.cpython-311.pyc", "folder/words.txt"):
+        (scripts / "task" / name).parent.mkdir(exist_ok=True)
+        (scripts / "task" / name).write_text("left")
+    assert computed(scripts, "task/run.py") == before
+
+
+@pytest.mark.parametrize("line", ["from . import named", "from .named import thing", "from ..pack import named"])
+@pytest.mark.parametrize("file", ["task/run.py", "pack/deep.py"])
+def test_a_relative_import_is_refused_by_file_and_line(scripts, file, line):
+    (scripts / file).write_text(f"import json\n\n\ndef late():\n    {line}\n")
+    with pytest.raises(RegistryError, match=f"{file}: line 5 imports relatively.*\n  what to do: name the module"):
+        fingerprint("task/run.py", scripts)
+
+
+@pytest.mark.parametrize(
+    ("schema", "scripts_of"),
+    [
+        ("registry/describe/metadata.schema.yaml", ["*/analyze.py"]),
+        ("registry/sources/lock.schema.yaml", ["*/download.py", "opencloudhub_readmes/process.py"]),
+        ("emotion/params.schema.yaml", ["emotion/*.py"]),
+        ("radiology_mini/metadata.schema.yaml", ["radiology_mini/*.py"]),
+        ("registry/config/schemas/config.schema.yaml", []),
+        ("registry/config/schemas/dataset.schema.yaml", []),
+    ],
+)
+def test_a_schema_counts_where_something_is_checked_against_it_in_a_job(schema, scripts_of):
+    folder = ROOT / "scripts"
+    every = [path for path in folder.glob("*/*.py") if path.parent.name != "registry"]
+    behind = {path for path in every if folder / schema in code_files(path.relative_to(folder).as_posix())}
+    assert behind == {path for pattern in scripts_of for path in folder.glob(pattern)}
 
 
 def test_every_script_of_the_workflow_has_a_fingerprint():

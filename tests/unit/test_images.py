@@ -260,9 +260,9 @@ def test_copies_look_alike_and_others_do_not():
         encoded(original.resize((150, 100)), "PNG"),
         encoded(ImageOps.grayscale(original), "PNG"),
     ]
-    looks = [read_picture(data, LIMITS, 95).looks for data in (encoded(original, "PNG"), *copies)]
+    looks = [read_picture(data, LIMITS, 95).perceptual_hash for data in (encoded(original, "PNG"), *copies)]
     assert len(pairs_of(looks, 6)) == 6
-    other = read_picture(encoded(scene(2), "PNG"), LIMITS, 95).looks
+    other = read_picture(encoded(scene(2), "PNG"), LIMITS, 95).perceptual_hash
     assert all((other ^ look).bit_count() > 12 for look in looks)
 
 

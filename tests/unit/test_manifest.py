@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry.describe.canonical import canonical
-from registry.describe.manifest import SCHEMA, positions, write_manifest
+from registry.describe.manifest import SCHEMA, row_keys, write_manifest
 from registry.errors import RegistryError
 from registry.files import dvc_digest
 
@@ -45,7 +45,7 @@ def make(path, splits, *, rows=COUNT, inputs=("text",), dataset=None):
         for split, content in splits.items():
             for batch in content.to_batches(max_chunksize=rows):
                 start = manifest.num_samples.get(split, 0)
-                keys = positions("file", start, batch.num_rows)
+                keys = row_keys("file", start, batch.num_rows)
                 manifest.add(split, batch, inputs=list(inputs), keys=keys)
     return manifest
 
@@ -202,7 +202,7 @@ def test_a_broken_contract_or_block_writes_nothing_and_keeps_the_old(tmp_path, e
     (tmp_path / "m.parquet").write_text("old")
     with pytest.raises(error), write_manifest(tmp_path / "m.parquet", DATASET, table().schema) as manifest:
         batch = table(labels=[-1] * COUNT).to_batches()[0]
-        manifest.add("train", batch, inputs=["text"], keys=positions("file", 0, COUNT))
+        manifest.add("train", batch, inputs=["text"], keys=row_keys("file", 0, COUNT))
         if error is KeyboardInterrupt:
             raise error
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
@@ -221,7 +221,7 @@ def test_keys_must_match_the_rows(tmp_path, keys):
 
 
 def test_positions_name_the_file_and_count_from_where_it_starts():
-    assert positions("a.gz", 5, 2) == ["a.gz:5", "a.gz:6"]
+    assert row_keys("a.gz", 5, 2) == ["a.gz:5", "a.gz:6"]
 
 
 VECTORS = pa.list_(pa.float32(), 2)
@@ -255,9 +255,9 @@ def test_the_values_of_a_computed_column_are_still_held_to_the_contract(tmp_path
         computed(tmp_path / "m.parquet", [[1, 0], [1, 1]])
 
 
-def test_retrieval_below_the_floor_leaves_no_manifest(tmp_path):
-    dataset = {**DATASET, "contract": {**DATASET["contract"], "retrieval": {"mrr": 0.5}}}
+def test_a_number_below_its_floor_leaves_no_manifest(tmp_path):
+    dataset = {**DATASET, "contract": {**DATASET["contract"], "floors": {"summary.rows": 5}}}
     written = write_manifest(tmp_path / "m.parquet", dataset, table().schema)
-    with pytest.raises(RegistryError, match="mrr at least 0.5"), written as manifest:
-        manifest.check_retrieval({"mrr": 0.4})
+    with pytest.raises(RegistryError, match="summary.rows at least 5"), written as manifest:
+        manifest.check_floors({"summary": {"rows": 4}})
     assert not any(tmp_path.iterdir())

@@ -75,7 +75,7 @@ def test_any_one_kind_of_measure_will_do(write, facts):
         ({}, r"\(top level\): "),
         ({"metrics": {"train": {"mean": "high"}}}, "metrics.train.mean: 'high' is not of type 'number'"),
         ({"metrics": METRICS, "created": "today"}, r"\(top level\): .*'created' was unexpected"),
-        ({"metrics": METRICS, "splits": {"train": {"host": "x"}}}, "splits.train: .*'host' was unexpected"),
+        ({"metrics": METRICS, "splits": {"train": {"host": "x"}}}, "splits.train: 'host' does not match"),
         ({"metrics": METRICS, "features": {"label": {"classes": [0, 1]}}}, "schema.features.label.classes.0: 0"),
         ({"statistics": {"features": {"a": {"mean": 1.0}}}}, "statistics.features.a: 'std' is a required property"),
         ({"summary": {"quality_distribution": {"3": -1}}}, "summary.quality_distribution.3: -1"),
@@ -117,8 +117,11 @@ EMBEDDINGS = {
 }
 
 
+MADE_BY_A_MODEL = {**DATASET, "name": "opencloudhub-readmes-embeddings"}
+
+
 def test_the_facts_of_embeddings_have_their_place(write):
-    found = write(metrics=METRICS, **EMBEDDINGS)
+    found = write(MADE_BY_A_MODEL, metrics=METRICS, **EMBEDDINGS)
     assert {key: found[key] for key in EMBEDDINGS} == EMBEDDINGS
 
 
@@ -139,5 +142,47 @@ def test_the_facts_of_embeddings_have_their_place(write):
 )
 def test_facts_of_embeddings_in_another_shape_are_not_written(write, tmp_path, facts):
     with pytest.raises(RegistryError, match=next(iter(facts))):
-        write(metrics=METRICS, **EMBEDDINGS | facts)
+        write(MADE_BY_A_MODEL, metrics=METRICS, **EMBEDDINGS | facts)
+    assert not any(tmp_path.iterdir())
+
+
+OWN = """
+type: object
+additionalProperties: false
+required: [languages]
+properties:
+  languages: {type: integer, minimum: 1}
+"""
+
+
+@pytest.fixture
+def own(tmp_path, tmp_path_factory):
+    """A folder of scripts in which the dataset declares a key of its own, and what writes its metadata.json."""
+    scripts = tmp_path_factory.mktemp("scripts")
+    (scripts / "some_data").mkdir()
+    (scripts / "some_data" / "metadata.schema.yaml").write_text(OWN, encoding="utf-8")
+
+    def write(**facts):
+        return write_metadata(tmp_path / "metadata.json", DATASET, MANIFEST, scripts=scripts, metrics=METRICS, **facts)
+
+    return write
+
+
+def test_a_dataset_has_the_facts_that_the_schema_beside_its_scripts_declares(own):
+    assert own(languages=3)["languages"] == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "'languages' is a required property"),
+        ({"languages": 0}, "languages: 0 is less than the minimum"),
+        ({"languages": 3, "dialects": 7}, "'dialects' was unexpected"),
+        ({"languages": 3, "splits": {"train": {"host": "x"}}}, "splits.train: 'host'"),
+    ],
+)
+def test_what_that_schema_forbids_is_named_with_what_to_do(own, tmp_path, facts, words):
+    with pytest.raises(RegistryError, match=words) as caught:
+        own(**facts)
+    assert "in metadata.schema.yaml there" in str(caught.value)
     assert not any(tmp_path.iterdir())

@@ -1,17 +1,18 @@
 """From READMEs in raw/ to the table, what cleaning does to it, and its metadata."""
 
 import json
-from types import SimpleNamespace
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from opencloudhub_readmes.analyze import analyze
+from analyzing import rule
+from opencloudhub_readmes.analyze import measure
 from opencloudhub_readmes.download import open_source
 from opencloudhub_readmes.process import SCHEMA, count_lines, process
 from registry.config.load import SAMPLES, read_yaml
 from registry.config.schema import validate
+from registry.describe.description import describe
 from registry.errors import RegistryError
 from registry.sources.readmes import Listing, Readme, blob_sha, write_corpus
 from support import ROOT
@@ -187,15 +188,21 @@ def test_each_mode_has_its_source_and_only_upstream_needs_the_token(monkeypatch)
         open_source("upstream", **place)
 
 
+def analyzed(folder, dataset, mode="samples"):
+    """Describe what was processed, and return metadata.json."""
+    documents = folder / "processed" / "documents.parquet"
+    index, cleaning = (json.loads((folder / name).read_text()) for name in ("raw/index.json", "cleaning.json"))
+    with describe(rule(folder, dataset, folder / "processed", mode), pq.read_schema(documents)) as about:
+        measure(about, documents, index, cleaning)
+    return json.loads((folder / "metadata.json").read_text())
+
+
 @pytest.mark.parametrize("mode", ["samples", "mirror"])
 def test_metadata_and_manifest_of_the_samples(dataset, tmp_path, mode):
     raw, cleaning = tmp_path / "raw", tmp_path / "cleaning.json"
-    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")})
     write_corpus(raw, Listing(str(ROOT / SAMPLES), NAME), mode=mode, **dataset["sources"]["github"])
     process(raw, tmp_path / "processed", cleaning, dataset["params"])
-    documents = tmp_path / "processed" / "documents.parquet"
-    analyze(documents, raw, cleaning, dataset | {"source": mode}, {"a.py": "0"}, output)
-    metadata = json.loads(output.metadata.read_text())
+    metadata = analyzed(tmp_path, dataset | {"source": mode}, mode)
     summary = metadata["summary"]
     sizes = {path.stem: path.stat().st_size for path in raw.glob("*.md")}
     assert summary["bytes_distribution"] == sizes
@@ -204,10 +211,10 @@ def test_metadata_and_manifest_of_the_samples(dataset, tmp_path, mode):
     assert summary["lines"] == sum(len(path.read_bytes().splitlines()) for path in raw.glob("*.md"))
     assert set(summary["cleaning"].values()) == {0}
     assert metadata["metrics"]["all"]["bytes_max"] == max(sizes.values())
-    manifest = pl.read_parquet(output.manifest)
+    manifest = pl.read_parquet(tmp_path / "manifest.parquet")
     assert manifest["key"].to_list() == sorted(sizes)
     assert set(manifest["split"]) == {"all"}
-    provenance = json.loads(output.provenance.read_text())
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert provenance["source"]["mode"] == mode
     assert provenance["contract"]["passed"]
 
@@ -217,13 +224,9 @@ def test_a_readme_that_changes_moves_its_row_of_the_manifest_alone(dataset, run,
     found = []
     for text in (b"old", b"new"):
         run({"a": GOOD, "b": text, "none": None})
-        output = SimpleNamespace(
-            **{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")}
-        )
-        documents = tmp_path / "processed" / "documents.parquet"
-        analyze(documents, tmp_path / "raw", tmp_path / "cleaning.json", dataset, {}, output)
-        found.append(pl.read_parquet(output.manifest))
-        assert json.loads(output.metadata.read_text())["summary"]["repositories"] == 3
+        metadata = analyzed(tmp_path, dataset)
+        found.append(pl.read_parquet(tmp_path / "manifest.parquet"))
+        assert metadata["summary"]["repositories"] == 3
     assert found[0].row(0) == found[1].row(0)
     assert found[0]["key"].to_list() == found[1]["key"].to_list() == ["a", "b"]
     for column in ("sample_id", "input_id"):

@@ -16,6 +16,9 @@ DATASET = {"name": "data", "source": "samples", "about": {"title": "T"}, "params
 MANIFEST = SimpleNamespace(content_hash="sha256:" + "a" * 64, verdict={"passed": True}, md5="c" * 32)
 METADATA = {"splits": {"train": {"num_samples": 3}}}
 CODE = {"data/process.py": "b" * 64}
+SCRIPT = (
+    "import pyarrow.parquet\nimport json\nfrom PIL import Image\nimport nowhere.known\n\ndef late():\n    import dvc\n"
+)
 RECORD = {
     "mode": "samples",
     "files": [{"file": "a.csv", "url": "https://example.org/a.csv", "bytes": 3, "sha256": "c"}],
@@ -31,10 +34,13 @@ def write(tmp_path):
     (folder / "b").write_bytes(b"de")
     (folder / ".snakemake_timestamp").write_text("ignored")
     (tmp_path / "sources.json").write_text(json.dumps(RECORD))
+    (tmp_path / "scripts" / "data").mkdir(parents=True)
+    (tmp_path / "scripts" / "data" / "process.py").write_text(SCRIPT)
 
     def write(data=folder):
         path = tmp_path / "provenance.json"
-        write_provenance(path, DATASET, MANIFEST, METADATA, data=data, sources=tmp_path / "sources.json", code=CODE)
+        made = {"data": data, "sources": tmp_path / "sources.json", "code": CODE, "scripts": tmp_path / "scripts"}
+        write_provenance(path, DATASET, MANIFEST, METADATA, **made)
         return json.loads(path.read_text())
 
     return write
@@ -66,10 +72,12 @@ def test_it_tells_which_manifest_and_metadata_belong_to_it(write):
     assert found["metadata"] == {"sha256": json_digest(METADATA)}
 
 
-def test_libraries_are_those_in_use(write):
-    libraries = write()["libraries"]
-    assert libraries["python"] == platform.python_version()
-    assert libraries["pyarrow"] == version("pyarrow")
+def test_libraries_are_those_that_the_code_imports(write):
+    assert write()["libraries"] == {
+        "python": platform.python_version(),
+        "pillow": version("pillow"),
+        "pyarrow": version("pyarrow"),
+    }
 
 
 def test_it_holds_no_path_of_this_machine_and_no_time(write, tmp_path):

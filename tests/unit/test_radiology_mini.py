@@ -3,18 +3,18 @@
 import hashlib
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from radiology_rows import GOOD, picture, row, stem_of, tree, unpacked
 
-from radiology_mini.analyze import analyze
+from analyzing import rule
+from radiology_mini.analyze import SCHEMA, measure, thumbnails
 from radiology_mini.process import process, split_of
+from registry.describe.description import describe
 from registry.errors import RegistryError
 
 SPLITS = ("train", "test")
@@ -166,13 +166,10 @@ def test_adding_pictures_moves_none(tmp_path):
         assert [entry for entry in after[split] if entry in before[split]] == before[split]
 
 
-def analyzed(folder: Path, rows: list[dict], expected: dict[str, Any] | None = None) -> SimpleNamespace:
-    """Run everything on rows and return the paths of what analyze wrote."""
-    run(folder, rows)
-    (folder / "raw/prompt.json").write_text(
-        '{"prompt_name": "p", "prompt_version": 1, "prompt_uri": "u", "prompt_text": "Look."}'
-    )
-    (folder / "raw/sources.json").write_text('{"mode": "samples", "files": []}')
+def analyzed(folder: Path, rows: list[dict], expected: dict[str, Any] | None = None) -> list[Path]:
+    """Run everything on rows, and return the pictures that were described."""
+    _, cleaned = run(folder, rows)
+    prompt = {"prompt_name": "p", "prompt_version": 1, "prompt_uri": "u", "prompt_text": "Look."}
     columns = {
         "image": {"dtype": "binary"},
         "width": {"dtype": "int64", "min": 1},
@@ -187,10 +184,8 @@ def analyzed(folder: Path, rows: list[dict], expected: dict[str, Any] | None = N
         "about": {"title": "t", "description": "d", "license": "l"},
         "contract": {"columns": columns, "rows": {"samples": expected} if expected else {}, "disjoint": True},
     }
-    names = {"manifest": "manifest.parquet", "metadata": "m.json", "provenance": "p.json", "samples": "s.png"}
-    output = SimpleNamespace(**{key: folder / name for key, name in names.items()})
-    analyze(folder / "raw", folder / "processed", folder / "cleaning.json", list(SPLITS), dataset, {}, output)
-    return output
+    with describe(rule(folder, dataset, folder / "processed"), SCHEMA) as about:
+        return measure(about, folder / "raw", folder / "processed", SPLITS, prompt, cleaned["counts"])
 
 
 def input_id(data: bytes) -> bytes:
@@ -200,9 +195,9 @@ def input_id(data: bytes) -> bytes:
 def test_metadata_and_manifest(tmp_path, monkeypatch):
     monkeypatch.setattr("radiology_mini.analyze.ROWS", 3)
     named = row(picture(20, "PNG", size=(100, 50)), "the long one, with an id", "ROCO_7")
-    output = analyzed(tmp_path, [*GOOD, named, named | {"caption": "x"}, GOOD[3] | {"caption": "another"}])
+    pictures = analyzed(tmp_path, [*GOOD, named, named | {"caption": "x"}, GOOD[3] | {"caption": "another"}])
 
-    rows = pq.read_table(output.manifest).to_pylist()
+    rows = pq.read_table(tmp_path / "manifest.parquet").to_pylist()
     stems = [stem_of(entry["image"]["bytes"]) for entry in GOOD]
     assert sorted(r["key"] for r in rows) == sorted([*stems, f"{stems[3]}#2", "ROCO_7", "ROCO_7#2"])
     twins = {r["key"]: (r["input_id"], r["sample_id"], r["split"]) for r in rows}
@@ -210,7 +205,7 @@ def test_metadata_and_manifest(tmp_path, monkeypatch):
     assert twins["ROCO_7"][0] == input_id(named["image"]["bytes"]), "the input is the source, not what became of it"
     assert twins[stems[3]][1] != twins[f"{stems[3]}#2"][1]
 
-    metadata = json.loads(output.metadata.read_text())
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
     counts = {split: facts["num_samples"] for split, facts in metadata["splits"].items()}
     assert sum(counts.values()) == 15
     assert metadata["prompt"]["prompt_text"] == "Look."
@@ -220,11 +215,11 @@ def test_metadata_and_manifest(tmp_path, monkeypatch):
     assert metadata["metrics"][home]["caption_length_min"] == 1
     assert metadata["metrics"][home]["image_width_mean"] == pytest.approx(60 + 2 * 40 / counts[home])
     assert metadata["metrics"][home]["image_height_mean"] == pytest.approx(40 + 2 * 10 / counts[home])
-    with Image.open(output.samples) as sheet:
-        assert sheet.format == "PNG"
+    assert len(pictures) == len({*pictures}) == 13
+    assert [len(row) for row in thumbnails(pictures)] == [6, 6, 1, 0]
 
 
 def test_a_broken_contract_leaves_no_manifest(tmp_path):
     with pytest.raises(RegistryError, match="train: rows: expected 99"):
         analyzed(tmp_path, GOOD, expected={"train": 99, "test": {"min": 1}})
-    assert not {"manifest.parquet", "m.json", "p.json"} & {path.name for path in tmp_path.iterdir()}
+    assert not {"manifest.parquet", "metadata.json", "provenance.json"} & {path.name for path in tmp_path.iterdir()}

@@ -1,20 +1,17 @@
 """What holds for every rule, environment and lock."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-RULES = {
-    match[1]: match[2]
-    for module in MODULES
-    for match in re.finditer(r"^rule (\w+):\n((?:    .*\n|\n)+)", module.read_text(encoding="utf-8"), re.MULTILINE)
-}
-JOBS = [name for name, body in RULES.items() if "script:" in body]
+from parsed_rules import parsed_rules
+from project import DATASETS
+from registry.config.fingerprint import fingerprint
+from support import ROOT
+
+MODULES = ["common", "steps", *(dataset.replace("-", "_") for dataset in DATASETS)]
 LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
     "pandera-polars": "pandera",
@@ -23,39 +20,62 @@ CONDA_NAMES = {
 }
 
 
-@pytest.mark.parametrize("name", JOBS)
-@pytest.mark.parametrize("directive", ["log:", "threads:", "mem_mb=", "runtime=", "conda:", "message:", "code=code("])
-def test_every_job_says(name, directive):
-    assert directive in RULES[name]
+def jobs():
+    """The rules that make something of the project's datasets."""
+    return {name: rule for name, rule in parsed_rules().items() if made_of(rule, *DATASETS)}
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_the_fingerprint_covers_the_script_that_runs(name):
-    script = re.search(r'"\.\./\.\./scripts/(.+)"', RULES[name])[1]
-    assert f'"{script}"' in RULES[name].split("code=code(")[1].split(")")[0]
+def made_of(rule, *datasets):
+    """The files of these datasets that a rule makes."""
+    places = tuple(f"{top}/{dataset}/" for dataset in datasets for top in ("data", "reports"))
+    return {file for file in rule["output"].values() if file.startswith(places)}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+@pytest.mark.parametrize("key", ["log", "conda", "message", "script", "code"])
+def test_every_job_has(key):
+    assert [name for name, rule in jobs().items() if not rule[key]] == []
+
+
+def test_every_job_says_how_much_memory_and_time_it_needs():
+    assert [name for name, rule in jobs().items() if rule["resources"].keys() != {"mem_mb", "runtime"}] == []
+
+
+def test_a_job_has_the_fingerprint_of_its_script():
+    for name, rule in jobs().items():
+        script = rule["script"].removeprefix("../../scripts/")
+        assert rule["code"][script] == fingerprint(script), name
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_what_describes_a_dataset_has_the_code_of_all_that_makes_it(dataset):
+    makers = [rule for rule in jobs().values() if made_of(rule, dataset)]
+    scripts = {rule["script"].removeprefix("../../scripts/") for rule in makers}
+    (describing,) = [rule for rule in makers if f"data/{dataset}/provenance.json" in rule["output"]]
+    assert describing["code"].keys() == scripts
+    assert len(scripts) > 1
+    assert all(len(rule["code"]) == 1 for rule in makers if rule is not describing)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_dataset_has_a_rule_of_its_name_and_a_checksum_of_its_data(dataset):
+    rules, rule = parsed_rules(), dataset.replace("-", "_")
+    assert rules[rule]["input"] == [None]
+    made = {file for other in rules.values() for file in made_of(other, dataset)}
+    (checksum,) = [file for file in made if re.fullmatch(rf"data/{dataset}/\..+\.md5", file)]
+    assert checksum.replace("/.", "/").removesuffix(".md5") in made
+    assert checksum in rules[f"{rule}_analyze"]["input"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_every_module_tells_its_inputs_and_outputs(module):
-    docstring = module.read_text(encoding="utf-8").split('"""')[1]
-    assert module.stem == "common" or ("\ninputs: " in docstring and "\noutputs: " in docstring)
+    path = ROOT / "workflow" / "rules" / f"{module}.smk"
+    docstring = path.read_text(encoding="utf-8").split('"""')[1]
+    assert module == "common" or ("\ninputs: " in docstring and "\noutputs: " in docstring)
 
 
-def test_every_dataset_has_its_module_scripts_and_sample_and_its_include():
-    snakefile = (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
-    for path in (ROOT / "config" / "datasets").glob("*.yaml"):
-        name = path.stem.replace("-", "_")
-        assert f'    "{name}",\n' in snakefile
-        assert (ROOT / "workflow" / "rules" / f"{name}.smk").is_file()
-        assert (ROOT / "scripts" / name / "analyze.py").is_file()
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert not config["params"] or (ROOT / "scripts" / name / "params.schema.yaml").is_file()
-        own = config.get("sources", {}).keys() - {"datasets"}
-        assert not own or (ROOT / "data" / "samples" / path.stem).is_dir()
-
-
-def test_the_snakefile_is_short():
-    assert len((ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8").splitlines()) <= 50
+def test_the_snakefile_names_no_dataset():
+    text = (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
+    assert [name for name in DATASETS if name in text or name.replace("-", "_") in text] == []
 
 
 def locked(name: str) -> dict[str, set[str]]:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from described import describe
+from registry.release.assess import assess
 from registry.workflow.summary import outcome, print_summary
 
 STARTED = 1_000_000.0
@@ -135,3 +136,10 @@ def test_what_is_pinned(root):
     assert (found.state, found.hint.endswith("run registry pull half-done")) == ("incomplete", True)
     found = outcome("odd", DATASETS, since=STARTED, root=root)
     assert (found.state, "run registry pull odd" in found.hint) == ("damaged", True)
+
+
+def test_a_pinned_dataset_whose_data_is_not_all_here_is_not_given(root):
+    (root / "data" / "built" / "pin.json").write_text(json.dumps({"version": "1.2.0", "tag": "built-v1.2.0"}))
+    assert assess(root, "built", DATASETS, quick=True).snapshot.data == "data/built/processed"
+    (root / "data" / "built" / "processed" / "data.csv").write_bytes(b"other")
+    assert assess(root, "built", DATASETS, quick=True).snapshot is None

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabular.analyze import profile
 from tabular.generate import generate
 from tabular.process import process
 
@@ -37,35 +36,3 @@ def test_csv_and_parquet_hold_the_same_table(tmp_path):
     table.write_csv(tmp_path / "dataset.csv")
     process(tmp_path / "dataset.csv", tmp_path / "processed", PARAMS["n_features"])
     assert pl.read_parquet(tmp_path / "processed" / "tabular.parquet").equals(table)
-
-
-def test_the_profile_counts_gaps_types_ranges_and_duplicates():
-    table = pl.DataFrame({"feature_0": [1.0, 1.0, None, 4.0], "label": [0, 0, 1, 1]})
-    assert profile(table) == {
-        "rows": 4,
-        "duplicate_rows": 1,
-        "columns": {
-            "feature_0": {
-                "dtype": "Float64",
-                "missing": 1,
-                "missing_rate": 0.25,
-                "distinct": 2,
-                "mean": 2.0,
-                "std": pytest.approx(3**0.5),
-                "min": 1.0,
-                "max": 4.0,
-                "median": 1.0,
-            },
-            "label": {
-                "dtype": "Int64",
-                "missing": 0,
-                "missing_rate": 0.0,
-                "distinct": 2,
-                "mean": 0.5,
-                "std": pytest.approx((1 / 3) ** 0.5),
-                "min": 0,
-                "max": 1,
-                "median": 0.5,
-            },
-        },
-    }

@@ -2,14 +2,16 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
+from analyzing import rule
+from registry.describe.description import describe
 from registry.errors import RegistryError
-from wine_quality.analyze import analyze
+from wine_quality.analyze import measure
 from wine_quality.process import FEATURES, process
 
 HEADER = ";".join(f'"{name}"' for name in (*FEATURES, "quality"))
@@ -67,10 +69,10 @@ def run_analyze(tmp_path, columns):
         "about": {"title": "t", "description": "d", "license": "l"},
         "contract": {"columns": columns, "rows": {}},
     }
-    (tmp_path / "sources.json").write_text("{}")
-    output = SimpleNamespace(**{name: tmp_path / name for name in ("manifest", "metadata", "provenance", "overview")})
-    analyze(tmp_path / "processed" / "wine-quality.parquet", tmp_path / "sources.json", dataset, {}, output)
-    return json.loads(output.metadata.read_text()), pl.read_parquet(output.manifest)
+    table = tmp_path / "processed" / "wine-quality.parquet"
+    with describe(rule(tmp_path, dataset, tmp_path / "processed"), pq.read_schema(table)) as about:
+        measure(about, pl.read_parquet(table))
+    return json.loads((tmp_path / "metadata.json").read_text()), pl.read_parquet(tmp_path / "manifest.parquet")
 
 
 FLOATS = {name: {"dtype": "float64"} for name in FEATURES}

@@ -49,6 +49,31 @@ def test_a_line_of_code(built, file):
     assert built.planned() == CODE[file]
 
 
+@pytest.mark.parametrize(
+    ("file", "jobs"),
+    [
+        ("scripts/emotion/process.py", {"emotion_process", "emotion_analyze"}),
+        ("scripts/registry/formats/idx.py", {"fashion_mnist_process", "fashion_mnist_analyze"}),
+    ],
+)
+def test_a_line_of_code_lists_the_jobs_behind_which_it_is(built, file, jobs):
+    path = built.folder / file
+    path.write_text(path.read_text() + "\n# one more line\n")
+    assert built.jobs() == jobs
+
+
+def test_code_that_was_only_touched_lists_nothing(built):
+    for path in (built.folder / "scripts").rglob("*.py"):
+        path.touch()
+    assert "Nothing to be done" in built.snakemake("-n")
+
+
+def test_datasets_that_are_named_as_stale_are_made_by_code_that_nobody_has(built, monkeypatch):
+    monkeypatch.setenv("REGISTRY_STALE", "emotion,tabular")
+    steps = {"emotion": ("download", "process", "analyze"), "tabular": ("generate", "process", "analyze")}
+    assert built.jobs() == {f"{name}_{step}" for name, of in steps.items() for step in of}
+
+
 def test_a_source_and_its_hash(built):
     name = "fashion-mnist/t10k-labels-idx1-ubyte.gz"
     path = built.folder / "data" / "samples" / name

@@ -6,6 +6,7 @@ that were rolled back to their pins (data/<name>/pin.json).
 """
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,11 +16,13 @@ sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
 
-from registry.config.load import load_datasets, normalise, selected, source_files, upstream
+from registry.config.load import load_datasets, normalise, parents, rule_of, selected, source_files
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import release_after_run
-from registry.config.pins import given_files, pins
+from registry.config.pins import pins
+from registry.release.assess import assess
+from registry.storage.snapshot import DESCRIPTIONS
 from registry.workflow.snakemake import hold_running
 from registry.workflow.summary import print_summary
 
@@ -38,56 +41,121 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
 
 
-def is_pinned(module):
-    """Tell whether the dataset of a rule module was rolled back, so that nothing builds it."""
-    return module.replace("_", "-") in PINNED
+module steps:
+    snakefile:
+        "steps.smk"
+    config:
+        config
 
 
-def given(name):
-    """Return what makes a pinned dataset complete; it is taken as it lies there."""
-    try:
-        return given_files(Path(), name)
-    except RegistryError as error:
-        raise WorkflowError(str(error))
+def modules_of(datasets):
+    """Return the rule modules of datasets. Nothing builds a dataset that is pinned, so its module is left out."""
+    folder = Path(workflow.basedir) / "rules"
+    modules = [folder / f"{rule_of(dataset)}.smk" for dataset in datasets if dataset not in PINNED]
+    return [str(module) for module in modules if module.is_file()]
 
 
-def complete(name):
+def state_of(dataset):
+    """Return in words what has been reached once a dataset has all of its files."""
+    return f"pinned at {PINNED[dataset]['version']}" if dataset in PINNED else "complete"
+
+
+def complete(dataset):
     """Return what makes a dataset complete: all that its rules make of it but its sources, file by file.
 
-    Naming the files matters: Snakemake takes any folder that is there for done, even an empty one.
+    Naming the files matters: Snakemake takes any folder that is there for done, even an empty one. A pinned dataset is
+    taken as it is.
     """
-    if name in PINNED:
-        return given(name)
-    folder = f"data/{name}/"
+    if dataset in PINNED:
+        pinned = assess(Path(), dataset, DATASETS, quick=True).snapshot
+        if pinned is None:
+            raise WorkflowError(
+                f"{dataset} is pinned, but its data is not here, or not all of it: run registry pull {dataset}"
+            )
+        return [pinned.data, *(f"{pinned.folder}/{file}" for file in DESCRIPTIONS)]
+    folder = f"data/{dataset}/"
     made = [file for maker in workflow.rules for file in maker.output if file.startswith(folder)]
     if not made:
-        raise WorkflowError(
-            f"config/datasets/{name}.yaml: no rule makes {folder}, include its module in workflow/Snakefile"
-        )
+        raise WorkflowError(f"no rule makes {folder}, write its rules into workflow/rules/{rule_of(dataset)}.smk")
     return [file for file in made if not file.startswith((f"{folder}raw", f"{folder}."))]
 
 
-def download_params(name):
-    """Return the params of a dataset's download rule: what to fetch, by which hashes, with which code."""
-    dataset = DATASETS[name]
+def raw_files(dataset):
+    """Return the paths of a dataset's source files below raw/."""
+    return [f"data/{dataset}/raw/{source['file']}" for source in DATASETS[dataset]["sources"]["files"]]
+
+
+def download_params(dataset):
+    """Return the params of a dataset's download: what to fetch from where, and by which hashes."""
     return {
-        "dataset": name,
-        "source": dataset["source"],
-        "files": source_files(dataset),
+        "dataset": dataset,
+        "source": DATASETS[dataset]["source"],
+        "files": source_files(DATASETS[dataset]),
     }
 
 
-def raw_files(name):
-    """Return the paths of a dataset's source files below raw/."""
-    return [f"data/{name}/raw/{source['file']}" for source in DATASETS[name]["sources"]["files"]]
+def needs(mem_mb=500, runtime=10):
+    """Return the resources of a job: megabytes of memory and minutes, with what is enough for most."""
+    return {"mem_mb": mem_mb, "runtime": runtime}
 
 
-def code(*scripts):
-    """Return {script: fingerprint} for scripts named relative to scripts/.
+def outputs_of(step):
+    """Return all that another rule makes, by its names, as the inputs of the next."""
+    return dict(step.output.items())
 
-    `registry pull` has no other way to tell Snakemake that what it restored must be built again: for a moment the
-    outputs are recorded as made by code that nobody has.
+
+FIGURES = {"overview": "distributions"}
+"""What the report calls figures that it does not call by their own name."""
+
+
+def described(dataset, **figures):
+    """Return what describes a dataset: manifest, metadata, provenance, and what it shows in reports/<dataset>/.
+
+    `figures` maps names to files there; a figure's caption is workflow/report/<name>.rst.
     """
-    if "REGISTRY_STALE" in os.environ:
-        return dict.fromkeys(scripts, "stale")
-    return {script: fingerprint(script) for script in scripts}
+
+    def shown(path, caption, what):
+        return report(path, caption=f"../report/{caption}.rst", category=dataset, labels={"what": what})
+
+    return {
+        "manifest": f"data/{dataset}/manifest.parquet",
+        "metadata": shown(f"data/{dataset}/metadata.json", "metadata", "metadata"),
+        "provenance": f"data/{dataset}/provenance.json",
+    } | {name: shown(f"reports/{dataset}/{file}", name, FIGURES.get(name, name)) for name, file in figures.items()}
+
+
+def dataset_of(maker):
+    """Return the dataset below whose data/<dataset>/ or reports/<dataset>/ a rule writes; None if there is none."""
+    places = [re.match(r"(?:data|reports)/([^/]+)/", file) for file in maker.output]
+    return next((place[1] for place in places if place), None)
+
+
+def script_of(maker):
+    """Return the path of the script that a rule runs, relative to scripts/."""
+    if not maker.script:
+        raise WorkflowError(
+            f"{maker.name}: it runs no script, so that no fingerprint covers what it does; write one in scripts/"
+        )
+    path = Path(os.path.normpath(maker.basedir.join(maker.script).get_path_or_uri(secret_free=False)))
+    if not path.is_relative_to(SCRIPTS):
+        raise WorkflowError(f"{maker.name}: its script, {maker.script}, is not in scripts/; move it there")
+    return path.relative_to(SCRIPTS).as_posix()
+
+
+def track_code():
+    """Give rules the fingerprints of the code behind their scripts, as the param `code`: {script: fingerprint}.
+
+    A change of code is then a change of params. The rule that writes a dataset's provenance.json has all scripts that
+    the dataset is made with. Those of the datasets in REGISTRY_STALE get a fingerprint that no code has: `registry
+    pull` has no other way to tell Snakemake that what it restored must be built again.
+    """
+    stale = os.environ.get("REGISTRY_STALE", "").split(",")
+    scripts = {maker: script_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
+    for maker, own in scripts.items():
+        dataset = dataset_of(maker)
+        describes = f"data/{dataset}/provenance.json" in maker.output
+        behind = [script for other, script in scripts.items() if dataset_of(other) == dataset] if describes else [own]
+        try:
+            maker.set_params(code={script: "stale" if dataset in stale else fingerprint(script) for script in behind})
+        except RegistryError as error:
+            raise WorkflowError(str(error))

@@ -9,29 +9,16 @@ outputs: data/emotion/processed/{train,val,test}/{train,val,test}.parquet
 """
 
 
-localrules:
-    emotion,
-
-
-rule emotion_download:
+use rule download from steps as emotion_download with:
     output:
         raw_files("emotion"),
         sources="data/emotion/raw/sources.json",
     log:
         "logs/emotion/download.log",
-    conda:
-        "../../envs/fetch.yaml"
-    threads: 1
-    resources:
-        mem_mb=300,
-        runtime=30,
     params:
         **download_params("emotion"),
-        code=code("shared/download.py"),
     message:
         "emotion: fetching texts ({params.source})"
-    script:
-        "../../scripts/shared/download.py"
 
 
 rule emotion_process:
@@ -39,6 +26,7 @@ rule emotion_process:
         raw_files("emotion"),
     output:
         folder=directory("data/emotion/processed"),
+        checksum="data/emotion/.processed.md5",
         train="data/emotion/processed/train/train.parquet",
         val="data/emotion/processed/val/val.parquet",
         test="data/emotion/processed/test/test.parquet",
@@ -47,13 +35,10 @@ rule emotion_process:
         "logs/emotion/process.log",
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **needs(),
     params:
         options=DATASETS["emotion"]["params"],
-        code=code("emotion/process.py"),
     message:
         "emotion: cleaning texts, naming classes"
     script:
@@ -62,46 +47,19 @@ rule emotion_process:
 
 rule emotion_analyze:
     input:
+        **outputs_of(rules.emotion_process),
         sources="data/emotion/raw/sources.json",
-        folder="data/emotion/processed",
-        train="data/emotion/processed/train/train.parquet",
-        val="data/emotion/processed/val/val.parquet",
-        test="data/emotion/processed/test/test.parquet",
-        cleaning="reports/emotion/cleaning.json",
     output:
-        manifest="data/emotion/manifest.parquet",
-        metadata=report(
-            "data/emotion/metadata.json",
-            caption="../report/metadata.rst",
-            category="emotion",
-            labels={"what": "metadata"},
-        ),
-        provenance="data/emotion/provenance.json",
-        overview=report(
-            "reports/emotion/overview.svg",
-            caption="../report/overview.rst",
-            category="emotion",
-            labels={"what": "distributions"},
-        ),
+        **described("emotion", overview="overview.svg"),
     log:
         "logs/emotion/analyze.log",
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **needs(),
     params:
         dataset=DATASETS["emotion"],
-        code=code("shared/download.py", "emotion/process.py", "emotion/analyze.py"),
     message:
         "emotion: measuring texts and classes, checking the contract"
     script:
         "../../scripts/emotion/analyze.py"
-
-
-rule emotion:
-    input:
-        complete("emotion"),
-    message:
-        "emotion is complete"

@@ -8,29 +8,16 @@ outputs: data/fashion-mnist/processed/{train,val}/{train,val}.parquet (val is th
 """
 
 
-localrules:
-    fashion_mnist,
-
-
-rule fashion_mnist_download:
+use rule download from steps as fashion_mnist_download with:
     output:
         raw_files("fashion-mnist"),
         sources="data/fashion-mnist/raw/sources.json",
     log:
         "logs/fashion-mnist/download.log",
-    conda:
-        "../../envs/fetch.yaml"
-    threads: 1
-    resources:
-        mem_mb=300,
-        runtime=30,
     params:
         **download_params("fashion-mnist"),
-        code=code("shared/download.py"),
     message:
         "fashion-mnist: fetching pictures and labels ({params.source})"
-    script:
-        "../../scripts/shared/download.py"
 
 
 rule fashion_mnist_process:
@@ -38,6 +25,7 @@ rule fashion_mnist_process:
         raw_files("fashion-mnist"),
     output:
         folder=directory("data/fashion-mnist/processed"),
+        checksum="data/fashion-mnist/.processed.md5",
         train="data/fashion-mnist/processed/train/train.parquet",
         val="data/fashion-mnist/processed/val/val.parquet",
     log:
@@ -46,13 +34,10 @@ rule fashion_mnist_process:
         "logs/fashion-mnist/process.tsv"
     conda:
         "../../envs/images.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=15,
+        **needs(mem_mb=600, runtime=15),
     params:
         options=DATASETS["fashion-mnist"]["params"],
-        code=code("fashion_mnist/process.py"),
     message:
         "fashion-mnist: turning IDX into Parquet"
     script:
@@ -61,46 +46,21 @@ rule fashion_mnist_process:
 
 rule fashion_mnist_analyze:
     input:
+        **outputs_of(rules.fashion_mnist_process),
         sources="data/fashion-mnist/raw/sources.json",
-        folder="data/fashion-mnist/processed",
-        train="data/fashion-mnist/processed/train/train.parquet",
-        val="data/fashion-mnist/processed/val/val.parquet",
     output:
-        manifest="data/fashion-mnist/manifest.parquet",
-        metadata=report(
-            "data/fashion-mnist/metadata.json",
-            caption="../report/metadata.rst",
-            category="fashion-mnist",
-            labels={"what": "metadata"},
-        ),
-        provenance="data/fashion-mnist/provenance.json",
-        samples=report(
-            "reports/fashion-mnist/samples.png",
-            caption="../report/samples.rst",
-            category="fashion-mnist",
-            labels={"what": "samples"},
-        ),
+        **described("fashion-mnist", samples="samples.png"),
     log:
         "logs/fashion-mnist/analyze.log",
     benchmark:
         "logs/fashion-mnist/analyze.tsv"
     conda:
         "../../envs/images.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=15,
+        **needs(mem_mb=600, runtime=15),
     params:
         dataset=DATASETS["fashion-mnist"],
-        code=code("shared/download.py", "fashion_mnist/process.py", "fashion_mnist/analyze.py"),
     message:
         "fashion-mnist: measuring pixels and classes, checking the contract"
     script:
         "../../scripts/fashion_mnist/analyze.py"
-
-
-rule fashion_mnist:
-    input:
-        complete("fashion-mnist"),
-    message:
-        "fashion-mnist is complete"

@@ -12,10 +12,6 @@ outputs: data/opencloudhub-readmes/raw/<repository>.md, raw/index.json, raw/sour
 from registry.sources.readmes import sample_readmes
 
 
-localrules:
-    opencloudhub_readmes,
-
-
 rule opencloudhub_readmes_download:
     output:
         folder=directory("data/opencloudhub-readmes/raw"),
@@ -25,16 +21,13 @@ rule opencloudhub_readmes_download:
         "logs/opencloudhub-readmes/download.log",
     conda:
         "../../envs/fetch.yaml"
-    threads: 1
     resources:
-        mem_mb=300,
-        runtime=30,
+        **needs(mem_mb=300, runtime=30),
     params:
         dataset="opencloudhub-readmes",
         source=DATASETS["opencloudhub-readmes"]["source"],
         github=DATASETS["opencloudhub-readmes"]["sources"]["github"],
         samples=sample_readmes(DATASETS["opencloudhub-readmes"]),
-        code=code("opencloudhub_readmes/download.py"),
     message:
         "opencloudhub-readmes: fetching the README of every repository ({params.source})"
     script:
@@ -47,6 +40,7 @@ rule opencloudhub_readmes_process:
         index="data/opencloudhub-readmes/raw/index.json",
     output:
         folder=directory("data/opencloudhub-readmes/processed"),
+        checksum="data/opencloudhub-readmes/.processed.md5",
         documents="data/opencloudhub-readmes/processed/documents.parquet",
         cleaning="reports/opencloudhub-readmes/cleaning.json",
     log:
@@ -55,13 +49,10 @@ rule opencloudhub_readmes_process:
         "logs/opencloudhub-readmes/process.tsv"
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=15,
+        **needs(mem_mb=600, runtime=15),
     params:
         options=DATASETS["opencloudhub-readmes"]["params"],
-        code=code("opencloudhub_readmes/process.py"),
     message:
         "opencloudhub-readmes: turning READMEs into a table"
     script:
@@ -70,49 +61,22 @@ rule opencloudhub_readmes_process:
 
 rule opencloudhub_readmes_analyze:
     input:
+        **outputs_of(rules.opencloudhub_readmes_process),
         index="data/opencloudhub-readmes/raw/index.json",
         sources="data/opencloudhub-readmes/raw/sources.json",
-        folder="data/opencloudhub-readmes/processed",
-        documents="data/opencloudhub-readmes/processed/documents.parquet",
-        cleaning="reports/opencloudhub-readmes/cleaning.json",
     output:
-        manifest="data/opencloudhub-readmes/manifest.parquet",
-        metadata=report(
-            "data/opencloudhub-readmes/metadata.json",
-            caption="../report/metadata.rst",
-            category="opencloudhub-readmes",
-            labels={"what": "metadata"},
-        ),
-        provenance="data/opencloudhub-readmes/provenance.json",
-        overview=report(
-            "reports/opencloudhub-readmes/overview.svg",
-            caption="../report/overview.rst",
-            category="opencloudhub-readmes",
-            labels={"what": "distributions"},
-        ),
+        **described("opencloudhub-readmes", overview="overview.svg"),
     log:
         "logs/opencloudhub-readmes/analyze.log",
     benchmark:
         "logs/opencloudhub-readmes/analyze.tsv"
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=15,
+        **needs(mem_mb=600, runtime=15),
     params:
         dataset=DATASETS["opencloudhub-readmes"],
-        code=code(
-            "opencloudhub_readmes/download.py", "opencloudhub_readmes/process.py", "opencloudhub_readmes/analyze.py"
-        ),
     message:
         "opencloudhub-readmes: measuring sizes and lines, checking the contract"
     script:
         "../../scripts/opencloudhub_readmes/analyze.py"
-
-
-rule opencloudhub_readmes:
-    input:
-        complete("opencloudhub-readmes"),
-    message:
-        "opencloudhub-readmes is complete"

@@ -17,11 +17,6 @@ except RegistryError as error:
     raise WorkflowError(str(error))
 
 
-localrules:
-    radiology_mini,
-    radiology_mini_prompt,
-
-
 rule radiology_mini_download:
     output:
         images=directory("data/radiology-mini/raw/images"),
@@ -31,13 +26,10 @@ rule radiology_mini_download:
         "logs/radiology-mini/download.log",
     conda:
         "../../envs/fetch.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=60,
+        **needs(mem_mb=600, runtime=60),
     params:
         **download_params("radiology-mini"),
-        code=code("radiology_mini/download.py"),
     message:
         "radiology-mini: fetching and unpacking pictures and captions ({params.source})"
     script:
@@ -49,15 +41,13 @@ rule radiology_mini_prompt:
         prompt="data/radiology-mini/raw/prompt.json",
     log:
         "logs/radiology-mini/prompt.log",
+    localrule: True
     conda:
         "../../envs/fetch.yaml"
-    threads: 1
     resources:
-        mem_mb=300,
-        runtime=5,
+        **needs(mem_mb=300, runtime=5),
     params:
         prompt=RADIOLOGY_PROMPT,
-        code=code("radiology_mini/prompt.py"),
     message:
         "radiology-mini: taking the prompt from {params.prompt[prompt_uri]}"
     script:
@@ -71,6 +61,7 @@ rule radiology_mini_process:
         prompt="data/radiology-mini/raw/prompt.json",
     output:
         folder=directory("data/radiology-mini/processed"),
+        checksum="data/radiology-mini/.processed.md5",
         train="data/radiology-mini/processed/train/annotations.json",
         test="data/radiology-mini/processed/test/annotations.json",
         cleaning="reports/radiology-mini/cleaning.json",
@@ -82,11 +73,9 @@ rule radiology_mini_process:
         "../../envs/images.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
-        runtime=30,
+        **needs(mem_mb=1500, runtime=30),
     params:
         options=DATASETS["radiology-mini"]["params"],
-        code=code("radiology_mini/process.py"),
     message:
         "radiology-mini: decoding and checking every picture, splitting them into train and test"
     script:
@@ -95,55 +84,24 @@ rule radiology_mini_process:
 
 rule radiology_mini_analyze:
     input:
+        **outputs_of(rules.radiology_mini_process),
         images="data/radiology-mini/raw/images",
         captions="data/radiology-mini/raw/captions.json",
         sources="data/radiology-mini/raw/sources.json",
         prompt="data/radiology-mini/raw/prompt.json",
-        folder="data/radiology-mini/processed",
-        train="data/radiology-mini/processed/train/annotations.json",
-        test="data/radiology-mini/processed/test/annotations.json",
-        cleaning="reports/radiology-mini/cleaning.json",
     output:
-        manifest="data/radiology-mini/manifest.parquet",
-        metadata=report(
-            "data/radiology-mini/metadata.json",
-            caption="../report/metadata.rst",
-            category="radiology-mini",
-            labels={"what": "metadata"},
-        ),
-        provenance="data/radiology-mini/provenance.json",
-        samples=report(
-            "reports/radiology-mini/samples.png",
-            caption="../report/samples.rst",
-            category="radiology-mini",
-            labels={"what": "samples"},
-        ),
+        **described("radiology-mini", samples="samples.png"),
     log:
         "logs/radiology-mini/analyze.log",
     benchmark:
         "logs/radiology-mini/analyze.tsv"
     conda:
         "../../envs/images.yaml"
-    threads: 1
     resources:
-        mem_mb=600,
-        runtime=15,
+        **needs(mem_mb=600, runtime=15),
     params:
         dataset=DATASETS["radiology-mini"],
-        code=code(
-            "radiology_mini/download.py",
-            "radiology_mini/prompt.py",
-            "radiology_mini/process.py",
-            "radiology_mini/analyze.py",
-        ),
     message:
         "radiology-mini: measuring pictures and captions, checking the contract"
     script:
         "../../scripts/radiology_mini/analyze.py"
-
-
-rule radiology_mini:
-    input:
-        complete("radiology-mini"),
-    message:
-        "radiology-mini is complete"

@@ -9,10 +9,6 @@ outputs: data/tabular/raw/dataset.csv, data/tabular/processed/tabular.parquet
 """
 
 
-localrules:
-    tabular,
-
-
 rule tabular_generate:
     output:
         table="data/tabular/raw/dataset.csv",
@@ -21,13 +17,10 @@ rule tabular_generate:
         "logs/tabular/generate.log",
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **needs(),
     params:
         options=DATASETS["tabular"]["params"],
-        code=code("tabular/generate.py"),
     message:
         "tabular: drawing {params.options[n_samples]} samples"
     script:
@@ -39,18 +32,16 @@ rule tabular_process:
         table="data/tabular/raw/dataset.csv",
     output:
         folder=directory("data/tabular/processed"),
+        checksum="data/tabular/.processed.md5",
         table="data/tabular/processed/tabular.parquet",
     log:
         "logs/tabular/process.log",
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **needs(),
     params:
         n_features=DATASETS["tabular"]["params"]["n_features"],
-        code=code("tabular/process.py"),
     message:
         "tabular: turning CSV into Parquet"
     script:
@@ -59,49 +50,19 @@ rule tabular_process:
 
 rule tabular_analyze:
     input:
+        **outputs_of(rules.tabular_process),
         sources="data/tabular/raw/sources.json",
-        folder="data/tabular/processed",
-        table="data/tabular/processed/tabular.parquet",
     output:
-        manifest="data/tabular/manifest.parquet",
-        metadata=report(
-            "data/tabular/metadata.json",
-            caption="../report/metadata.rst",
-            category="tabular",
-            labels={"what": "metadata"},
-        ),
-        provenance="data/tabular/provenance.json",
-        overview=report(
-            "reports/tabular/overview.svg",
-            caption="../report/overview.rst",
-            category="tabular",
-            labels={"what": "distributions"},
-        ),
-        profile=report(
-            "reports/tabular/profile.json",
-            caption="../report/profile.rst",
-            category="tabular",
-            labels={"what": "profile"},
-        ),
+        **described("tabular", overview="overview.svg", profile="profile.json"),
     log:
         "logs/tabular/analyze.log",
     conda:
         "../../envs/tables.yaml"
-    threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **needs(),
     params:
         dataset=DATASETS["tabular"],
-        code=code("tabular/generate.py", "tabular/process.py", "tabular/analyze.py"),
     message:
         "tabular: profiling every column, checking the contract"
     script:
         "../../scripts/tabular/analyze.py"
-
-
-rule tabular:
-    input:
-        complete("tabular"),
-    message:
-        "tabular is complete"

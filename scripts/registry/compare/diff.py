@@ -13,14 +13,11 @@ from registry.compare.manifests import (
     compare_rows,
     manifest_of,
 )
-from registry.describe.metadata import FILLED_IN
+from registry.describe.metadata import FILLED_IN, Leaf, is_number, leaves
 from registry.storage.snapshot import Snapshot
 
-MEASURES = ("metrics", "statistics", "summary", "retrieval", "splits", "num_questions")
-"""Sections of metadata.json that follow from the data."""
-
-Leaf = tuple[str, ...]
-"""Where a value stands in metadata.json: the keys on the way to it."""
+DECLARED = ("dataset", "schema")
+"""Sections of metadata.json that say what a dataset is; what else stands there was found out about its data."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +91,7 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
         columns, rows = Columns(), Rows(None, {split: SplitRows(size, size) for split, size in sizes.items()})
     # What a model computed differs in its last bits from machine to machine.
     computed = any(feature.get("computed") for feature in new.metadata["schema"]["features"].values())
-    measures = [_leaves({name: of.metadata[name] for name in MEASURES if name in of.metadata}) for of in (old, new)]
-    statistics, others = _statistics(*measures)
+    statistics, others = _statistics(_found(old.metadata), _found(new.metadata))
     return DatasetDiff(
         dataset=new.dataset,
         content_differs=content_differs,
@@ -112,10 +108,9 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
     )
 
 
-def _leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
-    if not isinstance(value, dict) or not value:
-        return {path: value} if path else {}
-    return {leaf: found for key, below in value.items() for leaf, found in _leaves(below, (*path, key)).items()}
+def _found(metadata: dict[str, Any]) -> dict[Leaf, Any]:
+    apart = (*DECLARED, "content_hash", FILLED_IN)
+    return leaves({name: value for name, value in metadata.items() if name not in apart})
 
 
 def _differing(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> Iterator[tuple[Leaf, Any, Any]]:
@@ -124,16 +119,12 @@ def _differing(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> Iterator[tuple[Lea
             yield path, old.get(path), new.get(path)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _statistics(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> tuple[tuple[Statistic, ...], tuple[Fact, ...]]:
     """Return the numbers that moved, and what else differs there."""
     numbers, others = [], []
     for path, before, after in _differing(old, new):
         name = ".".join(path)
-        if all(value is None or _is_number(value) for value in (before, after)):
+        if all(value is None or is_number(value) for value in (before, after)):
             change = None if before is None or after is None else after - before
             numbers.append(Statistic(name, before, after, change))
         else:
@@ -142,15 +133,13 @@ def _statistics(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> tuple[tuple[Stati
 
 
 def _facts(old: dict[str, Any], new: dict[str, Any]) -> tuple[Fact, ...]:
-    """Return what differs beside measures, columns, dtypes and classes, which have places of their own."""
+    """Return what differs of what is declared, beside columns, dtypes and classes, which have places of their own."""
     common = old["schema"]["features"].keys() & new["schema"]["features"].keys()
 
     def facts(metadata: dict[str, Any]) -> dict[Leaf, Any]:
-        apart = (*MEASURES, "content_hash", FILLED_IN)
-        leaves = _leaves({name: value for name, value in metadata.items() if name not in apart})
         return {
             path: value
-            for path, value in leaves.items()
+            for path, value in leaves({name: metadata[name] for name in DECLARED if name in metadata}).items()
             if path[0] != "schema" or (path[2] in common and path[3] not in ("dtype", "classes"))
         }
 

@@ -1,4 +1,4 @@
-"""Fingerprint the code behind a rule: its script and every module of ours that it imports.
+"""Fingerprint the code behind a rule: its script, every module of ours that it imports, and the data that they read.
 
 Snakemake notices a changed script but not a changed import of it, so each rule carries this as a param.
 """
@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from registry.errors import RegistryError
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
@@ -28,29 +30,58 @@ def _statements(block: ast.AST) -> Iterator[ast.stmt]:
 
 
 @cache
-def _imports(path: Path, scripts: Path) -> frozenset[Path]:
+def imported(path: Path, *, at_once: bool = False) -> frozenset[str]:
+    """Return the dotted names of what a Python file imports: for `from a import b`, a and a.b.
+
+    That is wherever in the file or, with `at_once`, not in functions and other blocks. RegistryError for a relative
+    import: it works in a package only, which the folder of a script is not.
+    """
     names: set[str] = set()
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in tree.body if at_once else _statements(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise RegistryError(
+                    f"line {node.lineno} imports relatively, which hides code from its fingerprint",
+                    where=path,
+                    hint="name the module from scripts/ on, as in: from registry.files import write_json",
+                )
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(file for name in names for file in _module_files(name, scripts))
+    return frozenset(names)
+
+
+@cache
+def _data_files(folder: Path) -> tuple[Path, ...]:
+    """Return what lies in a folder of code but is none: schemas, tables, lists of words."""
+    files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    return tuple(file for file in files if file.suffix not in (".py", ".pyc"))
+
+
+@cache
+def _behind(path: Path, scripts: Path) -> frozenset[Path]:
+    """Return the files that a Python file needs: the modules that it imports, and the data beside it that it names."""
+    modules = {file for name in imported(path) for file in _module_files(name, scripts)}
+    text = path.read_text(encoding="utf-8")
+    return frozenset(modules | {file for file in _data_files(path.parent) if file.name in text})
 
 
 @cache
 def code_files(script: str, scripts: Path = SCRIPTS) -> tuple[Path, ...]:
-    """Return the script (relative to scripts/) and, transitively, the files below scripts/ that it imports, sorted.
+    """Return the files behind a script (relative to scripts/), sorted: what its fingerprint covers.
 
-    `scripts` is that folder of another checkout. Raises FileNotFoundError where there is no such script.
+    That is the script, all data files in its folder and, transitively, the files below scripts/ that it imports, with
+    the data files beside these that they name. `scripts` is that folder of another checkout. Raises FileNotFoundError
+    where there is no such script, and RegistryError for a relative import.
     """
     found: set[Path] = set()
     pending = {scripts / script}
     while pending:
         found |= pending
-        pending = {file for path in pending for file in _imports(path, scripts)} - found
-    return tuple(sorted(found))
+        pending = {file for path in pending if path.suffix == ".py" for file in _behind(path, scripts)} - found
+    return tuple(sorted(found | set(_data_files((scripts / script).parent))))
 
 
 @cache

@@ -95,8 +95,8 @@ def _check_mirror(mirror: str | None) -> None:
 
 def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
     """Give a dataset that is made of others the source mode of the first; RegistryError if it can't be made of them."""
-    for other in (made_of := upstream(datasets[name])):
-        if other not in datasets or upstream(datasets[other]):
+    for other in (made_of := parents(datasets[name])):
+        if other not in datasets or parents(datasets[other]):
             raise RegistryError(
                 f"sources.datasets: {other} is {'made of others itself' if other in datasets else 'no dataset'}",
                 where=f"config/datasets/{name}.yaml",
@@ -106,6 +106,19 @@ def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
         datasets[name]["source"] = datasets[made_of[0]]["source"]
 
 
+def _check_spelling(dataset: Any, where: str) -> None:
+    """Raise RegistryError for a key that has another name by now."""
+    contract = dataset.get("contract") if isinstance(dataset, dict) else None
+    if isinstance(contract, dict) and isinstance(old := contract.get("retrieval"), dict):
+        floors = ", ".join(f"retrieval.all.{name}: {floor}" for name, floor in old.items())
+        raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
+
+
+def rule_of(dataset: str) -> str:
+    """Return what a dataset is called in the names of its rules, of their module, and of the folder of its scripts."""
+    return dataset.replace("-", "_")
+
+
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name; asking for one that has no file is a RegistryError."""
 
@@ -113,7 +126,7 @@ class Datasets(dict[str, dict[str, Any]]):
         raise RegistryError(
             "no such file",
             where=f"config/datasets/{name}.yaml",
-            hint="put it back, or take the include of its rule module out of workflow/Snakefile",
+            hint="write it, or take the name out of workflow/rules/",
         )
 
 
@@ -126,8 +139,9 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
     for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
-        dataset = read_yaml(path)
-        validate(dataset, "dataset", where=f"config/datasets/{path.name}")
+        dataset, where = read_yaml(path), f"config/datasets/{path.name}"
+        _check_spelling(dataset, where)
+        validate(dataset, "dataset", where=where)
         validate_params(dataset["params"], path.stem, root)
         source = config["source"] if "sources" in dataset else "generated"
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset
@@ -151,7 +165,7 @@ def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
     return list(datasets) if config["datasets"] == "all" else list(config["datasets"])
 
 
-def upstream(dataset: dict[str, Any]) -> list[str]:
+def parents(dataset: dict[str, Any]) -> list[str]:
     """Return the names of the datasets that a dataset is made of."""
     return dataset.get("sources", {}).get("datasets", [])
 

@@ -3,12 +3,10 @@
 Light on purpose: the Snakefile asks at every start.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import data_files
 from registry.gate import MAX_POINTER, GateError, read_json
 
 PIN = "pin.json"
@@ -37,26 +35,3 @@ def pins(root: Path) -> dict[str, dict[str, Any]]:
     """Return {dataset: its pin} of all that are pinned. RegistryError as in pin_of."""
     names = sorted(path.parent.name for path in root.glob(f"data/*/{PIN}"))
     return {name: pin for name in names if (pin := pin_of(root, name)) is not None}
-
-
-def given_files(root: Path, name: str) -> list[str]:
-    """Return what makes a pinned dataset complete: its data and what describes it, as paths below `root`.
-
-    RegistryError where they are not all here.
-    """
-    folder = root / "data" / name
-    try:
-        data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
-        names = [data["path"], "manifest.parquet", "metadata.json", "provenance.json"]
-        sizes = [file.stat().st_size for file in data_files(folder / data["path"])]
-        here = all((folder / file).exists() for file in names) and (len(sizes), sum(sizes)) == (
-            data["files"],
-            data["bytes"],
-        )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        here = False
-    if not here:
-        raise RegistryError(
-            f"{name} is pinned, but its data is not here, or not all of it", hint=f"run registry pull {name}"
-        )
-    return [f"data/{name}/{file}" for file in names]

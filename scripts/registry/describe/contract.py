@@ -1,5 +1,6 @@
 """Check samples against a dataset's contract, with pandera, and report every breach at once."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 import pyarrow
 from pandera.errors import SchemaErrors
 
+from registry.describe.metadata import is_number, leaves
 from registry.errors import RegistryError
 
 DTYPES = {
@@ -113,11 +115,12 @@ class Contract:
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(samples)
 
-    def check_retrieval(self, measures: dict[str, float]) -> None:
-        """Note every measure of retrieval that is below its floor."""
-        for name, floor in self._spec.get("retrieval", {}).items():
-            if not measures[name] >= floor:
-                self._note("all", "retrieval", f"{name} at least {floor}", str(measures[name]))
+    def check_floors(self, metadata: dict[str, Any]) -> None:
+        """Note every number of a metadata.json that is below its floor, or not there."""
+        found = {".".join(path): value for path, value in leaves(metadata).items() if is_number(value)}
+        for name, floor in self._spec.get("floors", {}).items():
+            if not found.get(name, math.nan) >= floor:
+                self._note("all", "floors", f"{name} at least {floor}", str(found.get(name, "no such number")))
 
     def _check_inputs(self, samples: pl.LazyFrame) -> None:
         repeated = samples.select("input_id").collect().to_series().is_duplicated()
@@ -140,7 +143,7 @@ class Contract:
         """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
         if not self._breaches:
             return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
-                rule: self._spec[rule] for rule in ("disjoint", "unique", "retrieval") if self._spec.get(rule)
+                rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
             }
         lines = [
             f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()

@@ -1,4 +1,4 @@
-"""The manifest: one row a sample, from which versions, diffs, tracing and leak checks follow.
+"""The manifest: one row per sample, from which versions, diffs, tracing and leak checks follow.
 
 data/<dataset>/manifest.parquet has the columns
     sample_id  fixed_size_binary[16]  SHA-256, cut to 16 bytes, of the sample's canonical value in all columns
@@ -88,9 +88,13 @@ class Manifest:
         by = self.computed.get(name)
         return canonical(batch.column(name) if by is None else pa.repeat(by, batch.num_rows))
 
-    def check_retrieval(self, measures: dict[str, float]) -> None:
-        """Hold measures of retrieval to the contract."""
-        self._contract.check_retrieval(measures)
+    def check_samples(self) -> None:
+        """Raise RegistryError if the samples so far break the contract."""
+        self._contract.conclude()
+
+    def check_floors(self, metadata: dict[str, Any]) -> None:
+        """Hold the numbers of a metadata.json to the contract."""
+        self._contract.check_floors(metadata)
 
     @property
     def content_hash(self) -> str:
@@ -132,6 +136,6 @@ def write_manifest(
         manifest.md5 = dvc_digest(partial)
 
 
-def positions(file: str, start: int, count: int) -> list[str]:
+def row_keys(file: str, start: int, count: int) -> list[str]:
     """Name samples by their source file and 0-based position in it, as `file:position`."""
     return [f"{file}:{position}" for position in range(start, start + count)]

@@ -3,14 +3,32 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.config.schema import validate
+from registry.config.fingerprint import SCRIPTS
+from registry.config.schema import read_schema, validate
+from registry.errors import RegistryError
 from registry.files import json_digest, write_json
 
 if TYPE_CHECKING:
     from registry.describe.manifest import Manifest
 
+SCHEMA = Path(__file__).with_name("metadata.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
+
+Leaf = tuple[str, ...]
+"""Where a value stands in metadata.json: the keys on the way to it."""
+
+
+def leaves(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
+    """Return every value of a JSON object that is not an object itself, by its place. Empty objects count as values."""
+    if not isinstance(value, dict) or not value:
+        return {path: value} if path else {}
+    return {leaf: found for key, below in value.items() for leaf, found in leaves(below, (*path, key)).items()}
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a JSON value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def facts_of(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +41,7 @@ def metadata_digest(metadata: dict[str, Any]) -> str:
     return json_digest(facts_of(metadata))
 
 
-def write_metadata(
-    path: str | Path,
+def metadata_of(
     dataset: dict[str, Any],
     manifest: "Manifest",
     *,
@@ -32,14 +49,13 @@ def write_metadata(
     splits: dict[str, dict[str, Any]] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
-    """Write a dataset's metadata.json, checked against its schema, and return it.
+    """Return what metadata.json says of a dataset.
 
     `features` and `splits` add to what the manifest knows of each column (its dtype) and split (its num_samples);
     `facts` are further top-level keys (metrics, statistics, summary, ...).
     """
-    about = dataset["about"]
-    metadata = {
-        "dataset": {"name": dataset["name"], **about},
+    return {
+        "dataset": {"name": dataset["name"], **dataset["about"]},
         "schema": {
             "features": {
                 column["name"]: {
@@ -57,6 +73,31 @@ def write_metadata(
         **facts,
         "content_hash": manifest.content_hash,
     }
-    validate(metadata, "metadata", where=str(path))
+
+
+def write_metadata(
+    path: str | Path, dataset: dict[str, Any], manifest: "Manifest", *, scripts: Path = SCRIPTS, **found: Any
+) -> dict[str, Any]:
+    """Write a dataset's metadata.json, checked against its schemas, and return it; `found` as for metadata_of."""
+    metadata = metadata_of(dataset, manifest, **found)
+    check_metadata(metadata, scripts=scripts, where=str(path))
     write_json(path, metadata)
     return metadata
+
+
+def check_metadata(metadata: dict[str, Any], *, scripts: Path = SCRIPTS, where: str) -> None:
+    """Raise one RegistryError that names what of a metadata.json its schemas forbid.
+
+    What all datasets share is in this module's schema; further keys are those that the dataset declares in the
+    metadata.schema.yaml beside its scripts.
+    """
+    name = metadata["dataset"]["name"]
+    own = scripts / name.replace("-", "_") / SCHEMA.name
+    hint = f"fix scripts/{own.parent.name}/, or declare what the dataset has for itself in {own.name} there"
+    validate(metadata, SCHEMA, where=where, hint=hint)
+    further = {key: value for key, value in metadata.items() if key not in read_schema(SCHEMA)["properties"]}
+    if own.is_file():
+        validate(further, own, where=where, hint=hint)
+    elif further:
+        unexpected = ", ".join(map(repr, further))
+        raise RegistryError(f"not valid:\n  (top level): {unexpected} was unexpected", where=where, hint=hint)

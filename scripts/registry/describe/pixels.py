@@ -7,7 +7,7 @@ from fractions import Fraction
 WHITE = 255
 
 
-def pixel_moments(histogram: Sequence[int]) -> dict[str, float]:
+def pixel_statistics(histogram: Sequence[int]) -> dict[str, float]:
     """Return pixel_mean, pixel_std (of the population), pixel_min, pixel_max and pixel_median, divided by 255.
 
     `histogram` counts the pixels of each value 0..255, at least one in all. Sums are exact integers, so the result does

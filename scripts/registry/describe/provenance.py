@@ -1,34 +1,15 @@
 """Write provenance.json: how a dataset was made. It decides whether data is up to date, never a version."""
 
 import json
-import platform
-import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from registry.config.fingerprint import SCRIPTS
+from registry.describe.libraries import libraries_behind
 from registry.describe.manifest import Manifest
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, sealed, write_json
-
-LIBRARIES = {
-    "PIL": "pillow",
-    "markdown_it": "markdown-it-py",
-    "numpy": "numpy",
-    "onnxruntime": "onnxruntime",
-    "pandera": "pandera",
-    "polars": "polars",
-    "pyarrow": "pyarrow",
-    "semantic_text_splitter": "semantic-text-splitter",
-    "tokenizers": "tokenizers",
-}
-"""Modules whose version can show in the data, and the packages they come from."""
-
-
-def _libraries() -> dict[str, str]:
-    used = {package: version(package) for module, package in LIBRARIES.items() if module in sys.modules}
-    return {"python": platform.python_version()} | used
 
 
 def write_provenance(
@@ -40,11 +21,12 @@ def write_provenance(
     data: str | Path,
     sources: str | Path,
     code: dict[str, str],
+    scripts: Path = SCRIPTS,
 ) -> None:
     """Write a dataset's provenance.json.
 
     `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
-    `code` maps each script (relative to scripts/) to its fingerprint. Raises RegistryError where the data is not, byte
+    `code` maps each script (relative to `scripts`) to its fingerprint. Raises RegistryError where the data is not, byte
     for byte, what was sealed when it was made.
     """
     data, digest = Path(data), dvc_digest(data)
@@ -63,7 +45,7 @@ def write_provenance(
             "source": json.loads(Path(sources).read_text(encoding="utf-8")),
             "config": dataset,
             "code": code,
-            "libraries": _libraries(),
+            "libraries": libraries_behind(code, scripts),
             "content_hash": manifest.content_hash,
             "data": {
                 "path": data.name,

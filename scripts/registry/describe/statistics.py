@@ -1,10 +1,10 @@
-"""Mean, deviation, extremes and median of numbers, the same to the last bit on every machine."""
+"""Summary statistics of numbers, the same to the last bit on every machine."""
 
 import statistics
 from collections.abc import Sequence
 
 
-def moments(values: Sequence[float], prefix: str = "") -> dict[str, float]:
+def summarise(values: Sequence[float], prefix: str = "") -> dict[str, float]:
     """Return mean, std, min, max and median of at least one number, each key with `prefix` before it.
 
     The mean is correctly rounded, the standard deviation is the sample's (n - 1; 0 for one value), and the sums behind

@@ -51,7 +51,7 @@ class Picture:
     converted: bool
     width: int
     height: int
-    looks: int
+    perceptual_hash: int
 
 
 def read_picture(data: bytes, limits: Limits, quality: int) -> Picture:
@@ -76,7 +76,7 @@ def read_picture(data: bytes, limits: Limits, quality: int) -> Picture:
                 converted=converted,
                 width=rgb.width,
                 height=rgb.height,
-                looks=int(str(imagehash.phash(rgb)), 16),
+                perceptual_hash=int(str(imagehash.phash(rgb)), 16),
             )
     except (MemoryError, UnusableError):
         raise
@@ -116,13 +116,13 @@ def _as_jpeg(image: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def near_pairs(looks: np.ndarray, max_distance: int) -> Iterator[tuple[Any, Any, Any]]:
+def near_pairs(hashes: np.ndarray, max_distance: int) -> Iterator[tuple[Any, Any, Any]]:
     """Yield (i, j, distance) arrays, i < j, of the pairs of perceptual hashes at most `max_distance` bits apart.
 
-    `looks` is a uint64 array (n,). Pairs come ordered by i, then j, in blocks, so that memory stays bounded.
+    `hashes` is a uint64 array (n,). Pairs come ordered by i, then j, in blocks, so that memory stays bounded.
     """
-    rows = max(1, BLOCK // max(1, len(looks)))
-    for start in range(0, len(looks), rows):
-        distances = np.bitwise_count(looks[start : start + rows, None] ^ looks[None, start:])
+    rows = max(1, BLOCK // max(1, len(hashes)))
+    for start in range(0, len(hashes), rows):
+        distances = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, start:])
         i, j = np.nonzero(np.triu(distances <= max_distance, k=1))
         yield i + start, j + start, distances[i, j]

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import Datasets, load_datasets, upstream
+from registry.config.load import Datasets, load_datasets, parents, rule_of
 from registry.config.pins import pin_of
 from registry.describe.metadata import facts_of
 from registry.errors import RegistryError
 from registry.sources.accepted import changed_prompt, changed_sources, own_files
 from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.snapshot import Snapshot
-from registry.storage.states import NotReady, State, rule_of
+from registry.storage.states import NotReady, State
 from registry.storage.tags import Release
 
 SOMEWHERE = "somewhere"
@@ -159,7 +159,7 @@ def check_committed(repository: Repository, snapshot: Snapshot, base: str) -> No
         raise NotReady(State.SKIPPED, found.reason, found.hint) from None
     provenance = snapshot.provenance
     paths = code_paths(repository, snapshot)
-    made_of = upstream(provenance["config"])
+    made_of = parents(provenance["config"])
     if provenance["source"]["mode"] == "samples" and not made_of:
         paths += ["data/samples/SHA256SUMS", *repository.git.visible(f"data/samples/{snapshot.dataset}")]
     uncommitted = repository.git.changed(base, paths)

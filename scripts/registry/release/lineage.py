@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from registry.config.load import upstream
+from registry.config.load import parents
 from registry.describe.metadata import FILLED_IN
 from registry.files import atomic_file, write_json
 from registry.storage.repository import Repository
@@ -24,7 +24,7 @@ def name_source(
     of what is about to be released.
     """
     metadata = built.metadata
-    made_of = upstream(built.provenance["config"])
+    made_of = parents(built.provenance["config"])
     if FILLED_IN not in metadata or not made_of:
         return built
     wanted, corpus = metadata.get("source_content_hash"), made_of[0]

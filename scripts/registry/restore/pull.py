@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
 
-from registry.config.load import upstream
+from registry.config.load import parents, rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
@@ -22,7 +22,7 @@ from registry.release.assess import SOMEWHERE, check_current, configured
 from registry.release.record import exclusive
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import NoReleaseError, Snapshot
-from registry.storage.states import NotReady, State, rule_of
+from registry.storage.states import NotReady, State
 from registry.storage.tags import releases
 from registry.workflow.snakemake import run, wait_until_idle
 
@@ -249,10 +249,10 @@ def _tell(
     """
     datasets = configured(repository)
     outs = {snapshot.dataset: snapshot.outs for snapshot in snapshots}
-    made_of = {name: upstream(datasets.get(name, {})) for name in outs}
-    parents = dict.fromkeys(other for others in made_of.values() for other in others)
+    made_of = {name: parents(datasets.get(name, {})) for name in outs}
+    sources = dict.fromkeys(other for others in made_of.values() for other in others)
     done, stale, reasons = [], [], {}
-    for name in dict.fromkeys([*outs, *parents]):
+    for name in dict.fromkeys([*outs, *sources]):
         if pin_of(repository.root, name):
             continue
         restored = name in outs and name not in kept
@@ -271,7 +271,7 @@ def _tell(
             if name in outs or judged.state != State.NOT_BUILT:
                 stale.append(name)
         else:
-            if restored or name in parents:
+            if restored or name in sources:
                 done.append(name)
     for name, others in made_of.items():
         again = [other for other in others if other in stale]

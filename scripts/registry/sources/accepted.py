@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from registry.config.load import read_yaml, source_files, upstream
+from registry.config.load import parents, read_yaml, source_files
 from registry.sources.prompts import prompt_reference
 from registry.sources.readmes import sample_readmes
 
@@ -39,7 +39,7 @@ def _accepted(dataset: Mapping[str, Any], mode: str, root: Path) -> dict[str, li
     if "github" in sources:
         readmes = sample_readmes(dataset, root)
         return {f"{name}.md": [sha256] for name, sha256 in readmes.items()} or None
-    return {name: _content_hashes(name, root) for name in upstream(dataset)}
+    return {name: _content_hashes(name, root) for name in parents(dataset)}
 
 
 def _content_hashes(name: str, root: Path) -> list[str]:

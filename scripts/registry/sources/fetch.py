@@ -18,6 +18,7 @@ from registry.files import atomic_file, sha256_of
 
 log = logging.getLogger(__name__)
 
+LOCK_SCHEMA = Path(__file__).with_name("lock.schema.yaml")
 RETRIES = 3
 TIMEOUT = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes of an answer."""
@@ -191,7 +192,7 @@ def fetch(
     `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
     """
     locked = (read_yaml(lock) or {}) if lock.exists() else {}
-    validate(locked, "lock", where=str(lock))
+    validate(locked, LOCK_SCHEMA, where=str(lock))
     fetched = []
     for source in files:
         name = source["file"]

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry.config.load import rule_of
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, sealed
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
-from registry.storage.states import NotReady, State, rule_of
+from registry.storage.states import NotReady, State
 
 if TYPE_CHECKING:
     from registry.storage.repository import Repository
 
 METADATA, PROVENANCE, MANIFEST, RAW = "metadata.json", "provenance.json", "manifest.parquet", "raw"
+DESCRIPTIONS = (MANIFEST, METADATA, PROVENANCE)
+"""What stands beside the data of every dataset."""
 SHOWN = 160
 """Characters of what is wrong that a message shows."""
 

@@ -42,11 +42,6 @@ class State(StrEnum):
     """It must not be released."""
 
 
-def rule_of(dataset: str) -> str:
-    """Return the name of the rule that asks for all of a dataset."""
-    return dataset.replace("-", "_")
-
-
 class NotReady(Exception):  # noqa: N818  it is a state, not a failure
     """A dataset cannot be used, or released, as it is: its state, why, and what to do."""
 

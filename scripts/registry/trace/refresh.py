@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from registry.config.load import upstream
+from registry.config.load import parents, rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
-from registry.storage.states import rule_of
 from registry.storage.tags import releases
 from registry.workflow.snakemake import run
 
@@ -65,10 +64,10 @@ def _check(repository: Repository, name: str) -> None:
             f"{name} is generated from its params: there is no source to ask again",
             hint=f"change params in {path}, and run snakemake --cores all {rule}",
         )
-    if upstream(dataset):
+    if parents(dataset):
         raise RegistryError(
-            f"{name} is made of {', '.join(upstream(dataset))}: it has no source of its own to ask again",
-            hint=f"registry refresh {upstream(dataset)[0]}, then run snakemake --cores all {rule}",
+            f"{name} is made of {', '.join(parents(dataset))}: it has no source of its own to ask again",
+            hint=f"registry refresh {parents(dataset)[0]}, then run snakemake --cores all {rule}",
         )
     if "files" in dataset["sources"]:
         raise RegistryError(

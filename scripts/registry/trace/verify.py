@@ -13,14 +13,14 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from registry.compare.diff import DatasetDiff, diff
-from registry.config.load import SAMPLES
+from registry.config.load import SAMPLES, rule_of
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest
 from registry.gate import checked_inside
 from registry.release.assess import differences
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import Snapshot
-from registry.storage.states import NotReady, rule_of
+from registry.storage.states import NotReady
 from registry.storage.tags import Release, find_release
 from registry.workflow.snakemake import run
 

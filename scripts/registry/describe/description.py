@@ -1,0 +1,84 @@
+"""Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from registry.describe.manifest import Manifest, write_manifest
+from registry.describe.metadata import metadata_of, write_metadata
+from registry.describe.provenance import write_provenance
+from registry.errors import RegistryError
+from registry.files import sealed_path
+
+
+@dataclass
+class Description:
+    """What a script has found out about its dataset so far.
+
+    `features` adds to what is known of each column, and `splits` of each split. `facts` are the further keys of
+    metadata.json, in their order: summary, metrics, statistics, and those that the dataset has for itself. `metadata`
+    is all that metadata.json holds, once it is written.
+    """
+
+    schema: pa.Schema
+    manifest: Manifest
+    features: dict[str, dict[str, Any]] = field(default_factory=dict)
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
+        """Append the samples of a batch to the manifest, and check them against the contract; see Manifest.add."""
+        self.manifest.add(split, batch, inputs=inputs, keys=keys)
+
+    def num_samples(self, split: str) -> int:
+        """Return how many samples of a split were added so far."""
+        return self.manifest.num_samples.get(split, 0)
+
+
+@contextmanager
+def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] | None = None) -> Iterator[Description]:
+    """Collect what the block finds out about a dataset, and write it down when the block ends well.
+
+    Of the rule it takes the inputs `sources` and `checksum` (of what is published), the outputs `manifest`, `metadata`
+    and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that of the samples;
+    `computed` as for write_manifest. All breaches of the contract come in one RegistryError, and nothing is written.
+    """
+    dataset, output = snakemake.params.dataset, snakemake.output
+    data = _published(snakemake)
+    with write_manifest(output.manifest, dataset, schema, computed) as manifest:
+        about = Description(schema, manifest)
+        try:
+            yield about
+        except Exception:
+            # Statistics fail on values that the contract forbids; the breach is what has to be read.
+            manifest.check_samples()
+            raise
+        found = {"features": about.features, "splits": about.splits, **about.facts}
+        manifest.check_floors(metadata_of(dataset, manifest, **found))
+    about.metadata = write_metadata(output.metadata, dataset, manifest, **found)
+    write_provenance(
+        output.provenance,
+        dataset,
+        manifest,
+        about.metadata,
+        data=data,
+        sources=snakemake.input.sources,
+        code=snakemake.params.code,
+    )
+
+
+def _published(snakemake: Any) -> Path:
+    checksum = getattr(snakemake.input, "checksum", None)
+    if checksum is None:
+        raise RegistryError(
+            "its rule has no input `checksum`",
+            where=snakemake.params.dataset["name"],
+            hint="let the rule that makes the data name, among its outputs, the checksum that output_folder() writes, "
+            "and hand all of them over: **outputs_of(rules.<rule>)",
+        )
+    return sealed_path(checksum)

@@ -1,0 +1,45 @@
+"""Statistics of tables."""
+
+import polars as pl
+import pytest
+
+from registry.describe.tables import column_statistics, profile
+
+
+def test_the_profile_counts_gaps_types_ranges_and_duplicates():
+    table = pl.DataFrame({"feature_0": [1.0, 1.0, None, 4.0], "label": [0, 0, 1, 1]})
+    assert profile(table) == {
+        "rows": 4,
+        "duplicate_rows": 1,
+        "columns": {
+            "feature_0": {
+                "dtype": "Float64",
+                "missing": 1,
+                "missing_rate": 0.25,
+                "distinct": 2,
+                "mean": 2.0,
+                "std": pytest.approx(3**0.5),
+                "min": 1.0,
+                "max": 4.0,
+                "median": 1.0,
+            },
+            "label": {
+                "dtype": "Int64",
+                "missing": 0,
+                "missing_rate": 0.0,
+                "distinct": 2,
+                "mean": 0.5,
+                "std": pytest.approx((1 / 3) ** 0.5),
+                "min": 0,
+                "max": 1,
+                "median": 0.5,
+            },
+        },
+    }
+
+
+def test_every_column_has_its_statistics():
+    found = column_statistics(pl.DataFrame({"a": [1, 2, 6], "b": [0.5, 0.5, 0.5]}))
+    assert list(found) == ["a", "b"]
+    assert found["a"] == {"mean": 3.0, "std": pytest.approx(7**0.5), "min": 1, "max": 6, "median": 2}
+    assert found["b"]["std"] == 0
