@@ -25,6 +25,7 @@ FLOORS = (
     {"formats"},
     {"config"},
     {"files"},
+    {"extras"},
     {"errors"},
 )
 """From the top floor down: a room imports from itself and from floors below its own."""

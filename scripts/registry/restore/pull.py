@@ -20,6 +20,7 @@ from typing import Any
 from registry.config.load import upstream
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
+from registry.extras import needed
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
 from registry.release.assess import Built, NotReady, read_built, rule_of
 from registry.release.current import SOMEWHERE, check_bytes, check_current, configured
@@ -324,6 +325,7 @@ def touch(repository: Repository, names: Sequence[str], *, stale: bool = False) 
     """
     if not names:
         return
+    needed("snakemake")
     for name in names:
         for file in (repository.root / "data" / name).rglob(SNAKEMAKE_TIMESTAMP):
             file.unlink()

@@ -8,6 +8,7 @@ from typing import IO
 from registry.config.load import upstream
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
+from registry.extras import needed
 from registry.release.assess import rule_of
 from registry.storage.repository import Repository
 from registry.storage.tags import releases
@@ -30,6 +31,7 @@ def refresh(repository: Repository, name: str, *, cores: str = "all", output: IO
     RegistryError for a source that cannot change by itself, and when the run fails.
     """
     _check(repository, name)
+    needed("snakemake")
     before = _newest(repository, name)
     rule = rule_of(name)
     command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule]

@@ -14,6 +14,7 @@ from typing import Any
 from registry.compare.diff import DatasetDiff, diff
 from registry.config.load import SAMPLES
 from registry.errors import RegistryError
+from registry.extras import needed
 from registry.files import data_files, dvc_digest
 from registry.release.assess import NotReady, differences, read_built, rule_of
 from registry.storage.repository import Repository, read_config
@@ -56,6 +57,7 @@ def verify(
     `mirror` is where the sources of a version built from a mirror lie, if not where the configuration says. `keep`
     names a new folder to build in, which stays. Raises RegistryError with the build's own words where it fails.
     """
+    needed("snakemake")
     released = snapshot_at(repository.git, repository.store, release.dataset, release.commit)
     made = _made_at(repository, release)
     with _scratch(keep) as scratch:
