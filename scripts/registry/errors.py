@@ -1,6 +1,7 @@
 """The one error that a user is meant to read."""
 
 import re
+import unicodedata
 
 CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 """What an address may hold before its host."""
@@ -9,11 +10,19 @@ CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 class RegistryError(Exception):
     """A failure that the user can fix: what is wrong, where, and what to do about it.
 
-    Credentials in addresses are not shown.
+    Credentials in addresses are not shown, nor what would steer a terminal.
     """
 
     def __init__(self, what: str, *, where: object = None, hint: str | None = None) -> None:
         lines = [what if where is None else f"{where}: {what}"]
         if hint:
             lines.append(f"  what to do: {hint}")
-        super().__init__(CREDENTIALS.sub("***", "\n".join(lines)))
+        super().__init__(printable(CREDENTIALS.sub("***", "\n".join(lines))))
+
+
+def printable(text: str) -> str:
+    """Return text with a replacement for every character that could steer a terminal or cannot be printed."""
+    return "".join(
+        char if char in "\n\t" or not unicodedata.category(char).startswith("C") else "\N{REPLACEMENT CHARACTER}"
+        for char in text
+    )
