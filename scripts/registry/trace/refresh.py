@@ -30,8 +30,8 @@ def refresh(repository: Repository, name: str, *, cores: str = "all", output: IO
     Snakemake's output goes to this program's own streams, its standard output to `output` if given. Raises
     RegistryError for a source that cannot change by itself, and when the run fails.
     """
-    _check(repository, name)
     needed("snakemake")
+    _check(repository, name)
     before = _newest(repository, name)
     rule = rule_of(name)
     command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule]
