@@ -12,7 +12,7 @@ from registry import list_datasets, open_dataset
 from registry.client import ListedVersion
 from registry.errors import RegistryError
 from registry.files import dvc_digest
-from tiny import Tiny, make_tiny
+from tiny import Tiny
 
 VERSIONS = [
     ("letters", "1.0.0"),
@@ -21,26 +21,6 @@ VERSIONS = [
     ("numbers", "1.9.0"),
     ("numbers", "1.0.0"),
 ]
-
-
-@pytest.fixture(scope="session")
-def released_tiny(once) -> Path:
-    """Two datasets, of one several versions; look but do not touch."""
-
-    def make(folder: Path) -> str:
-        tiny = make_tiny(folder)
-        tiny.build("letters", 10)
-        tiny.build("numbers", 20)
-        printed = tiny.registry("publish")
-        tiny.git("tag", "--annotate", "--message", "numbers 1.9.0", "numbers-v1.9.0", "numbers-v1.0.0^{}")
-        tiny.build("numbers", 30)
-        tiny.commit("More numbers")
-        printed += tiny.registry("publish")
-        tiny.build("numbers", 5)
-        tiny.commit("Fewer numbers")
-        return printed + tiny.registry("publish")
-
-    return once("released-tiny", make)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import typer
 
 from registry.cli import app
 from support import ROOT
-from tiny import Tiny, make_tiny
+from tiny import Tiny
 
 MEGABYTES = 420
 NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n")
@@ -87,22 +87,6 @@ def client(once) -> Path:
         return must(*pip, "--quiet", "--constraint", str(constraints), str(wheel), cwd=folder)
 
     return once("client", make)
-
-
-@pytest.fixture(scope="session")
-def released_tiny(once) -> Path:
-    """A registry of two datasets, one of them in two versions; look but do not touch."""
-
-    def make(folder: Path) -> str:
-        tiny = make_tiny(folder)
-        tiny.build("letters", 10)
-        tiny.build("numbers", 20)
-        printed = tiny.registry("publish")
-        tiny.build("numbers", 5)
-        tiny.commit("Fewer numbers")
-        return printed + tiny.registry("publish")
-
-    return once("released-for-the-wheel", make)
 
 
 @pytest.fixture
@@ -204,7 +188,7 @@ for method in (data.lazy_frame, data.ray_dataset, data.log_to_mlflow):
     del environment["PYTHONPATH"]
     printed = must(str(client / "bin" / "python"), "-c", code, cwd=tiny.folder.parent, env=environment)
     assert printed.splitlines() == [
-        "['letters-v1.0.0', 'numbers-v2.0.0', 'numbers-v1.0.0']",
-        "fetched/processed 3 {'all': {'num_samples': 20}}",
+        "['letters-v1.0.0', 'numbers-v2.0.0', 'numbers-v1.10.0', 'numbers-v1.9.0', 'numbers-v1.0.0']",
+        "fetched/processed 3 {'all': {'num_samples': 30}}",
         *(f"needs {name}: pip install 'data-registry[{name}]'" for name in ("polars", "ray", "mlflow")),
     ]

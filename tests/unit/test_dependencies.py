@@ -112,3 +112,13 @@ def test_a_message_names_the_extra_of_every_package_that_the_base_lacks():
         *(third_party(path, lazy=True) for path in FILES if path.is_relative_to(SCRIPTS / "registry"))
     )
     assert {package for package in optional if not is_in(package, BASE)} == EXTRAS.keys()
+
+
+def test_search_needs_the_base_and_its_extra_alone():
+    rooms = [SCRIPTS / "registry" / room for room in ("vectors", "embedding")]
+    start = [*rooms[0].glob("[a-z]*.py"), rooms[1] / "graph.py", rooms[1] / "quantize.py"]
+    reached = reached_from(*(".".join(path.relative_to(SCRIPTS).with_suffix("").parts) for path in start))
+    assert rooms[1] / "model.py" in reached
+    needed = {path.name: third_party(path, lazy=path.parent in rooms) for path in reached}
+    allowed = BASE | EXTRA["vectors"]
+    assert not {(name, package) for name, those in needed.items() for package in those if not is_in(package, allowed)}
