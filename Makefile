@@ -53,7 +53,8 @@ bench: .venv/test .venv-torch/ready
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
 	$(COMPILE) --all-extras pyproject.toml -o envs/requirements-test.txt
-	$(COMPILE) --constraints envs/requirements-test.txt --extra build pyproject.toml -o envs/requirements.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors --extra editable pyproject.toml \
+		-o envs/requirements.txt
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 	$(COMPILE) envs/langchain.in -o envs/langchain.txt

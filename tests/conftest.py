@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,10 @@ def built_once(once, released_once) -> Project:
     """A repository with everything built, not under git, whose runs release nothing; look but do not touch."""
 
     def make(folder: Path) -> str:
-        released = shutil.ignore_patterns(".git", "?*.dvc", "cache", "storage", "tmp")
+        def released(inside: str, names: list[str]) -> set[str]:
+            stored = {"cache", "storage", "tmp"} if Path(inside).name == ".dvc" else {".git"}
+            return {name for name in names if name in stored or fnmatch(name, "?*.dvc")}
+
         shutil.copytree(released_once.folder, folder, symlinks=True, ignore=released)
         Project(folder).edit("config/config.yaml", "publish: true", "publish: false")
         return released_once.folder.with_suffix(".log").read_text(encoding="utf-8")

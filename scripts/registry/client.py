@@ -2,36 +2,76 @@
 
 import json
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from semver import Version
-
 from registry.errors import RegistryError
-from registry.files import atomic_folder
-from registry.storage.git import Git, GitError
-from registry.storage.tags import TAG
+from registry.extras import needed
+from registry.files import dvc_digest
+from registry.gate import GateError, read_listing
+from registry.storage.elsewhere import list_tags, public, read_tags
+from registry.storage.objects import ObjectCache
+from registry.storage.remote_data import Place, RemoteData
+from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.tags import tag_name
+from registry.storage.versions import LATEST, choose
 
 if TYPE_CHECKING:
     import polars as pl
     import ray.data
-    from dvc.api import DVCFileSystem
     from fsspec import AbstractFileSystem
 
 STATISTICS = ("metrics", "statistics")
 """Keys of metadata.json that hold what models normalise by."""
 
 
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version of a dataset, how many rows it has, and how many files and bytes its data is."""
+
+    dataset: str
+    version: str
+    tag: str
+    rows: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The versions in a registry, of each dataset the newest first, and {tag: why it is left out} of odd ones."""
+
+    versions: list[ListedVersion]
+    left_out: dict[str, str]
+
+
+def list_datasets(repo: str | os.PathLike[str] = ".") -> Listing:
+    """Return every version of every dataset in the git repository at a path or URL. No clone of it is kept.
+
+    Raises RegistryError where git cannot read it.
+    """
+    address = os.fspath(repo)
+    tags = list_tags(address)
+    names = {tag_name(name, one): (name, str(one)) for name, those in tags.versions.items() for one in reversed(those)}
+    contents = read_tags(address, {tag: name for tag, (name, _) in names.items()}) if names else {}
+    found = Listing([], dict(tags.left_out))
+    for tag, (name, version) in names.items():
+        try:
+            snapshot = Snapshot.of(name, tag, contents[tag], Path)
+        except (NoReleaseError, GateError) as error:
+            found.left_out[tag] = error.what
+            continue
+        data = snapshot.provenance["data"]
+        found.versions.append(ListedVersion(name, version, tag, snapshot.rows, data["files"], data["bytes"]))
+    return found
+
+
 def open_dataset(
     name: str,
-    version: str = "latest",
+    version: str = LATEST,
     repo: str | os.PathLike[str] = ".",
     *,
     remote: str | None = None,
@@ -39,97 +79,131 @@ def open_dataset(
 ) -> "Dataset":
     """Return a version of a dataset, as its tag has it. Nothing but git is read until data is asked for.
 
-    `version` is a number such as 1.0.0, or latest, the highest. `repo` is the path or the URL of the git repository, a
-    bare one too. `remote` names a DVC remote other than the default one, `remote_config` adds to its configuration
-    (access_key_id, secret_access_key, endpointurl, ...). RegistryError, which names those that exist, if there is no
-    such dataset or version.
+    `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken: ~1.2 is every 1.2.x,
+    ^1.2 is every 1.x from 1.2.0 on. `repo` is the path or the URL of the git repository, a bare one too. `remote` names
+    a DVC remote other than the default one, `remote_config` adds to its configuration (access_key_id,
+    secret_access_key, endpointurl, ...). RegistryError, which names those that exist, if there is no such dataset or
+    version.
     """
-    repo = os.fspath(repo)
-    versions = _versions(repo)
-    if name not in versions:
-        known = ", ".join(sorted(versions)) or "none, it has no release"
-        raise RegistryError(f"no dataset {name}", where=_public(repo), hint=f"choose from: {known}")
-    numbers = [str(number) for number in sorted(versions[name])]
-    if version not in ("latest", *numbers):
-        known = ", ".join(["latest", *numbers])
-        raise RegistryError(f"no version {version} of {name}", where=_public(repo), hint=f"choose from: {known}")
-
-    from dvc.api import DVCFileSystem
-
-    number = numbers[-1] if version == "latest" else version
-    tag = f"{name}-v{number}"
-    files = DVCFileSystem(repo, rev=tag, remote=remote, remote_config=remote_config)
+    address = os.fspath(repo)
+    tags = list_tags(address)
+    known = tags.versions.get(name, [])
+    found = choose(known, version)
+    if found is None:
+        what = f"no version {version} of {name}" if known else f"no dataset {name}"
+        names = [LATEST, *map(str, known)] if known else list(tags.versions)
+        odd = [f"; {tag} is left out: {why}" for tag, why in tags.left_out.items() if tag.startswith(f"{name}-v")]
+        choices = f"choose from: {', '.join(names) or 'none, it has no release'}"
+        raise RegistryError(f"{what}{''.join(odd)}", where=public(address), hint=choices)
+    tag = tag_name(name, found)
     try:
-        metadata, provenance = (
-            json.loads(files.read_text(f"data/{name}/{file}", encoding="utf-8"))
-            for file in ("metadata.json", "provenance.json")
-        )
-    except FileNotFoundError as error:
-        raise RegistryError(f"no release: it lacks {error.filename}", where=f"{_public(repo)} at {tag}") from None
-    return Dataset(name, number, tag, _public(repo), metadata, provenance, files)
+        snapshot = Snapshot.of(name, tag, read_tags(address, {tag: name})[tag], Path)
+    except (NoReleaseError, GateError) as error:
+        raise RegistryError(error.what, where=f"{public(address)} at {tag}", hint="choose another version") from None
+    return Dataset(str(found), public(address), snapshot, RemoteData(address, tag, remote, remote_config))
 
 
 @dataclass(frozen=True)
 class Dataset:
     """One version of a dataset: what is known of it, and its data wherever it is wanted."""
 
-    name: str
     version: str
-    tag: str
     repo: str
-    metadata: dict[str, Any] = field(repr=False)
-    provenance: dict[str, Any] = field(repr=False)
-    _files: "DVCFileSystem" = field(repr=False, compare=False)
+    snapshot: Snapshot
+    _remote: RemoteData = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self.snapshot.dataset
+
+    @property
+    def tag(self) -> str:
+        """The tag of the version."""
+        return self.snapshot.name
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The facts of its data: schema, splits, statistics."""
+        return self.snapshot.metadata
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How its data was made."""
+        return self.snapshot.provenance
 
     @property
     def path(self) -> str:
-        """Return where the data is in the repository: a folder, or a file."""
-        return f"data/{self.name}/{self.provenance['data']['path']}"
+        """Where the data is in the repository: a folder, or a file."""
+        return self.snapshot.data
 
     @property
     def digest(self) -> str:
-        """Return the md5 by which DVC knows the data."""
-        return self.provenance["data"]["md5"]
+        """The md5 by which DVC knows the data."""
+        return self.snapshot.data_md5
 
     @cached_property
     def urls(self) -> dict[str, str]:
         """Return {path in the repository: URL in the remote} of every file of the data."""
-        return {path: self._stored(path)[2] for path in self._list()}
+        return {path: place.url for path, place in self._places.items()}
 
-    def fetch(self, folder: str | os.PathLike[str]) -> Path:
+    def fetch(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        cache: str | os.PathLike[str] | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Path:
         """Download the data into a new folder and return its path there: processed/, or the file that it is.
 
-        RegistryError if `folder` is there already; it appears only when all of the data is in it.
+        The folder appears when all of the data is in it; one that holds just this data already is left as it is. What
+        was downloaded before comes from a cache, checked: the user's own, or the folder `cache`. RegistryError if
+        `folder` is there and holds anything else. `say` is told when another process fetches the same.
         """
         folder = Path(folder)
-        if folder.exists():
-            raise RegistryError("is there already", where=folder, hint="name a folder that is not")
-        with atomic_folder(folder) as partial, self._remote():
-            self._files.get(self.path, str(partial), recursive=True)
-        return folder / PurePosixPath(self.path).name
+        target = folder / PurePosixPath(self.path).name
+        try:
+            if folder.exists():
+                raise FileExistsError(folder)
+            objects = ObjectCache(cache)
+            with objects.new_folder(folder, self.digest, say) as partial:
+                self._copy(objects, partial / target.name)
+        except FileExistsError:
+            there = list(folder.iterdir()) if folder.is_dir() else []
+            if there != [target] or dvc_digest(target) != self.digest:
+                raise RegistryError("is there already", where=folder, hint="name a folder that is not") from None
+        return target
+
+    def _copy(self, objects: ObjectCache, target: Path) -> None:
+        objects.copy({target: self.digest}, self._remote.download, self.digest)
+        if self.digest.endswith(".dir"):
+            listed = read_listing(target.read_bytes(), where=f"{self.tag}: the list of its files")
+            target.unlink()
+            target.mkdir()
+            objects.copy({target / path: md5 for path, md5 in listed.items()}, self._remote.download, self.digest)
 
     def lazy_frame(self, split: str | None = None) -> "pl.LazyFrame":
         """Return the table of a split, or of all splits one after the other; only what a query needs is read.
 
         RegistryError if there is no such split, or if the data is no table.
         """
-        import polars as pl
         from pyarrow.dataset import dataset
 
+        pl = needed("polars")
         kind, paths, filesystem = self._table(split)
-        with self._remote():
+        with self._remote.reading():
             return pl.scan_pyarrow_dataset(dataset(paths, format=kind, filesystem=filesystem))
 
     def ray_dataset(self, split: str | None = None) -> "ray.data.Dataset":
         """Return the same as `lazy_frame`, as a Ray Dataset; its workers read the remote themselves."""
-        data = _extra("ray.data", "ray")
+        data = needed("ray.data")
         kind, paths, filesystem = self._table(split)
         read = data.read_parquet if kind == "parquet" else data.read_csv
         # Objects of a remote have no suffix, and Ray's newer reader takes None for its default, [".parquet"].
         context = data.DataContext.get_current()
         newer, context.use_datasource_v2 = getattr(context, "use_datasource_v2", False), False
         try:
-            with self._remote():
+            with self._remote.reading():
                 return read(paths, filesystem=filesystem, file_extensions=None)
         finally:
             context.use_datasource_v2 = newer
@@ -141,12 +215,11 @@ class Dataset:
         `<name>.version` and each number, such as `<name>.metrics.train.pixel_mean`. RegistryError if no run is active,
         or if MLflow refuses.
         """
-        mlflow = _extra("mlflow", "mlflow")
-        entities = import_module("mlflow.entities")
+        mlflow, entities = needed("mlflow"), needed("mlflow.entities")
         run = mlflow.active_run()
         if run is None:
             raise RegistryError("no MLflow run is active", where=self.tag, hint="call it inside mlflow.start_run()")
-        source = {"repo": self.repo, "rev": self.tag, "path": self.path, "url": self._stored(self.path)[2]}
+        source = {"repo": self.repo, "rev": self.tag, "path": self.path, "url": self._remote.place(self.digest).url}
         data = entities.Dataset(self.name, self.digest, source_type="dvc", source=json.dumps(source))
         numbers = _numbers({key: self.metadata.get(key, {}) for key in STATISTICS})
         params = {f"{self.name}.{key}": value for key, value in {"version": self.version, **numbers}.items()}
@@ -155,76 +228,31 @@ class Dataset:
             mlflow.MlflowClient().log_inputs(run.info.run_id, [entities.DatasetInput(data, tags)])
             mlflow.log_params(params)
         except mlflow.MlflowException as error:
-            reason = _public(error.message.partition("\n")[0])
+            reason = public(error.message.partition("\n")[0])
             raise RegistryError(f"MLflow does not take it: {reason}", where=self.tag) from None
 
-    def _list(self) -> list[str]:
-        with self._remote():
-            return self._files.find(self.path)
+    @cached_property
+    def _places(self) -> dict[str, Place]:
+        """Return {path in the repository: where the remote has it} of every file of the data."""
+        if not self.digest.endswith(".dir"):
+            return {self.path: self._remote.place(self.digest)}
+        listed = read_listing(self._remote.read(self.digest), where=f"{self.tag}: the list of its files")
+        return {f"{self.path}/{path}": self._remote.place(md5) for path, md5 in listed.items()}
 
     def _table(self, split: str | None) -> tuple[str, list[str], "AbstractFileSystem"]:
         """Return the format of the tables, their paths in the remote's file system, and that file system."""
         splits = list(self.metadata["splits"])
         if split is not None and split not in splits:
             raise RegistryError(f"no split {split}", where=self.tag, hint=f"choose from: {', '.join(splits)}")
-        files = self._list()
         for kind in ("parquet", "csv"):
-            tables = [file for file in files if file.endswith(f".{kind}")]
+            tables = [file for file in self._places if file.endswith(f".{kind}")]
             if len(splits) > 1:
                 wanted = splits if split is None else [split]
                 tables = [f for name in wanted for f in tables if f.startswith(f"{self.path}/{name}/")]
             if tables:
-                stored = [self._stored(table) for table in tables]
-                return kind, [path for _, path, _ in stored], stored[0][0]
+                places = [self._places[table] for table in tables]
+                return kind, [place.path for place in places], places[0].filesystem
         raise RegistryError("the data is no table", where=self.tag, hint="fetch() it, and read its files")
-
-    def _stored(self, path: str) -> tuple["AbstractFileSystem", str, str]:
-        """Return the remote's file system, the path in it, and the URL of what the repository has at `path`."""
-        with self._remote():
-            index, entry = self._files.repo.get_data_index_entry(path)
-            filesystem, stored = index.storage_map.get_remote(entry)
-            return filesystem.fs, stored, filesystem.unstrip_protocol(stored)
-
-    @contextmanager
-    def _remote(self) -> Iterator[None]:
-        """Turn whatever a remote of any kind raises into one message."""
-        try:
-            yield
-        except Exception as error:
-            raise RegistryError(
-                f"its DVC remote does not give the data: {error.__cause__ or error}",
-                where=f"{self.repo} at {self.tag}",
-                hint="check the remote's address in .dvc/config of that tag, and your credentials for it",
-            ) from error
-
-
-def _versions(repo: str) -> dict[str, list[Version]]:
-    try:
-        listed = Git(Path()).run("ls-remote", "--tags", "--refs", "--", repo)
-    except GitError as error:
-        reason = _public(error.printed)
-        raise RegistryError(
-            f"git cannot read it: {reason}", where=_public(repo), hint="check repo, and your access"
-        ) from None
-    found: dict[str, list[Version]] = {}
-    for line in listed.splitlines():
-        if match := TAG.fullmatch(line.rpartition("refs/tags/")[2]):
-            found.setdefault(match["dataset"], []).append(Version.parse(match["version"]))
-    return found
-
-
-def _public(text: str) -> str:
-    """Return `text` without the password or token that an address in it may hold."""
-    return re.sub(r"(https?://)[^/\s]*@", r"\1", text)
-
-
-def _extra(module: str, extra: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise RegistryError(
-            f"needs the package {error.name}", where=module, hint=f"install data-registry with its extra {extra}"
-        ) from None
 
 
 def _numbers(value: Any, *path: str) -> dict[str, int | float]:

@@ -14,6 +14,7 @@ from registry_of_two_versions import Registry
 from mlflow_server import mlflow_server
 from project import Project
 from s3 import S3Server
+from tiny import make_tiny
 
 TOKEN = secrets.token_hex(32)
 """Of the Ray clusters: a process that has met one token takes no other."""
@@ -57,6 +58,7 @@ def elsewhere(registry, tmp_path, monkeypatch) -> Iterator[Path]:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / ".site-cache"))
+    monkeypatch.setenv("REGISTRY_CACHE", str(tmp_path / ".cache"))
     registry.admit(monkeypatch, registry.server.reader)
     yield tmp_path
     clean_repos()
@@ -85,3 +87,23 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("MLFLOW_TRACKING_URI", address)
         yield address
+
+
+@pytest.fixture(scope="session")
+def released_tiny(once) -> Path:
+    """Two datasets, of one several versions; look but do not touch."""
+
+    def make(folder: Path) -> str:
+        tiny = make_tiny(folder)
+        tiny.build("letters", 10)
+        tiny.build("numbers", 20)
+        printed = tiny.registry("publish")
+        tiny.git("tag", "--annotate", "--message", "numbers 1.9.0", "numbers-v1.9.0", "numbers-v1.0.0^{}")
+        tiny.build("numbers", 30)
+        tiny.commit("More numbers")
+        printed += tiny.registry("publish")
+        tiny.build("numbers", 5)
+        tiny.commit("Fewer numbers")
+        return printed + tiny.registry("publish")
+
+    return once("released-tiny", make)

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from registry_of_two_versions import RELEASES
 
 from support import ROOT
 
@@ -46,7 +47,7 @@ def run_in_shell(names: dict[str, Any], part: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-euc", snippet("bash", part)],
-        env={**os.environ, **names, "PATH": path},
+        env={**os.environ, **names, "PATH": path, "PYTHONPATH": str(ROOT / "scripts")},
         check=True,
         text=True,
         stdout=subprocess.PIPE,
@@ -116,6 +117,21 @@ def test_the_client(registry, follow):
     names = follow(".lazy_frame()")
     assert names["tabular"].version == "1.1.0"
     assert names["balance"]["len"].sum() == 1400
+
+
+def test_list_and_get(registry, names):
+    printed = run_in_shell(names, "registry get")
+    assert {tuple(line.split()[:2]) for line in printed.splitlines() if "." in line} >= set(RELEASES)
+    assert printed.endswith("tabular-v1.1.0/processed\n")
+    assert files(Path("tabular-v1.1.0/processed")) == files(registry.built("tabular", "1.1.0") / "processed")
+
+
+def test_list_in_python(registry, follow):
+    names = follow("list_datasets(")
+    assert [(one.dataset, one.version) for one in names["versions"]] == sorted(
+        RELEASES, key=lambda release: (release[0], -int(release[1].replace(".", "")))
+    )
+    assert names["largest"].dataset == "radiology-mini"
 
 
 def test_fetch(registry, follow):

@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 from registry_of_two_versions import FIRST, RELEASES, SECOND
 
 from registry import open_dataset
-from registry.client import _public
 from registry.errors import RegistryError
+from registry.storage.elsewhere import public
 
 SPLITS = {
     "fashion-mnist": ["train", "val"],
@@ -26,6 +26,7 @@ ONE_FILE = {
     "opencloudhub-readmes-embeddings": "processed/embeddings.parquet",
     "opencloudhub-readmes-rag-evaluation": "questions.csv",
 }
+GIT = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
 TABLES = [(dataset, version) for dataset, version in RELEASES if dataset != "radiology-mini"]
 
 
@@ -63,7 +64,7 @@ def test_the_latest_is_the_highest_by_number(registry, elsewhere):
     origin = elsewhere / "origin.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(registry.repository), str(origin)], check=True)
     for tag in ("tabular-v1.10.0", "tabular-v1.9.0", "tabular-v2.0.0-rc.1", "tabular-v3", "tabular-vv4.0.0"):
-        subprocess.run(["git", "-C", str(origin), "tag", tag, "tabular-v1.0.0"], check=True)
+        subprocess.run([*GIT, "-C", str(origin), "tag", "-m", tag, tag, "tabular-v1.0.0^{}"], check=True)
     assert open_dataset("tabular", repo=origin).version == "1.10.0"
     with pytest.raises(RegistryError, match="choose from: latest, 1.0.0, 1.1.0, 1.9.0, 1.10.0$"):
         open_dataset("tabular", "2.0.0-rc.1", origin)
@@ -152,7 +153,6 @@ def test_a_checkout_with_a_local_store(registry, elsewhere, monkeypatch):
     """The default remote of a fresh registry is a folder inside it."""
     registry.admit(monkeypatch, None)
     folder = elsewhere / "own"
-    git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
 
     def run(*command: str) -> None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -167,8 +167,8 @@ def test_a_checkout_with_a_local_store(registry, elsewhere, monkeypatch):
     run(*dvc, "add", "--no-relink", "data/tabular/processed")
     run(*dvc, "push", "data/tabular/processed.dvc")
     run("git", "add", "--all")
-    run(*git, "commit", "--message", "Release")
-    run("git", "tag", "tabular-v7.0.0")
+    run(*GIT, "commit", "--message", "Release")
+    run(*GIT, "tag", "-m", "7.0.0", "tabular-v7.0.0")
     (folder / "data/tabular/metadata.json").unlink()
     for path in (folder / ".dvc" / "cache", folder / "data/tabular/processed"):
         path.rename(elsewhere / path.name)
@@ -228,10 +228,10 @@ def test_a_repository_without_releases(elsewhere):
 
 def test_a_tag_that_is_no_release(registry, elsewhere):
     subprocess.run(["git", "clone", "--quiet", "--bare", str(registry.repository), "origin.git"], check=True)
-    subprocess.run(["git", "-C", "origin.git", "tag", "mushrooms-v1.0.0", "main"], check=True)
+    subprocess.run([*GIT, "-C", "origin.git", "tag", "-m", "none", "mushrooms-v1.0.0", "main"], check=True)
     message = refused(lambda: open_dataset("mushrooms", repo="origin.git"))
     assert message.startswith("origin.git at mushrooms-v1.0.0: no release")
-    assert "data/mushrooms/metadata.json" in message
+    assert "data/mushrooms/ lacks metadata.json" in message
 
 
 @pytest.mark.parametrize("dataset", ["tabular", "opencloudhub-readmes-rag-evaluation"])
@@ -265,12 +265,13 @@ def test_a_remote_that_is_not_there(registry, elsewhere):
 
 
 @pytest.mark.parametrize(
-    ("module", "extra", "method"), [("ray.data", "ray", "ray_dataset"), ("mlflow", "mlflow", "log_to_mlflow")]
+    ("module", "extra", "method"),
+    [("polars", "polars", "lazy_frame"), ("ray.data", "ray", "ray_dataset"), ("mlflow", "mlflow", "log_to_mlflow")],
 )
 def test_a_missing_extra(registry, elsewhere, monkeypatch, module, extra, method):
     found = open_dataset("tabular", repo=registry.repository)
     monkeypatch.setitem(sys.modules, module, None)
-    assert f"install data-registry with its extra {extra}" in refused(getattr(found, method))
+    assert f"pip install 'data-registry[{extra}]'" in refused(getattr(found, method))
 
 
 def test_mlflow_records_the_dataset(registry, elsewhere, mlflow):
@@ -338,8 +339,10 @@ def test_mlflow_keeps_one_version_of_a_dataset_in_a_run(registry, elsewhere, mlf
         ("at https://token@host/a.git and more", "at https://host/a.git and more"),
         ("git@host:team/a.git", "git@host:team/a.git"),
         ("ssh://git@host/a.git", "ssh://git@host/a.git"),
+        ("ssh://git:secret@host/a.git", "ssh://git@host/a.git"),
+        ("https://me:sec@ret@host/a.git", "https://host/a.git"),
         ("s3://bucket/a@b", "s3://bucket/a@b"),
     ],
 )
 def test_a_password_in_the_address_is_not_shown(address, shown):
-    assert _public(address) == shown
+    assert public(address) == shown

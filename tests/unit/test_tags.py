@@ -114,7 +114,7 @@ def test_tags_that_no_publish_can_have_made_are_left_out_and_named(git):
 def test_a_message_that_steers_a_terminal_or_is_not_utf8_is_spelt_out(git):
     raw_tag(git, "a-v1.0.0", message=b"a 1.0.0\n\n\x1b[31mred \xff\n")
     (entry,) = history(git, "a")
-    assert entry.changes == ["\\x1b[31mred \N{REPLACEMENT CHARACTER}"]
+    assert entry.changes == ["\N{REPLACEMENT CHARACTER}[31mred \N{REPLACEMENT CHARACTER}"]
 
 
 @pytest.mark.parametrize(

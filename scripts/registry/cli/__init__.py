@@ -3,12 +3,13 @@
 import os
 import sys
 
-from registry.cli import releasing, restoring, running, searching, tracing, verifying
+from registry.cli import reading, releasing, restoring, running, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
+from registry.extras import MissingExtraError, explain_missing
 from registry.workflow.job import ENVIRONMENT
 
-__all__ = ["app", "main", "releasing", "restoring", "running", "searching", "tracing", "verifying"]
+__all__ = ["app", "main", "reading", "releasing", "restoring", "running", "searching", "tracing", "verifying"]
 
 
 def main() -> None:
@@ -17,6 +18,12 @@ def main() -> None:
         app()
     except RegistryError as error:
         console_error(error)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        missing = explain_missing(error)
+        if not isinstance(missing, MissingExtraError):
+            raise
+        console_error(missing)
         sys.exit(1)
     except OSError as error:
         if error.errno not in ENVIRONMENT:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from registry.errors import printable
 from registry.storage.repository import Repository
 from registry.storage.tags import OddTag
 
@@ -59,7 +60,7 @@ def repository_root(context: typer.Context) -> Path:
 
 def say(line: str) -> None:
     """Tell a person what is going on, beside what a program reads."""
-    errors.print(escape(line))
+    errors.print(escape(printable(line)))
 
 
 def say_odd(tags: Iterable[OddTag]) -> None:
@@ -70,7 +71,7 @@ def say_odd(tags: Iterable[OddTag]) -> None:
 
 def console_error(error: Exception) -> None:
     """Print an error for people."""
-    errors.print(f"[bold red]error:[/] {escape(str(error))}")
+    errors.print(f"[bold red]error:[/] {escape(printable(str(error)))}")
 
 
 def _plain(value: Any) -> Any:
@@ -95,5 +96,5 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right
         justify = "right" if heading in right else "left"
         table.add_column(heading, justify=justify, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else escape(printable(str(cell))) for cell in row))
     console.print(table)

@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, repository, say
+from registry.extras import check_installed
 from registry.restore.pull import Restored, pull, some
 from registry.restore.rollback import rollback, unpin
 
@@ -67,6 +68,7 @@ def take_pin_away(
     context: typer.Context, dataset: Dataset, remote: Remote = None, force: Force = False, as_json: AsJson = False
 ) -> None:
     """Take a dataset's pin away, restore its newest version, and let Snakemake compare again."""
+    check_installed("snakemake")
     done, uncommitted = unpin(repository(context), dataset, remote=remote, force=force, say=say)
     if as_json:
         print_json({"uncommitted": uncommitted, **vars(done)})

@@ -8,8 +8,8 @@ float64 (one NaN, no minus zero); text `s` + length + UTF-8; binary, and a list 
 import math
 import struct
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 
 _LENGTH = struct.Struct("<Q")
@@ -30,10 +30,12 @@ def logical_type(dtype: pa.DataType) -> str:
     return {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(dtype), str(dtype))
 
 
-def _fixed_width(tag: bytes, values: np.ndarray) -> list[bytes]:
-    data = values.tobytes()
-    width = values.itemsize * math.prod(values.shape[1:])
-    return [tag + data[start : start + width] for start in range(0, len(data), width)]
+def _fixed_width(prefix: bytes, numbers: pa.Array, count: int) -> list[bytes]:
+    """Return `count` values, each the prefix and its equal share of the bytes of an array without nulls."""
+    width = numbers.type.bit_width // 8
+    data = memoryview(numbers.buffers()[1] or b"")[numbers.offset * width :][: len(numbers) * width].tobytes()
+    share = len(data) // max(count, 1)
+    return [prefix + data[share * place : share * (place + 1)] for place in range(count)]
 
 
 def _sized(tag: bytes, values: list[bytes]) -> list[bytes]:
@@ -47,22 +49,18 @@ def _pictures(column: pa.Array) -> list[bytes]:
         column = column.flatten()
     if column.type != pa.uint8() or column.null_count:
         raise TypeError(f"only lists of uint8 without nulls have a canonical form, not {column.type}")
-    prefix = b"x" + _LENGTH.pack(size)
-    values = np.empty((count, len(prefix) + size), np.uint8)
-    values[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-    values[:, len(prefix) :] = np.asarray(column).reshape(count, size)
-    return _fixed_width(b"", values)
+    return _fixed_width(b"x" + _LENGTH.pack(size), column, count)
 
 
 def _present(column: pa.Array) -> list[bytes]:
     dtype = column.type
     if pat.is_boolean(dtype):
-        return _fixed_width(b"b", np.asarray(column.cast(pa.uint8())))
+        return _fixed_width(b"b", column.cast(pa.uint8()), len(column))
     if pat.is_integer(dtype):
-        return _fixed_width(b"i", np.asarray(column.cast(pa.int64())).astype("<i8"))
+        return _fixed_width(b"i", column.cast(pa.int64()), len(column))
     if pat.is_floating(dtype):
-        values = np.asarray(column.cast(pa.float64())) + 0.0
-        return _fixed_width(b"f", np.where(np.isnan(values), np.nan, values).astype("<f8"))
+        values = pc.add(column.cast(pa.float64()), 0.0)
+        return _fixed_width(b"f", pc.if_else(pc.is_nan(values), math.nan, values), len(column))
     match logical_type(dtype):
         case "string":
             return _sized(b"s", column.cast(pa.binary()).to_pylist())

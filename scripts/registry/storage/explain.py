@@ -55,15 +55,16 @@ def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None
             raise
         except (DvcException, OSError, ValueError) as error:
             cause = failures.errors[0] if failures.errors else error
-            raise RegistryError(f"{doing} failed: {_reason(cause, remotes)}", hint=hint_for(cause)) from None
+            raise RegistryError(f"{doing} failed: {reason_of(cause, remotes)}", hint=hint_for(cause)) from None
         except Exception as error:
             # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
             if type(error).__module__.split(".")[0] not in LIBRARIES:
                 raise
-            raise RegistryError(f"{doing} failed: {_reason(error, remotes)}", hint=hint_for(error)) from None
+            raise RegistryError(f"{doing} failed: {reason_of(error, remotes)}", hint=hint_for(error)) from None
 
 
-def _reason(error: BaseException, remotes: Iterable[Mapping[str, Any]]) -> str:
+def reason_of(error: BaseException, remotes: Iterable[Mapping[str, Any]]) -> str:
+    """Return the first line of what an error says, without the secrets of these remotes and of the environment."""
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
     secrets = {str(remote[name]) for remote in remotes for name in SECRETS if remote.get(name)}

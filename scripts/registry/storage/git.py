@@ -56,10 +56,14 @@ def _lines(names: Iterable[str]) -> bytes:
 
 
 class Git:
-    """A git repository, seen from the folder `root` of one of its working trees."""
+    """A git repository, seen from the folder `root` of one of its working trees.
 
-    def __init__(self, root: Path) -> None:
+    `environment` adds to the variables that git is started with.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
         self.root = root
+        self._added = environment or {}
 
     @classmethod
     def find(cls, root: Path) -> "Git | None":
@@ -97,7 +101,7 @@ class Git:
     @cached_property
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_INDEX_FILE")}
-        return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **self._added}
 
     def _succeeds(self, *arguments: str) -> bool:
         try:

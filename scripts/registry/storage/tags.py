@@ -8,7 +8,7 @@ from datetime import datetime
 from semver import Version
 
 from registry.config.load import NAME
-from registry.errors import RegistryError, plain
+from registry.errors import RegistryError, printable
 from registry.storage.git import Git
 from registry.storage.snapshot import Snapshot
 
@@ -117,7 +117,7 @@ def _tags(git: Git, merged: str | None = None) -> Iterator[Release | OddTag]:
             yield OddTag(dataset, version, "it has no tagger, or no date that can be")
             continue
         readable = message.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
-        yield Release(dataset, version, peeled, tagged, plain(readable))
+        yield Release(dataset, version, peeled, tagged, printable(readable))
 
 
 def _date(text: str) -> datetime | None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from registry.describe.canonical import canonical
 from registry.errors import RegistryError
+from registry.extras import needed
 
 ID_BYTES = 16
 MAX_BYTES = 2**30
@@ -106,10 +107,10 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 def _pictures(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the pixels of a picture, row by row, as grey and as colour; nothing where it does not decode."""
-    from PIL import Image
+    images = needed("PIL.Image")
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), images.open(io.BytesIO(data), formats=FORMATS) as image:
             size = f"{image.width}x{image.height}"
             yield f"grey pixels, {size}", image.convert("L").tobytes()
             yield f"colour pixels, {size}", image.convert("RGB").tobytes()

@@ -7,6 +7,7 @@ from typing import IO
 from registry.config.load import parents, rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
+from registry.extras import check_installed
 from registry.storage.repository import Repository
 from registry.storage.tags import releases
 from registry.workflow.snakemake import run
@@ -35,6 +36,7 @@ def refresh(
     Snakemake's output goes to this program's own streams, its standard output to `output` if given. Raises
     RegistryError for a source that cannot change by itself, and when the run fails.
     """
+    check_installed("snakemake")
     _check(repository, name)
     before = _newest(repository, name)
     rule = rule_of(name)

@@ -15,6 +15,7 @@ from typing import Any
 from registry.compare.diff import DatasetDiff, diff
 from registry.config.load import SAMPLES, rule_of
 from registry.errors import RegistryError
+from registry.extras import check_installed
 from registry.files import data_files, dvc_digest
 from registry.gate import checked_inside
 from registry.release.assess import differences
@@ -60,6 +61,7 @@ def verify(
     `mirror` is where the sources of a version built from a mirror lie, if not where the configuration says. `keep`
     names a new folder to build in, which stays. Raises RegistryError with the build's own words where it fails.
     """
+    check_installed("snakemake")
     released = Snapshot.at(repository, release.dataset, release.commit, release.tag)
     made = _made_at(repository, release)
     with _scratch(keep) as scratch:

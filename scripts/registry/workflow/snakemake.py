@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from registry.errors import RegistryError
+from registry.extras import check_installed
 
 FOLDER = ".snakemake"
 OURS, RUNNING = "registry.lock", "running.lock"
@@ -59,6 +60,7 @@ def run(
     `env` adds to the environment (None takes a variable away); `streams` are stdin, stdout and stderr as subprocess
     takes them. Raises RegistryError where another run does not end in time.
     """
+    check_installed("snakemake")
     variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     with _turn(root, say):
         return subprocess.run(_command(arguments), cwd=root, env=variables, **streams).returncode  # noqa: S603
@@ -66,6 +68,7 @@ def run(
 
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
+    check_installed("snakemake")
     with _turn(root, say) as lock:
         os.chdir(root)
         os.set_inheritable(lock.fileno(), True)

@@ -1,0 +1,74 @@
+"""`registry list` and `get`: read a registry at any address, with no checkout of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from registry.cli.common import AsJson, app, print_json, print_table, say
+from registry.client import list_datasets, open_dataset
+from registry.storage.objects import VARIABLE
+from registry.storage.versions import LATEST
+
+Address = Annotated[
+    str, typer.Argument(metavar="REPO", help="A registry's git repository: a path or a URL.", show_default=False)
+]
+
+
+@app.command(name="list")
+def show_listing(repo: Address, as_json: AsJson = False) -> None:
+    """List the datasets of a registry anywhere, with the rows and the size of every version."""
+    found = list_datasets(repo)
+    for tag, why in found.left_out.items():
+        say(f"left out: {tag}: {why}")
+    if as_json:
+        print_json(found)
+    elif found.versions:
+        print_table(
+            ("dataset", "version", "rows", "files", "size"),
+            (
+                (one.dataset, one.version, f"{one.rows:,}", f"{one.files:,}", decimal(one.bytes))
+                for one in found.versions
+            ),
+            right=("rows", "files", "size"),
+        )
+    else:
+        say("Nothing is released there.")
+
+
+@app.command(name="get")
+def show_data(
+    repo: Address,
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME[@VERSION]",
+            help="A dataset, and a version such as 1.0.0, latest, ^1 (the highest 1.x) or ~1.2 (the highest 1.2.x).",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The new folder for the data; NAME-vVERSION otherwise.", show_default=False)
+    ] = None,
+    remote: Annotated[
+        str | None, typer.Option(help="Read from this DVC remote, not the default one.", show_default=False)
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help=f"Keep downloads here; else in ${VARIABLE}, or where this system keeps caches.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download the data of a version, and print its path.
+
+    What was downloaded before comes from a cache, and is checked. Where the data is already, it is left as it is.
+    """
+    name, at, version = wanted.partition("@")
+    if not name or (at and not version):
+        raise typer.BadParameter("write NAME or NAME@VERSION", param_hint="NAME[@VERSION]")
+    found = open_dataset(name, version or LATEST, repo, remote=remote)
+    path = found.fetch(out or found.tag, cache=cache, say=say)
+    if as_json:
+        print_json({"dataset": found.name, "version": found.version, "tag": found.tag, "path": path})
+    else:
+        typer.echo(path)

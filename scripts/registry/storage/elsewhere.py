@@ -1,0 +1,114 @@
+"""Read the releases of a registry at any address that git takes: a folder, a bare repository, a URL. No clone stays."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from semver import Version
+
+from registry.errors import RegistryError
+from registry.gate import MAX_DESCRIPTION
+from registry.storage.git import Git, GitError
+from registry.storage.tags import TAG
+
+DESCRIPTIONS = ("metadata.json", "provenance.json")
+EAGER = "blob:limit=100k"
+"""Larger files of a tag are transferred only when they are read."""
+_PEELED = "^{}"
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tags that name releases: {dataset: its versions, the lowest first}, and {odd tag: why it is left out}."""
+
+    versions: dict[str, list[Version]]
+    left_out: dict[str, str]
+
+
+def public(text: str) -> str:
+    """Return `text` without the password or token that an address in it may hold."""
+    text = re.sub(r"(https?://)[^/\s]*@", r"\1", text)
+    return re.sub(r"(ssh://[^/\s:@]*):[^/\s]*@", r"\1@", text)
+
+
+def list_tags(address: str) -> Tags:
+    """Return the releases at an address, as git lists its tags. Raises RegistryError."""
+    with _explained(address):
+        listed = Git(Path()).run("ls-remote", "--tags", "--", address)
+    names = [line.rpartition("refs/tags/")[2] for line in listed.splitlines()]
+    annotated = {name.removesuffix(_PEELED) for name in names if name.endswith(_PEELED)}
+    found = Tags({}, {})
+    for name in names:
+        match = TAG.fullmatch(name)
+        if match is None:
+            continue
+        if name not in annotated:
+            found.left_out[name] = "not an annotated tag of a commit"
+            continue
+        try:
+            found.versions.setdefault(match["dataset"], []).append(Version.parse(match["version"]))
+        except ValueError:
+            found.left_out[name] = "its number is too long"
+    return Tags({name: sorted(those) for name, those in sorted(found.versions.items())}, found.left_out)
+
+
+def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
+    """Return {tag: {path: content}} of what git knows of each {tag: dataset}: descriptions and .dvc files.
+
+    A tag of which nothing can be read has no paths. Raises RegistryError where git cannot reach the address.
+    """
+    with _fetched(address, datasets) as git:
+        return {tag: _described(git, tag, dataset) for tag, dataset in datasets.items()}
+
+
+def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
+    folder = f"data/{dataset}"
+    try:
+        listed = [path for path in git.listed(f"refs/tags/{tag}", folder) if path.isprintable()]
+        places = [(path, *path.rpartition("/")[::2]) for path in listed]
+        wanted = [
+            path for path, above, name in places if above == folder and (name in DESCRIPTIONS or name.endswith(".dvc"))
+        ]
+        return git.read(f"refs/tags/{tag}", wanted, max_bytes=MAX_DESCRIPTION)
+    except GitError:
+        return {}
+
+
+@contextmanager
+def _fetched(address: str, tags: Mapping[str, str]) -> Iterator[Git]:
+    """Yield a repository that has these tags of another one, without their history, until the block ends."""
+    place = str(Path(address).resolve()) if os.path.exists(address) else address  # noqa: PTH110  no name is too long for it
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        # The address goes by the environment: nobody else may see the password that it may hold.
+        git = Git(Path(folder), _with_remote(place) | {"GIT_DIR": folder})
+        git.run("init", "--quiet", "--bare")
+        specs = "".join(f"refs/tags/{tag}:refs/tags/{tag}\n" for tag in tags)
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", f"--filter={EAGER}")
+        with _explained(address):
+            git.run("fetch", *options, "--stdin", "origin", stdin=specs)
+        yield git
+
+
+def _with_remote(address: str) -> dict[str, str]:
+    """Return what the environment must hold for git to know the remote `origin`, beside what else is configured so."""
+    number = os.environ.get("GIT_CONFIG_COUNT") or "0"
+    return {
+        "GIT_CONFIG_COUNT": str(int(number) + 1),
+        f"GIT_CONFIG_KEY_{number}": "remote.origin.url",
+        f"GIT_CONFIG_VALUE_{number}": address,
+    }
+
+
+@contextmanager
+def _explained(address: str) -> Iterator[None]:
+    try:
+        yield
+    except GitError as error:
+        reason = public(error.printed.partition("\n\n")[0])
+        raise RegistryError(
+            f"git cannot read it: {reason}", where=public(address), hint="check the address, and your access to it"
+        ) from None
