@@ -1,15 +1,27 @@
-"""What tests share: places, and a real HTTP server."""
+"""What tests share: places, how much is tried, and a real HTTP server."""
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = ROOT.parent / "shared" / "mirror"
 
+STRESS = bool(os.environ.get("STRESS"))
+"""Whether `make stress` asks for everything; `make test` leaves out what is marked with `stress`."""
+
 Route = Callable[[BaseHTTPRequestHandler], None]
+
+
+def some(cases: Iterable[Any], in_test: Callable[[Any], bool]) -> list[Any]:
+    """Return the cases of a test as params, those that are not `in_test` marked with `stress`."""
+    return [case if in_test(case) else pytest.param(case, marks=pytest.mark.stress) for case in cases]
 
 
 class Server:

@@ -49,7 +49,7 @@ class Clone(Project):
         """Run git and return what it printed."""
         return self.run("git", *arguments, **options).rstrip("\n")
 
-    def registry(self, *arguments: str, code: int = 0, **extra: str) -> str:
+    def registry(self, *arguments: str, code: int | None = 0, **extra: str) -> str:
         """Run `registry` in this clone and return what it printed."""
         ended = REGISTRY.run("forks:registry", *arguments, cwd=self.folder, env=self.environment(**extra))
         return ended.with_code(code)
