@@ -146,6 +146,7 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
         (["contract"], ..., r"\(top level\): 'contract' is a required property"),
         (["about", "licence"], "MIT", "about: .*'licence' was unexpected"),
         (["about", "title"], "", "about.title: ''"),
+        (["about", "title"], ..., "about: 'title' is a required property"),
         (["source"], "cloud", "source: 'cloud' is not one of"),
         (["sources", "files"], [], "sources.files: "),
         (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: 'ftp://a/b' does not match"),
