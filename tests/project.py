@@ -82,8 +82,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def copy_repository(folder: Path) -> Project:
-    """Copy the files that git tracks, or would, as a clone would have them."""
+def copy_repository(folder: Path, *left_out: str) -> Project:
+    """Copy the files that git tracks, or would, as a clone would have them, but tests and what is below `left_out`."""
+    others = ("tests/", *left_out)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -91,7 +92,8 @@ def copy_repository(folder: Path) -> Project:
         check=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and (not name.startswith("data/") or name.startswith("data/samples/")):
+        built = name.startswith("data/") and not name.startswith("data/samples/")
+        if (ROOT / name).is_file() and not built and not name.startswith(others):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return Project(folder)

@@ -19,9 +19,9 @@ STRESS = bool(os.environ.get("STRESS"))
 Route = Callable[[BaseHTTPRequestHandler], None]
 
 
-def some(cases: Iterable[Any], in_test: Callable[[Any], bool]) -> list[Any]:
-    """Return the cases of a test as params, those that are not `in_test` marked with `stress`."""
-    return [case if in_test(case) else pytest.param(case, marks=pytest.mark.stress) for case in cases]
+def stress(cases: Iterable[Any]) -> list[Any]:
+    """Return cases of a test as params that `make test` leaves out and `make stress` runs."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.stress) for case in cases]
 
 
 class Server:

@@ -1,6 +1,5 @@
 """A registry of two tiny datasets, built in milliseconds without Snakemake, so that many releases can be made."""
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from clone import Clone, under_git
-from forks import REGISTRY
 from project import copy_repository
 from registry.config.fingerprint import fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
@@ -36,14 +34,6 @@ class Tiny(Clone):
         # DVC's notes about this folder would otherwise outlive it.
         site = {"DVC_SITE_CACHE_DIR": str(self.folder.parent / ".site-cache")}
         return super().environment(**(site | self.variables | extra))
-
-    def interfered(self, place: str, deed: str = "kill", code: int | None = 0, command: str = "publish") -> str:
-        """Run a command of `registry`, do something at a place of it (see killing.py), check that it was reached."""
-        ended = REGISTRY.run("killing:registry", place, deed, *command.split(), cwd=self.folder, env=self.environment())
-        assert f"=== {place}" in ended.printed, ended.printed
-        expected = -signal.SIGKILL if deed == "kill" else code
-        assert expected in (None, ended.code), ended.printed
-        return ended.printed
 
     def build(self, name: str, rows: int, seed: int = 0) -> str:
         """Build a dataset as a run would: `rows` numbers that start at `seed`. Return the digest of its data.
@@ -116,11 +106,8 @@ class Tiny(Clone):
 
 def make_tiny(folder: Path) -> Tiny:
     """Make a registry whose datasets are released as 1.0.0 in the embedded store, with a change of the user's own."""
-    copy_repository(folder)
+    copy_repository(folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")
     clone = Tiny(folder)
-    for path in (*folder.glob("config/datasets/*.yaml"), *folder.glob("data/samples/*/*"), *folder.glob("tests/**/*")):
-        if path.is_file():
-            path.unlink()
     clone.write(
         ".dvc/config", "[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = storage\n"
     )
