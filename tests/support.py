@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,19 @@ MIRROR = ROOT.parent / "shared" / "mirror"
 STRESS = bool(os.environ.get("STRESS"))
 """Whether `make stress` asks for everything; `make test` leaves out what is marked with `stress`."""
 
+PATIENCE = 300
+"""Seconds that a test waits for something that must come."""
+
 Route = Callable[[BaseHTTPRequestHandler], None]
+
+
+def wait_until(true: Callable[[], Any]) -> Any:
+    """Return what `true` returns as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < deadline, "waited for too long"
+        time.sleep(0.05)
+    return found
 
 
 def stress(cases: Iterable[Any]) -> list[Any]:

@@ -62,6 +62,11 @@ class Clone(Project):
         ended = REGISTRY.run("forks:registry", *arguments, "--json", cwd=self.folder, env=env, apart=True)
         return json.loads(ended.with_code(code))
 
+    def impatient(self, *arguments: str, code: int = 0) -> str:
+        """Run `registry` so that it does not wait long for locks."""
+        ended = REGISTRY.run("killing:impatient", *arguments, cwd=self.folder, env=self.environment())
+        return ended.with_code(code)
+
     def interfered(self, place: str, deed: str = "kill", code: int | None = 0, command: str = "publish") -> str:
         """Run a command of `registry`, do something at a place of it (see killing.py), check that it was reached."""
         ended = REGISTRY.run("killing:registry", place, deed, *command.split(), cwd=self.folder, env=self.environment())

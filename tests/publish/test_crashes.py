@@ -226,7 +226,7 @@ def test_git_itself_is_killed_while_it_moves_the_references(moment, tiny_once, t
     if moment == "prepared":
         one_message(printed)
         assert set(witness.look()) == before
-        printed = clone.registry("publish", code=1)
+        printed = clone.impatient("publish", code=1)
         one_message(printed)
         assert ".lock" in printed
     for lock in locks:
