@@ -1,15 +1,14 @@
 """Params are checked, by name, before anything runs."""
 
-from pathlib import Path
-
 import pytest
 
+from project import DATASETS
 from registry.config.load import read_yaml
 from registry.config.schema import validate_params
 from registry.errors import RegistryError
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PARAMS = {path.stem: read_yaml(path)["params"] for path in (ROOT / "config" / "datasets").glob("*.yaml")}
+PARAMS = {name: read_yaml(ROOT / "config" / "datasets" / f"{name}.yaml")["params"] for name in DATASETS}
 WITH_PARAMS = sorted(name for name, params in PARAMS.items() if params)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from project import DATASETS
 from registry.config.fingerprint import SCRIPTS
-from support import ROOT
 
 REGISTRY = SCRIPTS / "registry"
 FLOORS = (
@@ -31,7 +31,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 NAMELESS = ("storage", "compare", "release", "restore", "trace")
 """Rooms that know no dataset by name."""
-DATASETS = [path.stem for path in (ROOT / "data" / "samples").iterdir() if path.is_dir()] + ["readmes", "prompts"]
+NAMES = [*DATASETS, "readmes", "prompts"]
 
 
 def modules() -> list[Path]:
@@ -84,7 +84,7 @@ def test_only_storage_runs_git():
 @pytest.mark.parametrize("path", [path for path in modules() if room_of(path) in NAMELESS], ids=lambda path: path.name)
 def test_no_dataset_is_known_by_name(path):
     text = path.read_text(encoding="utf-8").lower()
-    assert not [name for name in DATASETS if name in text]
+    assert not [name for name in NAMES if name in text]
 
 
 def test_the_rooms_are_empty_at_the_door():
