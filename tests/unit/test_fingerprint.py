@@ -38,9 +38,9 @@ def scripts(tmp_path):
     for name, text in TREE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    (tmp_path / "registry").mkdir()
-    for name in ("__init__.py", "fingerprint.py"):
-        shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry")
+    for name in ("__init__.py", "config/__init__.py", "config/fingerprint.py"):
+        (tmp_path / "registry" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry" / name)
     return tmp_path
 
 
