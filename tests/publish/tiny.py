@@ -14,7 +14,7 @@ from registry.config.load import load_datasets, normalise, read_yaml
 from registry.describe.manifest import positions, write_manifest
 from registry.describe.metadata import write_metadata
 from registry.describe.provenance import write_provenance
-from registry.files import atomic_folder, dvc_digest, write_json
+from registry.files import atomic_folder, dvc_digest, seal, write_json
 from registry.formats.tables import only_batch
 from s3 import Identity, S3Server
 
@@ -52,6 +52,7 @@ class Tiny(Clone):
             for number in range(FILES[name] - 1):
                 table.slice(number, 1).write_parquet(partial / f"part-{number}.parquet")
             table.slice(FILES[name] - 1).write_parquet(partial / "rest.parquet")
+        seal(folder / "processed")
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
             manifest.add("all", only_batch(table, schema), inputs=["value"], keys=positions("values.csv", 0, rows))
