@@ -1,6 +1,5 @@
 """Publishers at the same time: on one clone one waits, on two clones numbers never repeat and nothing is lost."""
 
-import os
 import random
 import threading
 from collections.abc import Iterator
@@ -12,10 +11,11 @@ import pytest
 from forks import REGISTRY, Ended, Nursery
 from invariants import Witness, Work
 from s3 import S3Server
+from support import STRESS
 from tiny import Tiny, make_tiny
 
-ROUNDS = int(os.environ.get("ROUNDS", "10"))
-"""How often two publishers meet; `make stress` asks for 50. An even number."""
+ROUNDS = 50 if STRESS else 8
+"""How often two publishers meet. An even number."""
 NURSERIES = (REGISTRY, Nursery(*REGISTRY.modules))
 
 
