@@ -79,11 +79,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+@pytest.fixture(scope="session")
+def tiny_once(once) -> Tiny:
     """1.0.0 of both datasets is released, and more rows are built for both."""
-    clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
-    return _with_news(clone)
+
+    def make(folder: Path) -> str:
+        _with_news(make_tiny(folder))
+        return ""
+
+    return Tiny(once("tiny-with-news", make))
 
 
 @pytest.fixture(scope="module")

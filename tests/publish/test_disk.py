@@ -39,16 +39,20 @@ def fill(folder: Path, leave: int) -> Path:
     return filler
 
 
-@pytest.fixture(scope="module")
-def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+@pytest.fixture(scope="session")
+def tiny_once(once) -> Tiny:
     """1.0.0 of both datasets is released, and many more rows are built for both."""
-    clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
-    for name in ("letters", "numbers"):
-        clone.build(name, 10)
-    clone.registry("publish")
-    for name in ("letters", "numbers"):
-        clone.build(name, ROWS)
-    return clone
+
+    def make(folder: Path) -> str:
+        clone = make_tiny(folder)
+        for name in ("letters", "numbers"):
+            clone.build(name, 10)
+        printed = clone.registry("publish")
+        for name in ("letters", "numbers"):
+            clone.build(name, ROWS)
+        return printed
+
+    return Tiny(once("tiny-with-many-rows", make))
 
 
 EXPECTED = {f"{name}-v{version}" for name in ("letters", "numbers") for version in ("1.0.0", "1.1.0")}
