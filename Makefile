@@ -27,9 +27,10 @@ test: .venv/test .venv-mlflow/ready .venv-langchain/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
 		$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# Two publishers at once, 50 times each way.
+# What `make test` tries some of: every place of a kill, every old version, two publishers at once 50 times each way, and
+# 10,000 steps of releases at random. Takes hours.
 stress: .venv/test
-	ROUNDS=50 $(BIN)/pytest tests/publish/test_concurrency.py
+	STRESS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/before tests/publish
 
 lint: .venv/test
 	$(BIN)/ruff format --check

@@ -12,11 +12,19 @@ from hypothesis import HealthCheck, settings
 
 from clone import Clone, under_git
 from project import Project, copy_repository
-from support import MIRROR, ROOT, Server
+from support import MIRROR, ROOT, STRESS, Server
 
 # Machines are slow at times; that is no reason to fail.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for `make stress` alone."""
+    left_out = [] if STRESS else [item for item in items if item.get_closest_marker("stress")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

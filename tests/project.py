@@ -22,7 +22,7 @@ DATASETS = [
     "tabular",
     "wine-quality",
 ]
-"""The project's own. Whoever adds more to a checkout has the same tests: its copies leave them out."""
+"""The project's own datasets. Those that a team adds are left out of what is tested."""
 MADE_OF = {"opencloudhub-readmes-embeddings": {"opencloudhub-readmes", "opencloudhub-readmes-rag-evaluation"}}
 """The datasets that are made of others."""
 
@@ -97,8 +97,16 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def copy_repository(folder: Path) -> Project:
-    """Copy the files that git tracks, or would, as a clone would have them before anything is built."""
+def _added() -> list[str]:
+    """Return where the files of datasets are that a team added to the project's own."""
+    names = {path.stem for path in (ROOT / "config" / "datasets").glob("*.yaml")} - {*DATASETS}
+    files = ("config/datasets/{0}.yaml", "data/samples/{0}/", "workflow/rules/{1}.smk", "scripts/{1}/")
+    return [file.format(name, name.replace("-", "_")) for name in names for file in files]
+
+
+def copy_repository(folder: Path, *left_out: str) -> Project:
+    """Copy the files that git tracks, or would, as a clone would have them, but tests and what is below `left_out`."""
+    others = ("tests/", *_added(), *left_out)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -106,9 +114,8 @@ def copy_repository(folder: Path) -> Project:
         check=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
-        others = name.startswith("config/datasets/") and Path(name).stem not in DATASETS
         built = name.startswith("data/") and not name.startswith("data/samples/")
-        if (ROOT / name).is_file() and not others and not built:
+        if (ROOT / name).is_file() and not built and not name.startswith(others):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return Project(folder)

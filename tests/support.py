@@ -1,15 +1,40 @@
-"""What tests share: places, and a real HTTP server."""
+"""What tests share: places, how much is tried, and a real HTTP server."""
 
+import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = ROOT.parent / "shared" / "mirror"
 
+STRESS = bool(os.environ.get("STRESS"))
+"""Whether `make stress` asks for everything; `make test` leaves out what is marked with `stress`."""
+
+PATIENCE = 300
+"""Seconds that a test waits for something that must come."""
+
 Route = Callable[[BaseHTTPRequestHandler], None]
+
+
+def wait_until(true: Callable[[], Any]) -> Any:
+    """Return what `true` returns as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < deadline, "waited for too long"
+        time.sleep(0.05)
+    return found
+
+
+def stress(cases: Iterable[Any]) -> list[Any]:
+    """Return cases of a test as params that `make test` leaves out and `make stress` runs."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.stress) for case in cases]
 
 
 class Server:

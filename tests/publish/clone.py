@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +51,7 @@ class Clone(Project):
         """Run git and return what it printed."""
         return self.run("git", *arguments, **options).rstrip("\n")
 
-    def registry(self, *arguments: str, code: int = 0, **extra: str) -> str:
+    def registry(self, *arguments: str, code: int | None = 0, **extra: str) -> str:
         """Run `registry` in this clone and return what it printed."""
         ended = REGISTRY.run("forks:registry", *arguments, cwd=self.folder, env=self.environment(**extra))
         return ended.with_code(code)
@@ -59,6 +61,32 @@ class Clone(Project):
         env = self.environment(**extra)
         ended = REGISTRY.run("forks:registry", *arguments, "--json", cwd=self.folder, env=env, apart=True)
         return json.loads(ended.with_code(code))
+
+    def impatient(self, *arguments: str, code: int = 0) -> str:
+        """Run `registry` so that it does not wait long for locks."""
+        ended = REGISTRY.run("killing:impatient", *arguments, cwd=self.folder, env=self.environment())
+        return ended.with_code(code)
+
+    def interfered(self, place: str, deed: str = "kill", code: int | None = 0, command: str = "publish") -> str:
+        """Run a command of `registry`, do something at a place of it (see killing.py), check that it was reached."""
+        ended = REGISTRY.run("killing:registry", place, deed, *command.split(), cwd=self.folder, env=self.environment())
+        assert f"=== {place}" in ended.printed, ended.printed
+        expected = -signal.SIGKILL if deed == "kill" else code
+        assert expected in (None, ended.code), ended.printed
+        return ended.printed
+
+    def killed(self, call: int, *arguments: str) -> bool:
+        """Kill `registry` at so many calls of its functions; tell whether it came so far, else it must be done."""
+        place, env = f"call:{call}", self.environment()
+        ended = REGISTRY.run("killing:registry", place, "kill", *arguments, cwd=self.folder, env=env)
+        reached = f"=== {place}" in ended.printed
+        ended.with_code(-signal.SIGKILL if reached else 0)
+        return reached
+
+    def calls(self, *arguments: str) -> int:
+        """Run `registry` and return how many calls of its functions there were."""
+        ended = REGISTRY.run("killing:counted", *arguments, cwd=self.folder, env=self.environment())
+        return int(re.search(r"^=== (\d+) calls$", ended.with_code(0), re.MULTILINE)[1])
 
     def tags(self) -> list[str]:
         """Return the names of all tags, sorted."""

@@ -3,70 +3,74 @@
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from commands import republish
 from invariants import Witness, Work, one_message
 from registry.files import data_files, dvc_digest
 from s3 import S3Server
+from support import stress
 from tiny import Tiny, make_tiny
 
 CACHE = "dvc_data.hashfile.db.HashFileDB.add"
 COPY = "dvc_objects.fs.local.copyfile"
 STEPS = [
-    "before:registry.release.publish._publish:1",
     "before:registry.storage.dvc.Store.add:1",
-    "before:dvc.repo.Repo.add:1",
-    f"before:{CACHE}:1",
     f"half:{COPY}:1",
-    f"after:{CACHE}:1",
     f"after:{CACHE}:3",
-    "before:dvc.dvcfile.SingleStageFile.dump:1",
     "after:dvc.dvcfile.SingleStageFile.dump:2",
-    "after:registry.storage.dvc.Store.add:1",
-    "before:registry.storage.dvc.Store._transfer:1",
     "before:dvc_data.hashfile.transfer._add:1",
-    "after:dvc_data.hashfile.transfer._add:1",
     "after:dvc_data.hashfile.transfer._add:2",
-    "after:dvc_data.hashfile.transfer._add:3",
-    "after:registry.storage.dvc.Store._transfer:1",
+    f"half:{COPY}:7",
     "after:registry.storage.dvc.Store.push:1",
-    "before:git read-tree:1",
     "before:git write-tree:1",
     "after:registry.storage.git.Git.commit_object:1",
     "after:registry.storage.git.Git.tag_object:1",
-    "after:registry.storage.git.Git.tag_object:2",
-    "before:registry.storage.git.Git.fast_forward:1",
     "after:git update-index:2",
     "after:registry.storage.git.Git.fast_forward:1",
     "before:git update-ref:1",
     "after:git update-ref:1",
 ]
 """Places in a publish of both datasets to the embedded store."""
-LOCAL_STEPS = [f"half:{COPY}:{number}" for number in (5, 7, 9)]
-PUSH_STEPS = [
-    "before:git fetch:1",
-    "after:git fetch:1",
-    "before:s3fs.core.S3FileSystem._put_file:1",
-    "before:s3fs.core.S3FileSystem._put_file:4",
-    "after:registry.storage.dvc.Store.push:1",
-    "after:registry.storage.git.Git.commit_object:1",
+MORE_STEPS = [
+    "before:registry.release.publish._publish:1",
+    "before:dvc.repo.Repo.add:1",
+    f"before:{CACHE}:1",
+    f"after:{CACHE}:1",
+    "before:dvc.dvcfile.SingleStageFile.dump:1",
+    "after:registry.storage.dvc.Store.add:1",
+    "before:registry.storage.dvc.Store._transfer:1",
+    "after:dvc_data.hashfile.transfer._add:1",
+    "after:dvc_data.hashfile.transfer._add:3",
+    f"half:{COPY}:5",
+    f"half:{COPY}:9",
+    "after:registry.storage.dvc.Store._transfer:1",
+    "before:git read-tree:1",
     "after:registry.storage.git.Git.tag_object:2",
+    "before:registry.storage.git.Git.fast_forward:1",
+]
+PUSH_STEPS = [
+    "after:git fetch:1",
+    "before:s3fs.core.S3FileSystem._put_file:4",
+    "after:registry.storage.git.Git.commit_object:1",
     "before:git push:1",
     "after:git push:1",
-    "after:git update-index:2",
     "after:git read-tree:2",
-    "before:git update-ref:1",
     "after:git update-ref:1",
 ]
 """Places in a publish to S3 that pushes to an origin."""
+MORE_PUSH_STEPS = [
+    "before:git fetch:1",
+    "before:s3fs.core.S3FileSystem._put_file:1",
+    "after:registry.storage.dvc.Store.push:1",
+    "after:registry.storage.git.Git.tag_object:2",
+    "after:git update-index:2",
+    "before:git update-ref:1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +79,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+@pytest.fixture(scope="session")
+def tiny_once(once) -> Tiny:
     """1.0.0 of both datasets is released, and more rows are built for both."""
-    clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
-    return _with_news(clone)
+
+    def make(folder: Path) -> str:
+        _with_news(make_tiny(folder))
+        return ""
+
+    return Tiny(once("tiny-with-news", make))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +110,7 @@ def _with_news(clone: Tiny) -> Tiny:
 EXPECTED = {f"{name}-v{version}" for name in ("letters", "numbers") for version in ("1.0.0", "1.1.0")}
 
 
-@pytest.mark.parametrize("place", STEPS + LOCAL_STEPS)
+@pytest.mark.parametrize("place", [*STEPS, *stress(MORE_STEPS)])
 def test_a_publish_killed_anywhere_is_completed_by_the_next(place, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
     witness, work = Witness(clone), Work(clone)
@@ -117,11 +125,11 @@ def test_a_publish_killed_anywhere_is_completed_by_the_next(place, tiny_once, tm
     assert "Nothing new" in clone.registry("publish")
 
 
-@pytest.mark.parametrize("place", PUSH_STEPS)
+@pytest.mark.parametrize("place", [*PUSH_STEPS, *stress(MORE_PUSH_STEPS)])
 def test_with_an_origin_too(place, pushed_once, server, tmp_path):
     clone, origin = twin(pushed_once, tmp_path)
     # Rows that the server has not seen in another test.
-    rows = 21 + PUSH_STEPS.index(place)
+    rows = 21 + [*PUSH_STEPS, *MORE_PUSH_STEPS].index(place)
     for name in ("letters", "numbers"):
         clone.build(name, rows)
     witness, work = Witness(clone, origin, server), Work(clone)
@@ -137,28 +145,27 @@ def test_with_an_origin_too(place, pushed_once, server, tmp_path):
     work.check_is_all()
 
 
-BACK = {
-    "republish numbers 1.0.0 --reason broken": [
-        "after:registry.storage.dvc.Store.push:1",
-        "before:registry.restore.rollback.put:1",
-        "before:registry.restore.rollback.record:1",
-        "before:git push:1",
-        "after:git push:1",
-        "after:registry.release.pending.write_pending:1",
-        "after:registry.storage.git.Git.fast_forward:1",
-    ],
-    "rollback numbers 1.0.0": [
-        "after:registry.restore.rollback.write_json:1",
-        "after:registry.restore.rollback.put:1",
-        "before:git push:1",
-        "after:git push:1",
-        "after:registry.storage.git.Git.fast_forward:1",
-    ],
-}
+REPUBLISH = " ".join(republish("numbers", "1.0.0", "broken"))
+ROLLBACK = "rollback numbers 1.0.0"
+BACK = [
+    (REPUBLISH, "before:registry.restore.rollback.put:1"),
+    (REPUBLISH, "before:registry.restore.rollback.record:1"),
+    (REPUBLISH, "after:git push:1"),
+    (ROLLBACK, "after:registry.restore.rollback.write_json:1"),
+    (ROLLBACK, "after:git push:1"),
+    (ROLLBACK, "after:registry.storage.git.Git.fast_forward:1"),
+]
 """Places on the way back to an older version."""
+MORE_BACK = [
+    (REPUBLISH, "after:registry.storage.dvc.Store.push:1"),
+    (REPUBLISH, "before:git push:1"),
+    (REPUBLISH, "after:registry.storage.git.Git.fast_forward:1"),
+    (ROLLBACK, "after:registry.restore.rollback.put:1"),
+    (ROLLBACK, "before:git push:1"),
+]
 
 
-@pytest.mark.parametrize(("command", "place"), [(command, place) for command in BACK for place in BACK[command]])
+@pytest.mark.parametrize(("command", "place"), [*BACK, *stress(MORE_BACK)])
 def test_on_the_way_back_too(command, place, pushed_once, server, tmp_path):
     clone, origin = twin(pushed_once, tmp_path)
     first = clone.git("rev-parse", "numbers-v1.0.0:data/numbers/processed.dvc")
@@ -170,7 +177,7 @@ def test_on_the_way_back_too(command, place, pushed_once, server, tmp_path):
     work.check()
     clone.registry(*command.split())
     assert set(witness.look()) == set(clone.tags())
-    assert witness.tags.keys() == EXPECTED | ({"numbers-v2.0.0"} if "republish" in command else set())
+    assert witness.tags.keys() == EXPECTED | ({"numbers-v2.0.0"} if command == REPUBLISH else set())
     assert clone.git("rev-parse", "HEAD:data/numbers/processed.dvc") == first
     assert dvc_digest(clone.folder / "data" / "numbers" / "processed") in clone.git("show", first)
     assert clone.git("ls-tree", "--name-only", "HEAD", "data/numbers/pin.json")
@@ -188,26 +195,18 @@ def twin(clone: Tiny, folder: Path) -> tuple[Tiny, Path]:
     return copy, origin
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_at_random_moments(seed, tiny_once, tmp_path):
+@pytest.fixture(scope="module")
+def calls(tiny_once: Tiny, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many calls of functions such a publish takes."""
+    return tiny_once.copied(tmp_path_factory.mktemp("counted") / "registry").calls("publish")
+
+
+@pytest.mark.parametrize("seed", [0, 1, *stress(range(2, 40))])
+def test_killed_at_random_calls(seed, calls, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
     witness, work, chance = Witness(clone), Work(clone), random.Random(seed)
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "registry", "publish"],
-            cwd=clone.folder,
-            env=clone.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(chance.uniform(0.8, 3.0))
-        # git too, if it runs: what a failing machine would leave.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for lock in clone.folder.glob(".git/**/*.lock"):
-            if lock.name != "registry.lock":
-                lock.unlink()
+        clone.killed(chance.randrange(calls) + 1, "publish")
         witness.check_objects()
         work.check()
     clone.registry("publish")
@@ -231,7 +230,7 @@ def test_git_itself_is_killed_while_it_moves_the_references(moment, tiny_once, t
     if moment == "prepared":
         one_message(printed)
         assert set(witness.look()) == before
-        printed = clone.registry("publish", code=1)
+        printed = clone.impatient("publish", code=1)
         one_message(printed)
         assert ".lock" in printed
     for lock in locks:
@@ -262,11 +261,15 @@ def objects(clone: Tiny, dataset: str) -> list[str]:
     return [dvc_digest(folder / "processed"), *map(dvc_digest, files)]
 
 
-@pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])
-@pytest.mark.parametrize("place", [".dvc/cache", ".dvc/storage"])
+CACHED, STORED = ".dvc/cache", ".dvc/storage"
+DAMAGES = [("flipped", CACHED), ("truncated", STORED), ("missing", STORED)]
+MORE_DAMAGES = [("truncated", CACHED), ("missing", CACHED), ("flipped", STORED)]
+
+
+@pytest.mark.parametrize(("how", "place"), [*DAMAGES, *stress(MORE_DAMAGES)])
 def test_damaged_objects_of_what_is_being_released_are_replaced(how, place, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
-    killed_at = "before:registry.storage.dvc.Store.push:1" if place == ".dvc/cache" else "before:git read-tree:1"
+    killed_at = "before:registry.storage.dvc.Store.push:1" if place == CACHED else "before:git read-tree:1"
     clone.interfered(killed_at)
     witness = Witness(clone)
     for md5 in objects(clone, "numbers"):
@@ -276,7 +279,7 @@ def test_damaged_objects_of_what_is_being_released_are_replaced(how, place, tiny
     witness.check_with_dvc(tmp_path)
 
 
-@pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])
+@pytest.mark.parametrize("how", ["flipped", *stress(["truncated", "missing"])])
 def test_a_damaged_manifest_of_the_release_before_is_fetched_again(how, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
     md5 = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/manifest.parquet.dvc"))["outs"][0]["md5"]
@@ -293,8 +296,12 @@ def test_what_the_release_before_shares_is_looked_at_again(tiny_once, tmp_path):
     Witness(clone).check_with_dvc(tmp_path)
 
 
-@pytest.mark.parametrize("file", [".dvc/tmp/rwlock", "data/numbers/processed.dvc", "data/numbers/manifest.parquet.dvc"])
-@pytest.mark.parametrize("left", [0, 20])
+RWLOCK, DATA, MANIFEST = ".dvc/tmp/rwlock", "data/numbers/processed.dvc", "data/numbers/manifest.parquet.dvc"
+HALF_WRITTEN = [(RWLOCK, 0), (DATA, 20), (MANIFEST, 0)]
+MORE_HALF_WRITTEN = [(RWLOCK, 20), (DATA, 0), (MANIFEST, 20)]
+
+
+@pytest.mark.parametrize(("file", "left"), [*HALF_WRITTEN, *stress(MORE_HALF_WRITTEN)])
 def test_a_file_that_dvc_was_writing_does_not_stop_the_next_publish(file, left, tiny_once, tmp_path):
     clone = tiny_once.copied(tmp_path / "registry")
     clone.interfered("after:registry.storage.dvc.Store.add:1")

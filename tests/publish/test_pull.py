@@ -1,12 +1,7 @@
 """`registry pull`: a clone gets released data back without computing it, and what does not fit is built again."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -364,24 +359,26 @@ def test_data_that_is_nowhere(cloned, tmp_path):
     assert "there is no remote elsewhere" in cloned.registry("pull", "--remote", "elsewhere", code=1)
 
 
-def test_killed_at_any_time_it_completes_when_run_again(released_once, tmp_path):
+KILLED = [
+    "before:registry.storage.dvc.Store.fetch:1",
+    "after:registry.storage.dvc.Store.fetch:1",
+    "after:registry.restore.pull.put:1",
+    "before:registry.storage.dvc.Store._lay_out:1",
+    "after:registry.storage.dvc.Store._lay_out:5",
+    "after:registry.restore.pull.put:8",
+    "before:registry.restore.pull.touch:1",
+]
+"""Places in a pull, in the order in which it comes to them."""
+
+
+def test_killed_anywhere_it_completes_when_run_again(released_once, tmp_path):
     clone = released_once.cloned(tmp_path / "clone")
-    for delay in (0.6, 0.9, 1.1, 1.3, 1.5, 1.7, 2.0, 2.5):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "registry", "pull", "--force"],
-            cwd=clone.folder,
-            env=clone.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(delay)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    for place in KILLED:
+        clone.interfered(place, command="pull --force")
+    for number in range(3):
+        clone.killed(1 + 400 * number, "pull", "--force")
     (clone.folder / "data/emotion/.processed.partial").mkdir(exist_ok=True)
     (clone.folder / "data/emotion/.processed.partial/junk").write_text("junk")
-    if any((clone.folder / ".snakemake/locks").glob("*")):
-        clone.run("snakemake", "--unlock")
     pulled(clone)
     assert data(clone) == data(released_once)
     assert clone.git("status", "--porcelain") == ""

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from clone import Clone
+from support import PATIENCE, wait_until
 
 NOT_RELEASED = 3
 
@@ -97,24 +97,24 @@ def test_a_run_that_is_cut_short_publishes_nothing(changed, keep_going):
         "        while not Path('go').exists():\n            time.sleep(0.05)\n",
     )
     changed.commit("Wait")
-    log = changed.folder / "logs" / "wine-quality" / "process.log"
+    log, go = changed.folder / "logs" / "wine-quality" / "process.log", changed.folder / "go"
     for number in (signal.SIGINT, signal.SIGTERM):
         log.unlink(missing_ok=True)
-        (changed.folder / "go").unlink(missing_ok=True)
         with nothing_released(changed):
             process = changed.start("--cores", "2", *keep_going, "wine_quality")
-            deadline = time.monotonic() + 120
-            while not log.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(0.5)
+            wait_until(log.exists)
+            printed = ""
             if number == signal.SIGINT:
                 os.killpg(process.pid, number)
             else:
-                # Snakemake lets the jobs that run come to their end.
                 process.send_signal(number)
-                time.sleep(0.5)
-                (changed.folder / "go").touch()
-            printed, _ = process.communicate(timeout=120)
+                # Snakemake lets the jobs that run come to their end.
+                while "Will exit after finishing currently running jobs" not in printed:
+                    line = process.stdout.readline()
+                    assert line, printed
+                    printed += line
+                go.touch()
+            printed += process.communicate(timeout=PATIENCE)[0]
             assert process.returncode != 0, printed
             assert "released" not in printed, printed
     assert "tabular: released as tabular-v1.1.0 (MINOR)" in changed.registry("publish", "tabular")

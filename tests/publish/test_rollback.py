@@ -1,16 +1,13 @@
 """`registry rollback` and `release`, and old content under a new number: there and back without computing anything."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from clone import Clone
+from commands import unpin
 from project import DATASETS
 
 DONE = "Nothing to be done"
@@ -304,27 +301,32 @@ def test_in_a_linked_working_tree(versions, tmp_path):
     assert tabular(tree) == newest
 
 
-def test_killed_at_any_time_it_completes_when_run_again(versions, released_once):
+KILLED = {
+    ("rollback", "tabular", "1.0.0"): [
+        "before:registry.restore.rollback._place:1",
+        "after:registry.restore.rollback.write_json:1",
+        "after:registry.storage.dvc.Store._lay_out:1",
+        "after:registry.restore.rollback.put:1",
+        "after:registry.storage.git.Git.commit_object:1",
+        "before:git update-ref:1",
+        "after:git update-ref:1",
+    ],
+    unpin("tabular"): [
+        "before:registry.restore.rollback._place:1",
+        "before:registry.storage.dvc.Store._lay_out:1",
+        "after:registry.restore.rollback.put:1",
+        "after:registry.storage.git.Git.fast_forward:1",
+        "after:git update-ref:1",
+    ],
+}
+"""Places on the way back and there again, in the order in which a command comes to them."""
+
+
+def test_killed_anywhere_it_completes_when_run_again(versions, released_once):
     newest = tabular(versions)
-    for command, delays in (
-        (("rollback", "tabular", "1.0.0"), (0.7, 1.0, 1.2, 1.4, 1.6, 1.8)),
-        (("unpin", "tabular"), (0.7, 1.0, 1.2, 1.4, 1.6, 1.8)),
-    ):
-        for delay in delays:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "registry", *command],
-                cwd=versions.folder,
-                env=versions.environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            time.sleep(delay)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if any((versions.folder / ".snakemake/locks").glob("*")):
-            versions.run("snakemake", "--unlock")
-        (versions.folder / ".git/index.lock").unlink(missing_ok=True)
+    for command, places in KILLED.items():
+        for place in places:
+            versions.interfered(place, command=" ".join(command))
         if command[0] == "rollback":
             versions.registry(*command)
             assert tabular(versions) == tabular(released_once)

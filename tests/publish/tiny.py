@@ -1,6 +1,5 @@
 """A registry of two tiny datasets, built in milliseconds without Snakemake, so that many releases can be made."""
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from clone import Clone, under_git
-from forks import REGISTRY
 from project import copy_repository
 from registry.config.fingerprint import fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
 from registry.describe.manifest import row_keys, write_manifest
 from registry.describe.metadata import write_metadata
 from registry.describe.provenance import write_provenance
-from registry.files import atomic_folder, dvc_digest, write_json
+from registry.files import atomic_folder, dvc_digest, seal, write_json
 from registry.formats.tables import only_batch
 from s3 import Identity, S3Server
 
@@ -37,14 +35,6 @@ class Tiny(Clone):
         site = {"DVC_SITE_CACHE_DIR": str(self.folder.parent / ".site-cache")}
         return super().environment(**(site | self.variables | extra))
 
-    def interfered(self, place: str, deed: str = "kill", code: int | None = 0, command: str = "publish") -> str:
-        """Run a command of `registry`, do something at a place of it (see killing.py), check that it was reached."""
-        ended = REGISTRY.run("killing:registry", place, deed, *command.split(), cwd=self.folder, env=self.environment())
-        assert f"=== {place}" in ended.printed, ended.printed
-        expected = -signal.SIGKILL if deed == "kill" else code
-        assert expected in (None, ended.code), ended.printed
-        return ended.printed
-
     def build(self, name: str, rows: int, seed: int = 0) -> str:
         """Build a dataset as a run would: `rows` numbers that start at `seed`. Return the digest of its data.
 
@@ -62,6 +52,7 @@ class Tiny(Clone):
             for number in range(FILES[name] - 1):
                 table.slice(number, 1).write_parquet(partial / f"part-{number}.parquet")
             table.slice(FILES[name] - 1).write_parquet(partial / "rest.parquet")
+        seal(folder / "processed")
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
             manifest.add("all", only_batch(table, schema), inputs=["value"], keys=row_keys("values.csv", 0, rows))
@@ -117,11 +108,8 @@ class Tiny(Clone):
 
 def make_tiny(folder: Path) -> Tiny:
     """Make a registry whose datasets are released as 1.0.0 in the embedded store, with a change of the user's own."""
-    copy_repository(folder)
+    copy_repository(folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")
     clone = Tiny(folder)
-    for path in (*folder.glob("config/datasets/*.yaml"), *folder.glob("data/samples/*/*"), *folder.glob("tests/**/*")):
-        if path.is_file():
-            path.unlink()
     clone.write(
         ".dvc/config", "[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = storage\n"
     )

@@ -1,5 +1,6 @@
 """What surrounds a rule's script: its log, its errors, its exit status."""
 
+import ast
 import errno
 import logging
 import subprocess
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from registry.config.fingerprint import SCRIPTS
 from registry.errors import RegistryError
 from registry.files import atomic_file, atomic_folder, write_json
 from registry.workflow.job import job
@@ -156,3 +158,21 @@ def test_a_full_disk_is_one_clear_message_and_leaves_nothing(full_disk, write):
     assert lines[0].endswith(": no space left")
     assert lines[1:] == ["  what to do: free some space and run the same command again"]
     assert [path.name for path in full_disk.iterdir()] == ["logs"]
+
+
+OTHERS = ("registry", "make_samples.py")
+SCRIPTS_OF_RULES = [
+    path
+    for path in sorted(SCRIPTS.rglob("*.py"))
+    if path.relative_to(SCRIPTS).parts[0] not in OTHERS and "snakemake." in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", SCRIPTS_OF_RULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_script_of_a_rule_is_surrounded_by_it(path):
+    """So that what fails in any of them reaches the user in the same way."""
+    last = ast.parse(path.read_text(encoding="utf-8")).body[-1]
+    while isinstance(last, ast.If):
+        last = last.body[-1]
+    assert isinstance(last, ast.With)
+    assert ast.unparse(last.items[0]).startswith("job(snakemake)")

@@ -23,10 +23,10 @@ from encoder import TEXTS, the_encoder, the_model
 from registry.embedding.engines import encode
 from registry.embedding.ray_engine import _blocks, _pool
 from registry.errors import RegistryError
+from support import wait_until
 
 ENGINE = {"name": "ray", "threads": 1, "batch_size": 4}
 MANY = [f"{text} {number}" for number in range(40) for text in TEXTS]
-TIMEOUT = 300
 
 
 def free_port():
@@ -60,15 +60,6 @@ def node(*options):
             yield process
         finally:
             send(signal.SIGKILL, family(process))
-
-
-def wait_until(true):
-    """Return what `true` returns as soon as it is true."""
-    deadline = time.monotonic() + TIMEOUT
-    while not (found := true()):
-        assert time.monotonic() < deadline, "waited for too long"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture(scope="module")

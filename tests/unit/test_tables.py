@@ -37,6 +37,7 @@ def test_a_table_as_expected(tmp_path):
         (b"a,b\n1,x,2\n", "not a table of a, b"),
         (b"a,b\n1,\xff\xfe\n", "not UTF-8"),
         (b"a,b\n1,x\0\n", "NUL"),
+        (b'"' + b"x" * 200_000, "its header cannot be read"),
     ],
 )
 def test_a_table_that_is_not_as_expected(tmp_path, content, message):

@@ -95,8 +95,9 @@ def test_statistics_are_those_of_numpy(wines, tmp_path):
     assert manifest["input_id"].n_unique() == 2
 
 
-def test_a_number_that_is_none_breaks_the_contract(wines, tmp_path):
-    wines[1].write_text(f"{HEADER}\n{WHITE.replace('20.7', 'NaN')}\n")
+@pytest.mark.parametrize(("found", "message"), [("NaN", "finite"), ("", "not_nullable")])
+def test_a_number_that_is_none_or_missing_breaks_the_contract(wines, tmp_path, found, message):
+    wines[1].write_text(f"{HEADER}\n{WHITE.replace('20.7', found)}\n")
     process(*wines, tmp_path / "processed")
-    with pytest.raises(RegistryError, match="residual sugar: finite"):
+    with pytest.raises(RegistryError, match=f"residual sugar: {message}"):
         run_analyze(tmp_path, FLOATS | WHOLE)

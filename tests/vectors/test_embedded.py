@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,7 @@ from registry.errors import RegistryError
 from registry.vectors import embedded
 from registry.vectors.database import connected
 from registry.vectors.settings import Embedded
-from support import ROOT
+from support import ROOT, wait_until
 
 USER = """
 import sys
@@ -88,11 +87,7 @@ def servers(folder):
 
 
 def gone(folder):
-    for _ in range(100):
-        if not servers(folder):
-            return True
-        time.sleep(0.05)
-    return False
+    return wait_until(lambda: not servers(folder))
 
 
 def test_two_processes_share_it_and_it_ends_with_the_last(folder):

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from registry.errors import RegistryError
 from registry.vectors import load as loading
 from registry.vectors.database import connected
 from registry.vectors.load import load
+from support import wait_until
 
 KEEP = 3
 
@@ -91,11 +91,8 @@ def in_a_process_of_its_own(work):
 
 
 def wait_for_the_server_to_notice(database):
-    for _ in range(200):
-        if database.run("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'data-registry'") == [(0,)]:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the server still works for a process that is gone")
+    ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'data-registry'"
+    wait_until(lambda: not database.run(ours))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -116,8 +113,12 @@ def test_a_killed_loader_leaves_the_old_version_and_no_litter(database, one, two
 
 
 def test_the_server_soon_gives_up_what_a_killed_loader_asked_of_it(database, one):
+    def die_when_it_works():
+        wait_until(lambda: database.run("SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"))
+        die()
+
     def work():
-        threading.Timer(1, die).start()
+        threading.Thread(target=die_when_it_works).start()
         with connected(database.server) as connection, connection.transaction():
             loading._begin(connection, database.settings, print)
             connection.execute("SELECT pg_sleep(600)")

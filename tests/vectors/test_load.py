@@ -1,7 +1,6 @@
 """Loading into a real server: what is in the table, what readers see, and what is left alone."""
 
 import threading
-import time
 
 import pyarrow as pa
 import pytest
@@ -13,6 +12,7 @@ from registry.vectors.database import connected
 from registry.vectors.load import load, use
 from registry.vectors.settings import Settings
 from registry.vectors.tables import our_tables
+from support import wait_until
 
 
 def put(database, version, table="readme_embeddings", keep=3, say=lambda line: None, **options):
@@ -233,14 +233,14 @@ def test_a_load_waits_for_a_reader_that_ends(database, one, two, monkeypatch):
     with database.connect() as slow:
         slow.execute("BEGIN")
         slow.execute("SELECT count(*) FROM readme_embeddings")
-        said = []
+        said, waiting = [], "waiting for a transaction that reads readme_embeddings"
         loader = threading.Thread(target=put, args=(database, two), kwargs={"say": said.append})
         loader.start()
-        time.sleep(0.5)
+        wait_until(lambda: waiting in said)
         assert database.serves() == {(tag("1.0.0"), 40)}
         slow.execute("COMMIT")
         loader.join()
-    assert said.count("waiting for a transaction that reads readme_embeddings") == 1
+    assert said.count(waiting) == 1
     assert database.serves() == {(tag("1.1.0"), 55)}
 
 
@@ -272,7 +272,8 @@ def test_a_load_waits_for_another_however_short_the_limits_of_the_user(database,
         loading._begin(first, database.settings, print)
         second = threading.Thread(target=put, args=(database, one))
         second.start()
-        time.sleep(1)
+        waited = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '400ms'"
+        wait_until(lambda: database.run(waited))
         assert database.tables() == []
     second.join()
     assert database.serves() == {(tag("1.0.0"), 40)}

@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 
-from project import DATASETS, copy_repository
+from project import DATASETS, Project, copy_repository
 
 pytestmark = pytest.mark.mirror
 
@@ -26,12 +26,11 @@ def mirror_url(mirror):
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def full(mirror, tmp_path_factory):
-    """A repository with every dataset built at full size."""
-    project = copy_repository(tmp_path_factory.mktemp("full") / "registry")
-    project.snakemake("--cores", "2", "--config", "source=mirror", f"mirror={mirror}")
-    return project
+@pytest.fixture(scope="session")
+def full(once, mirror):
+    """A repository with every dataset built at full size; look but do not touch."""
+    from_mirror = ("--config", "source=mirror", f"mirror={mirror}", "publish=false")
+    return Project(once("full", lambda folder: copy_repository(folder).snakemake("--cores", "2", *from_mirror)))
 
 
 def metadata(project, name):

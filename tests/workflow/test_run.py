@@ -4,11 +4,11 @@ import json
 import os
 import re
 import signal
-import time
 
 import pytest
 
 from project import DATASETS, MADE_OF
+from support import wait_until
 
 FEW = ["emotion", "tabular", "wine-quality"]
 
@@ -144,9 +144,7 @@ def test_a_broken_contract_fails_before_anything_is_called_done(bare):
 def test_a_killed_run_is_completed_by_the_next(bare, built_once):
     bare.edit("config/config.yaml", "datasets: all", f"datasets: {json.dumps(FEW)}")
     process = bare.start("--cores", "2")
-    deadline = time.monotonic() + 120
-    while not list((bare.folder / "data").glob("*/processed")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list((bare.folder / "data").glob("*/processed")))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     bare.snakemake("--unlock")

@@ -1,6 +1,7 @@
 """Build a released version again from its own code, configuration and sources, and compare what comes out."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from registry.workflow.snakemake import run
 
 NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
 """What must not reach the build: how this machine runs other jobs."""
+_LACKING = re.compile(r"^ModuleNotFoundError: No module named '(?!registry\b)(\w+)", re.MULTILINE)
+"""What the build of an older version says of a library that came and went."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,13 @@ def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[s
         output.seek(0)
         printed = output.read().decode(errors="replace").strip()
     if code:
+        lacking = _LACKING.search(printed)
+        if lacking:
+            raise RegistryError(
+                f"its code needs {lacking[1]}, which is not installed here",
+                where=release.tag,
+                hint="verify it in an environment made from its own envs/requirements.txt",
+            )
         raise RegistryError(f"cannot be built again; the build said:\n\n{printed}\n", where=release.tag)
 
 
