@@ -23,8 +23,10 @@ EXIT_CODES = next(section for section in SECTIONS if section.startswith("Exit co
 
 
 def commands(group: Any = GROUP, *above: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command with its name, such as `vectors load`."""
+    """Yield every command with its name, such as `vectors load`; those that only name their successor are hidden."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from commands(command, *above, name)
         else:
@@ -40,7 +42,8 @@ DOCUMENTED = {
 
 
 def options(command: Any) -> set[str]:
-    return {spelling for param in command.params if param.param_type_name == "option" for spelling in param.opts}
+    shown = [param for param in command.params if param.param_type_name == "option" and not param.hidden]
+    return {spelling for param in shown for spelling in param.opts}
 
 
 def arguments(command: Any) -> list[str]:
@@ -75,7 +78,7 @@ def test_a_section_has_exactly_the_arguments_and_options_of_its_command(name):
     assert set(re.findall(r"--?[a-z][a-z-]*", usage)) == expected
     assert set(re.findall(r"^- `(--[a-z-]+)`: ", told, re.MULTILINE)) == expected
     positional = re.sub(r"\[?--.*", "", usage.removeprefix(f"registry {name}")).split()
-    assert [word.strip("[]") for word in positional] == arguments(command)
+    assert [word.strip("[]") for word in positional] == [word.strip("[]") for word in arguments(command)]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -97,6 +100,8 @@ def wrong(line: str) -> str | None:
     words = shlex.split(line.replace("[", "").replace("]", ""), comments=True)[1:]
     command, known = GROUP, options(GROUP)
     for word in words:
+        if word == "--":
+            break
         if word.startswith("-"):
             if word not in known | {"--help", "-h"}:
                 return f"{word} in {line}"

@@ -1,15 +1,13 @@
 """The rooms of scripts/registry, and what none of them may do (docs/architecture.md draws them)."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
+import draw_rooms
+from draw_rooms import REGISTRY, imported, modules, room_of
 from project import DATASETS
-from registry.config.fingerprint import SCRIPTS
 
-REGISTRY = SCRIPTS / "registry"
 FLOORS = (
     {"cli"},
     {"restore", "trace"},
@@ -33,26 +31,6 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 NAMELESS = ("storage", "compare", "release", "restore", "trace")
 """Rooms that know no dataset by name."""
 NAMES = [*DATASETS, "readmes", "prompts"]
-
-
-def modules() -> list[Path]:
-    return sorted(path for path in REGISTRY.rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(REGISTRY).parts[0].removesuffix(".py")
-
-
-def imported(path: Path) -> set[str]:
-    """Return the dotted names of all modules that a file imports, wherever in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path} imports relatively"
-            names.add(node.module)
-    return names
 
 
 def test_every_room_has_a_floor():
@@ -87,3 +65,12 @@ def test_no_dataset_is_known_by_name(path):
 def test_the_rooms_are_empty_at_the_door():
     doors = [path for path in REGISTRY.rglob("__init__.py") if path.parent != REGISTRY and path.parent.name != "cli"]
     assert not [path for path in doors if path.read_text(encoding="utf-8")]
+
+
+def test_nothing_imports_relatively():
+    relative = [path for path in modules() if re.search(r"^\s*from \.", path.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert not relative
+
+
+def test_the_page_on_architecture_shows_the_rooms_as_they_are():
+    assert draw_rooms.drawing() in draw_rooms.PAGE.read_text(encoding="utf-8"), "run: python scripts/draw_rooms.py"

@@ -17,7 +17,7 @@ def run_snakemake(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TARGETS] [-- OPTIONS]", help="As for snakemake; without targets, all.", show_default=False
+            metavar="TARGETS", help="As for snakemake, and after -- its options; all without.", show_default=False
         ),
     ] = None,
 ) -> None:

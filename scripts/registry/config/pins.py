@@ -1,4 +1,4 @@
-"""Pins: a dataset that was rolled back is taken as it lies there, whatever code and configuration say.
+"""Pins: a dataset that was rolled back is taken as it is, whatever code and configuration say.
 
 Light on purpose: the Snakefile asks at every start.
 """

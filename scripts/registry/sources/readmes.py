@@ -1,4 +1,4 @@
-"""Gather one README a repository into raw/, from whichever source. Light on purpose: a rule module imports it."""
+"""Gather one README per repository into raw/, from whichever source. Light on purpose: a rule module imports it."""
 
 import hashlib
 import logging
