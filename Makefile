@@ -18,7 +18,7 @@ COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --
 setup: .venv/base
 
 data: .venv/base
-	$(BIN)/snakemake --cores all
+	$(BIN)/registry run
 
 report: data
 	$(BIN)/snakemake --cores all --report report.html

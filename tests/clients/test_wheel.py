@@ -23,8 +23,10 @@ NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n"
 
 
 def commands(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
-    """Yield the words of every command of a group, those of the groups in it too."""
+    """Yield the words of every command of a group that is shown, those of the groups in it too."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from commands(command, *above, name)
         else:
@@ -41,11 +43,14 @@ CALLS = {
     "publish": ("--dry-run", None),
     "pull": ("numbers", "build"),
     "refresh": ("numbers", "build"),
-    "release": ("numbers", "build"),
+    "push": ("local numbers", None),
+    "republish": ("numbers 1.0.0 --reason broken --dry-run", "polars"),
     "rollback": ("numbers 1.0.0", None),
+    "run": ("-- --dry-run", "build"),
     "samples": ("numbers-v1.0.0 --split all", None),
     "search": ("anything", "vectors"),
     "status": ("", None),
+    "unpin": ("numbers", "build"),
     "vectors list": ("", "vectors"),
     "vectors load": ("", "vectors"),
     "vectors use": ("1.0.0", "vectors"),

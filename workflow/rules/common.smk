@@ -23,7 +23,7 @@ from registry.workflow.hook import release_after_run
 from registry.config.pins import pins
 from registry.release.assess import assess
 from registry.storage.snapshot import DESCRIPTIONS
-from registry.workflow.snakemake import hold_running
+from registry.workflow.running import hold_running
 from registry.workflow.summary import print_summary
 
 STARTED = time.time()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.workflow.running import hold_running
 
 log = logging.getLogger("registry")
 
@@ -55,6 +56,7 @@ def job(snakemake: Any) -> Iterator[None]:
     A RegistryError, a full disk and a forbidden place become one plain message; anything else is a bug and leaves its
     traceback. Where the log cannot be written, messages go to standard error.
     """
+    hold_running()
     path = Path(snakemake.log[0])
     started = time.monotonic()
     try:

@@ -3,8 +3,9 @@
 Snakemake's own locks hold paths, no process: after kill -9 they stay, and every later run of these outputs is refused.
 So there are two locks of the operating system, which end with the process that holds them, however that ends:
     .snakemake/registry.lock   held by whoever starts Snakemake through here, one at a time
-    .snakemake/running.lock    held by every Snakemake that runs this workflow, several at a time
-Whoever holds the first, and finds that nobody holds the second, knows that Snakemake's locks are dead.
+    .snakemake/running.lock    held by every Snakemake that runs this workflow, and by its jobs, several at a time
+Whoever holds the first, and finds that nobody holds the second, knows that Snakemake's locks are dead. A job may live
+on when its Snakemake was killed: it is waited for, or two would write the same files.
 """
 
 import fcntl
@@ -14,32 +15,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from registry.errors import RegistryError
 from registry.extras import check_installed
+from registry.workflow.running import RUNNING
 
-FOLDER = ".snakemake"
-OURS, RUNNING = "registry.lock", "running.lock"
+OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = float(os.environ.get("REGISTRY_PATIENCE") or 600)
 """Seconds to wait for another run before giving up."""
 PAUSE = 0.2
 
 Say = Callable[[str], None]
-_held: list[IO[bytes]] = []
-
-
-def hold_running(root: Path = Path()) -> None:
-    """Hold, until this process ends, the lock that tells that Snakemake runs in the checkout at `root`.
-
-    The Snakefile calls it. Where the folder cannot be written, nothing can run either.
-    """
-    with suppress(OSError):
-        lock = _opened(root / FOLDER / RUNNING)
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        _held.append(lock)
 
 
 def wait_until_idle(root: Path, say: Say) -> None:
@@ -47,8 +36,8 @@ def wait_until_idle(root: Path, say: Say) -> None:
 
     Raises RegistryError where one does not end in time.
     """
-    if (root / FOLDER / RUNNING).exists():
-        with _opened(root / FOLDER / RUNNING) as running:
+    if (root / RUNNING).exists():
+        with _opened(root / RUNNING) as running:
             _wait_for(running, "Snakemake runs here", say)
 
 
@@ -83,11 +72,11 @@ def _command(arguments: Sequence[str]) -> list[str]:
 @contextmanager
 def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
     """Wait until nobody else runs Snakemake here, take away dead locks, and keep others waiting during the block."""
-    with _opened(root / FOLDER / OURS) as ours:
+    with _opened(root / OURS) as ours:
         _wait_for(ours, "another registry command runs Snakemake here", say)
-        with _opened(root / FOLDER / RUNNING) as running:
+        with _opened(root / RUNNING) as running:
             _wait_for(running, "Snakemake runs here", say)
-            shutil.rmtree(root / FOLDER / "locks", ignore_errors=True)
+            shutil.rmtree(root / LOCKS, ignore_errors=True)
         yield ours
 
 

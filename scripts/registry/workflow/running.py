@@ -1,0 +1,23 @@
+"""Let others know that Snakemake, or one of its jobs, works here: by a lock that ends with its process."""
+
+import fcntl
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+RUNNING = Path(".snakemake") / "running.lock"
+"""Below the checkout. Every Snakemake that runs the workflow and every job of it hold this lock, several at a time."""
+
+_held: list[IO[bytes]] = []
+
+
+def hold_running(root: Path = Path()) -> None:
+    """Hold the lock of the checkout at `root` until this process ends.
+
+    Where the folder cannot be written, nothing can run either.
+    """
+    with suppress(OSError):
+        (root / RUNNING).parent.mkdir(exist_ok=True)
+        lock = (root / RUNNING).open("ab")
+        _held.append(lock)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
