@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forks import REGISTRY, SNAKEMAKE
-from project import Project
+from project import Project, copy_folder
 
 BIN = Path(sys.executable).parent
 
@@ -121,7 +120,7 @@ class Clone(Project):
 
     def copied(self, folder: Path) -> "Clone":
         """Return a byte-for-byte copy, with its history, cache and store."""
-        shutil.copytree(self.folder, folder, symlinks=True)
+        copy_folder(self.folder, folder)
         return Clone(folder)
 
 

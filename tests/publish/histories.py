@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self, start: Tiny) -> None:
         super().__init__()
-        self.scratch = tempfile.TemporaryDirectory(dir=start.folder.parent)
+        self.scratch = tempfile.TemporaryDirectory()
         self.folder = Path(self.scratch.name)
         self.one = start.copied(self.folder / "one")
         stub = self.folder / "stub" / "snakemake.py"

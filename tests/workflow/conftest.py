@@ -1,11 +1,10 @@
 """Real snakemake runs in temporary copies of the repository."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from project import Project, copy_repository
+from project import Project, copy_folder, copy_repository
 
 
 def pytest_collection_modifyitems(items):
@@ -25,5 +24,5 @@ def bare(tmp_path) -> Project:
 @pytest.fixture
 def built(built_once, tmp_path) -> Project:
     """A copy of its own of a repository with everything built."""
-    shutil.copytree(built_once.folder, tmp_path / "registry", symlinks=True)
+    copy_folder(built_once.folder, tmp_path / "registry")
     return Project(tmp_path / "registry")
