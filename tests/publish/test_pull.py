@@ -392,7 +392,7 @@ def test_not_while_snakemake_is_at_work(restored):
         fcntl.flock(held, fcntl.LOCK_SH)
         printed = restored.registry("pull", code=1, REGISTRY_PATIENCE="0.1")
     assert "Snakemake runs here: waiting for its end" in printed
-    assert "did not end in 0 s" in printed
+    assert "did not end in 0.1 s" in printed
 
 
 def test_the_locks_of_a_run_that_was_killed_stop_nobody(restored):

@@ -24,8 +24,8 @@ from registry.extras import check_installed
 from registry.workflow.running import RUNNING
 
 OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
-PATIENCE = float(os.environ.get("REGISTRY_PATIENCE") or 600)
-"""Seconds to wait for another run before giving up."""
+PATIENCE = 600
+"""Seconds to wait for another run before giving up, unless REGISTRY_PATIENCE in the environment says how many."""
 PAUSE = 0.2
 
 Say = Callable[[str], None]
@@ -81,16 +81,27 @@ def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
 
 
 def _wait_for(lock: IO[bytes], who: str, say: Say) -> None:
-    deadline = time.monotonic() + PATIENCE
     if _taken(lock):
         return
     say(f"{who}: waiting for its end")
+    patience = _patience()
+    deadline = time.monotonic() + patience
     while not _taken(lock):
         if time.monotonic() > deadline:
             raise RegistryError(
-                f"{who}, and did not end in {PATIENCE:.0f} s", hint="wait for its end, and run it again"
+                f"{who}, and did not end in {patience:g} s", hint="run the same command again after its end"
             )
         time.sleep(PAUSE)
+
+
+def _patience() -> float:
+    given = os.environ.get("REGISTRY_PATIENCE")
+    try:
+        return float(given) if given else PATIENCE
+    except ValueError:
+        raise RegistryError(
+            "not a number of seconds", where="REGISTRY_PATIENCE", hint="set another, or unset it"
+        ) from None
 
 
 def _taken(lock: IO[bytes]) -> bool:
