@@ -1,4 +1,4 @@
-"""Turn Fashion-MNIST's gzipped IDX files into one Parquet file a split."""
+"""Turn Fashion-MNIST's gzipped IDX files into one Parquet file per split."""
 
 from pathlib import Path
 

@@ -64,7 +64,7 @@ def count_lines(text: str) -> int:
 
 
 def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) -> None:
-    """Write `<folder>/documents.parquet`, one row a README by repository, and to `cleaning` what was done to which.
+    """Write `<folder>/documents.parquet`, one row per README by repository, and to `cleaning` what was done to which.
 
     Raises RegistryError if no README is left, and one that names every README whose defect has the policy `fail`.
     """

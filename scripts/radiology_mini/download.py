@@ -1,4 +1,4 @@
-"""Fetch the hub's Parquet file and unpack it: one file a picture, and what belongs to it in captions.json."""
+"""Fetch the hub's Parquet file and unpack it: one file per picture, and what belongs to it in captions.json."""
 
 import hashlib
 import shutil

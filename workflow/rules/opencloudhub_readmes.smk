@@ -3,7 +3,7 @@ OpenCloudHub READMEs: the README of every public repository of an organisation, 
 
 inputs:  the GitHub REST API, or <root>/opencloudhub-readmes/HEAD/<repository>/README.md as <root>/SHA256SUMS lists them
 outputs: data/opencloudhub-readmes/raw/<repository>.md, raw/index.json, raw/sources.json
-         data/opencloudhub-readmes/processed/documents.parquet, one row a README
+         data/opencloudhub-readmes/processed/documents.parquet, one row per README
          data/opencloudhub-readmes/{manifest.parquet,metadata.json,provenance.json}
          reports/opencloudhub-readmes/cleaning.json
          reports/opencloudhub-readmes/overview.svg: its distributions

@@ -4,7 +4,7 @@ OpenCloudHub READMEs, embeddings: chunks of the READMEs and their vectors, for r
 inputs:  data/opencloudhub-readmes/processed/documents.parquet
          data/opencloudhub-readmes-rag-evaluation/questions.csv, to measure retrieval
 outputs: data/opencloudhub-readmes-embeddings/raw/chunks.parquet, raw/sources.json
-         data/opencloudhub-readmes-embeddings/processed/embeddings.parquet, one row a chunk
+         data/opencloudhub-readmes-embeddings/processed/embeddings.parquet, one row per chunk
          data/opencloudhub-readmes-embeddings/{manifest.parquet,metadata.json,provenance.json}
          reports/opencloudhub-readmes-embeddings/cleaning.json
          reports/opencloudhub-readmes-embeddings/overview.svg: its distributions

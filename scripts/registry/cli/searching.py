@@ -121,7 +121,7 @@ def use_version(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a version that is loaded serve again; nothing is loaded anew."""
+    """Let a version that is loaded serve again; nothing is loaded again."""
     from registry.vectors.database import connected
     from registry.vectors.load import use
 

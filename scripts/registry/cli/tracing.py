@@ -69,7 +69,7 @@ def show_samples(
 
 
 def _print_samples_json(found: Samples) -> None:
-    """Print one row a line: a document that is readable, and quick to write."""
+    """Print one row per line: a document that is readable, and quick to write."""
     about = {"tag": found.tag, "content_hash": found.content_hash, "splits": found.splits, "total": found.total}
     head = json.dumps(about, ensure_ascii=False).removesuffix("}")
     rows = ",\n".join(json.dumps(row._asdict(), ensure_ascii=False) for row in found.rows)

@@ -69,7 +69,7 @@ def manifest_of(snapshot: Snapshot) -> ManifestFile:
 
 
 def read_manifest(path: Path) -> ManifestFile:
-    """Open a manifest, reading none of its rows. RegistryError if the file is none."""
+    """Open a manifest, reading none of its rows. RegistryError if the file is not one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
 """Turn any picture into an upright RGB JPEG, or say why it cannot be one; find pictures that look alike.
 
-The bytes of a JPEG that is RGB and not rotated by EXIF stay exactly as they are, metadata included. All else is written
-anew, at the given quality, without chroma subsampling (4:4:4) and without metadata, after these steps:
+The bytes of a JPEG that is RGB and not rotated by EXIF stay exactly as they are, metadata included. All else is encoded
+again, at the given quality, without chroma subsampling (4:4:4) and without metadata, after these steps:
 - of several frames (GIF, TIFF, WebP, MPO) the first is taken;
 - EXIF orientation is applied to the pixels;
 - 16-bit grey v becomes 8-bit (v + 128) // 257, a linear scale from 0..65535 to 0..255; of 16-bit colour, the decoder
@@ -55,7 +55,7 @@ class Picture:
 
 
 def read_picture(data: bytes, limits: Limits, quality: int) -> Picture:
-    """Decode a picture to its last pixel and return it as an upright RGB JPEG; `quality` is for what is written anew.
+    """Decode a picture to its last pixel and return it as an upright RGB JPEG; `quality` is for what has to be encoded again.
 
     Raises UnusableError for no bytes, for a picture beyond `limits` (which its header tells, before any pixel is
     decoded), and for one that does not decode.

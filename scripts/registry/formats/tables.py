@@ -60,7 +60,7 @@ def _check_header(header: list[str], expected: list[str], separator: str, path: 
 
 
 def read_parquet(path: str | Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Read these columns of a Parquet file; RegistryError if it is none, or if one is missing or of another type."""
+    """Read these columns of a Parquet file; RegistryError if it is not one, or if one is missing or of another type."""
     try:
         table = pl.read_parquet(path, columns=list(columns))
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -59,7 +59,7 @@ class Repository:
         git = Git.find(root)
         if git is None:
             raise NoRepositoryError(
-                "not under git", where=root, hint="git init && git add . && git commit, or clone it anew"
+                "not under git", where=root, hint="git init && git add . && git commit, or clone it again"
             )
         if not (root / ".dvc" / "config").is_file():
             raise NoRepositoryError("no .dvc/config here", where=root, hint="git checkout .dvc/config, or dvc init")

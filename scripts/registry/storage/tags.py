@@ -82,7 +82,7 @@ def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
 
 @dataclass(frozen=True)
 class OddTag:
-    """A tag that has the name of a release, and is none that a publish made: why."""
+    """A tag that has the name of a release, and was not made by a publish: why."""
 
     dataset: str
     version: Version

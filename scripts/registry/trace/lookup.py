@@ -153,7 +153,7 @@ def _row_ids(fields: list[str], columns: list[tuple[str, str]]) -> Ids:
 
 @cache
 def _value(text: str, logical_type: str) -> bytes | None:
-    """Return the canonical bytes of a field as a value of some type; None where it is none."""
+    """Return the canonical bytes of a field as a value of some type; None where it is not one."""
     try:
         dtype = pa.type_for_alias(logical_type)
         field = text if logical_type == "string" else text.strip()
