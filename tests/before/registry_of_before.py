@@ -24,7 +24,13 @@ PINNED = {"emotion": "1.0.0", "tabular": "3.0.0"}
 TAGS = [f"{name}-v{version}" for name, versions in VERSIONS.items() for version in versions]
 REPLACED = ("scripts", "workflow", "envs", ".dvcignore", ".gitattributes", ".gitignore", "Makefile", "pyproject.toml")
 """What an upgrade replaces. Configuration, samples and data are the team's own."""
-RENAMED: dict[str, tuple[str, str, str]] = {}
+RENAMED = {
+    "config/datasets/opencloudhub-readmes-embeddings.yaml": (
+        "  retrieval:\n    coverage_at_5: 0.05\n    mrr: 0.05\n",
+        "  floors: {retrieval.all.coverage_at_5: 0.05, retrieval.all.mrr: 0.05}\n",
+        "contract.retrieval is called floors now",
+    )
+}
 """Configuration that is spelt otherwise now: {file: (as it was, as it is now, what the message says of it)}."""
 
 

@@ -10,7 +10,9 @@ import pytest
 from forks import REGISTRY
 from registry import list_datasets, open_dataset
 from registry.client import ListedVersion
+from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
+from registry.gate import GateError
 from registry.files import dvc_digest
 from tiny import Tiny
 
@@ -69,6 +71,9 @@ def test_a_server_that_gives_parts_gives_large_descriptions_too(tiny):
     path = tiny.folder / "data/letters/metadata.json"
     metadata = json.loads(path.read_text()) | {"summary": {"words": "many " * 100_000}}
     path.write_text(json.dumps(metadata))
+    provenance = path.with_name("provenance.json")
+    made = json.loads(provenance.read_text()) | {"metadata": {"sha256": metadata_digest(metadata)}}
+    provenance.write_text(json.dumps(made))
     tiny.commit("Tell more")
     tiny.git("tag", "--annotate", "--message", "letters 1.1.0", "letters-v1.1.0")
     assert open_dataset("letters", repo=f"file://{tiny.folder}").metadata == metadata
@@ -87,8 +92,29 @@ def spoil(tiny: Tiny, tag: str, **files: str) -> None:
 
 def descriptions(**data: object) -> dict[str, str]:
     about = {"path": "processed", "md5": "0" * 32 + ".dir", "files": 1, "bytes": 1} | data
-    metadata = {"splits": {"all": {"num_samples": 1}}, "content_hash": "0"}
-    return {"metadata_json": json.dumps(metadata), "provenance_json": json.dumps({"data": about})}
+    metadata = {
+        "dataset": {},
+        "schema": {"features": {}},
+        "splits": {"all": {"num_samples": 1}},
+        "content_hash": f"sha256:{'0' * 64}",
+    }
+    provenance = {
+        "source": {"mode": "generated", "files": []},
+        "config": {},
+        "code": {},
+        "libraries": {},
+        "content_hash": metadata["content_hash"],
+        "data": about,
+        "manifest": {"md5": "1" * 32},
+        "metadata": {"sha256": metadata_digest(metadata)},
+        "contract": {},
+    }
+    return {
+        "metadata_json": json.dumps(metadata),
+        "provenance_json": json.dumps(provenance),
+        "processed_dvc": f"outs:\n- md5: {about['md5']}\n  path: processed\n",
+        "manifest_parquet_dvc": f"outs:\n- md5: {'1' * 32}\n  path: manifest.parquet\n",
+    }
 
 
 def test_odd_tags_are_left_out_by_name(tiny):
@@ -219,8 +245,8 @@ def test_a_list_of_files_that_leads_elsewhere(tiny, entry):
     spoil(tiny, "evil-v1.0.0", **descriptions(md5=f"{listed}.dir"))
     above = tiny.folder.parent
     before = {path for path in above.rglob("*") if "cache" not in str(path) and ".git/" not in str(path)}
-    assert "not a list of files as DVC writes it" in reader(tiny, "get", "origin", "evil", code=1)
-    with pytest.raises(RegistryError, match="not a list of files"):
+    assert "evil-v1.0.0: the list of its files: " in reader(tiny, "get", "origin", "evil", code=1)
+    with pytest.raises(GateError):
         _ = open_dataset("evil", repo="origin").urls
     assert {path for path in above.rglob("*") if "cache" not in str(path) and ".git/" not in str(path)} == before
 

@@ -170,7 +170,7 @@ def test_a_pull_restores_what_it_can(client, tiny):
 def test_a_pin_stays_where_snakemake_is_not(client, tiny):
     assert registry(client, tiny, "rollback", "numbers", "1.0.0").returncode == 0
     head = tiny.head()
-    done = registry(client, tiny, "release", "numbers")
+    done = registry(client, tiny, "unpin", "numbers")
     assert done.stdout == "error: needs snakemake: pip install 'data-registry[build]'\n"
     assert (tiny.head(), tiny.git("status", "--short")) == (head, "")
     assert (tiny.folder / "data/numbers/pin.json").exists()

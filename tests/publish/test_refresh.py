@@ -71,7 +71,7 @@ def test_what_cannot_change_by_itself_is_not_asked(fresh):
     assert f"set source: upstream in {CONFIG}" in printed
     printed = refused(fresh, "nothing")
     assert "there is no dataset nothing" in printed
-    fresh.write(f"data/{NAME}/pin.json", json.dumps({"version": "1.0.0", "tag": "x-v1.0.0"}))
+    fresh.write(f"data/{NAME}/pin.json", json.dumps({"version": "1.0.0", "tag": f"{NAME}-v1.0.0"}))
     printed = refused(fresh, NAME)
     assert f"{NAME} is pinned" in printed
     assert f"registry unpin {NAME} takes the pin away" in printed

@@ -440,11 +440,12 @@ def test_data_goes_where_clients_of_the_commit_will_look(changed, tmp_path):
 
 
 def test_a_foreign_tag_does_not_stop_other_datasets(changed):
-    changed.git("tag", "emotion-v7.0.0", "HEAD~1")
+    changed.git("tag", "--annotate", "--message", "mine", "emotion-v7.0.0", "HEAD~1")
     changed.git("tag", "wine-quality-v7.0.0", "HEAD:README.md")
     done = {one["dataset"]: one for one in changed.registry_json("publish", code=1)["outcomes"]}
     assert done["tabular"]["tag"] == "tabular-v1.1.0"
     assert done["emotion"]["state"] == "refused"
     assert "the tag emotion-v7.0.0 holds no release of emotion" in done["emotion"]["reasons"]
+    assert done["wine-quality"]["state"] == "unchanged"
     status = {one["dataset"]: one["state"] for one in changed.registry_json("status")}
     assert (status["emotion"], status["tabular"], status["wine-quality"]) == ("unreleased", "released", "released")

@@ -140,7 +140,7 @@ def test_a_run_shows_the_pin_and_publishes_around_it(rolled):
     rolled.edit("config/datasets/wine-quality.yaml", "title: ", "title: New ")
     printed = rolled.run("snakemake", "--cores", "2")
     assert next(line for line in printed.splitlines() if line.startswith("  tabular ")).split()[-1] == "pinned"
-    assert "tabular pinned: at 1.0.0" in printed
+    assert "tabular pinned: pinned at 1.0.0" in printed
     assert "wine-quality: released as wine-quality-v1.0.1" in printed
     outcomes = {one["dataset"]: one["state"] for one in rolled.registry_json("publish")["outcomes"]}
     assert outcomes["tabular"] == "pinned"
@@ -163,6 +163,7 @@ def test_a_pin_survives_a_new_clone(rolled, tmp_path):
         "pinned": True,
         "rebuild": None,
         "unpublished": [],
+        "reason": None,
     }
     assert tabular(clone) == tabular(rolled)
     assert DONE in jobs(clone)

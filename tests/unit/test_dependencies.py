@@ -58,11 +58,11 @@ def imports(block: ast.AST, *, lazy: bool) -> Iterator[str]:
 
 
 def third_party(path: Path, *, lazy: bool) -> set[str]:
-    """Return the top-level packages of others that a file imports, by name or through `needed`."""
+    """Return the top-level packages of others that a file imports, by name or through `needed` and its like."""
     text = path.read_text(encoding="utf-8")
     names = {name.split(".")[0] for name in imports(ast.parse(text), lazy=lazy)}
     if lazy:
-        names |= {name.split(".")[0] for name in re.findall(r'(?:needed|import_module)\("([\w.]+)"\)', text)}
+        names |= {name.split(".")[0] for name in re.findall(r'(?:needed|check_installed|import_module)\("([\w.]+)"\)', text)}
     return names - OWN - sys.stdlib_module_names
 
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -72,7 +73,8 @@ def test_it_tells_which_manifest_and_metadata_belong_to_it(write):
     assert found["metadata"] == {"sha256": json_digest(METADATA)}
 
 
-def test_libraries_are_those_that_the_code_imports(write):
+def test_libraries_are_those_that_the_code_imports(write, monkeypatch):
+    monkeypatch.delitem(sys.modules, "dvc", raising=False)
     assert write()["libraries"] == {
         "python": platform.python_version(),
         "pillow": version("pillow"),

@@ -116,7 +116,7 @@ def test_a_version_that_serves_already_can_be_chosen_and_let_go(database, one):
 def test_another_model_of_the_same_dimension_is_announced(database, one, two):
     said = []
     put(database, one, say=said.append)
-    two.snapshot.metadata["model"] |= {"name": "other/model", "sha256": "1" * 64}
+    two.metadata["model"] |= {"name": "other/model", "sha256": "1" * 64}
     put(database, two, say=said.append)
     line = f"{tag('1.1.0')} is of another model: readers must embed questions with other/model from now on"
     assert [text for text in said if "another model" in text] == [line]
@@ -399,7 +399,7 @@ def test_a_file_that_is_not_what_its_metadata_says_is_refused(database, one, tmp
     put(database, one)
     other = make_version(tmp_path, tag("2.0.0"))
     if what == "rows":
-        other.snapshot.metadata["splits"]["all"]["num_samples"] = 41
+        other.metadata["splits"]["all"]["num_samples"] = 41
         words = "should have 41 chunks with vectors of 8 numbers, but 40 with 8 arrived"
     else:
         other = make_version(tmp_path, tag("2.0.0"), embedding=make_embedding(40, 9))
@@ -413,10 +413,10 @@ def make_embedding(rows, dimension):
 
 
 def test_a_file_that_is_no_parquet_or_is_gone_is_named(database, one):
-    one.file().write_bytes(b"junk")
-    refused(f"{one.file()}: not the embeddings of", put, database, one)
-    one.file().unlink()
-    refused(f"{one.file()}: not the embeddings of", put, database, one)
+    one.local("").write_bytes(b"junk")
+    refused(f"{one.local("")}: not the embeddings of", put, database, one)
+    one.local("").unlink()
+    refused(f"{one.local("")}: not the embeddings of", put, database, one)
     assert database.tables() == []
 
 
