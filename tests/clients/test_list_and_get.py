@@ -12,8 +12,8 @@ from registry import list_datasets, open_dataset
 from registry.client import ListedVersion
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.gate import GateError
 from registry.files import dvc_digest
+from registry.gate import GateError
 from tiny import Tiny
 
 VERSIONS = [

@@ -62,7 +62,9 @@ def third_party(path: Path, *, lazy: bool) -> set[str]:
     text = path.read_text(encoding="utf-8")
     names = {name.split(".")[0] for name in imports(ast.parse(text), lazy=lazy)}
     if lazy:
-        names |= {name.split(".")[0] for name in re.findall(r'(?:needed|check_installed|import_module)\("([\w.]+)"\)', text)}
+        names |= {
+            name.split(".")[0] for name in re.findall(r'(?:needed|check_installed|import_module)\("([\w.]+)"\)', text)
+        }
     return names - OWN - sys.stdlib_module_names
 
 

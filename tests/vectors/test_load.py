@@ -414,9 +414,9 @@ def make_embedding(rows, dimension):
 
 def test_a_file_that_is_no_parquet_or_is_gone_is_named(database, one):
     one.local("").write_bytes(b"junk")
-    refused(f"{one.local("")}: not the embeddings of", put, database, one)
+    refused(f"{one.local('')}: not the embeddings of", put, database, one)
     one.local("").unlink()
-    refused(f"{one.local("")}: not the embeddings of", put, database, one)
+    refused(f"{one.local('')}: not the embeddings of", put, database, one)
     assert database.tables() == []
 
 

@@ -17,8 +17,8 @@ from registry.vectors import load as loading
 from registry.vectors import search as searching
 from registry.vectors.database import connected
 from registry.vectors.load import load, use
-from registry.vectors.versions import MODEL
 from registry.vectors.search import EXCERPT, RANK_CONSTANT, check_model, excerpt_of, locked_table, search, terms_of
+from registry.vectors.versions import MODEL
 from support import ROOT
 
 TEXTS = [
