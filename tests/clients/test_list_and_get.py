@@ -105,15 +105,15 @@ def descriptions(**data: object) -> dict[str, str]:
         "libraries": {},
         "content_hash": metadata["content_hash"],
         "data": about,
-        "manifest": {"md5": "1" * 32},
+        "manifest": {"md5": "a" * 32},
         "metadata": {"sha256": metadata_digest(metadata)},
         "contract": {},
     }
     return {
         "metadata_json": json.dumps(metadata),
         "provenance_json": json.dumps(provenance),
-        "processed_dvc": f"outs:\n- md5: {about['md5']}\n  path: processed\n",
-        "manifest_parquet_dvc": f"outs:\n- md5: {'1' * 32}\n  path: manifest.parquet\n",
+        "processed_dvc": f"outs:\n- md5: '{about['md5']}'\n  path: processed\n",
+        "manifest_parquet_dvc": f"outs:\n- md5: {'a' * 32}\n  path: manifest.parquet\n",
     }
 
 

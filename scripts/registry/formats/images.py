@@ -55,7 +55,7 @@ class Picture:
 
 
 def read_picture(data: bytes, limits: Limits, quality: int) -> Picture:
-    """Decode a picture to its last pixel and return it as an upright RGB JPEG; `quality` is for what has to be encoded again.
+    """Decode a picture to its last pixel and return it as an upright RGB JPEG; `quality` is for one encoded again.
 
     Raises UnusableError for no bytes, for a picture beyond `limits` (which its header tells, before any pixel is
     decoded), and for one that does not decode.

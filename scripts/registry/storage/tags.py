@@ -12,7 +12,7 @@ from registry.errors import RegistryError, printable
 from registry.storage.git import Git
 from registry.storage.snapshot import Snapshot
 
-VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>{VERSION.pattern})")
 CONTENT = re.compile(r"content: (sha256:[0-9a-f]{64})")
 """The line of a tag's message that holds the hash of schema and samples."""
