@@ -41,6 +41,8 @@ ODD = [
     "{brace}",
     "",
 ]
+BROKEN = "nul \x00, escape \x1b, half a character \ud800"
+"""No XML can hold them."""
 
 
 def texts(path):
@@ -73,12 +75,17 @@ def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, nam
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
 
 
+def test_a_label_that_is_too_long_is_cut(tmp_path):
+    metadata = METADATA["none"] | {"summary": {"name_distribution": {"x" * 5000: 1}}}
+    draw_distributions(metadata, tmp_path / "figure.svg")
+    assert "x" * 59 + "…" in texts(tmp_path / "figure.svg")
+
+
 def test_bars_carry_their_numbers(tmp_path):
     draw_distributions(METADATA["per-split"], tmp_path / "figure.svg")
     assert {"1,234", "2", "3"} <= set(texts(tmp_path / "figure.svg"))
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
 def test_text_from_data_is_text_and_nothing_else(tmp_path):
     metadata = {
         "dataset": {"name": "odd", "title": "$a$ <b> & c"},
@@ -89,6 +96,9 @@ def test_text_from_data_is_text_and_nothing_else(tmp_path):
     }
     draw_distributions(metadata, tmp_path / "figure.svg")
     assert {"$a$ <b> & c", "<val> $1$", *filter(None, ODD)} <= set(texts(tmp_path / "figure.svg"))
+    metadata["dataset"]["title"] = BROKEN
+    draw_distributions(metadata, tmp_path / "figure.svg")
+    assert "nul \N{REPLACEMENT CHARACTER}, escape" in texts(tmp_path / "figure.svg")[0]
     assert "<script" not in (tmp_path / "figure.svg").read_text(encoding="utf-8")
 
 
@@ -103,7 +113,16 @@ def test_equal_metadata_makes_equal_bytes_in_any_process_at_any_time(tmp_path):
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
-def test_other_datasets_make_other_ids(tmp_path):
-    draw_distributions(METADATA["one-split"], tmp_path / "one.svg")
-    draw_distributions({**METADATA["one-split"], "dataset": {**ABOUT, "name": "other"}}, tmp_path / "two.svg")
-    assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()
+def test_a_bar_is_as_long_as_its_number(tmp_path):
+    draw_distributions(METADATA["per-split"], tmp_path / "figure.svg")
+    bars = ElementTree.parse(tmp_path / "figure.svg").iter("{http://www.w3.org/2000/svg}rect")
+    lengths = [float(bar.get("width")) for bar in bars if bar.get("x") and bar.get("width") != "14.0"]
+    assert lengths == pytest.approx([420, 0, 420 * 2 / 1234, 420 * 3 / 1234], abs=0.1)
+
+
+def test_it_loads_no_library():
+    code = "import sys, registry.describe.charts; print(*{'matplotlib', 'numpy', 'PIL'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "scripts", check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "\n"

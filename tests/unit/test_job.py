@@ -176,3 +176,29 @@ def test_every_script_of_a_rule_is_surrounded_by_it(path):
         last = last.body[-1]
     assert isinstance(last, ast.With)
     assert ast.unparse(last.items[0]).startswith("job(snakemake)")
+
+
+CHECKED = """
+import sys
+from types import SimpleNamespace
+import pyarrow
+from registry.describe.contract import Contract
+from registry.workflow.job import job
+
+with job(SimpleNamespace(log=[sys.argv[1]])):
+    contract = {"columns": {"a": {"dtype": "int64", "min": 2}}, "rows": {}}
+    Contract({"name": "a", "source": "samples", "contract": contract}).check("all", pyarrow.record_batch({"a": [1, 2]}))
+    print("loaded" if "pandas" in sys.modules else "not loaded", file=sys.__stdout__)
+    import pandas
+"""
+
+
+@pytest.mark.parametrize(
+    ("top", "found", "last"),
+    [("", "not loaded", "does not import it at its top"), ("import pandas\n", "loaded", "done in")],
+)
+def test_pandas_is_there_only_for_a_script_that_imports_it_at_its_top(rule, top, found, last):
+    command = [sys.executable, "-c", top + CHECKED, rule.log[0]]
+    done = subprocess.run(command, cwd=SCRIPTS, stdout=subprocess.PIPE, text=True)
+    assert (done.stdout.strip(), done.returncode) == (found, int(not top))
+    assert last in Path(rule.log[0]).read_text(encoding="utf-8").rstrip().splitlines()[-1]

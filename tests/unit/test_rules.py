@@ -15,7 +15,6 @@ MODULES = ["common", "steps", *(dataset.replace("-", "_") for dataset in DATASET
 LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
     "pandera-polars": "pandera",
-    "matplotlib-base": "matplotlib",
     "cachecontrol-with-filecache": "cachecontrol",
 }
 

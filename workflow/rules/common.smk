@@ -15,11 +15,13 @@ SCRIPTS = Path(workflow.basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
+# They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from registry.config.load import load_datasets, normalise, parents, rule_of, selected, source_files
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
-from registry.workflow.hook import release_after_run
+from registry.workflow.hook import lift_rate_limit, release_after_run
 from registry.config.pins import pins
 from registry.release.assess import assess
 from registry.storage.snapshot import DESCRIPTIONS

@@ -3,15 +3,16 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandera.polars as pa
 import polars as pl
 import pyarrow
-from pandera.errors import SchemaErrors
 
 from registry.describe.metadata import is_number, leaves
 from registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 DTYPES = {
     "bool": pl.Boolean,
@@ -26,16 +27,18 @@ EXAMPLES = 3
 UNIT_NORM_TOLERANCE = 1e-4
 
 
-def _finite(data: pa.PolarsData) -> pl.LazyFrame:
+def _finite(data: "pa.PolarsData") -> pl.LazyFrame:
     return data.lazyframe.select(pl.col(data.key).is_finite())
 
 
-def _unit_norm(data: pa.PolarsData) -> pl.LazyFrame:
+def _unit_norm(data: "pa.PolarsData") -> pl.LazyFrame:
     squares = pl.col(data.key).arr.eval(pl.element() ** 2, as_list=False).arr.sum()
     return data.lazyframe.select(((squares.sqrt() - 1).abs() < UNIT_NORM_TOLERANCE) & squares.is_not_nan())
 
 
-def _column(spec: dict[str, Any]) -> pa.Column:
+def _column(spec: dict[str, Any]) -> "pa.Column":
+    import pandera.polars as pa
+
     dtype = DTYPES[spec["dtype"]]
     checks = []
     if spec["dtype"] == "float64":
@@ -81,6 +84,9 @@ class Contract:
     """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`."""
 
     def __init__(self, dataset: dict[str, Any]) -> None:
+        # Not at the top: see registry.workflow.job, without_pandas.
+        import pandera.polars as pa
+
         self._dataset = dataset["name"]
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
@@ -91,6 +97,8 @@ class Contract:
 
     def check(self, split: str, batch: pyarrow.RecordBatch) -> None:
         """Note every column and value of a batch that breaks the contract."""
+        from pandera.errors import SchemaErrors
+
         try:
             self._schema.validate(pl.from_arrow(batch), lazy=True)
         except SchemaErrors as errors:

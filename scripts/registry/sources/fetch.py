@@ -192,7 +192,8 @@ def fetch(
     `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
     """
     locked = (read_yaml(lock) or {}) if lock.exists() else {}
-    validate(locked, LOCK_SCHEMA, where=str(lock))
+    if locked:
+        validate(locked, LOCK_SCHEMA, where=str(lock))
     fetched = []
     for source in files:
         name = source["file"]

@@ -1,4 +1,4 @@
-"""Release at the end of a run, by the same commands that a person would use."""
+"""What surrounds a run: at its end data is released, by the same commands that a person would use."""
 
 import subprocess
 import sys
@@ -8,8 +8,19 @@ from typing import Any
 
 from registry.vectors.settings import DATASET
 
+RATE_LIMITER = "job_rate_limiter"
+"""An attribute of Snakemake's scheduler."""
 SKIPPED = 3
 """Exit code of a command that had a reason not to release, or not to load, something."""
+
+
+def lift_rate_limit(workflow: Any) -> None:
+    """Take the limit of jobs per second from a run on this machine alone, where the cores are limit enough.
+
+    Snakemake looks again whenever that second is over, even when all is done: a run would end up to a second late.
+    """
+    if workflow.local_exec and hasattr(workflow.scheduler, RATE_LIMITER):
+        setattr(workflow.scheduler, RATE_LIMITER, None)
 
 
 def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:

@@ -44,6 +44,28 @@ def _message(error: BaseException) -> str:
     return traceback.format_exc()
 
 
+class _NotInstalled:
+    """Finds, as one of sys.meta_path, that pandas is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas' in a job whose script does not import it at its top")
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep pyarrow and pandera from loading pandas, as they do where it is installed, at half a second for each job.
+
+    A script that imports it at its top has it all the same.
+    """
+    sys.meta_path.insert(0, _NotInstalled)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_NotInstalled)
+
+
 def note(line: str) -> None:
     """Log a line that the run's summary shows, too."""
     log.info("%s%s", NOTE, line)
@@ -64,7 +86,8 @@ def job(snakemake: Any) -> Iterator[None]:
         with path.open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
             logging.basicConfig(stream=stream, level=logging.INFO, format="%(message)s", force=True)
             try:
-                yield
+                with without_pandas():
+                    yield
             except Exception as error:
                 print(_message(error), file=stream, flush=True)
                 sys.exit(1)

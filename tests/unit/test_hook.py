@@ -1,0 +1,26 @@
+"""What surrounds a run."""
+
+from types import SimpleNamespace
+
+import pytest
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+from registry.workflow.hook import RATE_LIMITER, lift_rate_limit
+
+
+def test_snakemake_still_keeps_its_limit_of_jobs_per_second_there():
+    """It is no part of Snakemake's interface: where this fails, lift_rate_limit() has to follow, or to go."""
+    assert RATE_LIMITER in JobScheduler.__init__.__code__.co_names
+
+
+@pytest.mark.parametrize(("local", "left"), [(True, None), (False, "a limit")])
+def test_only_a_run_on_this_machine_alone_goes_without(local, left):
+    scheduler = SimpleNamespace(**{RATE_LIMITER: "a limit"})
+    lift_rate_limit(SimpleNamespace(local_exec=local, scheduler=scheduler))
+    assert getattr(scheduler, RATE_LIMITER) == left
+
+
+def test_a_snakemake_without_that_limit_is_left_alone():
+    scheduler = SimpleNamespace()
+    lift_rate_limit(SimpleNamespace(local_exec=True, scheduler=scheduler))
+    assert vars(scheduler) == {}
