@@ -11,7 +11,6 @@ EXTRAS = {
     "cachecontrol": "build",
     "imagehash": "build",
     "markdown_it": "build",
-    "matplotlib": "build",
     "mlflow": "mlflow",
     "numpy": "vectors",
     "onnx": "vectors",
