@@ -242,6 +242,15 @@ def test_a_datasets_own_mirror_mode_needs_a_place_only_if_it_is_built(root):
         load_datasets(CONFIG, root)
 
 
+@pytest.mark.parametrize("name", ["samples", "registry", "all", "steps", "Upper", "under_score", "-", "a--b"])
+def test_a_name_that_is_taken_or_cannot_be_one_is_refused(root, name):
+    write(root, name, DATASET)
+    with pytest.raises(
+        RegistryError, match=f"{name}.yaml: the file's name is no name for a dataset\n  what to do: use"
+    ):
+        load_datasets(CONFIG, root)
+
+
 @pytest.mark.parametrize("name", ["one-v1", "one-v", "one-vocabulary"])
 def test_a_name_like_a_version_of_another_is_refused(root, name):
     write(root, name, DATASET)
@@ -339,29 +348,32 @@ def made_of(*names):
 
 @pytest.mark.parametrize(("names", "source"), [(["two", "one"], "upstream"), (["one", "two"], "mirror")])
 def test_a_dataset_made_of_others_follows_the_first_ones_mode(root, names, source):
-    write(root, "all", made_of(*names))
+    write(root, "both", made_of(*names))
     datasets = load_datasets({**CONFIG, "source": "mirror", "mirror": "folder"}, root)
-    assert datasets["all"]["source"] == source
-    assert parents(datasets["all"]) == names
+    assert datasets["both"]["source"] == source
+    assert parents(datasets["both"]) == names
     assert parents(datasets["one"]) == []
 
 
 def test_a_dataset_made_of_a_generated_one_is_generated(root):
     write(root, "one", changed(DATASET, ["sources"], ...))
-    write(root, "all", made_of("one"))
-    assert load_datasets(CONFIG, root)["all"]["source"] == "generated"
+    write(root, "both", made_of("one"))
+    assert load_datasets(CONFIG, root)["both"]["source"] == "generated"
 
 
 @pytest.mark.parametrize(
     ("datasets", "words"),
     [
-        ({"all": made_of("three")}, "all.yaml: sources.datasets: three is no dataset"),
-        ({"all": made_of("all")}, "all.yaml: sources.datasets: all is made of others itself"),
-        ({"all": made_of("one"), "most": made_of("one", "all")}, "most.yaml: sources.datasets: all is made of others"),
-        ({"all": {**made_of("one"), "source": "mirror"}}, "sources: "),
-        ({"all": made_of()}, "sources.datasets: "),
-        ({"all": made_of("one", "one")}, "sources.datasets: "),
-        ({"all": {**DATASET, "sources": {"datasets": ["one"], "files": [FILE]}}}, "sources: "),
+        ({"both": made_of("three")}, "both.yaml: sources.datasets: three is no dataset"),
+        ({"both": made_of("both")}, "both.yaml: sources.datasets: both is made of others itself"),
+        (
+            {"both": made_of("one"), "most": made_of("one", "both")},
+            "most.yaml: sources.datasets: both is made of others",
+        ),
+        ({"both": {**made_of("one"), "source": "mirror"}}, "sources: "),
+        ({"both": made_of()}, "sources.datasets: "),
+        ({"both": made_of("one", "one")}, "sources.datasets: "),
+        ({"both": {**DATASET, "sources": {"datasets": ["one"], "files": [FILE]}}}, "sources: "),
     ],
 )
 def test_what_a_dataset_cannot_be_made_of(root, datasets, words):

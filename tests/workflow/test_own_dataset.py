@@ -96,6 +96,12 @@ MISTAKES = {
         "",
         "error: books: its rule has no input `checksum`",
     ),
+    "an output without a name": (
+        RULES,
+        "folder=directory(",
+        "directory(",
+        "name each output of that rule",
+    ),
     "below a floor": (
         "config/datasets/books.yaml",
         "rating.mean: 3",

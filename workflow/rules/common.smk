@@ -102,8 +102,11 @@ def needs(mem_mb=500, runtime=10):
 
 
 def outputs_of(step):
-    """Return all that another rule makes, by its names, as the inputs of the next."""
-    return dict(step.output.items())
+    """Return all that another rule makes as the inputs of the next, under the same names."""
+    named = dict(step.output.items())
+    if sum(1 if isinstance(files, str) else len(files) for files in named.values()) < len(step.output):
+        raise WorkflowError(f"{step.output[0]} and what is made with it: name each output of that rule")
+    return named
 
 
 FIGURES = {"overview": "distributions"}

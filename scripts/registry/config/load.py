@@ -12,6 +12,8 @@ from registry.errors import RegistryError
 
 SAMPLES = "data/samples"
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
+"""Names that rules, their modules and folders have already."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -65,11 +67,11 @@ def parse_checksums(text: str, *, where: object) -> dict[str, str]:
 
 def _check_name(name: str, names: list[str]) -> None:
     where = f"config/datasets/{name}.yaml"
-    if not re.fullmatch(NAME, name) or name == Path(SAMPLES).name:
+    if not re.fullmatch(NAME, name) or name in TAKEN:
         raise RegistryError(
             "the file's name is no name for a dataset",
             where=where,
-            hint=f"use lower-case words joined by hyphens, and not {Path(SAMPLES).name}",
+            hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
         )
     for other in names:
         if name.startswith(f"{other}-v"):
