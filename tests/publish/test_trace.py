@@ -220,9 +220,9 @@ def test_a_damaged_manifest_in_the_cache_is_fetched_again(released):
 
 def test_a_search_that_cannot_see_every_version_says_so(released):
     released.git("tag", "--annotate", "--message", "by hand", "tabular-v0.9.0", "HEAD~1")
-    printed = released.registry_json("find", "nobody ever wrote this", code=1)
+    printed = released.registry_json("find", "nobody ever wrote this", code=2)
     assert printed["not_searched"] == ["tabular-v0.9.0"]
-    assert "not searched: tabular-v0.9.0" in released.registry("find", "nobody ever wrote this", code=1)
+    assert "not searched: tabular-v0.9.0" in released.registry("find", "nobody ever wrote this", code=2)
 
     md5 = md5_in(released.folder / "data" / "emotion" / "manifest.parquet.dvc")
     for top in ("cache", "storage"):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import packages_distributions, version
 
+import pandera.polars  # noqa: F401  as in every job that checks a contract
 import pytest
 
 from registry.describe.libraries import libraries_behind

@@ -107,7 +107,7 @@ def show_places(
 
 
 def _print_places(found: Search) -> None:
-    for tag, reason in found.not_searched.items():
+    for tag, reason in found.reasons.items():
         say(f"not searched: {tag}: {reason}")
     if not found.places:
         say(f"Not in any of {found.versions:,} versions; it was taken as: {', '.join(found.taken_as)}.")

@@ -80,13 +80,15 @@ class Place:
 class Search:
     """What a search found in how many `versions`.
 
-    `taken_as` says how that which was given was taken, `not_searched` maps the tags that could not be searched to why.
+    `taken_as` says how that which was given was taken, `not_searched` names the tags that could not be searched, and
+    `reasons` says why not.
     """
 
     places: list[Place]
     taken_as: list[str]
     versions: int
-    not_searched: dict[str, str]
+    not_searched: list[str]
+    reasons: dict[str, str]
 
 
 def find(repository: Repository, given: str, dataset: str | None = None) -> Search:
@@ -125,7 +127,7 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
         if release.tag in manifests
         for sample, taken_as in hits[manifests[release.tag].path]
     ]
-    return Search(places, readings.names, len(manifests), left_out)
+    return Search(places, readings.names, len(manifests), list(left_out), left_out)
 
 
 def _manifests(repository: Repository, chosen: Iterable[Release]) -> tuple[dict[str, ManifestFile], dict[str, str]]:
