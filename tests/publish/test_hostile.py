@@ -66,16 +66,19 @@ def forge(clone: Tiny, tag: str, base: str, change: Callable[[dict[str, bytes]],
     clone.git("tag", "--annotate", "--message", f"{tag}\n\nrows: all 10", tag, commit)
 
 
-def pointed(files: dict[str, bytes], path: str, md5: str, *, provenance: str | None = None) -> None:
-    """Let a .dvc file name another md5, and provenance.json, too, if it says under which key."""
-    pointer = yaml.safe_load(files[path])
-    pointer["outs"][0]["md5"] = md5
-    files[path] = yaml.safe_dump(pointer).encode()
-    if provenance:
-        name = f"{path.rpartition('/')[0]}/provenance.json"
-        value = json.loads(files[name])
-        value[provenance]["md5"] = md5
-        files[name] = json.dumps(value).encode()
+def forge_pointer(clone: Tiny, output: str, md5: str, key: str | None = None) -> None:
+    """Make letters-v9.0.0, whose .dvc file of an output names another md5, and provenance.json, too, below `key`."""
+
+    def change(files: dict[str, bytes]) -> None:
+        pointer = yaml.safe_load(files[f"data/letters/{output}.dvc"])
+        pointer["outs"][0]["md5"] = md5
+        files[f"data/letters/{output}.dvc"] = yaml.safe_dump(pointer).encode()
+        if key:
+            provenance = json.loads(files["data/letters/provenance.json"])
+            provenance[key]["md5"] = md5
+            files["data/letters/provenance.json"] = json.dumps(provenance).encode()
+
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", change)
 
 
 def stored(clone: Tiny, content: bytes, suffix: str = "") -> str:
@@ -113,9 +116,7 @@ def refused(clone: Tiny, *commands: str) -> None:
 def test_an_md5_that_leads_out_of_the_cache(file, clone, victim):
     md5 = "../../../../../../../../victim/id_rsa"
     key = {"manifest.parquet": "manifest", "processed": "data"}[file]
-    forge(
-        clone, "letters-v9.0.0", "letters-v1.1.0", lambda f: pointed(f, f"data/letters/{file}.dvc", md5, provenance=key)
-    )
+    forge_pointer(clone, file, md5, key)
     refused(clone, *READERS)
     printed = clone.registry("find", row_17(clone), code=2)
     assert "not searched: letters-v9.0.0" in printed
@@ -135,12 +136,7 @@ def test_the_list_of_a_folder_that_leads_out_of_it(relpath, clone, victim):
     harmless = stored(clone, b"harmless")
     listing = json.dumps([{"md5": harmless, "relpath": relpath}]).encode()
     md5 = stored(clone, listing, ".dir")
-    forge(
-        clone,
-        "letters-v9.0.0",
-        "letters-v1.1.0",
-        lambda f: pointed(f, "data/letters/processed.dvc", md5, provenance="data"),
-    )
+    forge_pointer(clone, "processed", md5, "data")
     refused(clone, "rollback letters 9.0.0", "republish letters 9.0.0 --reason x")
     clone.git("reset", "--quiet", "--hard", "letters-v9.0.0")
     refused(clone, "pull --force letters", "push local letters")
@@ -151,12 +147,7 @@ def test_the_list_of_a_folder_that_leads_out_of_it(relpath, clone, victim):
 @pytest.mark.parametrize("md5", ["../../../../../../../../victim/id_rsa", "x", None, f"{'0' * 32}.dir"])
 def test_the_list_of_a_folder_whose_files_lead_out_of_the_cache(md5, clone, victim):
     listing = stored(clone, json.dumps([{"md5": md5, "relpath": "a.parquet"}]).encode(), ".dir")
-    forge(
-        clone,
-        "letters-v9.0.0",
-        "letters-v1.1.0",
-        lambda f: pointed(f, "data/letters/processed.dvc", listing, provenance="data"),
-    )
+    forge_pointer(clone, "processed", listing, "data")
     refused(clone, "rollback letters 9.0.0")
     untouched(victim)
 
@@ -164,22 +155,13 @@ def test_the_list_of_a_folder_whose_files_lead_out_of_the_cache(md5, clone, vict
 @pytest.mark.parametrize("listing", [b"", b"{", b"{}", b"[7]", b'["x"]', b"[[]]", b"null", b"[" * 100_000])
 def test_a_list_of_a_folder_that_is_not_one(listing, clone):
     md5 = stored(clone, listing, ".dir")
-    forge(
-        clone,
-        "letters-v9.0.0",
-        "letters-v1.1.0",
-        lambda f: pointed(f, "data/letters/processed.dvc", md5, provenance="data"),
-    )
+    forge_pointer(clone, "processed", md5, "data")
     refused(clone, "rollback letters 9.0.0")
-
-
-def poison(files: dict[str, bytes], md5: str) -> None:
-    pointed(files, "data/letters/processed.dvc", md5)
 
 
 def test_a_version_whose_pointer_was_turned_to_other_data(clone):
     other = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/processed.dvc"))["outs"][0]["md5"]
-    forge(clone, "letters-v9.0.0", "letters-v1.1.0", lambda files: poison(files, other))
+    forge_pointer(clone, "processed", other)
     refused(clone, *READERS)
     for command in READERS[:3]:
         assert "its parts disagree: processed.dvc" in clone.registry(*command.split(), code=1)
@@ -199,12 +181,7 @@ def test_a_version_whose_statistics_were_edited(clone):
 
 def test_a_version_whose_manifest_is_that_of_other_data(clone):
     other = yaml.safe_load(clone.git("show", "numbers-v1.0.0:data/numbers/manifest.parquet.dvc"))["outs"][0]["md5"]
-    forge(
-        clone,
-        "letters-v9.0.0",
-        "letters-v1.1.0",
-        lambda files: pointed(files, "data/letters/manifest.parquet.dvc", other, provenance="manifest"),
-    )
+    forge_pointer(clone, "manifest.parquet", other, "manifest")
     for command in ("samples letters-v9.0.0", "diff letters 1.0.0 9.0.0"):
         assert "content_hash differs" in clone.registry(*command.split(), code=1)
     assert "not searched: letters-v9.0.0: the manifest" in clone.registry("find", row_17(clone), code=2)

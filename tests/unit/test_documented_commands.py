@@ -5,35 +5,20 @@ import inspect
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import typer
 from pages import PAGES, code
 
 import registry.cli
+from command_line import COMMANDS, GROUP
 from support import ROOT
 
-GROUP = typer.main.get_command(registry.cli.app)
 USUAL = {0, 1, 2}
 """Exit codes that any command may have."""
 SECTIONS = re.split("^## ", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
 EXIT_CODES = next(section for section in SECTIONS if section.startswith("Exit codes\n"))
-
-
-def commands(group: Any = GROUP, *above: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command with its name, such as `vectors load`; those that only name their successor are hidden."""
-    for name, command in group.commands.items():
-        if command.hidden:
-            continue
-        if hasattr(command, "commands"):
-            yield from commands(command, *above, name)
-        else:
-            yield " ".join([*above, name]), command
-
-
-COMMANDS = dict(commands())
 DOCUMENTED = {
     section.partition("\n")[0].removeprefix("registry "): section
     for section in SECTIONS
