@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from described import describe
 from registry.config.fingerprint import _behind, code_files, fingerprint, imported
-from registry.config.load import rule_of
+from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
 from registry.files import write_json
 from registry.release.assess import check_committed, check_contract, check_current, config_files, differences

@@ -3,8 +3,7 @@
 import pytest
 
 from project import DATASETS
-from registry.config.load import read_yaml
-from registry.config.schema import validate_params
+from registry.config.load import read_yaml, validate_params
 from registry.errors import RegistryError
 from support import ROOT
 

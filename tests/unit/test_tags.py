@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from semver import Version
 
-from registry.config.load import NAME
+from registry.config.names import NAME
 from registry.errors import RegistryError
 from registry.storage.git import Git
 from registry.storage.tags import TAG, find_release, history, odd_tags, parse_tag, releases, tag_name

@@ -18,7 +18,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from registry.config.load import load_datasets, normalise, parents, rule_of, selected, source_files
+from registry.config.load import load_datasets, normalise, parents, selected, source_files
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import lift_rate_limit, release_after_run

@@ -7,13 +7,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from registry.config.schema import validate, validate_params
+from registry.config.names import NAME, TAKEN, rule_of
+from registry.config.schema import validate
 from registry.errors import RegistryError
 
 SAMPLES = "data/samples"
-NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
-TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
-"""Names that rules, their modules and folders have already."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -116,9 +114,11 @@ def _check_spelling(dataset: Any, where: str) -> None:
         raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
 
 
-def rule_of(dataset: str) -> str:
-    """Return what a dataset is called in the names of its rules, of their module, and of the folder of its scripts."""
-    return dataset.replace("-", "_")
+def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
+    """Validate a dataset's params by its scripts/<dataset>/params.schema.yaml below `root`, if it has one."""
+    path = root / "scripts" / rule_of(dataset) / "params.schema.yaml"
+    if path.is_file():
+        validate(params, path, where=f"config/datasets/{dataset}.yaml: params")
 
 
 class Datasets(dict[str, dict[str, Any]]):

@@ -43,10 +43,3 @@ def validate(value: Any, schema: str | Path, *, where: str, hint: str = HINT) ->
     lines = breaches(value, schema)
     if lines:
         raise RegistryError("not valid:\n" + "\n".join(f"  {line}" for line in lines), where=where, hint=hint)
-
-
-def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
-    """Do the same with a dataset's params and its scripts/<dataset>/params.schema.yaml below `root`, if it has one."""
-    path = root / "scripts" / dataset.replace("-", "_") / "params.schema.yaml"
-    if path.is_file():
-        validate(params, path, where=f"config/datasets/{dataset}.yaml: params")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.config.fingerprint import SCRIPTS
+from registry.config.names import rule_of
 from registry.config.schema import read_schema, validate
 from registry.errors import RegistryError
 from registry.files import json_digest, write_json
@@ -92,7 +93,7 @@ def check_metadata(metadata: dict[str, Any], *, scripts: Path = SCRIPTS, where: 
     metadata.schema.yaml beside its scripts.
     """
     name = metadata["dataset"]["name"]
-    own = scripts / name.replace("-", "_") / SCHEMA.name
+    own = scripts / rule_of(name) / SCHEMA.name
     hint = f"fix scripts/{own.parent.name}/, or declare what the dataset has for itself in {own.name} there"
     validate(metadata, SCHEMA, where=where, hint=hint)
     further = {key: value for key, value in metadata.items() if key not in read_schema(SCHEMA)["properties"]}

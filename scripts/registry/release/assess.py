@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import Datasets, load_datasets, parents, rule_of
+from registry.config.load import Datasets, load_datasets, parents
+from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.describe.metadata import facts_of
 from registry.errors import RegistryError

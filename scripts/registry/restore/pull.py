@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
 
-from registry.config.load import parents, rule_of
+from registry.config.load import parents
+from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal

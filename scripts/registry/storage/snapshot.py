@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.config.load import rule_of
+from registry.config.names import rule_of
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError

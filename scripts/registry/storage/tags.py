@@ -7,7 +7,7 @@ from datetime import datetime
 
 from semver import Version
 
-from registry.config.load import NAME
+from registry.config.names import NAME
 from registry.errors import RegistryError, printable
 from registry.storage.git import Git
 from registry.storage.snapshot import Snapshot

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from registry.config.load import parents, rule_of
+from registry.config.load import parents
+from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed

@@ -14,7 +14,8 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from registry.compare.diff import DatasetDiff, diff
-from registry.config.load import SAMPLES, rule_of
+from registry.config.load import SAMPLES
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.files import data_files, dvc_digest
