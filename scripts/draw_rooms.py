@@ -8,6 +8,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from registry.config.fingerprint import imports_of
+
 REGISTRY = Path(__file__).resolve().parent / "registry"
 PAGE = REGISTRY.parents[1] / "docs" / "architecture.md"
 BEGIN, END = "<!-- rooms: python scripts/draw_rooms.py -->", "<!-- end of rooms -->"
@@ -23,23 +25,17 @@ def room_of(path: Path) -> str:
     return path.relative_to(REGISTRY).parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> set[str]:
-    """Return the dotted names of all modules that a file imports, wherever in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+def rooms_imported(path: Path) -> set[str]:
+    """Return the rooms that a module imports from, wherever in it."""
+    names = (name.split(".") for name in imports_of(path).anywhere)
+    return {parts[1] for parts in names if parts[0] == "registry" and len(parts) > 1}
 
 
 def arrows() -> dict[str, set[str]]:
     """Return {room: the rooms that its modules import from}."""
     found: dict[str, set[str]] = {}
     for path in modules():
-        rooms = {name.split(".")[1] for name in imported(path) if name.startswith("registry.")}
-        found.setdefault(room_of(path), set()).update(rooms - {room_of(path)})
+        found.setdefault(room_of(path), set()).update(rooms_imported(path) - {room_of(path)})
     return found
 
 

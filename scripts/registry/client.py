@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import RegistryError
 from registry.extras import needed
 from registry.files import dvc_digest
-from registry.gate import GateError, read_listing
+from registry.gate import FOLDER, GateError, read_listing
 from registry.storage.elsewhere import list_tags, public, read_tags
 from registry.storage.objects import ObjectCache
 from registry.storage.remote_data import Place, RemoteData
@@ -176,7 +176,7 @@ class Dataset:
 
     def _copy(self, objects: ObjectCache, target: Path) -> None:
         objects.copy({target: self.digest}, self._remote.download, self.digest)
-        if self.digest.endswith(".dir"):
+        if self.digest.endswith(FOLDER):
             listed = read_listing(target.read_bytes(), where=f"{self.tag}: the list of its files")
             target.unlink()
             target.mkdir()
@@ -234,7 +234,7 @@ class Dataset:
     @cached_property
     def _places(self) -> dict[str, Place]:
         """Return {path in the repository: where the remote has it} of every file of the data."""
-        if not self.digest.endswith(".dir"):
+        if not self.digest.endswith(FOLDER):
             return {self.path: self._remote.place(self.digest)}
         listed = read_listing(self._remote.read(self.digest), where=f"{self.tag}: the list of its files")
         return {f"{self.path}/{path}": self._remote.place(md5) for path, md5 in listed.items()}

@@ -12,7 +12,7 @@ from project import copy_repository
 from registry.config.fingerprint import fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
 from registry.describe.manifest import row_keys, write_manifest
-from registry.describe.metadata import write_metadata
+from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.provenance import write_provenance
 from registry.files import atomic_folder, dvc_digest, seal, write_json
 from registry.formats.tables import only_batch
@@ -56,7 +56,8 @@ class Tiny(Clone):
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
             manifest.add("all", only_batch(table, schema), inputs=["value"], keys=row_keys("values.csv", 0, rows))
-        metadata = write_metadata(folder / "metadata.json", dataset, manifest, summary={"num_samples": rows})
+        metadata = metadata_of(dataset, manifest, summary={"num_samples": rows})
+        write_metadata(folder / "metadata.json", metadata)
         write_provenance(
             folder / "provenance.json",
             dataset,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from described import describe
-from registry.config.fingerprint import _behind, code_files, fingerprint, imported
+from registry.config.fingerprint import _behind, code_files, fingerprint, imports_of
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
 from registry.files import write_json
@@ -62,7 +62,7 @@ def root(tmp_path) -> Path:
 
 def code_of(root: Path) -> dict[str, str]:
     found = fingerprint("small_table/process.py", root / "scripts")
-    for cached in (imported, _behind, code_files, fingerprint):
+    for cached in (imports_of, _behind, code_files, fingerprint):
         cached.cache_clear()
     return {"small_table/process.py": found}
 

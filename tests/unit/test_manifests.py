@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from registry.compare.manifests import Columns, SplitRows, compare_columns, compare_rows, read_manifest
 from registry.describe.manifest import SCHEMA, write_manifest
-from registry.describe.metadata import write_metadata
+from registry.describe.metadata import metadata_of, write_metadata
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 
@@ -63,13 +63,13 @@ def state(folder, splits, *, inputs=("text",), classes=None, about=(), md5=None,
         for split, (rows, content) in pairs.items():
             batch = content.combine_chunks().to_batches()[0]
             manifest.add(split, batch, inputs=list(inputs), keys=[key for key, *_ in rows])
-    metadata = write_metadata(
-        path.with_suffix(".json"),
+    metadata = metadata_of(
         dataset,
         manifest,
         features={"label": {"classes": list(classes)}} if classes is not None else None,
         **({"metrics": {split: {"rows_mean": len(rows)} for split, (rows, _) in pairs.items()}} | facts),
     )
+    write_metadata(path.with_suffix(".json"), metadata)
     provenance = {"data": {"md5": md5 or manifest.content_hash}}
     return Snapshot("things", "what is built", metadata, provenance, {}, lambda _: path)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from registry.describe.metadata import metadata_digest, write_metadata
+from registry.describe.metadata import metadata_digest, metadata_of, write_metadata
 from registry.errors import RegistryError
 
 DATASET = {
@@ -29,7 +29,7 @@ def write(tmp_path):
     """Write a metadata.json and read it back."""
 
     def write(dataset=DATASET, manifest=MANIFEST, **facts):
-        write_metadata(tmp_path / "metadata.json", dataset, manifest, **facts)
+        write_metadata(tmp_path / "metadata.json", metadata_of(dataset, manifest, **facts))
         return json.loads((tmp_path / "metadata.json").read_text(encoding="utf-8"))
 
     return write
@@ -163,7 +163,9 @@ def own(tmp_path, tmp_path_factory):
     (scripts / "some_data" / "metadata.schema.yaml").write_text(OWN, encoding="utf-8")
 
     def write(**facts):
-        return write_metadata(tmp_path / "metadata.json", DATASET, MANIFEST, scripts=scripts, metrics=METRICS, **facts)
+        metadata = metadata_of(DATASET, MANIFEST, metrics=METRICS, **facts)
+        write_metadata(tmp_path / "metadata.json", metadata, scripts=scripts)
+        return metadata
 
     return write
 

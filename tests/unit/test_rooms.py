@@ -5,8 +5,9 @@ import re
 import pytest
 
 import draw_rooms
-from draw_rooms import REGISTRY, imported, modules, room_of
+from draw_rooms import REGISTRY, modules, room_of, rooms_imported
 from project import DATASETS
+from registry.config.fingerprint import imports_of
 
 FLOORS = (
     {"cli"},
@@ -40,14 +41,15 @@ def test_every_room_has_a_floor():
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(REGISTRY).as_posix())
 def test_a_module_imports_from_its_own_room_and_from_those_below(path):
     here = room_of(path)
-    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("registry.")}
-    above = {room for room in rooms - {here} if FLOOR[room] <= FLOOR[here]}
+    above = {room for room in rooms_imported(path) - {here} if FLOOR[room] <= FLOOR[here]}
     assert not above
 
 
 @pytest.mark.parametrize("package", ["dvc", "dvc_data", "dvc_objects", "dvc_s3"])
 def test_only_storage_talks_to_dvc(package):
-    users = {room_of(path) for path in modules() if package in {name.split(".")[0] for name in imported(path)}}
+    users = {
+        room_of(path) for path in modules() if package in {name.split(".")[0] for name in imports_of(path).anywhere}
+    }
     assert users <= {"storage"}
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from registry.errors import printable
+from registry.errors import RegistryError, printable
 from registry.storage.repository import Repository
 from registry.storage.tags import OddTag
 
@@ -69,9 +69,9 @@ def say_odd(tags: Iterable[OddTag]) -> None:
         say(f"{odd.tag} is left out: {odd.reason}")
 
 
-def console_error(error: Exception) -> None:
+def console_error(error: RegistryError) -> None:
     """Print an error for people."""
-    errors.print(f"[bold red]error:[/] {escape(printable(str(error)))}")
+    errors.print(f"[bold red]error:[/] {escape(str(error))}")
 
 
 def _plain(value: Any) -> Any:

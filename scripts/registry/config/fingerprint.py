@@ -5,9 +5,10 @@ Snakemake notices a changed script but not a changed import of it, so each rule 
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from registry.errors import RegistryError
 
@@ -29,16 +30,27 @@ def _statements(block: ast.AST) -> Iterator[ast.stmt]:
             yield from _statements(child)
 
 
-@cache
-def imported(path: Path, *, at_once: bool = False) -> frozenset[str]:
-    """Return the dotted names of what a Python file imports: for `from a import b`, a and a.b.
+class Imports(NamedTuple):
+    """The dotted names of what a Python file imports: for `from a import b`, a and a.b."""
 
-    That is wherever in the file or, with `at_once`, not in functions and other blocks. RegistryError for a relative
-    import: it works in a package only, which the folder of a script is not.
+    anywhere: frozenset[str]
+    at_once: frozenset[str]
+    """Those outside functions and other blocks."""
+
+
+@cache
+def imports_of(path: Path) -> Imports:
+    """Return what a Python file imports.
+
+    RegistryError for a relative import: it works in a package only, which the folder of a script is not.
     """
-    names: set[str] = set()
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in tree.body if at_once else _statements(tree):
+    return Imports(_imported(_statements(tree), path), _imported(tree.body, path))
+
+
+def _imported(statements: Iterable[ast.stmt], path: Path) -> frozenset[str]:
+    names: set[str] = set()
+    for node in statements:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -63,7 +75,7 @@ def _data_files(folder: Path) -> tuple[Path, ...]:
 @cache
 def _behind(path: Path, scripts: Path) -> frozenset[Path]:
     """Return the files that a Python file needs: the modules that it imports, and the data beside it that it names."""
-    modules = {file for name in imported(path) for file in _module_files(name, scripts)}
+    modules = {file for name in imports_of(path).anywhere for file in _module_files(name, scripts)}
     text = path.read_text(encoding="utf-8")
     return frozenset(modules | {file for file in _data_files(path.parent) if file.name in text})
 

@@ -58,9 +58,9 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
             # Statistics fail on values that the contract forbids; the breach is what has to be read.
             manifest.check_samples()
             raise
-        found = {"features": about.features, "splits": about.splits, **about.facts}
-        manifest.check_floors(metadata_of(dataset, manifest, **found))
-    about.metadata = write_metadata(output.metadata, dataset, manifest, **found)
+        about.metadata = metadata_of(dataset, manifest, features=about.features, splits=about.splits, **about.facts)
+        manifest.check_floors(about.metadata)
+    write_metadata(output.metadata, about.metadata)
     write_provenance(
         output.provenance,
         dataset,

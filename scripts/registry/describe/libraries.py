@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
-from registry.config.fingerprint import SCRIPTS, code_files, imported
+from registry.config.fingerprint import SCRIPTS, code_files, imports_of
 
 HARMLESS = ("config", "sources")
 """Rooms of registry/ that read configuration, and fetch bytes that are checked: their libraries show in no data."""
@@ -20,8 +20,8 @@ def libraries_behind(code: Iterable[str], scripts: Path = SCRIPTS) -> dict[str, 
     """
     files = {file for script in code for file in code_files(script, scripts) if file.suffix == ".py"}
     files = {file for file in files if file.parent not in [scripts / "registry" / room for room in HARMLESS]}
-    at_once = {name.partition(".")[0] for file in files for name in imported(file, at_once=True)}
-    later = {name.partition(".")[0] for file in files for name in imported(file)}
+    at_once = {name.partition(".")[0] for file in files for name in imports_of(file).at_once}
+    later = {name.partition(".")[0] for file in files for name in imports_of(file).anywhere}
     own = {path.stem for path in scripts.iterdir()}
     modules = (at_once | (later & sys.modules.keys())) - own - sys.stdlib_module_names
     found = {re.sub(r"[-_.]+", "-", one.name).lower(): one.version for one in _distributions(modules)}

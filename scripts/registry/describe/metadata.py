@@ -76,14 +76,10 @@ def metadata_of(
     }
 
 
-def write_metadata(
-    path: str | Path, dataset: dict[str, Any], manifest: "Manifest", *, scripts: Path = SCRIPTS, **found: Any
-) -> dict[str, Any]:
-    """Write a dataset's metadata.json, checked against its schemas, and return it; `found` as for metadata_of."""
-    metadata = metadata_of(dataset, manifest, **found)
+def write_metadata(path: str | Path, metadata: dict[str, Any], *, scripts: Path = SCRIPTS) -> None:
+    """Write a dataset's metadata.json, checked against its schemas."""
     check_metadata(metadata, scripts=scripts, where=str(path))
     write_json(path, metadata)
-    return metadata
 
 
 def check_metadata(metadata: dict[str, Any], *, scripts: Path = SCRIPTS, where: str) -> None:

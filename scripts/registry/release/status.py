@@ -1,12 +1,14 @@
 """How every dataset stands: its newest version here, and how what is on disk differs from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from registry.release.assess import Releases, assess
 from registry.storage.repository import Repository
 from registry.storage.states import State
-from registry.storage.tags import Release, releases
+from registry.storage.tags import releases
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ def status(repository: Repository) -> list[DatasetStatus]:
     head = repository.git.commit()
     every = releases(repository.git)
     contained = releases(repository.git, merged=head) if head else {}
-    return [_one(repository, name, every.get(name, []), contained.get(name, [])) for name in repository.names()]
+    datasets = repository.committed_datasets("HEAD") if head else {}
+    known = {name: Releases(repository, every.get(name, []), contained.get(name, [])) for name in repository.names()}
+    return [_one(name, datasets, its) for name, its in known.items()]
 
 
-def _one(repository: Repository, name: str, every: list[Release], contained: list[Release]) -> DatasetStatus:
-    datasets = repository.committed_datasets("HEAD") if repository.git.commit() else {}
-    found = assess(repository.root, name, datasets, releases=Releases(repository, every, contained))
+def _one(name: str, datasets: Mapping[str, Any], known: Releases) -> DatasetStatus:
+    every, contained = known.every, known.contained
+    found = assess(known.repository.root, name, datasets, releases=known)
     latest, snapshot = contained[-1] if contained else None, found.snapshot
     return DatasetStatus(
         name,

@@ -8,10 +8,8 @@
 Run again after being killed at any point, it does what is left.
 """
 
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from tempfile import TemporaryFile
 
 from registry.config.load import parents
 from registry.config.names import rule_of
@@ -25,7 +23,7 @@ from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
 from registry.storage.tags import releases
-from registry.workflow.snakemake import run, wait_until_idle
+from registry.workflow.snakemake import run_quietly, wait_until_idle
 
 STALE = "REGISTRY_STALE"
 """Names datasets in the environment, whose rules then carry a fingerprint that no code has (rules/common.smk)."""
@@ -294,19 +292,10 @@ def touch(repository: Repository, names: Sequence[str], stale: Sequence[str], sa
             file.unlink()
     mirror = read_config(repository.root).get("mirror") or SOMEWHERE
     command = ["--touch", "--forceall", "--no-hooks", "--cores", "1", "--config", "publish=false", f"mirror={mirror}"]
-    with TemporaryFile() as printed:
-        code = run(
-            repository.root,
-            [*command, "--", *(rule_of(name) for name in names)],
-            say=say,
-            env={STALE: ",".join(stale)},
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-        )
-        printed.seek(0)
-        lines = printed.read().decode(errors="replace").strip().splitlines()[-PRINTED:]
+    targets = [rule_of(name) for name in names]
+    code, printed = run_quietly(repository.root, [*command, "--", *targets], say=say, env={STALE: ",".join(stale)})
     if code:
+        lines = printed.splitlines()[-PRINTED:]
         raise RegistryError(
             "the data is restored, but Snakemake cannot be told:\n" + "\n".join(f"    {line}" for line in lines),
             hint="fix that, and run the same command again",

@@ -158,12 +158,12 @@ class Store:
 
     @staticmethod
     def _damaged(path: Path) -> bool:
-        return not path.is_file() or dvc_digest(path) != path.parent.name + path.name.removesuffix(".dir")
+        return not path.is_file() or dvc_digest(path) != path.parent.name + path.name.removesuffix(FOLDER)
 
     def _objects(self, md5s: Iterable[str]) -> list[str]:
         """Return these objects and, for folders (`.dir`), the objects of their files, from the cache."""
         found = dict.fromkeys(md5s)
-        for md5 in [md5 for md5 in found if md5.endswith(".dir")]:
+        for md5 in [md5 for md5 in found if md5.endswith(FOLDER)]:
             found |= dict.fromkeys(self.listing(md5).values())
         return list(found)
 
@@ -232,7 +232,7 @@ class Store:
         incomplete = []
         for md5 in dict.fromkeys(md5s):
             sound = self._sound(md5)
-            listed = self.listing(md5).values() if sound and md5.endswith(".dir") else ()
+            listed = self.listing(md5).values() if sound and md5.endswith(FOLDER) else ()
             if not sound or [oid for oid in listed if not self._sound(oid)]:
                 incomplete.append(md5)
         return incomplete

@@ -13,9 +13,9 @@ from semver import Version
 from registry.errors import RegistryError
 from registry.gate import MAX_DESCRIPTION
 from registry.storage.git import Git, GitError
+from registry.storage.snapshot import is_description
 from registry.storage.tags import TAG
 
-DESCRIPTIONS = ("metadata.json", "provenance.json")
 EAGER = "blob:limit=100k"
 """Larger files of a tag are transferred only when they are read."""
 _PEELED = "^{}"
@@ -66,13 +66,9 @@ def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, 
 
 
 def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
-    folder = f"data/{dataset}"
     try:
-        listed = [path for path in git.listed(f"refs/tags/{tag}", folder) if path.isprintable()]
-        places = [(path, *path.rpartition("/")[::2]) for path in listed]
-        wanted = [
-            path for path, above, name in places if above == folder and (name in DESCRIPTIONS or name.endswith(".dvc"))
-        ]
+        listed = git.listed(f"refs/tags/{tag}", f"data/{dataset}")
+        wanted = [path for path in listed if path.isprintable() and is_description(path, dataset)]
         return git.read(f"refs/tags/{tag}", wanted, max_bytes=MAX_DESCRIPTION)
     except GitError:
         return {}

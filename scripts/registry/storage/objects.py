@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from registry.errors import RegistryError
 from registry.files import dvc_digest, json_digest
+from registry.gate import FOLDER
 
 VARIABLE = "REGISTRY_CACHE"
 """Set in the environment, it names the folder of the cache."""
@@ -96,7 +97,7 @@ class ObjectCache:
                     target.write(chunk)
         except FileNotFoundError:
             return False
-        if digest.hexdigest() == md5.removesuffix(".dir"):
+        if digest.hexdigest() == md5.removesuffix(FOLDER):
             return True
         self._place(md5).unlink(missing_ok=True)
         return False
@@ -107,7 +108,7 @@ class ObjectCache:
         try:
             download({md5: incoming / md5 for md5 in md5s})
             for md5 in md5s:
-                if dvc_digest(incoming / md5) != md5.removesuffix(".dir"):
+                if dvc_digest(incoming / md5) != md5.removesuffix(FOLDER):
                     hint = "ask whoever published it to push it again"
                     raise RegistryError(f"its DVC remote holds a damaged object: {md5}", hint=hint)
                 self._place(md5).parent.mkdir(parents=True, exist_ok=True)

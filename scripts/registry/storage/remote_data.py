@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from registry.errors import RegistryError
-from registry.gate import MAX_LISTING
+from registry.gate import FOLDER, MAX_LISTING
 from registry.storage.elsewhere import public
 from registry.storage.explain import reason_of
 
@@ -62,7 +62,7 @@ class RemoteData:
             if self._objects.fs.size(path) > MAX_LISTING:
                 raise OSError(f"the object {md5} is larger than {MAX_LISTING:,} bytes")
             content = self._objects.fs.cat_file(path)
-            if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(FOLDER):
                 raise OSError(f"the object {md5} is damaged there")
         return content
 

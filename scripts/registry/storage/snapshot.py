@@ -129,7 +129,7 @@ class Snapshot:
         """
         git, folder = repository.git, f"data/{dataset}"
         tops = [folder, f"reports/{dataset}"] if reports else [folder]
-        paths = [path for top in tops for path in git.listed(revision, top) if _is_description(path, dataset)]
+        paths = [path for top in tops for path in git.listed(revision, top) if is_description(path, dataset)]
         wanted = [checked_path(path, where=revision) for path in paths]
         snapshot = cls.of(dataset, name or revision, git.read(revision, wanted, max_bytes=MAX_DESCRIPTION), Path)
         return replace(snapshot, local=lambda path: repository.store.local(path, snapshot.outs))
@@ -138,10 +138,8 @@ class Snapshot:
     def checked_out(cls, repository: "Repository", dataset: str) -> "Snapshot":
         """Return the state that the .dvc files and descriptions of the working tree name. Raises as `of`."""
         root, folder = repository.root, f"data/{dataset}"
-        paths = [
-            path for path in (root / folder).glob("*") if path.suffix == ".dvc" or path.name in (METADATA, PROVENANCE)
-        ]
-        files = {f"{folder}/{path.name}": _read(path) for path in paths if path.is_file()}
+        here = {f"{folder}/{path.name}": path for path in (root / folder).glob("*") if path.is_file()}
+        files = {name: _read(path) for name, path in here.items() if is_description(name, dataset)}
         return cls.of(dataset, "the working tree", files, lambda path: root / path)
 
     @classmethod
@@ -164,7 +162,8 @@ class Snapshot:
         except GateError as error:
             reason = f"metadata.json or provenance.json is not what a build writes ({error})"
             raise NotReady(State.DAMAGED, reason, build) from None
-        if _facts(metadata) != (provenance["content_hash"], provenance["metadata"]["sha256"]):
+        recorded = provenance["content_hash"], provenance["metadata"]["sha256"]
+        if (metadata["content_hash"], metadata_digest(metadata)) != recorded:
             raise _damaged(dataset, METADATA, "is not what was built")
         data = provenance["data"]["path"]
         missing = [path for path in (data, MANIFEST) if not (folder / path).exists()]
@@ -176,7 +175,8 @@ class Snapshot:
         return cls(dataset, "what is built", metadata, provenance, outs, lambda path: root / path)
 
 
-def _is_description(path: str, dataset: str) -> bool:
+def is_description(path: str, dataset: str) -> bool:
+    """Tell whether git tracks a file as part of a dataset's version: its .dvc files, descriptions and reports."""
     folder, _, file = path.rpartition("/")
     if folder == f"data/{dataset}":
         return file in (METADATA, PROVENANCE) or file.endswith(".dvc")
@@ -198,10 +198,6 @@ def _descriptions(dataset: str, name: str, files: Mapping[str, bytes]) -> tuple[
     for part in ("data", "manifest"):
         checked_md5(provenance[part]["md5"], where=f"{name}: {paths[1]}")
     return metadata, provenance
-
-
-def _facts(metadata: dict[str, Any]) -> tuple[str, str]:
-    return metadata["content_hash"], metadata_digest(metadata)
 
 
 def _check_agreement(name: str, found: str | None, file: str, recorded: str, what: str) -> None:

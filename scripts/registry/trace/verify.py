@@ -3,14 +3,12 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from registry.compare.diff import DatasetDiff, diff
@@ -25,7 +23,7 @@ from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady
 from registry.storage.tags import Release, find_release
-from registry.workflow.snakemake import run
+from registry.workflow.snakemake import run_quietly
 
 NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
 """What must not reach the build: how this machine runs other jobs."""
@@ -131,19 +129,15 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
 
 def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[str], None]) -> None:
     config = ["publish=false", f"datasets={release.dataset}", *([f"mirror={mirror}"] if mirror else [])]
-    inherited = dict.fromkeys(NOT_INHERITED)
-    with TemporaryFile() as output:
-        code = run(
-            scratch,
-            ["--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
-            say=say,
-            env={"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}", **inherited},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        output.seek(0)
-        printed = output.read().decode(errors="replace").strip()
+    code, printed = run_quietly(
+        scratch,
+        ["--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
+        say=say,
+        env={
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            **dict.fromkeys(NOT_INHERITED),
+        },
+    )
     if code:
         lacking = _LACKING.search(printed)
         if lacking:

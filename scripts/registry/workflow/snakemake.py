@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from registry.errors import RegistryError
@@ -53,6 +54,17 @@ def run(
     variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     with _turn(root, say):
         return subprocess.run(_command(arguments), cwd=root, env=variables, **streams).returncode  # noqa: S603
+
+
+def run_quietly(
+    root: Path, arguments: Sequence[str], *, say: Say, env: Mapping[str, str | None] | None = None
+) -> tuple[int, str]:
+    """Do as `run`, and return the exit code and all that was printed."""
+    # Not a pipe, which a job that outlives its Snakemake would keep open.
+    with TemporaryFile() as output:
+        code = run(root, arguments, say=say, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        output.seek(0)
+        return code, output.read().decode(errors="replace").strip()
 
 
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
