@@ -107,7 +107,7 @@ def jobs(folder: Path, mirror: Path) -> list[Row]:
         (f"embed job, {chunks.height} chunks", full, ""),
         (f"after the last change of the README of median length ({name}: {new} of {size} chunks are new)", changed,
          f"{changed.wall / full.wall:.2f}x; at most 0.20x"),
-        (f"after all of it was written anew ({size} chunks)", rewritten, f"{rewritten.wall / full.wall:.2f}x"),
+        (f"after it was rewritten completely ({size} chunks)", rewritten, f"{rewritten.wall / full.wall:.2f}x"),
     ]  # fmt: skip
 
 

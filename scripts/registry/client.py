@@ -171,7 +171,7 @@ class Dataset:
         except FileExistsError:
             there = list(folder.iterdir()) if folder.is_dir() else []
             if there != [target] or dvc_digest(target) != self.digest:
-                raise RegistryError("is there already", where=folder, hint="name a folder that is not") from None
+                raise RegistryError("already exists", where=folder, hint="name a new folder") from None
         return target
 
     def _copy(self, objects: ObjectCache, target: Path) -> None:
@@ -229,7 +229,7 @@ class Dataset:
             mlflow.log_params(params)
         except mlflow.MlflowException as error:
             reason = public(error.message.partition("\n")[0])
-            raise RegistryError(f"MLflow does not take it: {reason}", where=self.tag) from None
+            raise RegistryError(f"MLflow rejected it: {reason}", where=self.tag) from None
 
     @cached_property
     def _places(self) -> dict[str, Place]:
@@ -252,7 +252,7 @@ class Dataset:
             if tables:
                 places = [self._places[table] for table in tables]
                 return kind, [place.path for place in places], places[0].filesystem
-        raise RegistryError("the data is no table", where=self.tag, hint="fetch() it, and read its files")
+        raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
 
 
 def _numbers(value: Any, *path: str) -> dict[str, int | float]:

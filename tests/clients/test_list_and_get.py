@@ -194,9 +194,7 @@ def test_get_again(tiny):
     }
     assert reader(tiny, "get", "origin", "letters", "--out", "here") == "here/processed\n"
     (tiny.folder.parent / "here/processed/more").touch()
-    assert reader(tiny, "get", "origin", "letters", "--out", "here", code=1).startswith(
-        "error: here: is there already\n"
-    )
+    assert reader(tiny, "get", "origin", "letters", "--out", "here", code=1).startswith("error: here: already exists\n")
     assert (tiny.folder.parent / "here/processed/more").exists()
 
 
@@ -206,8 +204,10 @@ def test_get_from_the_cache_when_the_remote_is_gone(tiny):
     reader(tiny, "get", "origin", "numbers@1.0.0", "--out", "again")
     above = tiny.folder.parent
     assert files(above / "again") == files(above / "numbers-v1.0.0")
-    assert "its DVC remote does not give the data" in reader(tiny, "get", "origin", "letters", code=1)
-    assert "does not give" in reader(tiny, "get", "origin", "numbers@1.0.0", "--out", "x", "--cache", "c", code=1)
+    assert "cannot read the data from its DVC remote" in reader(tiny, "get", "origin", "letters", code=1)
+    assert "cannot read the data" in reader(
+        tiny, "get", "origin", "numbers@1.0.0", "--out", "x", "--cache", "c", code=1
+    )
     assert not (above / "letters-v1.0.0").exists()
     assert not (above / "x").exists()
 

@@ -144,7 +144,7 @@ def test_fetch_a_file(registry, elsewhere):
 def test_fetch_leaves_a_folder_that_is_there_alone(registry, elsewhere):
     (elsewhere / "here").mkdir()
     (elsewhere / "here" / "mine").touch()
-    with pytest.raises(RegistryError, match="^here: is there already"):
+    with pytest.raises(RegistryError, match="^here: already exists"):
         open_dataset("tabular", repo=registry.repository).fetch("here")
     assert (elsewhere / "here" / "mine").exists()
 
@@ -209,7 +209,7 @@ def test_an_unknown_split(registry, elsewhere):
 
 
 def test_no_table(registry, elsewhere):
-    assert "the data is no table" in refused(
+    assert "the data is not a table" in refused(
         lambda: open_dataset("radiology-mini", repo=registry.repository).lazy_frame()
     )
 
@@ -240,7 +240,7 @@ def test_nobody_gets_data(registry, elsewhere, monkeypatch, dataset):
     found = open_dataset(dataset, repo=registry.repository)
     for action in [found.lazy_frame, lambda: found.fetch(elsewhere / "new")]:
         message = refused(action)
-        assert "its DVC remote does not give the data: " in message
+        assert "cannot read the data from its DVC remote: " in message
         assert "your credentials" in message
     assert not (elsewhere / "new").exists()
 
@@ -248,7 +248,7 @@ def test_nobody_gets_data(registry, elsewhere, monkeypatch, dataset):
 def test_a_wrong_secret_gets_no_data(registry, elsewhere, monkeypatch):
     registry.admit(monkeypatch, registry.server.reader._replace(secret="another"))
     found = open_dataset("tabular", repo=registry.repository)
-    assert "its DVC remote does not give the data: Forbidden" in refused(found.lazy_frame)
+    assert "cannot read the data from its DVC remote: Forbidden" in refused(found.lazy_frame)
 
 
 def test_credentials_as_an_argument(registry, elsewhere, monkeypatch):
@@ -330,7 +330,7 @@ def test_mlflow_keeps_one_version_of_a_dataset_in_a_run(registry, elsewhere, mlf
     with client.start_run():
         open_dataset("tabular", "1.0.0", registry.repository).log_to_mlflow()
         message = refused(open_dataset("tabular", "1.1.0", registry.repository).log_to_mlflow)
-    assert message.startswith("tabular-v1.1.0: MLflow does not take it: ")
+    assert message.startswith("tabular-v1.1.0: MLflow rejected it: ")
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_releases_from_before_push_take_their_numbers_first(server, tmp_path):
     two = one.elsewhere(tmp_path / "two")
     two.git("tag", "--annotate", "--force", "--message", "another", "letters-v1.1.0", "letters-v1.0.0^{commit}")
     printed = two.registry("publish", code=1)
-    assert "letters-v1.1.0 is another release on origin than here" in printed
+    assert "letters-v1.1.0 is a different release on origin than here" in printed
 
 
 @pytest.mark.parametrize("place", ["before:git push:1", "after:git push:1"])

@@ -141,7 +141,10 @@ def test_what_was_made_of_uncommitted_readmes_is_not_released(released):
     write_readme(released, (released.folder / README).read_text() + SECTION)
     printed = released.snakemake("--cores", "2")
     assert len(released.tags()) == len(DATASETS)
-    assert f"{NAME}: skipped, not released: made of {CORPUS}: made by what is not committed: data/samples/" in printed
+    assert (
+        f"{NAME}: skipped, not released: made of {CORPUS}: made from files that are not committed: data/samples/"
+        in printed
+    )
 
 
 def test_a_clone_that_pulled_has_nothing_to_do_and_takes_over_the_vectors(followed, tmp_path):

@@ -391,8 +391,8 @@ def test_not_while_snakemake_is_at_work(restored):
     with (restored.folder / ".snakemake" / "running.lock").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
         printed = restored.registry("pull", code=1, REGISTRY_PATIENCE="0.1")
-    assert "Snakemake runs here: waiting for its end" in printed
-    assert "did not end in 0.1 s" in printed
+    assert "Snakemake runs here: waiting for it to finish" in printed
+    assert "did not finish in 0.1 s" in printed
 
 
 def test_the_locks_of_a_run_that_was_killed_stop_nobody(restored):
@@ -402,5 +402,5 @@ def test_the_locks_of_a_run_that_was_killed_stop_nobody(restored):
 
 def test_what_was_never_released(fresh):
     assert "Nothing was released" in fresh.registry("pull")
-    assert "nothing of tabular was released" in fresh.registry("pull", "tabular", code=1)
+    assert "this checkout contains no release of tabular" in fresh.registry("pull", "tabular", code=1)
     assert "there is no dataset tabullar" in fresh.registry("pull", "tabullar", code=1)

@@ -74,4 +74,4 @@ def test_what_cannot_change_by_itself_is_not_asked(fresh):
     fresh.write(f"data/{NAME}/pin.json", json.dumps({"version": "1.0.0", "tag": f"{NAME}-v1.0.0"}))
     printed = refused(fresh, NAME)
     assert f"{NAME} is pinned" in printed
-    assert f"registry unpin {NAME} takes the pin away" in printed
+    assert f"registry unpin {NAME} removes the pin" in printed

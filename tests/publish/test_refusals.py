@@ -182,7 +182,10 @@ def test_uncommitted_code_holds_back_its_dataset_alone(changed):
     changed.edit("scripts/wine_quality/process.py", "import polars as pl\n", "import polars as pl  # a comment\n")
     printed = changed.snakemake("--cores", "2", "wine_quality")
     assert "tabular: released as tabular-v1.1.0 (MINOR)" in printed
-    assert "wine-quality: skipped, not released: made by what is not committed: scripts/wine_quality/proc" in printed
+    assert (
+        "wine-quality: skipped, not released: made from files that are not committed: scripts/wine_quality/proc"
+        in printed
+    )
     head = changed.head()
     assert "git commit" in outcome(changed, "wine-quality")["hint"]
     changed.git("commit", "--quiet", "--message", "Comment", "scripts/wine_quality/process.py")
@@ -197,7 +200,7 @@ def test_an_uncommitted_rule_module_holds_back_its_dataset(changed, module):
     path = changed.folder / module
     path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
     with nothing_released(changed):
-        assert outcome(changed, "tabular")["reasons"] == [f"made by what is not committed: {module}"]
+        assert outcome(changed, "tabular")["reasons"] == [f"made from files that are not committed: {module}"]
     changed.git("commit", "--quiet", "--message", "Comment", module)
     assert outcome(changed, "tabular", code=0)["tag"] == "tabular-v1.1.0"
 

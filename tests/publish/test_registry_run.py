@@ -40,7 +40,7 @@ def killed(clone: Clone) -> list[psutil.Process]:
 def test_it_goes_on_after_a_run_that_was_killed_and_its_jobs(fresh):
     jobs = killed(fresh)
     assert "LockException" in fresh.run("snakemake", "--cores", "1", TARGET, code=1)
-    assert "did not end in 0.1 s" in fresh.registry("run", TARGET, code=1, REGISTRY_PATIENCE="0.1")
+    assert "did not finish in 0.1 s" in fresh.registry("run", TARGET, code=1, REGISTRY_PATIENCE="0.1")
     for job in jobs:
         job.kill()
     psutil.wait_procs(jobs)
@@ -64,8 +64,8 @@ def test_it_waits_for_a_run_that_lives_and_leaves_its_locks_alone(lock, who, fre
     with (fresh.folder / lock).open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
         printed = fresh.registry("run", TARGET, code=1, REGISTRY_PATIENCE="0.1")
-    assert f"{who}: waiting for its end" in printed
-    assert f"error: {who}, and did not end in 0.1 s" in printed
+    assert f"{who}: waiting for it to finish" in printed
+    assert f"error: {who}, and did not finish in 0.1 s" in printed
     assert theirs.is_file()
 
 

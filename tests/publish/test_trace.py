@@ -70,7 +70,7 @@ def test_a_person_is_shown_the_first_samples_and_how_to_see_all(released_once):
     ("arguments", "message"),
     [
         (["tabular-v9.9.9"], "tabular has no version 9.9.9"),
-        (["nothing"], "nothing is no release"),
+        (["nothing"], "nothing is not a release"),
         (["tabular", "--split", "train"], "choose from: all"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_version_comes_out_byte_for_byte_whatever_lies_here(released: Clone, t
     assert state_of(released) == before
     assert not (kept / PIN).exists()
     assert (kept / "data" / "tabular" / "processed" / "tabular.parquet").is_file()
-    assert "is there already" in released.registry("verify", "tabular", "--keep", str(kept), code=1)
+    assert "already exists" in released.registry("verify", "tabular", "--keep", str(kept), code=1)
 
 
 def test_pictures_come_out_byte_for_byte(released, tmp_path):
@@ -82,7 +82,7 @@ def test_other_samples_are_an_error_that_names_them(released):
     tagged(released, "tabular-v1.0.1")
     printed = released.registry("verify", "tabular-v1.0.1", code=1)
     assert "tabular-v1.0.1: different in processed/tabular.parquet" in printed
-    assert "no library that was recorded differs" in printed
+    assert "all recorded libraries have the same versions" in printed
     assert "params.n_samples: 1000, not 999" in printed
     assert "all, removed: dataset.csv:999" in printed
     assert "Traceback" not in printed
@@ -111,7 +111,7 @@ def test_a_version_that_cannot_be_built_shows_why(released, tmp_path):
 
 def test_what_was_never_released_cannot_be_verified(released_once):
     assert "tabular has no version 2.0.0" in released_once.registry("verify", "tabular-v2.0.0", code=1)
-    assert "nothing is no release" in released_once.registry("verify", "nothing", code=1)
+    assert "nothing is not a release" in released_once.registry("verify", "nothing", code=1)
 
 
 @pytest.fixture

@@ -244,9 +244,9 @@ def test_what_was_made_of_committed_files_may_be_released(checkout):
 )
 def test_rules_must_be_committed(checkout, file, text):
     (checkout.root / file).write_text(text)
-    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    assert not_committed(checkout) == f"made from files that are not committed: {file}"
     checkout.git.run("add", file)
-    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    assert not_committed(checkout) == f"made from files that are not committed: {file}"
     checkout.git.run("commit", "--quiet", "--message", "Rules", env=SIGNER)
     check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
 
@@ -257,7 +257,7 @@ def test_code_must_be_what_made_it_and_committed(checkout, file):
     path.write_text(path.read_text() + "# a comment\n")
     assert not_committed(checkout) == "its code changed since it was built (small_table/process.py)"
     describe(checkout.root, NAME, code=code_of(checkout.root))
-    assert not_committed(checkout) == f"made by what is not committed: {file}"
+    assert not_committed(checkout) == f"made from files that are not committed: {file}"
     path.unlink()
     fingerprint.cache_clear()
     assert "its code changed" in not_committed(checkout)
@@ -269,10 +269,10 @@ def test_samples_must_be_committed_only_where_they_were_used(checkout):
     check_committed(checkout, Snapshot.on_disk(checkout.root, NAME), "HEAD")
     sources = {"mode": "samples", "files": []}
     describe(checkout.root, NAME, source=sources)
-    assert not_committed(checkout) == "made by what is not committed: data/samples/small-table/b.csv"
+    assert not_committed(checkout) == "made from files that are not committed: data/samples/small-table/b.csv"
     new.unlink()
     (checkout.root / "data" / "samples" / "SHA256SUMS").write_text("other")
-    assert not_committed(checkout) == "made by what is not committed: data/samples/SHA256SUMS"
+    assert not_committed(checkout) == "made from files that are not committed: data/samples/SHA256SUMS"
 
 
 def test_the_configuration_must_be_what_made_it(checkout):

@@ -246,7 +246,7 @@ def test_a_datasets_own_mirror_mode_needs_a_place_only_if_it_is_built(root):
 def test_a_name_that_is_taken_or_cannot_be_one_is_refused(root, name):
     write(root, name, DATASET)
     with pytest.raises(
-        RegistryError, match=f"{name}.yaml: the file's name is no name for a dataset\n  what to do: use"
+        RegistryError, match=f"{name}.yaml: the file's name is not a valid dataset name\n  what to do: use"
     ):
         load_datasets(CONFIG, root)
 

@@ -137,11 +137,26 @@ def test_every_dtype_of_the_schema_is_known():
         contract({"a": {"dtype": dtype}})
 
 
+NOT_FINITE = [math.nan, math.inf, -math.inf]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("nullable", [False, True])
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_numbers_that_are_none_are_refused(value, nullable):
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_numbers_that_are_not_finite_are_refused(value, nullable, dtype):
     with pytest.raises(RegistryError, match=f"a: finite: found '{str(value).replace('nan', 'NaN')}'"):
-        judge({"a": {"dtype": "float64", "nullable": nullable}}, a=pa.array([1.0, value]))
+        judge({"a": {"dtype": dtype, "nullable": nullable}}, a=pa.array([1.0, value], getattr(pa, dtype)()))
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_pictures_with_a_number_that_is_not_finite_are_refused(value):
+    column = {"dtype": "float32", "shape": [2, 3]}
+    picture = pa.list_(pa.list_(pa.float32(), 3), 2)
+    whole = [[1, 2, 3], [4, 5, 6]]
+    assert judge({"a": column}, a=pa.array([whole, whole], picture))["passed"]
+    with pytest.raises(RegistryError, match="a: finite: found"):
+        judge({"a": column}, a=pa.array([whole, [[1, 2, 3], [4, value, 6]]], picture))
+    assert judge({"a": column | {"nullable": True}}, a=pa.array([whole, None], picture))["passed"]
 
 
 def test_null_is_refused_unless_the_contract_allows_it():

@@ -122,7 +122,7 @@ def test_an_address_that_is_no_server(monkeypatch):
 def test_an_unreachable_server(monkeypatch):
     pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
     message = failure(monkeypatch, f"http://somebody:secret@127.0.0.1:{free_port()}")
-    assert "MLflow does not give it" in message
+    assert "cannot get it from MLflow" in message
     assert "secret" not in message
 
 

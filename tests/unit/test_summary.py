@@ -131,7 +131,7 @@ def test_what_is_pinned(root):
     for name in ("built", "broken"):
         found = outcome(name, DATASETS, since=STARTED, root=root)
         assert (found.state, found.rows, found.size, found.seconds) == ("pinned", 1234, 5600, None)
-        assert found.hint == f"pinned at 1.2.0; registry unpin {name} takes the pin away"
+        assert found.hint == f"pinned at 1.2.0; registry unpin {name} removes the pin"
     found = outcome("half-done", DATASETS, since=STARTED, root=root)
     assert (found.state, found.hint.endswith("run registry pull half-done")) == ("incomplete", True)
     found = outcome("odd", DATASETS, since=STARTED, root=root)

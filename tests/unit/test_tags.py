@@ -142,7 +142,7 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(git):
     with pytest.raises(RegistryError, match="b has no version latest\n.*released are: a"):
         find_release(git, "b", "latest")
     assert parse_tag(git, "a-v1.0.0").tag == "a-v1.0.0"
-    with pytest.raises(RegistryError, match="a-1 is no release"):
+    with pytest.raises(RegistryError, match="a-1 is not a release"):
         parse_tag(git, "a-1")
 
 

@@ -115,7 +115,7 @@ def test_a_choice_stays_until_the_current_version_is_loaded(changed, clone, embe
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("search", " "), 2, "ask something"),
+        (("search", " "), 2, "the question is empty"),
         (("search", "caf\udce9"), 2, "not UTF-8"),
         (("search", "x", "--top", "0"), 2, "--top"),
         (("search", "x", "--store", "oracle"), 2, "choose embedded or server"),

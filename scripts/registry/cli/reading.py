@@ -61,7 +61,7 @@ def show_data(
 ) -> None:
     """Download the data of a version, and print its path.
 
-    What was downloaded before comes from a cache, and is checked. Where the data is already, it is left as it is.
+    What was downloaded before comes from a cache, and is checked. If the data is there already, nothing is done.
     """
     name, at, version = wanted.partition("@")
     if not name or (at and not version):

@@ -38,7 +38,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show number, reason and
 
 @app.command(name="status")
 def show_status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show every dataset: its version, and how what is here differs from it."""
+    """Show every dataset: its newest version, and whether the local data differs from it."""
     here = repository(context)
     found = status(here)
     if as_json:

@@ -24,9 +24,10 @@ def show_pull(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring released data here and tell Snakemake that it is done; what it would make otherwise now is built again.
+    """Restore released data and mark it as up to date for Snakemake, so that nothing is computed.
 
-    Files that are here and were not published stay, unless --force is given; then the exit code is 1.
+    If code or configuration has changed since the release, the next run builds the dataset again. Files that were not
+    published are kept unless --force is given; the exit code is then 1.
     """
     done = pull(repository(context), datasets or (), raw=raw, remote=remote, force=force, say=say)
     if as_json:
@@ -67,7 +68,7 @@ def roll_back(
 def take_pin_away(
     context: typer.Context, dataset: Dataset, remote: Remote = None, force: Force = False, as_json: AsJson = False
 ) -> None:
-    """Take a dataset's pin away, restore its newest version, and let Snakemake compare again."""
+    """Remove a dataset's pin, restore its newest version, and let Snakemake build it again if needed."""
     check_installed("snakemake")
     done, uncommitted = unpin(repository(context), dataset, remote=remote, force=force, say=say)
     if as_json:

@@ -17,13 +17,13 @@ def run_snakemake(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TARGETS", help="As for snakemake, and after -- its options; all without.", show_default=False
+            metavar="TARGETS", help="Targets as for snakemake (default: all); its options after --.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """Run snakemake here, after every other run has ended; locks that a killed run left behind are taken away.
+    """Run snakemake after any other run here has finished; remove locks that a killed run left behind.
 
-    Targets and options are those of snakemake: registry run tabular -- --keep-going. It ends as snakemake does.
+    Targets and options are those of snakemake: registry run tabular -- --keep-going. The exit code is snakemake's.
     """
     given = arguments or []
     options = {argument.partition("=")[0] for argument in given}

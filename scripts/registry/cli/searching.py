@@ -40,7 +40,7 @@ def _settings(here: Repository, store: str | None, keep: int | None = None) -> S
 def show_hits(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help='A question, or words; "in quotes" a phrase.', show_default=False)],
-    top: Annotated[int, typer.Option(min=1, max=1000, help="So many results.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Number of results.")] = 5,
     version: Annotated[
         str | None, typer.Option(help="In this version, not the one that serves.", show_default=False)
     ] = None,
@@ -54,7 +54,7 @@ def show_hits(
     from registry.vectors.current import ask
 
     if not question.strip():
-        raise typer.BadParameter("ask something", param_hint="QUESTION")
+        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     if question.encode(errors="ignore").decode() != question:
         raise typer.BadParameter("not UTF-8", param_hint="QUESTION")
     here = repository(context)
@@ -86,8 +86,8 @@ def load_version(
 ) -> None:
     """Load a version and let it serve. Readers see the old version until the new one is complete.
 
-    With --released, a version that was there already leaves one that was chosen (registry vectors use) to serve, and
-    exit code 3 says that what lies in data/ is not released, and was not loaded.
+    With --released, a version that you chose with registry vectors use goes on serving unless a new version is loaded.
+    Exit code 3: what is in data/ is not released, and was not loaded.
     """
     from registry.vectors.database import connected
     from registry.vectors.load import load

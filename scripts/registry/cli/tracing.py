@@ -45,7 +45,7 @@ def show_samples(
     tag: Tag,
     split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"At most so many rows; else {SHOWN}, with --json or --csv all.")
+        int | None, typer.Option(min=1, help=f"Maximum number of rows. Default: {SHOWN}, or all with --json or --csv.")
     ] = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,

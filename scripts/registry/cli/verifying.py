@@ -56,7 +56,7 @@ def _print(verdict: Verdict) -> None:
         versions = [f"{name} {then or 'none'} -> {now or 'none'}" for name, (then, now) in verdict.libraries.items()]
         say(f"libraries that differ: {', '.join(versions)}")
     else:
-        say("no library that was recorded differs")
+        say("all recorded libraries have the same versions")
     for what, names in (("sources that have other bytes now", verdict.sources), ("settings", verdict.config)):
         if names:
             say(f"{what}: {'; '.join(names)}")

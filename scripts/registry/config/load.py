@@ -67,7 +67,7 @@ def _check_name(name: str, names: list[str]) -> None:
     where = f"config/datasets/{name}.yaml"
     if not re.fullmatch(NAME, name) or name in TAKEN:
         raise RegistryError(
-            "the file's name is no name for a dataset",
+            "the file's name is not a valid dataset name",
             where=where,
             hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
         )

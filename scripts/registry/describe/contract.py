@@ -27,8 +27,10 @@ EXAMPLES = 3
 UNIT_NORM_TOLERANCE = 1e-4
 
 
-def _finite(data: "pa.PolarsData") -> pl.LazyFrame:
-    return data.lazyframe.select(pl.col(data.key).is_finite())
+def _all_finite(values: pl.Expr, dimensions: int) -> pl.Expr:
+    if not dimensions:
+        return values.is_finite()
+    return values.arr.eval(_all_finite(pl.element(), dimensions - 1), as_list=False).arr.all()
 
 
 def _unit_norm(data: "pa.PolarsData") -> pl.LazyFrame:
@@ -41,8 +43,11 @@ def _column(spec: dict[str, Any]) -> "pa.Column":
 
     dtype = DTYPES[spec["dtype"]]
     checks = []
-    if spec["dtype"] == "float64":
-        checks.append(pa.Check(_finite, name="finite"))
+    if spec["dtype"] in ("float32", "float64"):
+        dimensions = len(spec.get("shape", []))
+        checks.append(
+            pa.Check(lambda data: data.lazyframe.select(_all_finite(pl.col(data.key), dimensions)), name="finite")
+        )
     if "min" in spec:
         checks.append(pa.Check.ge(spec["min"]))
     if "max" in spec:

@@ -55,7 +55,7 @@ def assess(
     try:
         snapshot = Snapshot.on_disk(root, name, quick=quick)
         if pin:
-            raise NotReady(State.PINNED, f"pinned at {pin['version']}", f"registry unpin {name} takes the pin away")
+            raise NotReady(State.PINNED, f"pinned at {pin['version']}", f"registry unpin {name} removes the pin")
         if releases:
             _check_released(snapshot, releases)
         check_current(root, snapshot, datasets)
@@ -167,7 +167,7 @@ def check_committed(repository: Repository, snapshot: Snapshot, base: str) -> No
     if uncommitted:
         raise NotReady(
             State.SKIPPED,
-            f"made by what is not committed: {', '.join(uncommitted[:3])}",
+            f"made from files that are not committed: {', '.join(uncommitted[:3])}",
             "git commit (or pull, where others changed it), and run registry publish",
         )
     for other in made_of:

@@ -1,4 +1,4 @@
-"""Decide what is to become of a dataset: released under which number, recorded, left alone or refused, and why."""
+"""Decide what to do with a dataset, and why: release it (under which number), record it, skip it or refuse."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ def decide(
     behind = newest is not None and newest not in contained.get(name, [])
     pin = pin_of(repository.root, name)
     if pin:
-        raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} takes the pin away")
+        raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
     built = Snapshot.on_disk(repository.root, name)
     check_contract(built)
     built = name_source(repository, built, contained, planned)

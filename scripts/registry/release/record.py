@@ -163,7 +163,7 @@ def _find_base(repository: Repository) -> Base:
     if git.is_ancestor(head, newest):
         return Base(branch, head, newest, unpushed)
     raise RegistryError(
-        f"{branch} and origin/{branch} went different ways", hint="git pull --rebase, then run the same command again"
+        f"{branch} and origin/{branch} have diverged", hint="git pull --rebase, then run the same command again"
     )
 
 
@@ -180,7 +180,7 @@ def _unpushed(repository: Repository, head: str, theirs: Mapping[str, str]) -> t
         if theirs.get(reference, target) != target:
             tag = reference.removeprefix("refs/tags/")
             raise RegistryError(
-                f"{tag} is another release on origin than here",
+                f"{tag} is a different release on origin than here",
                 hint=f"if nobody relies on the one here: git tag --delete {tag}, git pull, then registry publish",
             )
     return tuple(reference.removeprefix("refs/tags/") for reference in ours if reference not in theirs)
@@ -231,7 +231,7 @@ def _offer(repository: Repository, branch: str, commit: str, tags: Mapping[str, 
         if any(words in error.printed for words in _OVERTAKEN):
             raise Conflict from None
         raise RegistryError(
-            f"origin did not take it, and nothing is released: {error.printed}",
+            f"origin rejected the push, and nothing is released: {error.printed}",
             hint="fix that, then run the same command again; data that was stored stays stored",
         ) from None
 

@@ -107,7 +107,7 @@ def pull(
         missing = [name for name in datasets if targets.get(name, ...) is None]
         if missing:
             raise RegistryError(
-                f"nothing of {', '.join(missing)} was released in this checkout", hint="git pull, or build it"
+                f"this checkout contains no release of {', '.join(missing)}", hint="git pull, or build it"
             )
         wanted = [snapshot for snapshot in targets.values() if snapshot]
         return restore(repository, wanted, raw=raw, remote=remote, force=force, say=say) + odd
@@ -297,6 +297,6 @@ def touch(repository: Repository, names: Sequence[str], stale: Sequence[str], sa
     if code:
         lines = printed.splitlines()[-PRINTED:]
         raise RegistryError(
-            "the data is restored, but Snakemake cannot be told:\n" + "\n".join(f"    {line}" for line in lines),
+            "restored, but not marked as up to date for Snakemake:\n" + "\n".join(f"    {line}" for line in lines),
             hint="fix that, and run the same command again",
         )

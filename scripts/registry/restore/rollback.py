@@ -105,7 +105,7 @@ def unpin(
         found[:] = [_newest(repository, contained[-1], base)]
         return _place(repository, found[0], None, base, remote=remote, force=force)
 
-    message = f"Take the pin of {dataset} away\n"
+    message = f"Unpin {dataset}\n"
     _, not_committed, changed = _record(repository, place, message, say, restore=dataset)
     with exclusive(repository, say):
         done = restore(repository, found, remote=remote, force=force, say=say)[0]

@@ -1,4 +1,4 @@
-"""Answer which sources a checkout accepts for a dataset, as its configuration, locks, samples and prompts say."""
+"""Find which sources a checkout accepts for a dataset, from its configuration, locks, samples and prompts."""
 
 import json
 from collections.abc import Mapping

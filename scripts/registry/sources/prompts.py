@@ -70,7 +70,7 @@ def _from_mlflow(uri: str) -> Any:
     except MlflowException as error:
         reason = re.sub(r"//[^/\s]*@", "//", str(error).partition("\n")[0])[:300]
         raise RegistryError(
-            f"MLflow does not give it: {reason}",
+            f"cannot get it from MLflow: {reason}",
             where=uri,
             hint="check MLFLOW_TRACKING_URI, or unset it to use the prompt in config/prompts/",
         ) from None
@@ -81,5 +81,5 @@ def _from_mlflow(uri: str) -> Any:
 
 def _checked(text: Any, where: str) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise RegistryError("the prompt is no text, or an empty one", where=where)
+        raise RegistryError("the prompt is not text, or is empty", where=where)
     return text

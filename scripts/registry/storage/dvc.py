@@ -126,9 +126,7 @@ class Store:
             added = self._add(paths)
             if not self._incomplete(added.values()):
                 return added
-        raise RegistryError(
-            "the cache does not keep what it is given", where=self._cache().path, hint="check that disk"
-        )
+        raise RegistryError("files written to the cache are damaged", where=self._cache().path, hint="check that disk")
 
     def _fix(self) -> None:
         """Take away what a DVC that was killed, or met a full disk, left half-written: it stops every other DVC."""

@@ -81,7 +81,7 @@ class ObjectCache:
             self._bring(md5s[start : start + BATCH], download, self.folder / "incoming" / name)
         for path, md5 in lacking.items():
             if not self._take(md5, path):
-                raise RegistryError("does not keep what it is given", where=self.folder, hint="check that disk")
+                raise RegistryError("files written here are damaged", where=self.folder, hint="check that disk")
 
     def _place(self, md5: str) -> Path:
         return self.folder / "md5" / md5[:2] / md5[2:]

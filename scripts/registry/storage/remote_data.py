@@ -83,7 +83,7 @@ class RemoteData:
                 raise
             cause = error if isinstance(error, OSError) else error.__cause__ or error
             raise RegistryError(
-                f"its DVC remote does not give the data: {reason_of(cause, [self._config])}",
+                f"cannot read the data from its DVC remote: {reason_of(cause, [self._config])}",
                 where=f"{public(self._address)} at {self._tag}",
                 hint="check the remote's address in .dvc/config of that tag, and your credentials for it",
             ) from error

@@ -1,4 +1,4 @@
-"""Know where releases go: the DVC remote in which clients of a commit will look."""
+"""Find where releases go: the DVC remote from which clients of a commit will read."""
 
 import io
 from typing import Any

@@ -55,7 +55,7 @@ class Repository:
         """Return the repository at `root`. Raises NoRepositoryError with what is missing."""
         root = root.resolve()
         if not (root / CONFIG).is_file():
-            raise NoRepositoryError("no registry here", where=root, hint="go to the top of one, or name it with --repo")
+            raise NoRepositoryError("no registry here", where=root, hint="cd into a registry, or name it with --repo")
         git = Git.find(root)
         if git is None:
             raise NoRepositoryError(

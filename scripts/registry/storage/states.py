@@ -1,4 +1,4 @@
-"""How a dataset stands, and what became of it: one word for each, whoever asks."""
+"""The states of a dataset, and the outcomes of a release: one word for each, used everywhere."""
 
 from enum import StrEnum
 

@@ -114,7 +114,7 @@ def _tags(git: Git, merged: str | None = None) -> Iterator[Release | OddTag]:
             continue
         tagged = _date(date)
         if tagged is None:
-            yield OddTag(dataset, version, "it has no tagger, or no date that can be")
+            yield OddTag(dataset, version, "it has no tagger, or no valid date")
             continue
         readable = message.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
         yield Release(dataset, version, peeled, tagged, printable(readable))
@@ -186,7 +186,7 @@ def parse_tag(git: Git, tag: str) -> Release:
     """Return the release of a tag such as `name-v1.0.0`. Raises RegistryError."""
     match = TAG.fullmatch(tag)
     if not match:
-        raise RegistryError(f"{tag} is no release", hint="name a tag such as NAME-v1.0.0; `registry log` lists them")
+        raise RegistryError(f"{tag} is not a release", hint="name a tag such as NAME-v1.0.0; `registry log` lists them")
     return find_release(git, match["dataset"], match["version"])
 
 

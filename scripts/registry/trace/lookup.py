@@ -1,4 +1,4 @@
-"""Take a file or a text in every way in which a dataset may hold it, as ids that stand in manifests.
+"""Turn a file or a text into the ids that manifests may have for it: as bytes, as pixels, as text, as a row.
 
 No dataset is known by name here: what is given is hashed as bytes, as pixels, as text, and as a row of a table with the
 columns that a manifest says it has.

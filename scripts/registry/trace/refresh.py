@@ -1,4 +1,4 @@
-"""Ask a living source again: by itself Snakemake sees nothing to do, for no file here has changed."""
+"""Fetch a living source again: Snakemake alone sees nothing to do, because no local file has changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def _check(repository: Repository, name: str) -> None:
         raise RegistryError(f"there is no dataset {name}", hint=f"choose from: {', '.join(datasets)}")
     dataset, rule = datasets[name], rule_of(name)
     if pin_of(repository.root, name):
-        raise RegistryError(f"{name} is pinned to a version", hint=f"registry unpin {name} takes the pin away")
+        raise RegistryError(f"{name} is pinned to a version", hint=f"registry unpin {name} removes the pin")
     if "sources" not in dataset:
         raise RegistryError(
             f"{name} is generated from its params: there is no source to ask again",

@@ -1,4 +1,4 @@
-"""Trace samples through the versions, by manifests alone: which are in a version, and which versions hold one."""
+"""Trace samples using manifests only: which samples a version has, and which versions have a sample."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

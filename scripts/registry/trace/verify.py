@@ -92,7 +92,7 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
             yield Path(folder).resolve()
         return
     if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise RegistryError("is there already, and not empty", where=keep, hint="name a new folder with --keep")
+        raise RegistryError("already exists, and is not empty", where=keep, hint="name a new folder with --keep")
     keep.mkdir(parents=True, exist_ok=True)
     yield keep.resolve()
 

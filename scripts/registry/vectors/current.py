@@ -1,4 +1,4 @@
-"""Ask a question of the embeddings, and see to it that they are loaded where that costs nobody anything."""
+"""Search the embeddings for a question, after loading them into the embedded database if needed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

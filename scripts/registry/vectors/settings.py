@@ -82,5 +82,5 @@ def _server(environ: Mapping[str, str]) -> Server:
     host, database, user, password = (environ[name] for name in names)
     port = environ.get("PGVECTOR_PORT") or "5432"
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise RegistryError(f"no port: {port}", where="PGVECTOR_PORT", hint="set a number from 1 to 65535")
+        raise RegistryError(f"not a port number: {port}", where="PGVECTOR_PORT", hint="set a number from 1 to 65535")
     return Server(host, int(port), database, user, password)

@@ -95,13 +95,13 @@ def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
 def _wait_for(lock: IO[bytes], who: str, say: Say) -> None:
     if _taken(lock):
         return
-    say(f"{who}: waiting for its end")
+    say(f"{who}: waiting for it to finish")
     patience = _patience()
     deadline = time.monotonic() + patience
     while not _taken(lock):
         if time.monotonic() > deadline:
             raise RegistryError(
-                f"{who}, and did not end in {patience:g} s", hint="run the same command again after its end"
+                f"{who}, and did not finish in {patience:g} s", hint="run the same command again afterwards"
             )
         time.sleep(PAUSE)
 
@@ -112,7 +112,7 @@ def _patience() -> float:
         return float(given) if given else PATIENCE
     except ValueError:
         raise RegistryError(
-            "not a number of seconds", where="REGISTRY_PATIENCE", hint="set another, or unset it"
+            "not a number of seconds", where="REGISTRY_PATIENCE", hint="set a number, such as 600, or unset it"
         ) from None
 
 

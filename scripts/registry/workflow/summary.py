@@ -1,4 +1,4 @@
-"""The table that ends a run: what each dataset came to."""
+"""The table at the end of a run: the state of each dataset."""
 
 import re
 from collections.abc import Mapping
