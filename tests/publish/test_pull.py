@@ -367,7 +367,7 @@ KILLED = [
     "before:registry.storage.dvc.Store._lay_out:1",
     "after:registry.storage.dvc.Store._lay_out:5",
     "after:registry.restore.pull.put:8",
-    "before:registry.restore.pull.touch:1",
+    "before:registry.restore.mark._touch:1",
 ]
 """Places in a pull, in the order in which it comes to them."""
 

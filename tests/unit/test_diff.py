@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_manifests import named, numbered, state, table, with_column
 
 from registry.compare.diff import Classes, Fact, Statistic, diff
-from registry.compare.manifests import Columns, SplitRows
+from registry.compare.rows import Columns, SplitRows
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 

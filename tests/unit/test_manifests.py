@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.compare.manifests import Columns, SplitRows, compare_columns, compare_rows, read_manifest
+from registry.compare.manifests import read_manifest
+from registry.compare.rows import Columns, SplitRows, compare_columns, compare_rows
 from registry.describe.manifest import SCHEMA, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.errors import RegistryError

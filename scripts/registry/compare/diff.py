@@ -4,15 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.compare.manifests import (
-    EXAMPLES,
-    Columns,
-    Rows,
-    SplitRows,
-    compare_columns,
-    compare_rows,
-    manifest_of,
-)
+from registry.compare.manifests import manifest_of
+from registry.compare.rows import EXAMPLES, Columns, Rows, SplitRows, compare_columns, compare_rows
 from registry.describe.metadata import FILLED_IN, Leaf, is_number, leaves
 from registry.storage.snapshot import Snapshot
 
@@ -25,7 +18,7 @@ class Classes:
     """How the classes of a column differ.
 
     `reordered`: those that stayed follow each other in another order. `in_place`: the old are all there, first, in
-    their order, so that the number of none has changed.
+    their order, so that each keeps its number.
     """
 
     added: tuple[str, ...]

@@ -7,7 +7,7 @@ from enum import IntEnum
 from semver import Version
 
 from registry.compare.diff import DatasetDiff, diff
-from registry.compare.manifests import SplitRows
+from registry.compare.rows import SplitRows
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 

@@ -15,10 +15,18 @@ from registry.errors import RegistryError
 SCRIPTS = Path(__file__).resolve().parents[2]
 
 
-def _module_files(name: str, scripts: Path) -> list[Path]:
+@cache
+def _own(scripts: Path) -> frozenset[str]:
+    return frozenset(path.stem for path in scripts.iterdir())
+
+
+@cache
+def _module_files(name: str, scripts: Path) -> tuple[Path, ...]:
     parts = name.split(".")
+    if parts[0] not in _own(scripts):
+        return ()
     packages = [scripts.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [file for file in (*packages, scripts.joinpath(*parts).with_suffix(".py")) if file.is_file()]
+    return tuple(file for file in (*packages, scripts.joinpath(*parts).with_suffix(".py")) if file.is_file())
 
 
 def _statements(block: ast.AST) -> Iterator[ast.stmt]:

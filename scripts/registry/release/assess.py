@@ -103,7 +103,7 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Mapping[str, Any]) -
             f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, {build}, "
             "then registry publish",
         )
-    stale = _stale_scripts(provenance["code"], root / "scripts")
+    stale = _stale_scripts(provenance["code"], (root / "scripts").resolve())
     if stale:
         raise NotReady(State.OUTDATED, f"its code changed since it was built ({', '.join(stale)})", build)
     changed = changed_sources(datasets[name], provenance["source"], root)

@@ -4,33 +4,26 @@
     2  data is fetched into DVC's cache
     3  descriptions, then data, appear at their places, each at once
     4  every byte is checked, and whether this checkout would make the same
-    5  Snakemake is told: what passed is done, the rest has to be built again
+    5  what passed is marked as done for Snakemake, the rest as to be built again
 Run again after being killed at any point, it does what is left.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from registry.config.load import parents
-from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
-from registry.files import SNAKEMAKE_TIMESTAMP, atomic_file, data_files, dvc_digest, seal
+from registry.files import atomic_file, data_files, dvc_digest, seal
 from registry.gate import GateError, checked_inside, read_pointer
-from registry.release.assess import SOMEWHERE, check_current, configured
 from registry.release.record import exclusive
-from registry.storage.repository import Repository, read_config
+from registry.restore.mark import mark
+from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
-from registry.storage.states import NotReady, State
 from registry.storage.tags import releases
-from registry.workflow.snakemake import run_quietly, wait_until_idle
+from registry.workflow.snakemake import wait_until_idle
 
-STALE = "REGISTRY_STALE"
-"""Names datasets in the environment, whose rules then carry a fingerprint that no code has (rules/common.smk)."""
 NAMED = 3
 """Files that a message names."""
-PRINTED = 15
-"""Lines of a failed snakemake's output that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def restore(
     repository.store.fetch([md5 for snapshot in wanted for md5 in wrong[snapshot.dataset].values()], remote)
     contained = releases(repository.git, merged="HEAD") if repository.git.commit() else {}
     brought = {snapshot.dataset: put(repository, snapshot, wrong[snapshot.dataset]) for snapshot in wanted}
-    reasons = _tell(repository, snapshots, kept, say)
+    reasons = mark(repository, snapshots, kept, say)
     found = []
     for name in (snapshot.dataset for snapshot in snapshots):
         pin = pin_of(repository.root, name)
@@ -206,97 +199,3 @@ def put(repository: Repository, snapshot: Snapshot, outs: dict[str, str]) -> boo
     repository.store.checkout(outs)
     seal(repository.root / snapshot.data)
     return changed
-
-
-def _parent(repository: Repository, name: str) -> Snapshot:
-    """Return a dataset that another is made of; its data need not be here. Raises NotReady."""
-    try:
-        return Snapshot.on_disk(repository.root, name)
-    except NotReady as found:
-        if found.state != State.INCOMPLETE:
-            raise
-        try:
-            return replace(Snapshot.checked_out(repository, name), outs={})
-        except (NoReleaseError, GateError):
-            raise found from None
-
-
-def _check_restored(repository: Repository, name: str, outs: Mapping[str, str]) -> Snapshot:
-    """Return a dataset on disk, whose bytes are those that {path: md5} says. Raises NotReady."""
-    built = Snapshot.on_disk(repository.root, name)
-    # What is not here, such as raw/, can be made again; what is here must be right.
-    wrong = [out for out, md5 in outs.items() if (repository.root / out).exists() and built.outs.get(out) != md5]
-    if wrong:
-        raise NotReady(State.DAMAGED, f"{wrong[0]} is not what was released", f"run registry pull --force {name}")
-    return built
-
-
-def _check_raw(repository: Repository, built: Snapshot) -> None:
-    """Check that the sources that are here are those that the data was made from. Raises NotReady."""
-    if (repository.root / built.raw).exists() and built.raw not in built.outs:
-        build = f"run snakemake --cores all {rule_of(built.dataset)}"
-        raise NotReady(State.OUTDATED, f"{built.raw} is not what it was made from", build)
-
-
-def _tell(
-    repository: Repository, snapshots: Sequence[Snapshot], kept: Iterable[str], say: Callable[[str], None]
-) -> dict[str, str]:
-    """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
-
-    Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned. What
-    is recorded of a dataset is recorded of those that it is made of, too, so that they are judged with it.
-    """
-    datasets = configured(repository)
-    outs = {snapshot.dataset: snapshot.outs for snapshot in snapshots}
-    made_of = {name: parents(datasets.get(name, {})) for name in outs}
-    sources = dict.fromkeys(other for others in made_of.values() for other in others)
-    done, stale, reasons = [], [], {}
-    for name in dict.fromkeys([*outs, *sources]):
-        if pin_of(repository.root, name):
-            continue
-        restored = name in outs and name not in kept
-        try:
-            if restored:
-                built = _check_restored(repository, name, outs[name])
-            elif name in outs:
-                built = Snapshot.on_disk(repository.root, name)
-            else:
-                built = _parent(repository, name)
-            _check_raw(repository, built)
-            check_current(repository.root, built, datasets)
-        except NotReady as judged:
-            if name in outs:
-                reasons[name] = judged.reason
-            if name in outs or judged.state != State.NOT_BUILT:
-                stale.append(name)
-        else:
-            if restored or name in sources:
-                done.append(name)
-    for name, others in made_of.items():
-        again = [other for other in others if other in stale]
-        if again and name in outs and name not in reasons and not pin_of(repository.root, name):
-            reasons[name] = f"made of {', '.join(again)}, which is built again"
-    touch(repository, [name for name in (*done, *stale) if name in datasets], stale, say)
-    return reasons
-
-
-def touch(repository: Repository, names: Sequence[str], stale: Sequence[str], say: Callable[[str], None]) -> None:
-    """Make Snakemake take these datasets for done as they are here, and those that are `stale` for made by other code.
-
-    Nothing is built and nothing published. Raises RegistryError.
-    """
-    if not names:
-        return
-    for name in names:
-        for file in (repository.root / "data" / name).rglob(SNAKEMAKE_TIMESTAMP):
-            file.unlink()
-    mirror = read_config(repository.root).get("mirror") or SOMEWHERE
-    command = ["--touch", "--forceall", "--no-hooks", "--cores", "1", "--config", "publish=false", f"mirror={mirror}"]
-    targets = [rule_of(name) for name in names]
-    code, printed = run_quietly(repository.root, [*command, "--", *targets], say=say, env={STALE: ",".join(stale)})
-    if code:
-        lines = printed.splitlines()[-PRINTED:]
-        raise RegistryError(
-            "restored, but not marked as up to date for Snakemake:\n" + "\n".join(f"    {line}" for line in lines),
-            hint="fix that, and run the same command again",
-        )

@@ -17,14 +17,7 @@ from registry.release.pending import clear_pending, read_pending
 from registry.release.plan import Outcome, free_version
 from registry.release.publish import Publication
 from registry.release.record import Base, blocked, exclusive, record, retry_on_conflict
-from registry.restore.pull import (
-    Restored,
-    differing,
-    put,
-    restore,
-    some,
-    unsaved,
-)
+from registry.restore.pull import Restored, differing, put, restore, some, unsaved
 from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
