@@ -8,9 +8,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import IO, Any, NamedTuple, NoReturn
 
 
 class Ended(NamedTuple):
@@ -72,7 +75,23 @@ class Nursery:
         self._process.wait()
 
 
+_SNAKEMAKE = (
+    "snakemake.cli",
+    "snakemake.benchmark",
+    "snakemake.profiles",
+    "snakemake.report.html_reporter",
+    "snakemake.storage",
+    "jsonschema",
+    "nbformat",
+    "pandas",
+    "platformdirs",
+    "polars",
+    "requests",
+    "rich.table",
+    "smart_open",
+)
 REGISTRY = Nursery(
+    *_SNAKEMAKE,
     "registry.cli",
     "registry.trace.lookup",
     "configobj",
@@ -91,9 +110,6 @@ REGISTRY = Nursery(
     "dvc_data.hashfile.status",
     "dvc_s3",
     "networkx",
-    "pandas",
-    "platformdirs",
-    "polars",
     "pyarrow.compute",
     "pyarrow.pandas_compat",
     "pyarrow.parquet",
@@ -105,29 +121,17 @@ REGISTRY = Nursery(
     "scmrepo.git",
     "typer._adapters",
 )
-"""For `registry`, and whatever else calls DVC."""
-SNAKEMAKE = Nursery(
-    "snakemake.cli",
-    "snakemake.benchmark",
-    "snakemake.profiles",
-    "snakemake.report.html_reporter",
-    "snakemake.storage",
-    "jsonschema",
-    "nbformat",
-    "pandas",
-    "platformdirs",
-    "polars",
-    "requests",
-    "rich.table",
-    "smart_open",
-)
+"""For `registry`, with the Snakemake that it starts, and whatever else calls DVC."""
+SNAKEMAKE = Nursery(*_SNAKEMAKE)
 """For `snakemake`, without `registry`: that comes from the folder of the run."""
 
 
 def registry(*arguments: str) -> None:
-    """Be the command `registry`."""
+    """Be the command `registry`, whose Snakemake is forked, too."""
+    import registry.workflow.snakemake
     from registry.cli import main
 
+    registry.workflow.snakemake.subprocess = SimpleNamespace(**vars(subprocess) | {"run": _run_snakemake})
     sys.argv = ["registry", *arguments]
     main()
 
@@ -138,6 +142,46 @@ def snakemake(*arguments: str) -> None:
 
     sys.argv = ["snakemake", *arguments]
     main()
+
+
+def _run_snakemake(
+    command: list[str], *, cwd: Path, env: Mapping[str, str], **streams: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Do what subprocess.run would with `python -m snakemake`, in a process forked from this one."""
+    assert command[:3] == [sys.executable, "-m", "snakemake"]
+    pid = os.fork()
+    if pid == 0:
+        _end_with(lambda: _become_snakemake(command[3:], cwd, env, streams))
+    return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _become_snakemake(
+    arguments: list[str], cwd: Path, env: Mapping[str, str], streams: Mapping[str, int | IO[bytes] | None]
+) -> None:
+    sys.setprofile(None)
+    atexit._clear()
+    for stream, name in enumerate(("stdin", "stdout", "stderr")):
+        _redirect(stream, streams.get(name))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "registry"]:
+        del sys.modules[name]
+    sys.path = [str(cwd), *env.get("PYTHONPATH", "").split(os.pathsep), *filter(_is_library, sys.path)]
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    snakemake(*arguments)
+
+
+def _redirect(stream: int, target: int | IO[bytes] | None) -> None:
+    if target == subprocess.DEVNULL:
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    elif target == subprocess.STDOUT:
+        os.dup2(1, stream)
+    elif target is not None:
+        os.dup2(target.fileno(), stream)
+
+
+def _is_library(folder: str) -> bool:
+    return not Path(folder).is_relative_to(Path(__file__).parents[1]) or "site-packages" in folder
 
 
 def _be(request: dict[str, Any]) -> None:
@@ -153,6 +197,28 @@ def _be(request: dict[str, Any]) -> None:
     getattr(importlib.import_module(module), function)(*request["arguments"])
 
 
+def _end_with(function: Callable[[], None]) -> NoReturn:
+    """Call a function and end this process as Python would after it.
+
+    Only that nothing of what was inherited is freed: that would copy all of it.
+    """
+    code = 0
+    try:
+        function()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _wait_for_requests() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
@@ -161,8 +227,7 @@ def _wait_for_requests() -> None:
     for line in iter(sys.stdin.readline, ""):
         pid = os.fork()
         if pid == 0:
-            _be(json.loads(line))
-            return
+            _end_with(lambda line=line: _be(json.loads(line)))
         print(os.waitpid(pid, 0)[1], flush=True)
 
 
