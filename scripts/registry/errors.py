@@ -23,6 +23,8 @@ class RegistryError(Exception):
 
 def printable(text: str) -> str:
     """Return text with a replacement for every character that could steer a terminal or cannot be printed."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char in "\n\t" or not unicodedata.category(char).startswith("C") else "\N{REPLACEMENT CHARACTER}"
         for char in text

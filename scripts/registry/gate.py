@@ -15,17 +15,27 @@ import yaml
 
 from registry.errors import RegistryError
 
-MAX_DESCRIPTION = 64 << 20
-"""Bytes that a metadata.json or provenance.json may have."""
+MAX_DESCRIPTION = 8 << 20
+"""Bytes that a metadata.json, a provenance.json or a report may have."""
 MAX_POINTER = 1 << 20
 """Bytes that a .dvc file, a pin or a configuration file may have."""
 MAX_LISTING = 512 << 20
 """Bytes that the list of a folder's files may have: 1,000,000 files take some 100 MB."""
 MAX_DEPTH = 50
 """How deep lists and mappings may be nested."""
+MAX_VALUES = 200_000
+"""Keys and values that there may be in all: to check so many against a schema takes seconds."""
+MAX_DIGITS = 19
+"""Digits that an integer may have: those of 64 bits."""
+MAX_PART, MAX_PATH = 200, 1000
+"""Bytes that a file's name, and all of a path, may have: a name has 255 at most, and `.<name>.partial` is one, too."""
 MD5 = re.compile(r"[0-9a-f]{32}")
 PATH = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+/)*(?!\.{1,2}\Z)[^/\0]+")
 """Relative, and without parts that are empty or lead up."""
+OF_GIT = re.compile(r"(?:\A|[/\\])(?:\.git|git~1)[ .]*(?:\Z|[:/\\])", re.IGNORECASE)
+"""A part that some file system takes for `.git`: what stands there is configuration, which names commands to run."""
+UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+"""Characters that some file system leaves out of names."""
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of the list of its files."""
 
@@ -45,19 +55,32 @@ def checked_path(value: Any, *, where: object) -> str:
     """Return a relative path that stays below its folder, its parts joined by `/`. Raises GateError."""
     if not isinstance(value, str) or not PATH.fullmatch(value) or not _is_unicode(value):
         raise GateError(f"{_shown(value)} is not a path below a folder", where=where)
+    if OF_GIT.search(UNSEEN.sub("", value)):
+        raise GateError(f"{_shown(value)} is a path into git's own folder", where=where)
+    name = value.encode()
+    if len(name) > MAX_PATH or max(map(len, name.split(b"/"))) > MAX_PART:
+        raise GateError(f"{_shown(value)}... is too long for a path", where=where)
     return value
 
 
 def checked_inside(root: Path, path: str) -> Path:
-    """Return where a path below `root` is, unless a link on the way leads out of it. Raises GateError."""
+    """Return where a path below `root` is, unless a folder on the way is a link. Raises GateError.
+
+    A link within the checkout harms, too: one that leads to .git lets a report become git's configuration. What the
+    path itself names may be a link, which is about to be replaced.
+    """
     place = root / checked_path(path, where=root)
-    if not place.parent.resolve().is_relative_to(root.resolve()):
-        raise GateError("a link on the way to it leads elsewhere", where=place, hint="remove that link")
+    for folder in place.relative_to(root).parents[:-1]:
+        if (root / folder).is_symlink():
+            raise GateError("a link on the way to it leads elsewhere", where=place, hint=f"remove the link {folder}")
     return place
 
 
 def read_json(content: bytes, *, where: object) -> Any:
-    """Return the value of a JSON text, bounded in size and depth, without NaN and infinity. Raises GateError."""
+    """Return the value of a JSON text, bounded in size, depth and numbers, without NaN and infinity.
+
+    Raises GateError.
+    """
     value = _parsed(content, MAX_DESCRIPTION, where)
     _check_values(value, where)
     return value
@@ -71,13 +94,26 @@ def _parsed(content: bytes, max_bytes: int, where: object) -> Any:
         raise GateError(f"not JSON: {_reason(error)}", where=where) from None
 
 
+class _Loader(yaml.CSafeLoader):
+    """Refuses a key that is there twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(keys)) < len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(content: bytes, *, where: object) -> Any:
-    """Return the value of a short YAML text, bounded in depth and without aliases. Raises GateError."""
+    """Return the value of a short YAML text, bounded in depth and numbers, without aliases.
+
+    Raises GateError.
+    """
     _check_size(content, MAX_POINTER, where)
     try:
         text = content.decode("utf-8")
         _check_events(text)
-        value = yaml.load(text, yaml.CSafeLoader)  # noqa: S506  it is safe
+        value = yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError, TypeError) as error:
         raise GateError(f"not valid YAML: {_reason(error)}", where=where) from None
     _check_values(value, where)
@@ -85,14 +121,14 @@ def read_yaml(content: bytes, *, where: object) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Raise ValueError at the first alias, and where nesting grows too deep: the parser itself has no such limit."""
+    """Raise YAMLError at the first alias, and where nesting grows too deep: the parser itself has no such limit."""
     depth = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it has aliases")
+            raise yaml.constructor.ConstructorError(None, None, "it has aliases", event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+            raise yaml.constructor.ConstructorError(None, None, f"nested more than {MAX_DEPTH} deep", event.start_mark)
 
 
 def read_pointer(content: bytes, name: str, *, where: object) -> str:
@@ -139,10 +175,14 @@ def _check_size(content: bytes, max_bytes: int, where: object) -> None:
 
 
 def _check_values(value: Any, where: object) -> None:
-    """Check the depth, the numbers and the texts of a value that was read."""
+    """Check the depth, the size, the numbers and the texts of a value that was read."""
     level: list[Any] = [value]
+    count = 0
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer, where)]
+        count += len(level)
+        if count > MAX_VALUES:
+            raise GateError(f"more than {MAX_VALUES:,} values", where=where)
         if not level:
             return
     raise GateError(f"nested more than {MAX_DEPTH} deep", where=where)
@@ -161,6 +201,8 @@ def _inside(value: Any, where: object) -> Iterator[Any]:
         raise GateError(f"{_shown(value)} is not Unicode", where=where)
     elif isinstance(value, float) and not math.isfinite(value):
         raise GateError(f"{value} is not a number of JSON", where=where)
+    elif isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        raise GateError(f"it has an integer of more than {MAX_DIGITS} digits", where=where)
 
 
 def _is_unicode(text: str) -> bool:
@@ -177,5 +219,7 @@ def _shown(value: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and (mark := error.problem_mark):
+        return f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}"
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__

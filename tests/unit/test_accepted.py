@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from registry.errors import RegistryError
 from registry.sources.accepted import changed_sources
 
 A, B = "a" * 64, "b" * 64
@@ -54,6 +55,19 @@ def test_the_lock_holds_what_nobody_pinned(here):
     lock.write_text(yaml.safe_dump({"upstream": {"a.csv": A}}))
     assert changed_sources(unpinned, made_from("upstream", a=B), here) == ["a.csv"]
     assert changed_sources(unpinned, made_from("upstream", a=A), here) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- 1\n", "7\n", "upstream: 7\n", "upstream: [a]\n", "elsewhere: {}\n", "upstream: {a.csv: 7}\n", "[" * 3000, "\0",
+     f"upstream: {{a.csv: '{A}x'}}\n", "upstream:\n  ? [a]\n  : b\n", "upstream: &a {}\nmirror: *a\n",
+     "upstream: {a.csv: 2026-99-99}\n", "!!python/object:os.system x"],
+)  # fmt: skip
+def test_a_lock_that_is_none_is_one_message(here, text):
+    (here / "config/locks").mkdir(parents=True)
+    (here / "config/locks/one.yaml").write_text(text)
+    with pytest.raises(RegistryError, match=r"config/locks/one\.yaml: not valid"):
+        changed_sources(dataset("upstream", []), made_from("upstream", a=B), here)
 
 
 def test_a_living_source(here):

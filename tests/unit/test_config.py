@@ -15,7 +15,7 @@ from registry.config.load import (
     selected,
     source_files,
 )
-from registry.config.schema import SCHEMAS, validate
+from registry.config.schema import MAX_BREACHES, SCHEMAS, breaches, validate
 from registry.errors import RegistryError
 from support import ROOT
 
@@ -198,11 +198,30 @@ def test_all_mistakes_of_a_file_are_told_at_once(root):
         load_datasets(CONFIG, root)
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: b: c", "\tx", "a: !!python/name:os.system", b"\xff\xfe"])
+def test_of_very_many_mistakes_only_some_are_told():
+    one = changed(DATASET, ["contract", "columns"], {f"column {number}": 7 for number in range(1000)})
+    lines = breaches(one, "dataset")
+    assert len(lines) == MAX_BREACHES + 1
+    assert lines[-1] == "and more"
+    assert all(line.endswith("7 is not of type 'object'") for line in lines[:-1])
+
+
+def test_a_mistake_with_a_long_value_is_cut():
+    (line,) = breaches(changed(DATASET, ["about", "title"], ["x" * 10_000]), "dataset")
+    assert line.startswith("about.title: ['xxx")
+    assert len(line) < 600
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [", "a: b: c", "\tx", "a: !!python/name:os.system", b"\xff\xfe", "x: 2026-99-99", "x: " + "9" * 5000,
+     "x: " + "[" * 5000, "x: &x [1]\ny: *x", "x: 1\nx: 2", "#" * (2 << 20)],
+    ids=lambda text: repr(text[:12]),
+)  # fmt: skip
 def test_what_is_not_yaml_is_refused_with_its_name(root, text):
     path = root / "config" / "datasets" / "one.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(RegistryError, match="one.yaml: not valid YAML"):
+    with pytest.raises(RegistryError, match=r"one.yaml: (not valid YAML: |[\d,]+ bytes, more than)"):
         load_datasets(CONFIG, root)
 
 

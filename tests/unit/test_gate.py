@@ -12,6 +12,7 @@ from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.gate import (
     MAX_DEPTH,
+    MAX_DESCRIPTION,
     MAX_POINTER,
     GateError,
     checked_inside,
@@ -68,18 +69,49 @@ def test_no_path_that_passes_leaves_its_folder(path):
     assert os.path.normpath(f"/top/{passed}") == f"/top/{passed}"
 
 
-def test_a_link_on_the_way_out_is_seen(tmp_path):
+@pytest.mark.parametrize(
+    "path",
+    [".git", ".git/config", "a/.GIT/b", ".gIt", "git~1", "a/GIT~1", ".git.", ".git /x", ".git . ./x", ".git::$INDEX/x",
+     "a\\.git", ".g\u200cit/x", "\ufeff.git"],
+)  # fmt: skip
+def test_what_leads_into_git(path):
+    with pytest.raises(GateError, match="git's own folder"):
+        checked_path(path, where="here")
+
+
+@pytest.mark.parametrize("path", [".gitignore", ".github/x", "a.git", "git", "git~2", "x.git/config", ".git-x"])
+def test_what_has_git_in_its_name(path):
+    assert checked_path(path, where="here") == path
+
+
+@pytest.mark.parametrize("path", ["a" * 201, "b/" + "ü" * 101, "/".join(["a" * 150] * 7)])
+def test_what_is_too_long_for_a_file_system(path):
+    with pytest.raises(GateError, match="too long for a path"):
+        checked_path(path, where="here")
+
+
+@pytest.mark.parametrize("target", ["..", "data", ".git"])
+def test_a_link_on_the_way_is_seen(tmp_path, target):
     (tmp_path / "top" / "data").mkdir(parents=True)
-    (tmp_path / "top" / "reports").symlink_to(tmp_path)
+    (tmp_path / "top" / ".git").mkdir()
+    (tmp_path / "top" / "reports").symlink_to(target)
+    with pytest.raises(GateError, match="leads elsewhere\n  what to do: remove the link reports"):
+        checked_inside(tmp_path / "top", "reports/a/b")
+    # It is replaced itself.
+    assert checked_inside(tmp_path / "top", "reports") == tmp_path / "top/reports"
     assert checked_inside(tmp_path / "top", "data/a/b") == tmp_path / "top/data/a/b"
-    with pytest.raises(GateError, match="leads elsewhere"):
-        checked_inside(tmp_path / "top", "reports/a")
+
+
+def test_a_checkout_may_be_reached_by_a_link(tmp_path):
+    (tmp_path / "top" / "data").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("top")
+    assert checked_inside(tmp_path / "link", "data/a") == tmp_path / "link/data/a"
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "{", "NaN", "[Infinity]", "1e999", '"\\ud800"', "[" * 100_000, "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
-     "1" * 5000, "\x00", '{"a":' * 100_000],
+     "1" * 5000, "\x00", '{"a":' * 100_000, "1" * 20, "[-" + "1" * 20 + "]", '{"a": 1' + "0" * 400 + "}"],
 )  # fmt: skip
 def test_what_is_not_json_for_us(text):
     with pytest.raises(GateError, match="^here: "):
@@ -89,10 +121,29 @@ def test_what_is_not_json_for_us(text):
 @pytest.mark.parametrize(
     "text",
     ["a: &x [1]\nb: *x", "[" * 1000, "- " * 1000, "!!python/object:os.system x", "a: 2024-13-45", "? [a]\n: 1", "\x00",
-     "a: b: c", "a: .nan", " " * (MAX_POINTER + 1)],
+     "a: b: c", "a: .nan", " " * (MAX_POINTER + 1), "a: " + "9" * 20, "a: " + "9" * 5000, "a: 1\na: 2"],
 )  # fmt: skip
 def test_what_is_not_yaml_for_us(text):
     with pytest.raises(GateError, match="^here: "):
+        read_yaml(text.encode(), where="here")
+
+
+@pytest.mark.parametrize("value", [[0] * 200_000, {str(number): [0] for number in range(70_000)}])
+def test_more_values_than_a_schema_is_checked_against(value):
+    with pytest.raises(GateError, match="more than 200,000 values"):
+        read_json(json.dumps([value]).encode(), where="here")
+
+
+def test_numbers_of_64_bits():
+    assert read_json(b"[9223372036854775807, -9223372036854775808, true]", where="here")[0] == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("a: 1\nb: : c", "line 2, column 4"), ("a: 1\na: 2", "line 1, column 1"), ("a: &x 1\nb: *x", "line 2, column 4")],
+)
+def test_what_is_not_yaml_is_named_with_its_place(text, place):
+    with pytest.raises(GateError, match=place):
         read_yaml(text.encode(), where="here")
 
 
@@ -156,15 +207,15 @@ def test_a_message_steers_no_terminal():
     assert not {"\x1b", "\x07", "\u202e"} & set(str(caught.value))
 
 
-def files(**changes: object) -> dict[str, bytes]:
-    """What git has of a small version; `changes` are keys of provenance.json."""
+def files(about: dict[str, object] | None = None, **changes: object) -> dict[str, bytes]:
+    """What git has of a small version; `about` are keys of metadata.json, `changes` those of provenance.json."""
     metadata = {
         "dataset": {"name": "small"},
         "schema": {"features": {"x": {"dtype": "int64"}}},
         "splits": {"all": {"num_samples": 3}},
         "metrics": {"pixel_mean": 0.25},
         "content_hash": CONTENT,
-    }
+    } | (about or {})
     provenance = {
         "source": {"mode": "generated", "files": []},
         "config": {},
@@ -229,17 +280,90 @@ def test_a_version_without_its_data():
 
 
 @pytest.mark.parametrize(
-    "path", ["..", ".", "../x", "/etc", "a/b", "raw", "pin.json", "manifest.parquet", ".git", "", "a\nb"]
-)
+    "path",
+    ["..", ".", "../x", "/etc", "a/b", "raw", "pin.json", "manifest.parquet", ".git", "", "a\nb", "processed\n", "RAW",
+     "raw.dvc", "metadata.json.dvc", "a" * 201],
+)  # fmt: skip
 def test_data_may_not_be_anywhere(path):
     with pytest.raises(GateError, match="data/small: not what a release writes"):
         read(files(data={"path": path, "files": 1, "bytes": 3, "md5": f"{MD5}.dir"}))
 
 
-@pytest.mark.parametrize("script", ["../../../etc/passwd", "/etc/x.py", "small/../x.py", "small/x", "small/.py.yaml"])
+@pytest.mark.parametrize(
+    "script",
+    ["../../../etc/passwd", "/etc/x.py", "small/../x.py", "small/x", "small/.py.yaml", "x.py\n", f"{'a' * 300}.py"],
+)
 def test_code_may_not_be_anywhere(script):
     with pytest.raises(GateError):
         read(files(code={script: "0"}))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"schema": {"features": {}}},
+        {"schema": {"features": {str(number): {"dtype": "int64"} for number in range(10_001)}}},
+        {"splits": {}},
+        {"splits": {"all": {"num_samples": 2**63}}},
+        {"splits": {"all": {"num_samples": -1}}},
+        {"dataset": {}},
+        {"metrics": {"x": 10**4000}},
+    ],
+)
+def test_metadata_that_no_release_writes(about):
+    with pytest.raises(GateError):
+        read(files(about))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": {"sources": 7}},
+        {"config": {"sources": {"datasets": 7}}},
+        {"config": {"sources": {"datasets": [7]}}},
+        {"data": {"path": "processed", "files": 1, "bytes": 2**63, "md5": f"{MD5}.dir"}},
+        {"content_hash": f"{CONTENT}\n"},
+    ],
+)
+def test_provenance_that_no_release_writes(changes):
+    with pytest.raises(GateError):
+        read(files(**changes))
+
+
+@pytest.mark.parametrize("changes", [{"about": {"dataset": {"name": "other"}}}, {"config": {"name": "other"}}])
+def test_a_version_of_another_dataset(changes):
+    with pytest.raises(GateError, match="small-v1.0.0: data/small: it is a version of .*other"):
+        read(files(**changes))
+
+
+class Contents:
+    """Stands for git, which has these files."""
+
+    def __init__(self, contents: dict[str, bytes]) -> None:
+        self.contents = contents
+
+    def listed(self, revision: str, folder: str) -> list[str]:
+        return [path for path in self.contents if path.startswith(f"{folder}/")]
+
+    def read(self, revision: str, paths: list[str], *, max_bytes: int) -> dict[str, bytes]:
+        return {path: self.contents[path] for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("reports", "reason"),
+    [
+        ({f"reports/small/{number}": b"" for number in range(1000)}, "files, more than 1,000"),
+        ({f"reports/small/{number}": b"x" * MAX_DESCRIPTION for number in range(9)}, "more than 67,108,864 bytes"),
+        ({"reports/small/.git/config": b""}, "git's own folder"),
+    ],
+)
+def test_more_files_than_a_version_has(reports, reason):
+    class Repository:
+        git = Contents(files() | reports)
+
+    with pytest.raises(GateError, match=f"small-v1.0.0: data/small: .*{reason}"):
+        Snapshot.at(Repository, "small", "revision", "small-v1.0.0", reports=True)
+    assert Snapshot.at(Repository, "small", "revision", "small-v1.0.0").rows == 3
 
 
 def test_other_pointers_in_the_folder_are_not_a_part_of_it():

@@ -133,7 +133,8 @@ def test_an_argument_that_is_no_unicode_does_not_break_anything():
 
 
 def test_an_id_is_found_as_it_is():
-    assert read("00FF" * 8).ids[bytes.fromhex("00ff" * 8)] == "id"
+    for space in ("", " ", "\n", "\u00a0", "\u3000"):
+        assert read(f"{space}{'00FF' * 8}{space}").ids[bytes.fromhex("00ff" * 8)] == "id"
     assert "id" not in read("00ff" * 8 + "0").names
 
 

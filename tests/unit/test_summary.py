@@ -13,7 +13,7 @@ from registry.workflow.summary import outcome, print_summary
 STARTED = 1_000_000.0
 
 
-CONFIG = {"name": "one", "source": "generated", "params": {}}
+CONFIG = {"source": "generated", "params": {}}
 DATASETS = dict.fromkeys(("built", "same", "half-done", "odd", "broken", "new-data"), CONFIG)
 
 

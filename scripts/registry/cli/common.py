@@ -30,8 +30,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Terminal(Console):
+    """Prints text of others, too, so that none of it steers the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+console = _Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+errors = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite work that was not published.")]
@@ -60,7 +69,7 @@ def repository_root(context: typer.Context) -> Path:
 
 def say(line: str) -> None:
     """Tell a person what is going on, beside what a program reads."""
-    errors.print(escape(printable(line)))
+    errors.print(escape(line))
 
 
 def say_odd(tags: Iterable[OddTag]) -> None:
@@ -86,7 +95,16 @@ def print_json(value: Any) -> None:
         value = [dataclasses.asdict(item) if dataclasses.is_dataclass(item) else item for item in value]
     elif dataclasses.is_dataclass(value):
         value = dataclasses.asdict(value)
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON, in which what could steer a terminal is escaped, as JSON can."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+    shown = printable(text)
+    if shown == text:
+        return text
+    return "".join(one if one == other else json.dumps(one)[1:-1] for one, other in zip(text, shown, strict=True))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -16,13 +15,14 @@ from registry.cli.common import (
     app,
     console,
     console_error,
+    json_text,
     print_json,
     print_table,
     repository,
     say,
 )
 from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
-from registry.errors import RegistryError
+from registry.errors import RegistryError, printable
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady
@@ -59,7 +59,7 @@ def show_samples(
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(Sample._fields)
-        writer.writerows(found.rows)
+        writer.writerows(map(printable, row) for row in found.rows)
     else:
         counts = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
         console.print(f"[bold]{escape(found.tag)}[/]  {escape(counts)}  {found.content_hash}")
@@ -71,8 +71,8 @@ def show_samples(
 def _print_samples_json(found: Samples) -> None:
     """Print one row per line: a document that is readable, and quick to write."""
     about = {"tag": found.tag, "content_hash": found.content_hash, "splits": found.splits, "total": found.total}
-    head = json.dumps(about, ensure_ascii=False).removesuffix("}")
-    rows = ",\n".join(json.dumps(row._asdict(), ensure_ascii=False) for row in found.rows)
+    head = json_text(about).removesuffix("}")
+    rows = ",\n".join(json_text(row._asdict()) for row in found.rows)
     sys.stdout.write(f'{head}, "rows": [\n{rows}\n]}}\n')
 
 
@@ -257,7 +257,7 @@ def _relative(one: Statistic) -> str:
 
 def _fact(fact: Fact) -> str:
     def spelt(value: object) -> str:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json_text(value)
         return text if len(text) <= 100 else f"{text[:97]}..."
 
     if fact.old is None:

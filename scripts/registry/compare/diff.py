@@ -143,12 +143,13 @@ def _classes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Classes]:
     features = old["schema"]["features"], new["schema"]["features"]
     differing = {}
     for name in features[0]:
-        before, after = (of.get(name, {}).get("classes", []) for of in features)
+        before, after = ([str(label) for label in of.get(name, {}).get("classes", [])] for of in features)
         if name in features[1] and before != after:
+            old_ones, new_ones = set(before), set(after)
             differing[name] = Classes(
-                added=tuple(item for item in after if item not in before),
-                removed=tuple(item for item in before if item not in after),
-                reordered=[i for i in before if i in after] != [i for i in after if i in before],
+                added=tuple(item for item in after if item not in old_ones),
+                removed=tuple(item for item in before if item not in new_ones),
+                reordered=[i for i in before if i in new_ones] != [i for i in after if i in old_ones],
                 in_place=after[: len(before)] == before,
             )
     return differing

@@ -1,19 +1,33 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
+import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from registry.errors import RegistryError
+from registry.gate import GateError, read_json
 from registry.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 FACTS = ("schema", "digests", "content_hash")
 """What a manifest's key-value metadata holds, each as registry.<name>."""
+COLUMNS = {
+    "sample_id": "fixed_size_binary[16]",
+    "input_id": "fixed_size_binary[16]",
+    "key": "string",
+    "split": "string",
+}
+"""What a manifest's columns are, as describe/manifest.py writes them."""
+MAX_ROWS = 20_000_000
+MAX_BYTES = 4 << 30
+"""Bytes that a manifest may have when it is unpacked, and its texts when they are spelt out row by row."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +61,134 @@ class ManifestFile:
 
 
 def manifest_of(snapshot: Snapshot) -> ManifestFile:
-    """Open the manifest of a state, fetching it at need. RegistryError if its content is not that of the metadata."""
+    """Open the manifest of a state, fetching it at need, and read it once to check it.
+
+    Raises GateError if its rows are not those of the content hash, or are not as many as metadata.json says;
+    RegistryError if it cannot be had.
+    """
     manifest = read_manifest(snapshot.manifest())
     if manifest.content_hash != snapshot.content_hash:
-        raise RegistryError(
-            f"the manifest of {snapshot.dataset} is not that of its metadata.json: content_hash differs",
-            where=f"{snapshot.name}: {manifest.path}",
-            hint="build the dataset again, or restore it with: registry pull",
-        )
+        raise _unlike(snapshot, manifest, "content_hash differs")
+    with _explained(manifest.path):
+        sizes, content_hash = _content(manifest)
+    if sizes != {split: about["num_samples"] for split, about in snapshot.metadata["splits"].items()}:
+        raise _unlike(snapshot, manifest, "the number of rows differs")
+    if content_hash != manifest.content_hash:
+        raise _unlike(snapshot, manifest, "its rows are not those of its content_hash")
     return manifest
 
 
+def _unlike(snapshot: Snapshot, manifest: ManifestFile, what: str) -> GateError:
+    return GateError(
+        f"the manifest of {snapshot.dataset} is not that of its metadata.json: {what}",
+        where=f"{snapshot.name}: {manifest.path}",
+        hint="build the dataset again, or restore it with: registry pull",
+    )
+
+
 def read_manifest(path: Path) -> ManifestFile:
-    """Open a manifest, reading none of its rows. RegistryError if the file is not one."""
-    import pyarrow as pa
+    """Open a manifest, reading none of its rows. Raises GateError if the file is not one."""
     import pyarrow.parquet as pq
 
-    try:
-        stored = pq.read_metadata(path).metadata or {}
+    with _explained(path), pq.ParquetFile(path) as file:
+        _check_layout(file)
+        stored = file.metadata.metadata or {}
         schema, digests, content_hash = (stored[f"registry.{name}".encode()] for name in FACTS)
-        schema = {column["name"]: column["type"] for column in json.loads(schema)}
-        return ManifestFile(path, schema, json.loads(digests), content_hash.decode())
-    except (pa.ArrowInvalid, KeyError, OSError, ValueError) as error:
-        problem = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise RegistryError(
+        schema = _types(read_json(schema, where="registry.schema"))
+        digests = _digests(read_json(digests, where="registry.digests"), schema.keys())
+        return ManifestFile(path, schema, digests, content_hash.decode())
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file that may be no manifest into one GateError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (GateError, pa.ArrowException, KeyError, OSError, ValueError) as error:
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise GateError(
             f"cannot be read as a manifest: {problem}",
             where=path,
             hint="build the dataset again, or restore it with: registry pull",
         ) from None
+
+
+def _check_layout(file: "pq.ParquetFile") -> None:
+    """Check columns and size as the file's footer says them. Raises GateError."""
+    found = [(column.name, str(column.type)) for column in file.schema_arrow]
+    if found != list(COLUMNS.items()):
+        raise GateError(f"its columns are {found}"[:200])
+    about = file.metadata
+    unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+    if about.num_rows > MAX_ROWS or unpacked > MAX_BYTES:
+        raise GateError(f"{about.num_rows:,} rows, {unpacked:,} bytes: more than {MAX_ROWS:,}, or {MAX_BYTES:,}")
+
+
+def _types(value: Any) -> dict[str, str]:
+    if not isinstance(value, list) or not all(_are_texts(column, {"name", "type"}) for column in value):
+        raise GateError("registry.schema is not a list of names and types")
+    return {column["name"]: column["type"] for column in value}
+
+
+def _digests(value: Any, columns: Set[str]) -> dict[str, dict[str, str]]:
+    if not isinstance(value, dict) or not all(_are_texts(digests, columns) for digests in value.values()):
+        raise GateError("registry.digests is not a text for each column of each split")
+    return value
+
+
+def _are_texts(value: Any, keys: Set[str]) -> bool:
+    return isinstance(value, dict) and value.keys() == keys and all(isinstance(text, str) for text in value.values())
+
+
+def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
+    """Return {split: its number of rows} and the content hash that the rows of a manifest make. Raises GateError."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(manifest.path, read_dictionary=["key", "split"]) as file:
+        table = file.read(use_threads=False).combine_chunks()
+    if any(column.null_count for column in table.columns):
+        raise GateError("a value is missing")
+    texts = [chunk for name in ("key", "split") for chunk in table[name].chunks]
+    if sum(pc.sum(pc.binary_length(one.dictionary).take(one.indices)).as_py() or 0 for one in texts) > MAX_BYTES:
+        raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
+    ids, runs = _bytes_of(table["sample_id"]), _runs(table["split"])
+    if [split for split in manifest.digests if split in runs] != list(runs):
+        raise GateError("its splits are not those that it names, one after the other")
+    content = hashlib.sha256(
+        json.dumps([{"name": name, "type": dtype} for name, dtype in manifest.schema.items()]).encode()
+    )
+    sizes = {}
+    for split in manifest.digests:
+        start, end = runs.get(split, (0, 0))
+        sizes[split] = end - start
+        content.update(f"\0{split}\0".encode())
+        content.update(ids[16 * start : 16 * end])
+    return sizes, f"sha256:{content.hexdigest()}"
+
+
+def _bytes_of(column: "pa.ChunkedArray") -> memoryview:
+    """Return the bytes of all ids, one after the other."""
+    chunks = [memoryview(chunk.buffers()[1])[16 * chunk.offset :][: 16 * len(chunk)] for chunk in column.chunks]
+    return memoryview(b"".join(chunks))
+
+
+def _runs(column: "pa.ChunkedArray") -> dict[str, tuple[int, int]]:
+    """Return {split: first row and the row after its last}. Raises GateError for a split whose rows lie apart."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    runs: dict[str, tuple[int, int]] = {}
+    start = 0
+    for chunk in column.chunks:
+        offset, names = start, chunk.dictionary.to_pylist()
+        encoded = pc.run_end_encode(chunk.indices, run_end_type=pa.int64())
+        for end, index in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+            first, last = runs.get(names[index], (start, start))
+            if last != start:
+                raise GateError(f"the rows of its split {names[index]} lie apart")
+            start = offset + end
+            runs[names[index]] = first, start
+    return runs

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from registry import gate
 from registry.config.names import NAME, TAKEN, rule_of
 from registry.config.schema import validate
 from registry.errors import RegistryError
@@ -26,24 +25,13 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish), "datasets": datasets}
 
 
-class _Loader(yaml.CSafeLoader):
-    """Refuses a key that is there twice, of which YAML would take the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) < len(keys):
-            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file; a missing or malformed one is a RegistryError that says where."""
+    """Return the content of a YAML file. Raises RegistryError, which says where, for a missing or malformed one."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  a SafeLoader
+        with path.open("rb") as stream:
+            return gate.read_yaml(stream.read(gate.MAX_POINTER + 1), where=path)
     except FileNotFoundError:
         raise RegistryError("no such file", where=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RegistryError(f"not valid YAML: {error}", where=path) from None
 
 
 def read_checksums(path: Path) -> dict[str, str]:

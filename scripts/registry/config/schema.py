@@ -1,6 +1,7 @@
 """Check configuration and metadata against JSON schemas."""
 
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 SCHEMAS = Path(__file__).with_name("schemas")
 HINT = "fix these keys; config/README.md describes them all"
+MAX_BREACHES = 50
+"""Breaches that are looked for: each of them takes memory, and a file of some MiB can have a million."""
+SHOWN = 500
+"""Characters of a breach that are shown: it names the value that is wrong, however long that is."""
 
 
 @cache
@@ -29,13 +34,16 @@ def _validator(path: Path) -> "Draft202012Validator":
 
 
 def breaches(value: Any, schema: str | Path) -> list[str]:
-    """Return what of `value` breaks a schema, one line for each place, the places sorted.
+    """Return what of `value` breaks a schema, one line for each place, the places sorted; `and more` after too many.
 
     `schema` is the schema's file, or the name of one of schemas/<name>.schema.yaml.
     """
     path = schema if isinstance(schema, Path) else SCHEMAS / f"{schema}.schema.yaml"
-    errors = sorted(_validator(path).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    return [f"{'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
+    found = list(islice(_validator(path).iter_errors(value), MAX_BREACHES + 1))
+    errors = sorted(found[:MAX_BREACHES], key=lambda error: list(map(str, error.absolute_path)))
+    lines = [f"{'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
+    shown = [line if len(line) <= SHOWN else f"{line[:SHOWN]}..." for line in lines]
+    return [*shown, "and more"] if len(found) > MAX_BREACHES else shown
 
 
 def validate(value: Any, schema: str | Path, *, where: str, hint: str = HINT) -> None:

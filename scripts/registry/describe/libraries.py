@@ -9,8 +9,8 @@ from pathlib import Path
 
 from registry.config.fingerprint import SCRIPTS, code_files, imports_of
 
-HARMLESS = ("config", "sources")
-"""Rooms of registry/ that read configuration, and fetch bytes that are checked: their libraries show in no data."""
+HARMLESS = ("config", "sources", "gate.py")
+"""What in registry/ reads configuration, and fetches bytes that are checked: its libraries show in no data."""
 
 
 def libraries_behind(code: Iterable[str], scripts: Path = SCRIPTS) -> dict[str, str]:
@@ -19,7 +19,8 @@ def libraries_behind(code: Iterable[str], scripts: Path = SCRIPTS) -> dict[str, 
     What a function imports counts only if this process has loaded it: it may be for a case that did not occur.
     """
     files = {file for script in code for file in code_files(script, scripts) if file.suffix == ".py"}
-    files = {file for file in files if file.parent not in [scripts / "registry" / room for room in HARMLESS]}
+    harmless = {scripts / "registry" / room for room in HARMLESS}
+    files = {file for file in files if not harmless & {file, file.parent}}
     at_once = {name.partition(".")[0] for file in files for name in imports_of(file).at_once}
     later = {name.partition(".")[0] for file in files for name in imports_of(file).anywhere}
     own = {path.stem for path in scripts.iterdir()}

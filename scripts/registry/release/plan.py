@@ -12,6 +12,7 @@ from registry.gate import GateError, read_json, read_pointer
 from registry.release.assess import check_committed, check_contract, config_files
 from registry.release.lineage import name_source
 from registry.release.record import Base
+from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
@@ -82,7 +83,11 @@ def decide(
     if newest:
         config = repository.committed_datasets(commit).get(name, {})
         before = _released(repository, newest)
-        changes = compare(before, built, config.get("versioning", "fixed"))
+        try:
+            changes = compare(before, built, config.get("versioning", "fixed"))
+        except GateError as error:
+            reason = f"it cannot be compared with {newest.tag}: {str(error).splitlines()[0]}"
+            raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
         _refuse_samples(name, before.provenance, built, repository)
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built)):
@@ -124,10 +129,10 @@ def _released(repository: Repository, release: Release) -> Snapshot:
     """Return what a release holds. Raises NotReady where its tag is not one that a publish made."""
     try:
         return Snapshot.at(repository, release.dataset, release.commit, release.tag)
-    except (NoReleaseError, GateError) as error:
-        reason = f"the tag {release.tag} holds no release of {release.dataset}"
-        if isinstance(error, GateError):
-            reason = f"the newest version cannot be trusted: {error.what}"
+    except (NoReleaseError, GateError, GitError) as error:
+        reason = f"the newest version cannot be trusted: {error.what}"
+        if isinstance(error, NoReleaseError):
+            reason = f"the tag {release.tag} holds no release of {release.dataset}"
         raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {release.tag}") from None
 
 

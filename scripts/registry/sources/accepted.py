@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from registry.config.load import parents, read_yaml, source_files
+from registry.config.load import parents, source_files
+from registry.sources.locks import read_lock
 from registry.sources.prompts import prompt_reference
 from registry.sources.readmes import sample_readmes
 
@@ -30,8 +31,7 @@ def _accepted(dataset: Mapping[str, Any], mode: str, root: Path) -> dict[str, li
     """Return {file or dataset: its accepted hashes, none where any is}; None for a living source, which is recorded."""
     sources = dataset.get("sources", {})
     if "files" in sources:
-        lock = root / "config" / "locks" / f"{dataset['name']}.yaml"
-        locked = (read_yaml(lock) or {}).get(mode, {}) if lock.is_file() else {}
+        locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml").get(mode, {})
         return {
             file["file"]: file["sha256"] or [sha256 for name, sha256 in locked.items() if name == file["file"]]
             for file in source_files(dataset, root)

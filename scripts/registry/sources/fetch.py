@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from registry.config.load import SAMPLES, read_yaml
-from registry.config.schema import validate
+from registry.config.load import SAMPLES
 from registry.errors import RegistryError
 from registry.files import atomic_file, sha256_of
+from registry.sources.locks import read_lock
 
 log = logging.getLogger(__name__)
 
-LOCK_SCHEMA = Path(__file__).with_name("lock.schema.yaml")
 RETRIES = 3
 TIMEOUT = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes of an answer."""
@@ -191,9 +190,7 @@ def fetch(
     should, so that an error page is not taken for a first download. The result has `mode` and `files` with `file`,
     `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
     """
-    locked = (read_yaml(lock) or {}) if lock.exists() else {}
-    if locked:
-        validate(locked, LOCK_SCHEMA, where=str(lock))
+    locked = read_lock(lock)
     fetched = []
     for source in files:
         name = source["file"]

@@ -5,8 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from registry import gate
 from registry.config.load import Datasets, load_datasets, normalise, read_yaml
 from registry.config.schema import validate
 from registry.errors import RegistryError
@@ -81,10 +80,7 @@ class Repository:
             content = self.git.read(revision, [CONFIG]).get(CONFIG)
             if content is None:
                 raise RegistryError("not committed", where=CONFIG, hint=f"git add {CONFIG} && git commit")
-            try:
-                config = _normalised(yaml.safe_load(content))
-            except yaml.YAMLError as error:
-                raise RegistryError(f"as committed, not valid YAML: {error}", where=CONFIG) from None
+            config = _normalised(gate.read_yaml(content, where=f"{CONFIG}, as committed"))
             # Where a mirror lies is nobody's business but the run's, and does not show in the data.
             self._datasets[revision] = load_datasets(config | {"mirror": "anywhere"}, self.root)
         return self._datasets[revision]

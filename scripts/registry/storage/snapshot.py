@@ -13,11 +13,12 @@ from registry.config.names import rule_of
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, sealed
+from registry.files import data_files, dvc_digest, sealed, sha256_of
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
 from registry.storage.states import NotReady, State
 
 if TYPE_CHECKING:
+    from registry.storage.git import Git
     from registry.storage.repository import Repository
 
 METADATA, PROVENANCE, MANIFEST, RAW = "metadata.json", "provenance.json", "manifest.parquet", "raw"
@@ -25,6 +26,12 @@ DESCRIPTIONS = (MANIFEST, METADATA, PROVENANCE)
 """What stands beside the data of every dataset."""
 SHOWN = 160
 """Characters of what is wrong that a message shows."""
+MAX_FILES = 1000
+"""Files that git may track of a version: their names together must fit into a command."""
+MAX_VERSION = 64 << 20
+"""Bytes that these may have in all."""
+AT_ONCE = 10
+"""Files that are read before their sizes are added up."""
 
 
 class NoReleaseError(RegistryError):
@@ -130,8 +137,8 @@ class Snapshot:
         git, folder = repository.git, f"data/{dataset}"
         tops = [folder, f"reports/{dataset}"] if reports else [folder]
         paths = [path for top in tops for path in git.listed(revision, top) if is_description(path, dataset)]
-        wanted = [checked_path(path, where=revision) for path in paths]
-        snapshot = cls.of(dataset, name or revision, git.read(revision, wanted, max_bytes=MAX_DESCRIPTION), Path)
+        files = _read_bounded(git, revision, paths, where=f"{name or revision}: {folder}")
+        snapshot = cls.of(dataset, name or revision, files, Path)
         return replace(snapshot, local=lambda path: repository.store.local(path, snapshot.outs))
 
     @classmethod
@@ -188,6 +195,22 @@ def _read(path: Path) -> bytes:
         return stream.read(MAX_DESCRIPTION + 1)
 
 
+def _read_bounded(git: "Git", revision: str, paths: list[str], *, where: str) -> dict[str, bytes]:
+    """Return {path: content} of files in a revision, some at a time, while they are no more than a version may have.
+
+    Raises GateError.
+    """
+    if len(paths) > MAX_FILES:
+        raise GateError(f"{len(paths):,} files, more than {MAX_FILES:,}", where=where)
+    wanted = [checked_path(path, where=where) for path in paths]
+    files: dict[str, bytes] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        files |= git.read(revision, wanted[start : start + AT_ONCE], max_bytes=MAX_DESCRIPTION)
+        if sum(map(len, files.values())) > MAX_VERSION:
+            raise GateError(f"more than {MAX_VERSION:,} bytes in all", where=where)
+    return files
+
+
 def _descriptions(dataset: str, name: str, files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return metadata and provenance, which have the shape that readers rely on. Raises GateError."""
     paths = [f"data/{dataset}/{file}" for file in (METADATA, PROVENANCE)]
@@ -197,6 +220,9 @@ def _descriptions(dataset: str, name: str, files: Mapping[str, bytes]) -> tuple[
         raise GateError(f"not what a release writes: {wrong[0][:SHOWN]}", where=f"{name}: data/{dataset}")
     for part in ("data", "manifest"):
         checked_md5(provenance[part]["md5"], where=f"{name}: {paths[1]}")
+    named = metadata["dataset"]["name"], provenance["config"].get("name", dataset)
+    if named != (dataset, dataset):
+        raise GateError(f"it is a version of {' and '.join(dict.fromkeys(named))}", where=f"{name}: data/{dataset}")
     return metadata, provenance
 
 
@@ -247,8 +273,15 @@ def _damaged(dataset: str, file: str, reason: str) -> NotReady:
 
 
 def _came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
-    """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself."""
+    """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself.
+
+    What it says of itself and the sources that it holds must be as recorded. A download may keep a source in another
+    form, as it unpacks it; that one is not there to be checked.
+    """
     try:
-        return read_json(_read(raw / "sources.json"), where=raw) == provenance["source"]
-    except (FileNotFoundError, GateError):
+        if read_json(_read(raw / "sources.json"), where=raw) != provenance["source"]:
+            return False
+        recorded = {raw / checked_path(file["file"], where=raw): file for file in provenance["source"]["files"]}
+        return all(sha256_of(path) == file["sha256"] for path, file in recorded.items() if path.is_file())
+    except (OSError, GateError):
         return False

@@ -44,8 +44,8 @@ class Readings:
         for how, text in _texts(data):
             self._add(how, text, pa.string())
         text = data.decode("utf-8-sig", errors="replace")
-        if _ID.fullmatch(text.strip()):
-            self.ids[bytes.fromhex(text)] = "id"
+        if _ID.fullmatch(id_ := text.strip()):
+            self.ids[bytes.fromhex(id_)] = "id"
         self._rows = list(_rows(text)) if len(text) <= MAX_ROW else []
 
     def _add(self, how: str, value: bytes | str, dtype: pa.DataType) -> None:

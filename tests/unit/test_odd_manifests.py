@@ -1,0 +1,112 @@
+"""Manifests that are none, or not those of their version: one message each, before a row of them counts."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from test_manifests import named, numbered, state
+
+from registry.compare.manifests import COLUMNS, manifest_of, read_manifest
+from registry.describe.manifest import SCHEMA
+from registry.gate import GateError
+
+
+def rewritten(snapshot, change, **options):
+    """The same state, whose manifest holds another table with the same facts."""
+    path = snapshot.manifest()
+    said = {name: value for name, value in pq.read_metadata(path).metadata.items() if name.startswith(b"registry.")}
+    content = change(pq.read_table(path).replace_schema_metadata(said))
+    pq.write_table(content, path, **options)
+    return snapshot
+
+
+def said(**facts):
+    added = {f"registry.{name}".encode(): value for name, value in facts.items()}
+    return lambda table: table.replace_schema_metadata(table.schema.metadata | added)
+
+
+def with_values(name, values):
+    return lambda table: table.set_column(table.schema.get_field_index(name), name, values(table[name]))
+
+
+def test_the_columns_are_those_that_a_build_writes():
+    assert {field.name: str(field.type) for field in SCHEMA} == COLUMNS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        said(schema=b'["x"]'),
+        said(schema=b"7"),
+        said(schema=b'[{"name": "text", "type": ["string"]}]'),
+        said(schema=b'[{"name": "text"}]'),
+        said(digests=b"7"),
+        said(digests=b'["train"]'),
+        said(digests=b'{"train": {}}'),
+        said(digests=b'{"train": {"text": 7, "label": ""}}'),
+        said(digests=b"[" * 100_000),
+        said(digests=b"\xff"),
+        said(content_hash=b"\xff"),
+        lambda table: table.drop_columns(["key"]),
+        lambda table: table.append_column("more", table["key"]),
+        lambda table: table.select(["input_id", "sample_id", "key", "split"]),
+        with_values("sample_id", lambda column: pa.array(range(len(column)), pa.int64())),
+        with_values("key", lambda column: column.cast(pa.large_string())),
+    ],
+)
+def test_what_is_no_manifest_is_one_message(tmp_path, change):
+    snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), change)
+    with pytest.raises(GateError, match=r"parquet: cannot be read as a manifest: .+\n.*registry pull"):
+        read_manifest(snapshot.manifest())
+
+
+@pytest.mark.parametrize("rows", ["sample_id", "input_id", "key", "split"])
+def test_no_value_of_a_manifest_is_missing(tmp_path, rows):
+    def change(column):
+        return pa.array([None, *column.to_pylist()[1:]], column.type)
+
+    snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), with_values(rows, change))
+    with pytest.raises(GateError, match="a value is missing"):
+        manifest_of(snapshot)
+
+
+def other_ids(column):
+    return pa.array([bytes(16), *column.to_pylist()[1:]], column.type)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda table: table.slice(0, 3), "the number of rows differs"),
+        (lambda table: table.slice(0, 0), "the number of rows differs"),
+        (lambda table: pa.concat_tables([table.slice(1, 2), table.slice(0, 1), table.slice(3)]), "its rows are not"),
+        (with_values("sample_id", other_ids), "its rows are not those"),
+        (said(schema=b'[{"name": "text", "type": "string"}, {"name": "label", "type": "int8"}]'), "its rows are not"),
+        (lambda table: table.take([3, 4, 0, 1, 2]), "its splits are not those"),
+        (lambda table: table.take([0, 1, 3, 4, 2]), "the rows of its split train lie apart"),
+    ],
+)
+def test_rows_that_are_not_those_of_the_content_hash(tmp_path, change, reason):
+    snapshot = state(tmp_path, {"train": numbered("train", 3), "val": numbered("val", 2)})
+    assert list(manifest_of(snapshot).digests) == ["train", "val"]
+    with pytest.raises(GateError, match=reason):
+        manifest_of(rewritten(snapshot, change))
+
+
+@pytest.mark.parametrize("options", [{"row_group_size": 2}, {"use_dictionary": False}, {"data_page_size": 1}])
+def test_rows_are_checked_however_parquet_stores_them(tmp_path, options):
+    snapshot = state(tmp_path, {"train": numbered("train", 5), "val": numbered("val", 4)})
+    assert manifest_of(rewritten(snapshot, lambda content: content, **options)).split_sizes() == {"train": 5, "val": 4}
+
+
+def test_a_manifest_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    snapshot = state(tmp_path, {"train": [named("a", key="x" * 9000), *numbered("train", 3)]})
+    manifest_of(snapshot)
+    monkeypatch.setattr("registry.compare.manifests.MAX_BYTES", 9000)
+    with pytest.raises(GateError, match="4 rows, .* bytes: more than"):
+        read_manifest(snapshot.manifest())
+    repeated = state(tmp_path, {"train": [named(str(number), key="x" * 900) for number in range(100)]})
+    with pytest.raises(GateError, match="its texts have more than 9,000 bytes"):
+        manifest_of(repeated)
+    monkeypatch.setattr("registry.compare.manifests.MAX_ROWS", 3)
+    with pytest.raises(GateError, match="4 rows"):
+        read_manifest(snapshot.manifest())

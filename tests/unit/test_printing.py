@@ -1,0 +1,36 @@
+"""What commands print: text of others steers no terminal, and programs get it as it is."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from rich.markup import escape
+
+from registry.cli.common import console, json_text, print_json, print_table, say
+from registry.errors import printable
+
+ODD = "\x1b]0;title\x07 \x9b31m \u202e \U000e0001 [bold]"
+
+
+@dataclass
+class Named:
+    """Has a name."""
+
+    name: str
+
+
+def test_nothing_that_is_printed_steers_a_terminal(capsys):
+    console.print(escape(ODD))
+    print_table(("a", "b"), [(ODD, None)])
+    print_json([Named(ODD)])
+    say(ODD)
+    printed = "".join(capsys.readouterr())
+    assert not set(ODD) & {char for char in printed if char != "\n" and not char.isprintable()}
+    assert printed.count("[bold]") == 4
+
+
+@pytest.mark.parametrize("text", [ODD, "plain", "two\nlines", "\ufffd", 'a "quote" \\', "ü \u2028"])
+def test_json_says_what_it_was_given(text):
+    value = {"names": [text], text: 1}
+    assert json.loads(json_text(value)) == json.loads(json_text(value, indent=2)) == value
+    assert printable(json_text(value)) == json_text(value)
