@@ -22,6 +22,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes that name if the block succeeds and is removed if it fails."""
     path = Path(path)
     partial = _partial(path)
+    # What lies there may be a link, and would be written through.
+    partial.unlink(missing_ok=True)
     try:
         yield partial
         partial.replace(path)

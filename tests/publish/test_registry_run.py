@@ -1,6 +1,7 @@
 """`registry run` is snakemake, and knows dead locks from live ones."""
 
 import fcntl
+import shutil
 import subprocess
 import sys
 
@@ -72,3 +73,13 @@ def test_it_waits_for_a_run_that_lives_and_leaves_its_locks_alone(lock, who, fre
 def test_every_run_of_the_workflow_can_be_seen_by_the_others(fresh):
     fresh.snakemake("-n", TARGET)
     assert (fresh.folder / RUNNING).is_file()
+
+
+def test_a_folder_that_a_link_leads_to_keeps_its_files(fresh, tmp_path):
+    theirs = tmp_path / "elsewhere" / "locks" / "precious"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    shutil.rmtree(fresh.folder / ".snakemake", ignore_errors=True)
+    (fresh.folder / ".snakemake").symlink_to(tmp_path / "elsewhere")
+    fresh.registry("run", "--", "--version")
+    assert theirs.is_file()

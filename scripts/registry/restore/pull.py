@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
-from registry.files import atomic_file, data_files, dvc_digest, seal
-from registry.gate import GateError, checked_inside, read_pointer
+from registry.files import data_files, dvc_digest, seal
+from registry.gate import GateError, read_pointer
 from registry.release.record import exclusive
 from registry.restore.mark import mark
+from registry.restore.places import check_places, write
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.tags import releases
@@ -185,17 +186,10 @@ def put(repository: Repository, snapshot: Snapshot, outs: dict[str, str]) -> boo
 
     What an interrupted build or restore left half-written goes.
     """
-    changed = bool(outs)
-    for path in (*snapshot.files, *outs):
-        checked_inside(repository.root, path)
-    for path, content in snapshot.files.items():
-        target = repository.root / path
-        if not target.is_file() or target.read_bytes() != content:
-            changed = True
-            with atomic_file(target) as partial:
-                partial.write_bytes(content)
-    left = (repository.root / snapshot.folder).glob(".*.partial")
-    repository.store.remove([str(path) for path in left])
-    repository.store.checkout(outs)
-    seal(repository.root / snapshot.data)
-    return changed
+    root, store = repository.root, repository.store
+    check_places(root, [*snapshot.files, *outs, snapshot.data])
+    store.remove([str(path) for path in (root / snapshot.folder).glob(".*.partial")])
+    written = [path for path, content in snapshot.files.items() if write(root, path, content)]
+    store.checkout(outs)
+    seal(root / snapshot.data)
+    return bool(outs or written)

@@ -88,7 +88,8 @@ def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
         _wait_for(ours, "another registry command runs Snakemake here", say)
         with _opened(root / RUNNING) as running:
             _wait_for(running, "Snakemake runs here", say)
-            shutil.rmtree(root / LOCKS, ignore_errors=True)
+            if not (root / LOCKS).parent.is_symlink():
+                shutil.rmtree(root / LOCKS, ignore_errors=True)
         yield ours
 
 

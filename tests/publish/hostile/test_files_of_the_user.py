@@ -1,9 +1,11 @@
 """What is the user's own stays where it is: it is neither committed, nor removed, nor overwritten."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from forging import untouched
 from registry.describe.metadata import metadata_digest
 from tiny import Tiny
 
@@ -42,3 +44,69 @@ def test_a_configuration_that_git_ignores_is_not_committed(clone):
     clone.git("add", "--force", "config/locks/letters.yaml")
     clone.registry("publish")
     assert "config/locks/letters.yaml" in committed(clone)
+
+
+REPORT = "reports/letters/profile.json"
+NOTES = "reports/letters/my-notes.md"
+
+
+def with_reports(clone: Tiny) -> None:
+    """Release letters 1.2.0 with a report, which 1.1.0 lacks."""
+    clone.build("letters", 30)
+    clone.write(REPORT, "{}\n")
+    clone.registry("publish")
+    assert REPORT in committed(clone)
+
+
+def test_of_the_reports_only_those_of_a_release_go(clone):
+    with_reports(clone)
+    clone.write(NOTES, "hours of work, never committed")
+    clone.registry("rollback", "letters", "1.1.0")
+    assert not (clone.folder / REPORT).exists()
+    assert (clone.folder / NOTES).is_file()
+    clone.write(REPORT, "{}\n")
+    clone.registry("rollback", "letters", "1.0.0")
+    assert not (clone.folder / REPORT).exists()
+    assert (clone.folder / NOTES).is_file()
+
+
+def test_a_report_that_was_edited_is_not_lost(clone):
+    with_reports(clone)
+    clone.write(REPORT, '{"edited": true}\n')
+    printed = clone.registry("rollback", "letters", "1.1.0", code=1)
+    assert f"unpublished work would be lost: {REPORT}" in printed
+    assert "edited" in (clone.folder / REPORT).read_text()
+    assert not (clone.folder / "data" / "letters" / "pin.json").exists()
+    clone.registry("rollback", "letters", "1.1.0", "--force")
+    assert not (clone.folder / REPORT).exists()
+
+
+def test_reports_behind_a_link_are_left_alone(clone, victim):
+    (clone.folder / "reports").mkdir(exist_ok=True)
+    (clone.folder / "reports" / "letters").symlink_to(victim.parent)
+    clone.git("add", "--force", "reports/letters")
+    clone.git("commit", "--quiet", "--message", "Link the reports")
+    clone.registry("rollback", "letters", "1.0.0", "--force")
+    untouched(victim)
+
+
+@pytest.mark.parametrize("place", ["data", "data/letters", "reports/letters"])
+def test_nothing_is_written_or_removed_where_a_link_is_on_the_way(place, clone, tmp_path):
+    with_reports(clone)
+    (clone.folder / place).rename(tmp_path / "elsewhere")
+    (clone.folder / place).symlink_to(tmp_path / "elsewhere")
+    before = files_in(tmp_path / "elsewhere")
+    for command in ("rollback letters 1.1.0", "rollback letters 1.1.0 --force", "republish letters 1.1.0 --reason x"):
+        assert "a link on the way" in clone.registry(*command.split(), code=1)
+    assert files_in(tmp_path / "elsewhere") == before
+
+
+@pytest.mark.parametrize("name", [".pin.json.partial", ".metadata.json.partial", ".processed.partial"])
+def test_a_link_in_place_of_a_half_written_file_is_not_written_through(name, clone, victim):
+    (clone.folder / "data" / "letters" / name).symlink_to(victim)
+    clone.registry("rollback", "letters", "1.0.0")
+    untouched(victim)
+
+
+def files_in(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
