@@ -160,18 +160,19 @@ def _republish(
     config = repository.committed_datasets(base.commit).get(name, {})
     before, wanted = (_released(repository, release) for release in (newest, old))
     changes = compare(before, wanted, config.get("versioning", "fixed"))
-    remote = release_remote(repository, base.commit)
+    remote, pending = release_remote(repository, base.commit), read_pending(git) if dry_run else None
+    waiting = pending.what if pending else None
     if not changes:
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)
-        return Publication([outcome], remote, dry_run=dry_run)
+        return Publication([outcome], remote, dry_run=dry_run, waiting=waiting)
     number = free_version(repository, name, newest.version, changes[0].level)
     tag = tag_name(name, number)
     reasons = [f"content of {old.version}", f"reason: {reason}", *(change.reason for change in changes)]
     outcome = Outcome(name, State.RELEASED, str(number), tag, str(newest.version), changes[0].level.name, reasons)
     pin = {"version": str(number), "tag": tag, "reason": reason}
     if dry_run:
-        return Publication([outcome], remote, dry_run=True)
+        return Publication([outcome], remote, dry_run=True, waiting=waiting)
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), remote)
