@@ -1,11 +1,13 @@
 """What is the user's own stays where it is: it is neither committed, nor removed, nor overwritten."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 
-from forging import untouched
+from forging import forge, stored, untouched
 from registry.describe.metadata import metadata_digest
 from tiny import Tiny
 
@@ -110,3 +112,23 @@ def test_a_link_in_place_of_a_half_written_file_is_not_written_through(name, clo
 
 def files_in(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("content", "left"), [(b"value\n1\n", True), (b"value\n666\n", False)])
+def test_sources_that_the_data_was_not_made_from_are_left_out(content, left, clone):
+    source = {"mode": "upstream", "files": [{"file": "values.csv", "sha256": sha256(b"value\n1\n").hexdigest()}]}
+    files = {"sources.json": stored(clone, json.dumps(source).encode()), "values.csv": stored(clone, content)}
+    listing = [{"md5": md5, "relpath": file} for file, md5 in files.items()]
+    md5 = stored(clone, json.dumps(listing, sort_keys=True).encode(), ".dir")
+
+    def change(files: dict[str, bytes]) -> None:
+        provenance = json.loads(files["data/letters/provenance.json"])
+        provenance["source"] = source
+        files["data/letters/provenance.json"] = json.dumps(provenance).encode()
+        files["data/letters/raw.dvc"] = yaml.safe_dump({"outs": [{"md5": md5, "path": "raw"}]}).encode()
+
+    forge(clone, "letters-v9.0.0", "letters-v1.1.0", change)
+    clone.git("reset", "--quiet", "--hard", "letters-v9.0.0")
+    printed = clone.registry("pull", "--raw", "--force", "letters", code=None)
+    assert ("data/letters/raw is left out: values.csv in it is not what letters was made from" in printed) != left
+    assert (clone.folder / "data/letters/raw/values.csv").exists() == left
