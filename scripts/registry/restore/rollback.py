@@ -242,13 +242,14 @@ def _place(
 
 
 def _tracked(repository: Repository, dataset: str, base: str) -> list[str]:
-    """Return the files of a dataset's release that a commit holds, if it can be read, and any release's reports."""
+    """Return the files of a release that a commit holds, if it can be read, and any release's reports that are here."""
     found: set[str] = set()
     with suppress(NoReleaseError, GateError):
         found |= Snapshot.at(repository, dataset, base, reports=True).files.keys()
     for release in releases(repository.git).get(dataset, []):
         listed = repository.git.listed(release.commit, f"reports/{dataset}")
-        found |= {path for path in listed if is_description(path, dataset) and _is_path(path)}
+        reports = [path for path in listed if is_description(path, dataset) and _is_path(path)]
+        found |= {path for path in reports if (repository.root / path).is_file()}
     return sorted(found)
 
 
