@@ -1,16 +1,21 @@
 """`registry run` is snakemake, and knows dead locks from live ones."""
 
+import errno
 import fcntl
+import os
+import shutil
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import psutil
 import pytest
 
 from clone import Clone
-from registry.workflow.running import RUNNING
-from registry.workflow.snakemake import LOCKS, OURS
-from support import wait_until
+from registry.workflow.running import RUNNING, hold_running
+from registry.workflow.snakemake import LOCKS, OURS, run, wait_until_idle
+from support import PATIENCE, ROOT, wait_until
 
 TARGET = "data/tabular/raw/dataset.csv"
 
@@ -72,3 +77,78 @@ def test_it_waits_for_a_run_that_lives_and_leaves_its_locks_alone(lock, who, fre
 def test_every_run_of_the_workflow_can_be_seen_by_the_others(fresh):
     fresh.snakemake("-n", TARGET)
     assert (fresh.folder / RUNNING).is_file()
+
+
+def test_a_folder_that_a_link_leads_to_keeps_its_files(fresh, tmp_path):
+    theirs = tmp_path / "elsewhere" / "locks" / "precious"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    shutil.rmtree(fresh.folder / ".snakemake", ignore_errors=True)
+    (fresh.folder / ".snakemake").symlink_to(tmp_path / "elsewhere")
+    fresh.registry("run", "--", "--version")
+    assert theirs.is_file()
+
+
+def test_a_job_that_starts_while_somebody_looks_can_be_seen_afterwards(tmp_path, monkeypatch):
+    asked, flock = threading.Event(), fcntl.flock
+
+    def noticed(lock, flags):
+        if not flags & fcntl.LOCK_NB:
+            asked.set()
+        try:
+            flock(lock, flags)
+        finally:
+            asked.set()
+
+    (tmp_path / RUNNING).parent.mkdir()
+    with (tmp_path / RUNNING).open("ab") as looking:
+        flock(looking, fcntl.LOCK_EX)
+        monkeypatch.setattr(fcntl, "flock", noticed)
+        job = threading.Thread(target=hold_running, args=[tmp_path], daemon=True)
+        job.start()
+        assert asked.wait(PATIENCE)
+    job.join(PATIENCE)
+    assert is_held(tmp_path / RUNNING)
+
+
+STARTER = """
+import sys
+import threading
+from pathlib import Path
+from pathlib import Path
+from registry.workflow import snakemake
+snakemake._command = lambda code: [sys.executable, "-c", *code]
+snakemake.run(Path(), ["print('started', flush=True); input()"], say=print)
+"""
+
+
+def test_snakemake_is_seen_when_the_command_that_started_it_is_killed(tmp_path):
+    env = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", STARTER], cwd=tmp_path, env=env, **pipes) as starter:
+        assert starter.stdout.readline() == b"started\n"
+        starter.kill()
+        starter.wait()
+        assert is_held(tmp_path / OURS)
+    wait_until(lambda: not is_held(tmp_path / OURS))
+
+
+def test_on_a_file_system_without_locks_it_runs_and_takes_nothing_away(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / LOCKS).mkdir(parents=True)
+    hold_running(tmp_path)
+    wait_until_idle(tmp_path, print)
+    assert run(tmp_path, ["--version"], say=print, stdout=subprocess.DEVNULL) == 0
+    assert (tmp_path / LOCKS).is_dir()
+
+
+def is_held(path: Path) -> bool:
+    with path.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from registry.errors import RegistryError
-from registry.sources.accepted import changed_sources
+from registry.gate import GateError
+from registry.sources.accepted import changed_sources, own_files
 
 A, B = "a" * 64, "b" * 64
 ENTRY = {"file": "a.csv", "urls": ["https://example.org/a.csv"], "max_bytes": 10}
@@ -81,3 +82,15 @@ def test_a_living_source(here):
 
 def test_generated(here):
     assert changed_sources({"name": "one", "source": "generated"}, {"mode": "generated", "files": []}, here) == []
+
+
+PROMPT = {"name": "p", "version": 1, "registry": "mlflow"}
+
+
+def test_what_belongs_to_a_dataset_follows_from_its_configuration():
+    own = ["config/datasets/one.yaml", "config/locks/one.yaml"]
+    assert own_files("one", {}, {}) == own
+    assert own_files("one", {"params": {"prompt": PROMPT}}, {}) == [*own, "config/prompts/p.yaml"]
+    assert own_files("one", {"params": {"prompt": PROMPT}}, {"MLFLOW_TRACKING_URI": "http://here"}) == own
+    with pytest.raises(GateError, match="not a path below a folder"):
+        own_files("one", {"params": {"prompt": PROMPT | {"name": "../../secrets"}}}, {})

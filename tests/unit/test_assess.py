@@ -14,6 +14,7 @@ from described import describe
 from registry.config.fingerprint import _behind, code_files, fingerprint, imports_of
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
+from registry.errors import RegistryError
 from registry.files import write_json
 from registry.release.assess import check_committed, check_contract, check_current, config_files, differences
 from registry.storage.dvc import Store
@@ -283,14 +284,19 @@ def test_the_configuration_must_be_what_made_it(checkout):
         check_current(checkout.root, Snapshot.on_disk(checkout.root, NAME), {})
 
 
-def test_a_dataset_brings_its_own_configuration(checkout):
+def test_a_dataset_brings_its_own_configuration(checkout, monkeypatch):
     built = Snapshot.on_disk(checkout.root, NAME)
-    assert config_files(checkout, built) == ["config/datasets/small-table.yaml"]
-    for file in ("config/locks/small-table.yaml", "config/prompts/p.yaml", "secret.txt"):
+    assert config_files(checkout, built, "HEAD") == ["config/datasets/small-table.yaml"]
+    for file in ("config/locks/small-table.yaml", "config/prompts/p.yaml", ".env"):
         (checkout.root / file).parent.mkdir(exist_ok=True)
         (checkout.root / file).touch()
-    built.metadata["prompt"] = {"prompt_uri": "config/prompts/p.yaml"}
-    assert config_files(checkout, built)[1:] == ["config/locks/small-table.yaml", "config/prompts/p.yaml"]
-    for uri in ("prompts:/p/1", "secret.txt", "config/prompts/none.yaml"):
-        built.metadata["prompt"] = {"prompt_uri": uri}
-        assert config_files(checkout, built)[2:] == []
+    prompt = {"name": "p", "version": 1, "registry": "file"}
+    monkeypatch.setitem(DATASET, "params", DATASET["params"] | {"prompt": prompt})
+    assert config_files(checkout, built, "HEAD")[1:] == ["config/locks/small-table.yaml", "config/prompts/p.yaml"]
+    built.metadata["prompt"] = {"prompt_uri": "config/../.env"}
+    assert config_files(checkout, built, "HEAD")[2:] == ["config/prompts/p.yaml"]
+    prompt["name"] = "none"
+    assert config_files(checkout, built, "HEAD")[2:] == []
+    prompt["name"] = "../../.env"
+    with pytest.raises(RegistryError, match="not a path below a folder"):
+        config_files(checkout, built, "HEAD")

@@ -1,5 +1,7 @@
 """Pins: who is pinned."""
 
+import json
+
 import pytest
 
 from registry.config.pins import pin_of, pins
@@ -29,6 +31,26 @@ def test_who_is_pinned(tmp_path):
         '{"version": "1.0.0", "tag": "emotion-v1.0.0"}',
         '{"version": 1, "tag": "tabular-v1"}',
         "\udcff",
+        *(
+            json.dumps({"version": version, "tag": f"tabular-v{version}"})
+            for version in (
+                "1.0.0\0",
+                "1.0.0\n",
+                "1.0.0~1",
+                "1.0.0^{tree}",
+                "1.0.0:data",
+                "1.0.0@{0}",
+                "1.0.0\x1b[31m",
+                "1.0.0[/b]",
+                "1.0",
+                "01.0.0",
+                "1.0.0-rc.1",
+                "٣.0.0",
+                "1" * 10 + ".0.0",
+                "1" * 300_000,
+                "../../../heads/main",
+            )
+        ),
     ],
 )
 def test_a_pin_that_nobody_can_read(tmp_path, text):

@@ -7,7 +7,10 @@ import shutil
 import pytest
 
 from described import describe
-from registry.release.assess import assess
+from registry.errors import RegistryError
+from registry.release.assess import Assessment, assess
+from registry.storage.states import State
+from registry.workflow import summary
 from registry.workflow.summary import outcome, print_summary
 
 STARTED = 1_000_000.0
@@ -143,3 +146,23 @@ def test_a_pinned_dataset_whose_data_is_not_all_here_is_not_given(root):
     assert assess(root, "built", DATASETS, quick=True).snapshot.data == "data/built/processed"
     (root / "data" / "built" / "processed" / "data.csv").write_bytes(b"other")
     assert assess(root, "built", DATASETS, quick=True).snapshot is None
+
+
+def test_what_a_hint_says_is_shown_as_it_is_and_steers_no_terminal(root, monkeypatch, capsys):
+    reason, hint = "pinned at [/b]1.0.0", "\x1b[31mregistry unpin"
+    judged = Assessment("built", State.PINNED, reason, hint)
+    monkeypatch.setattr(summary, "assess", lambda *_, **__: judged)
+    log(root, "built", "process", "note: \x1b]0;title\ndone in 1.0 s\n")
+    monkeypatch.chdir(root)
+    print_summary({"built": CONFIG}, since=STARTED)
+    assert "built pinned: pinned at [/b]1.0.0; \N{REPLACEMENT CHARACTER}[31mregistry unpin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RegistryError("not a pin"), ZeroDivisionError("not a pin")])
+def test_a_summary_that_fails_keeps_no_release_from_happening(error, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(summary, "assess", fail)
+    print_summary({"built": CONFIG}, since=STARTED)
+    assert "not a pin" in capsys.readouterr().err

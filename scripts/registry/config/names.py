@@ -1,6 +1,10 @@
-"""What a dataset may be called, and what its rules, their module and the folder of its scripts are called."""
+"""What datasets and their versions may be called, and what the rules, modules and folders of a dataset are called."""
+
+import re
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+"""A full version number."""
 TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
 """Names that rules, their modules and folders have already."""
 

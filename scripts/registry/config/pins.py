@@ -6,6 +6,7 @@ Light on purpose: the Snakefile asks at every start.
 from pathlib import Path
 from typing import Any
 
+from registry.config.names import VERSION
 from registry.errors import RegistryError
 from registry.gate import MAX_POINTER, GateError, read_json
 
@@ -17,7 +18,7 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
 
     RegistryError for a pin that nobody can read.
     """
-    where, hint = f"data/{name}/{PIN}", f"run registry rollback {name} VERSION, or delete it"
+    where, hint = f"data/{name}/{PIN}", f"delete it; registry rollback {name} VERSION writes it again"
     try:
         with (root / where).open("rb") as stream:
             pin = read_json(stream.read(MAX_POINTER), where=where)
@@ -26,7 +27,7 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
     except GateError:
         raise RegistryError("not a pin", where=where, hint=hint) from None
     texts = isinstance(pin, dict) and all(isinstance(value, str) for value in pin.values())
-    if not texts or not pin.keys() >= {"version", "tag"} or pin["tag"] != f"{name}-v{pin['version']}":
+    if not texts or not VERSION.fullmatch(pin.get("version", "")) or pin.get("tag") != f"{name}-v{pin['version']}":
         raise RegistryError("not a pin", where=where, hint=hint)
     return pin
 

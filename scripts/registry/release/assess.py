@@ -134,10 +134,17 @@ def differences(recorded: Any, current: Any, path: str = "") -> list[str]:
     return [] if recorded == current else [f"{path}: {json.dumps(recorded)}, not {json.dumps(current)}"]
 
 
-def config_files(repository: Repository, snapshot: Snapshot) -> list[str]:
-    """Return the dataset's own configuration as far as it is there."""
-    paths = own_files(snapshot.dataset, snapshot.metadata)
-    return [path for path in paths if (repository.root / path).is_file()]
+def config_files(repository: Repository, snapshot: Snapshot, base: str) -> list[str]:
+    """Return the dataset's own configuration as far as it is there and git does not ignore it."""
+    paths = _own_files(repository, snapshot, base)
+    visible = repository.git.visible(*paths)
+    return [path for path in paths if path in visible]
+
+
+def _own_files(repository: Repository, snapshot: Snapshot, base: str) -> list[str]:
+    """Return where the dataset's own configuration is, as the checkout says: metadata.json may come from others."""
+    dataset = repository.committed_datasets(base).get(snapshot.dataset, {})
+    return own_files(snapshot.dataset, dataset, os.environ)
 
 
 def code_paths(repository: Repository, snapshot: Snapshot) -> list[str]:
@@ -172,7 +179,19 @@ def check_committed(repository: Repository, snapshot: Snapshot, base: str) -> No
         )
     for other in made_of:
         _check_parent(repository, snapshot, other, base)
-    staged = repository.git.staged_otherwise("HEAD", config_files(repository, snapshot))
+    own = config_files(repository, snapshot, base)
+    ignored = [
+        path
+        for path in _own_files(repository, snapshot, base)
+        if path not in own and (repository.root / path).is_file()
+    ]
+    if ignored:
+        raise NotReady(
+            State.SKIPPED,
+            f"made from a file that git ignores: {ignored[0]}",
+            f"git add --force {ignored[0]}, and run registry publish",
+        )
+    staged = repository.git.staged_otherwise("HEAD", own)
     if staged:
         raise NotReady(
             State.SKIPPED,

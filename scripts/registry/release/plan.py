@@ -8,7 +8,7 @@ from semver import Version
 from registry.compare.semver import Change, Level, compare, next_version
 from registry.config.load import read_yaml
 from registry.config.pins import PIN, pin_of
-from registry.gate import GateError, read_json, read_pointer
+from registry.gate import GateError, checked_path, read_json, read_pointer
 from registry.release.assess import check_committed, check_contract, config_files
 from registry.release.lineage import name_source
 from registry.release.record import Base
@@ -90,7 +90,7 @@ def decide(
             raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
         _refuse_samples(name, before.provenance, built, repository)
     outdated = _outdated_raw(repository, built, commit)
-    if newest and not changes and not set(changed) - set(config_files(repository, built)):
+    if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
     check_committed(repository, built, commit)
     if newest and not changes:
@@ -146,9 +146,9 @@ def _named(old: Version | None, new: Version) -> str | None:
 def _files(repository: Repository, built: Snapshot, base: str) -> list[str]:
     """Return what git tracks of a dataset's release: .dvc files, descriptions, reports, its own configuration."""
     kept = [f"{built.folder}/{name}" for name in ("metadata.json", "provenance.json")]
-    kept += repository.git.visible(f"reports/{built.dataset}") + config_files(repository, built)
+    kept += repository.git.visible(f"reports/{built.dataset}") + config_files(repository, built, base)
     unpinned = [path for path in repository.git.listed(base, built.folder) if path.endswith(f"/{PIN}")]
-    return [*(f"{out}.dvc" for out in built.outs), *kept, *unpinned]
+    return [checked_path(path, where=built.name) for path in (*(f"{out}.dvc" for out in built.outs), *kept, *unpinned)]
 
 
 def _moved(repository: Repository, built: Snapshot, base: str) -> list[str]:

@@ -10,6 +10,7 @@ from registry.errors import RegistryError
 from registry.files import SNAKEMAKE_TIMESTAMP
 from registry.gate import GateError
 from registry.release.assess import SOMEWHERE, check_current, configured
+from registry.restore.places import remove
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
@@ -102,7 +103,7 @@ def _touch(repository: Repository, names: Sequence[str], stale: Sequence[str], s
         return
     for name in names:
         for file in (repository.root / "data" / name).rglob(SNAKEMAKE_TIMESTAMP):
-            file.unlink()
+            remove(repository.root, file.relative_to(repository.root).as_posix())
     mirror = read_config(repository.root).get("mirror") or SOMEWHERE
     command = ["--touch", "--forceall", "--no-hooks", "--cores", "1", "--config", "publish=false", f"mirror={mirror}"]
     targets = [rule_of(name) for name in names]

@@ -8,15 +8,17 @@
 Run again after being killed at any point, it does what is left.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
-from registry.files import atomic_file, data_files, dvc_digest, seal
-from registry.gate import GateError, checked_inside, read_pointer
+from registry.files import data_files, dvc_digest, seal, sha256_of
+from registry.gate import GateError, checked_path, read_pointer
 from registry.release.record import exclusive
 from registry.restore.mark import mark
+from registry.restore.places import check_places, write
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.tags import releases
@@ -127,6 +129,8 @@ def restore(
     repository.store.fetch([md5 for snapshot in wanted for md5 in wrong[snapshot.dataset].values()], remote)
     contained = releases(repository.git, merged="HEAD") if repository.git.commit() else {}
     brought = {snapshot.dataset: put(repository, snapshot, wrong[snapshot.dataset]) for snapshot in wanted}
+    for snapshot in wanted:
+        _leave_out_other_sources(repository, snapshot, say)
     reasons = mark(repository, snapshots, kept, say)
     found = []
     for name in (snapshot.dataset for snapshot in snapshots):
@@ -136,6 +140,22 @@ def restore(
         version = pin["version"] if pin else newest
         found.append(Restored(name, outcome, version, pin is not None, reasons.get(name), kept.get(name, [])))
     return found
+
+
+def _leave_out_other_sources(repository: Repository, snapshot: Snapshot, say: Callable[[str], None]) -> None:
+    """Remove a raw/ that was released and is not what the data was made from: nothing else vouches for raw.dvc."""
+    raw = repository.root / snapshot.raw
+    if not raw.exists() or snapshot.raw not in snapshot.outs:
+        return
+    odd = [file["file"] for file in snapshot.provenance["source"]["files"] if not _is_source(raw, file)]
+    if odd:
+        repository.store.remove([snapshot.raw])
+        say(f"{snapshot.raw} is left out: {odd[0]} in it is not what {snapshot.dataset} was made from")
+
+
+def _is_source(raw: Path, file: Mapping[str, str]) -> bool:
+    path = raw / checked_path(file["file"], where=raw)
+    return path.is_file() and sha256_of(path) == file["sha256"]
 
 
 def differing(repository: Repository, outs: dict[str, str]) -> dict[str, str]:
@@ -185,17 +205,10 @@ def put(repository: Repository, snapshot: Snapshot, outs: dict[str, str]) -> boo
 
     What an interrupted build or restore left half-written goes.
     """
-    changed = bool(outs)
-    for path in (*snapshot.files, *outs):
-        checked_inside(repository.root, path)
-    for path, content in snapshot.files.items():
-        target = repository.root / path
-        if not target.is_file() or target.read_bytes() != content:
-            changed = True
-            with atomic_file(target) as partial:
-                partial.write_bytes(content)
-    left = (repository.root / snapshot.folder).glob(".*.partial")
-    repository.store.remove([str(path) for path in left])
-    repository.store.checkout(outs)
-    seal(repository.root / snapshot.data)
-    return changed
+    root, store = repository.root, repository.store
+    check_places(root, [*snapshot.files, *outs, snapshot.data])
+    store.remove([str(path) for path in (root / snapshot.folder).glob(".*.partial")])
+    written = [path for path, content in snapshot.files.items() if write(root, path, content)]
+    store.checkout(outs)
+    seal(root / snapshot.data)
+    return bool(outs or written)

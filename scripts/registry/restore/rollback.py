@@ -5,22 +5,24 @@ whatever happens next, nothing is built or released from files of two versions; 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.compare.semver import compare
 from registry.config.pins import PIN, pin_of
 from registry.errors import RegistryError
-from registry.files import data_files, write_json
-from registry.gate import GateError
+from registry.files import write_json
+from registry.gate import GateError, checked_inside, checked_path
 from registry.release.pending import clear_pending, read_pending
 from registry.release.plan import Outcome, free_version
 from registry.release.publish import Publication
 from registry.release.record import Base, blocked, exclusive, record, retry_on_conflict
+from registry.restore.places import check_places, remove
 from registry.restore.pull import Restored, differing, put, restore, some, unsaved
 from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
-from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.snapshot import NoReleaseError, Snapshot, is_description
 from registry.storage.states import State
 from registry.storage.tags import Release, find_release, releases, tag_message, tag_name
 from registry.workflow.snakemake import wait_until_idle
@@ -158,18 +160,19 @@ def _republish(
     config = repository.committed_datasets(base.commit).get(name, {})
     before, wanted = (_released(repository, release) for release in (newest, old))
     changes = compare(before, wanted, config.get("versioning", "fixed"))
-    remote = release_remote(repository, base.commit)
+    remote, pending = release_remote(repository, base.commit), read_pending(git) if dry_run else None
+    waiting = pending.what if pending else None
     if not changes:
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)
-        return Publication([outcome], remote, dry_run=dry_run)
+        return Publication([outcome], remote, dry_run=dry_run, waiting=waiting)
     number = free_version(repository, name, newest.version, changes[0].level)
     tag = tag_name(name, number)
     reasons = [f"content of {old.version}", f"reason: {reason}", *(change.reason for change in changes)]
     outcome = Outcome(name, State.RELEASED, str(number), tag, str(newest.version), changes[0].level.name, reasons)
     pin = {"version": str(number), "tag": tag, "reason": reason}
     if dry_run:
-        return Publication([outcome], remote, dry_run=True)
+        return Publication([outcome], remote, dry_run=True, waiting=waiting)
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), remote)
@@ -210,43 +213,58 @@ def _place(
 ) -> list[str]:
     """Bring the working tree to a state of a dataset and its pin; return the files in which a commit may differ.
 
-    raw/ and reports of another version go. RegistryError where unpublished work would.
+    raw/ goes where it is another version's, and so do reports that another version has; the user's own stay.
+    RegistryError where unpublished work would be lost.
     """
-    root = repository.root
+    root, pin_path = repository.root, f"{snapshot.folder}/{PIN}"
+    gone = [path for path in _tracked(repository, snapshot.dataset, base) if path not in snapshot.files]
+    check_places(root, [*snapshot.files, *snapshot.outs, *gone, snapshot.raw, pin_path])
     wrong = differing(repository, snapshot.described)
     raw = []
     if (root / snapshot.raw).exists():
         raw = [*differing(repository, {snapshot.raw: snapshot.outs.get(snapshot.raw)})]
-    lost = [] if force else unsaved(repository, snapshot, [*wrong, *raw])
+    lost = [] if force else [*unsaved(repository, snapshot, [*wrong, *raw]), *_edited(repository, base, gone)]
     if lost:
         raise RegistryError(
             f"unpublished work would be lost: {some(lost)}",
             hint=f"registry publish {snapshot.dataset}, or use --force to overwrite it",
         )
     repository.store.fetch(wrong.values(), remote)
-    pin_path = f"{snapshot.folder}/{PIN}"
     if pin:
-        write_json(root / pin_path, pin)
-    gone = [path for path in _tracked(repository, snapshot.dataset, base) if path not in snapshot.files]
-    reports = data_files(root / "reports" / snapshot.dataset) if wrong else []
-    for path in (
-        *(root / path for path in gone),
-        *(file for file in reports if file.relative_to(root).as_posix() not in snapshot.files),
-    ):
-        path.unlink(missing_ok=True)
+        write_json(checked_inside(root, pin_path), pin)
+    for path in gone:
+        remove(root, path)
     put(repository, snapshot, wrong)
     repository.store.remove(raw)
     if not pin:
-        (root / pin_path).unlink(missing_ok=True)
+        remove(root, pin_path)
     return [*snapshot.files, *gone, pin_path]
 
 
 def _tracked(repository: Repository, dataset: str, base: str) -> list[str]:
-    """Return the files that a commit holds of a dataset's release; none where it holds no release that can be read."""
+    """Return the files of a release that a commit holds, if it can be read, and any release's reports that are here."""
+    found: set[str] = set()
+    with suppress(NoReleaseError, GateError):
+        found |= Snapshot.at(repository, dataset, base, reports=True).files.keys()
+    for release in releases(repository.git).get(dataset, []):
+        listed = repository.git.listed(release.commit, f"reports/{dataset}")
+        reports = [path for path in listed if is_description(path, dataset) and _is_path(path)]
+        found |= {path for path in reports if (repository.root / path).is_file()}
+    return sorted(found)
+
+
+def _is_path(path: str) -> bool:
     try:
-        return list(Snapshot.at(repository, dataset, base, reports=True).files)
-    except (NoReleaseError, GateError):
-        return []
+        checked_path(path, where="git")
+    except GateError:
+        return False
+    return True
+
+
+def _edited(repository: Repository, base: str, paths: Sequence[str]) -> list[str]:
+    """Return those descriptions and reports that no commit has as they are here."""
+    here = [path for path in paths if not path.endswith(".dvc") and (repository.root / path).is_file()]
+    return [path for path in repository.git.changed(base, here) if not repository.git.is_kept(path)]
 
 
 def _record(

@@ -7,7 +7,7 @@ from typing import Any
 
 from registry.config.load import parents, source_files
 from registry.sources.locks import read_lock
-from registry.sources.prompts import prompt_reference
+from registry.sources.prompts import prompt_file, prompt_reference
 from registry.sources.readmes import sample_readmes
 
 
@@ -62,8 +62,8 @@ def changed_prompt(
     return str(reference["prompt_uri"]) if any(used.get(key) != value for key, value in reference.items()) else None
 
 
-def own_files(name: str, metadata: Mapping[str, Any]) -> list[str]:
+def own_files(name: str, dataset: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
     """Return the paths of a dataset's own configuration: its file, its source lock, and its prompt if it is a file."""
-    prompt = str(metadata.get("prompt", {}).get("prompt_uri", ""))
-    files = [f"config/datasets/{name}.yaml", f"config/locks/{name}.yaml"]
-    return files + ([prompt] if prompt.startswith("config/") else [])
+    wanted = dataset.get("params", {}).get("prompt")
+    prompt = prompt_file(wanted, environment) if wanted else None
+    return [f"config/datasets/{name}.yaml", f"config/locks/{name}.yaml", *filter(None, [prompt])]

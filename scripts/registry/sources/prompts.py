@@ -9,11 +9,25 @@ from typing import Any
 
 from registry.config.load import read_yaml
 from registry.errors import RegistryError
+from registry.gate import checked_path
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path("config/prompts")
+FOLDER = "config/prompts"
 TYPES = {"name": str, "version": int, "text": str}
+
+
+def prompt_file(options: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    """Return the path of the file that holds the prompt that `options` asks for; None where MLflow has it.
+
+    RegistryError for an unknown registry, and for a name that leads out of config/prompts/.
+    """
+    name, registry = options["name"], options["registry"]
+    if registry not in ("file", "mlflow"):
+        raise RegistryError(f"params.prompt.registry is {registry}, not file or mlflow", where=name)
+    if registry == "mlflow" and environment.get("MLFLOW_TRACKING_URI"):
+        return None
+    return checked_path(f"{FOLDER}/{name}.yaml", where="params.prompt.name")
 
 
 def prompt_reference(
@@ -23,15 +37,13 @@ def prompt_reference(
 
     `options` has name, version and registry. MLflow is asked later, by `resolve`, if registry is mlflow and the
     environment sets MLFLOW_TRACKING_URI; otherwise prompt_text is taken here from config/prompts/<name>.yaml.
-    RegistryError for an unknown registry, and if that file is malformed or holds another version.
+    RegistryError as prompt_file, and if that file is malformed or holds another version.
     """
-    name, version, registry = options["name"], options["version"], options["registry"]
-    if registry not in ("file", "mlflow"):
-        raise RegistryError(f"params.prompt.registry is {registry}, not file or mlflow", where=name)
+    name, version = options["name"], options["version"]
     reference = {"prompt_name": name, "prompt_version": version}
-    if registry == "mlflow" and environment.get("MLFLOW_TRACKING_URI"):
+    path = prompt_file(options, environment)
+    if path is None:
         return reference | {"prompt_uri": f"prompts:/{name}/{version}"}
-    path = FOLDER / f"{name}.yaml"
     prompt = read_yaml(root / path)
     if not isinstance(prompt, dict) or {key: type(value) for key, value in prompt.items()} != TYPES:
         raise RegistryError("not a prompt: it needs name (text), version (integer) and text, nothing else", where=path)
@@ -41,7 +53,7 @@ def prompt_reference(
             where=path,
             hint="let params.prompt of the dataset name the prompt and version that the file holds",
         )
-    return reference | {"prompt_uri": path.as_posix(), "prompt_text": _checked(prompt["text"], str(path))}
+    return reference | {"prompt_uri": path, "prompt_text": _checked(prompt["text"], path)}
 
 
 def resolve(reference: Mapping[str, str | int]) -> dict[str, str | int]:

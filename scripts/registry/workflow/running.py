@@ -14,10 +14,11 @@ _held: list[IO[bytes]] = []
 def hold_running(root: Path = Path()) -> None:
     """Hold the lock of the checkout at `root` until this process ends.
 
-    Where the folder cannot be written, nothing can run either.
+    It waits for those who look whether anybody holds it: they have it for themselves for an instant, and wait for
+    nothing meanwhile. Where the folder cannot be written, nothing can run either; a file system without locks has none.
     """
     with suppress(OSError):
         (root / RUNNING).parent.mkdir(exist_ok=True)
         lock = (root / RUNNING).open("ab")
         _held.append(lock)
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH)

@@ -5,7 +5,9 @@ So there are two locks of the operating system, which end with the process that 
     .snakemake/registry.lock   held by whoever starts Snakemake through here, one at a time
     .snakemake/running.lock    held by every Snakemake that runs this workflow, and by its jobs, several at a time
 Whoever holds the first, and finds that nobody holds the second, knows that Snakemake's locks are dead. A job may live
-on when its Snakemake was killed: it is waited for, or two would write the same files.
+on when its Snakemake was killed: it is waited for, or two would write the same files. A Snakemake that was started
+through here holds the first lock, too, and can be seen before it holds the second, though its starter was killed.
+On a file system without locks nobody can be waited for, and nothing is known to be dead.
 """
 
 import fcntl
@@ -52,8 +54,9 @@ def run(
     """
     check_installed("snakemake")
     variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
-    with _turn(root, say):
-        return subprocess.run(_command(arguments), cwd=root, env=variables, **streams).returncode  # noqa: S603
+    with _turn(root, say) as lock:
+        done = subprocess.run(_command(arguments), cwd=root, env=variables, pass_fds=[lock.fileno()], **streams)  # noqa: S603
+        return done.returncode
 
 
 def run_quietly(
@@ -87,14 +90,19 @@ def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
     with _opened(root / OURS) as ours:
         _wait_for(ours, "another registry command runs Snakemake here", say)
         with _opened(root / RUNNING) as running:
-            _wait_for(running, "Snakemake runs here", say)
-            shutil.rmtree(root / LOCKS, ignore_errors=True)
+            alone = _wait_for(running, "Snakemake runs here", say)
+            if alone and not (root / LOCKS).parent.is_symlink():
+                shutil.rmtree(root / LOCKS, ignore_errors=True)
         yield ours
 
 
-def _wait_for(lock: IO[bytes], who: str, say: Say) -> None:
-    if _taken(lock):
-        return
+def _wait_for(lock: IO[bytes], who: str, say: Say) -> bool:
+    """Wait until nobody else has a lock, and take it; False where the file system has no locks."""
+    try:
+        if _taken(lock):
+            return True
+    except OSError:
+        return False
     say(f"{who}: waiting for it to finish")
     patience = _patience()
     deadline = time.monotonic() + patience
@@ -104,6 +112,7 @@ def _wait_for(lock: IO[bytes], who: str, say: Say) -> None:
                 f"{who}, and did not finish in {patience:g} s", hint="run the same command again afterwards"
             )
         time.sleep(PAUSE)
+    return True
 
 
 def _patience() -> float:

@@ -1,11 +1,14 @@
 """The table at the end of a run: the state of each dataset."""
 
 import re
-from collections.abc import Mapping
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from registry.errors import RegistryError, printable
 from registry.release.assess import assess
 from registry.storage.snapshot import PROVENANCE
 from registry.storage.states import State
@@ -61,7 +64,19 @@ def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path 
 
 
 def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
-    """Print one row for each dataset on standard error, beside Snakemake's output; `since` is when the run started."""
+    """Print one row for each dataset on standard error, beside Snakemake's output; `since` is when the run started.
+
+    Raises nothing: what was built is released whether this can be shown or not.
+    """
+    try:
+        _print([outcome(name, datasets, since=since) for name in datasets])
+    except RegistryError as error:
+        print(f"no summary: {error}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+
+
+def _print(outcomes: Sequence[Outcome]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.filesize import decimal
@@ -72,7 +87,6 @@ def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
     for heading in ("rows", "size", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    outcomes = [outcome(name, datasets, since=since) for name in datasets]
     for result in outcomes:
         table.add_row(
             result.name,
@@ -85,6 +99,6 @@ def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
     console.print(table)
     for result in outcomes:
         for line in result.notes:
-            console.print(f"{result.name}: {line}", soft_wrap=True, markup=False)
+            console.print(printable(f"{result.name}: {line}"), soft_wrap=True, markup=False)
         if result.hint:
-            console.print(f"{result.name} {result.state}: {result.hint}", soft_wrap=True)
+            console.print(printable(f"{result.name} {result.state}: {result.hint}"), soft_wrap=True, markup=False)
