@@ -251,6 +251,42 @@ def test_a_list_of_files_that_leads_elsewhere(tiny, entry):
     assert {path for path in above.rglob("*") if "cache" not in str(path) and ".git/" not in str(path)} == before
 
 
+def test_a_list_of_files_that_is_too_long_is_not_read(tiny, monkeypatch):
+    monkeypatch.setattr("registry.client.MAX_LISTING", 10)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    with pytest.raises(GateError, match=r"letters-v1.0.0: the list of its files: \d+ bytes, more than 10"):
+        open_dataset("letters", repo="origin").fetch("here")
+    assert not Path("here").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--out", "/proc/x/y"), "No such file or directory"),
+        (("--out", "x" * 300), "File name too long"),
+        (("--out", "x" * 250), "File name too long"),
+        (("--out", "/dev/null/x"), "Not a directory"),
+        (("--cache", "/dev/null/x"), "Not a directory"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written(tiny, option, reason):
+    printed = reader(tiny, "get", "origin", "letters", *option, code=1)
+    assert printed.startswith("error: ")
+    assert f"cannot write there: {reason}" in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes() + b"?"), Path.unlink])
+def test_a_table_is_not_read_from_a_remote_with_other_files(tiny, damage):
+    [url] = open_dataset("letters", repo="origin").urls.values()
+    assert open_dataset("letters", repo="origin").lazy_frame().collect().height == 10
+    path = Path(url.removeprefix("file://"))
+    path.chmod(0o644)
+    damage(path)
+    with pytest.raises(RegistryError, match=r"letters-v1.0.0: .*DVC remote"):
+        open_dataset("letters", repo="origin").lazy_frame()
+
+
 @pytest.mark.parametrize("wanted", ["", "@1.0.0", "letters@"])
 def test_wrong_usage(tiny, wanted):
     assert "write NAME or NAME@VERSION" in reader(tiny, "get", "origin", wanted, code=2)

@@ -2,7 +2,7 @@
 
 import errno
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,12 @@ class RemoteData:
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(FOLDER):
                 raise OSError(f"the object {md5} is damaged there")
         return content
+
+    def sizes(self, places: Iterable[Place]) -> list[int]:
+        """Return how many bytes each of these objects has, 0 where the remote does not say. Raises RegistryError."""
+        with self.reading():
+            filesystem, _ = self._opened
+            return [size or 0 for size in filesystem.sizes([place.path for place in places])]
 
     def download(self, targets: Mapping[str, Path]) -> None:
         """Write objects {md5: new file}, unchecked. Raises RegistryError."""
