@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from forks import REGISTRY
@@ -276,14 +277,15 @@ def test_a_place_where_nothing_can_be_written(tiny, option, reason):
     assert "Traceback" not in printed
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes() + b"?"), Path.unlink])
-def test_a_table_is_not_read_from_a_remote_with_other_files(tiny, damage):
+def test_a_table_is_not_read_from_a_remote_with_other_files(tiny):
     [url] = open_dataset("letters", repo="origin").urls.values()
     assert open_dataset("letters", repo="origin").lazy_frame().collect().height == 10
     path = Path(url.removeprefix("file://"))
     path.chmod(0o644)
-    damage(path)
-    with pytest.raises(RegistryError, match=r"letters-v1.0.0: .*DVC remote"):
+    pl.DataFrame({"value": [666] * 3}).write_parquet(path)
+    with pytest.raises(
+        RegistryError, match=r"letters-v1.0.0: its DVC remote has 1 files with [\d,]+ bytes of it, where"
+    ):
         open_dataset("letters", repo="origin").lazy_frame()
 
 
