@@ -3,15 +3,20 @@
 import io
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from semver import Version
 
 from clone import Clone
 from forging import stored
 from registry.describe.metadata import metadata_digest
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Release
+from registry.trace.verify import _compare
 
 PIN = "data/tabular/pin.json"
 PROCESS = "scripts/tabular/process.py"
@@ -132,6 +137,42 @@ def test_the_same_manifest_in_other_bytes_and_the_last_bits_of_statistics_are_id
     claimed(released, lambda metadata: metadata.update(summary=nearly(metadata["summary"])))
     assert json.loads((released.folder / "data/tabular/metadata.json").read_text()) != json.loads(before)
     assert "tabular-v1.0.1: identical, byte for byte." in released.registry("verify", "tabular-v1.0.1")
+
+
+@pytest.mark.parametrize(
+    ("computed", "data", "recall", "result"),
+    [
+        (True, "a", 0.7, "same content"),
+        (True, "a", 0.8, "same content"),
+        (True, "a", "0.8", "different"),
+        (True, "b", 0.8, "different"),
+        (False, "a", 0.8, "different"),
+        (False, "b", 0.7 + 1e-15, "identical"),
+    ],
+)
+def test_statistics_of_what_a_model_computed_may_differ_where_that_does(computed, data, recall, result, tmp_path):
+    def state(data: str, recall: object) -> Snapshot:
+        feature = {"dtype": "list<float>"} | ({"computed": True} if computed else {})
+        metadata = {
+            "schema": {"features": {"vector": feature}},
+            "splits": {"all": {"num_samples": 1}},
+            "retrieval": {"recall": recall},
+            "content_hash": "x",
+        }
+        provenance = {
+            "data": {"path": "processed", "md5": data},
+            "manifest": {"md5": "m"},
+            "libraries": {},
+            "source": {"files": []},
+            "config": {},
+        }
+        return Snapshot("vectors", "vectors-v1.0.0", metadata, provenance, {}, Path)
+
+    release = Release("vectors", Version(1, 0, 0), "", datetime.now(), "")
+    verdict = _compare(None, release, release, state("b", recall), state(data, 0.7), tmp_path)
+    assert verdict.result == result
+    named = [one.path for one in verdict.diff.statistics + verdict.diff.metadata] if verdict.diff else []
+    assert named == (["retrieval.recall"] if recall in (0.8, "0.8") else [])
 
 
 def test_other_samples_are_an_error_that_names_them(released):
