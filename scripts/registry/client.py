@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import RegistryError
 from registry.extras import needed
 from registry.files import dvc_digest
-from registry.gate import FOLDER, GateError, read_listing
+from registry.gate import FOLDER, MAX_LISTING, GateError, read_listing
 from registry.storage.elsewhere import list_tags, public, read_tags
 from registry.storage.objects import ObjectCache
-from registry.storage.remote_data import Place, RemoteData
-from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.remote_data import FULL, Place, RemoteData
+from registry.storage.snapshot import Snapshot
 from registry.storage.tags import tag_name
 from registry.storage.versions import LATEST, choose
 
@@ -61,7 +61,7 @@ def list_datasets(repo: str | os.PathLike[str] = ".") -> Listing:
     for tag, (name, version) in names.items():
         try:
             snapshot = Snapshot.of(name, tag, contents[tag], Path)
-        except (NoReleaseError, GateError) as error:
+        except RegistryError as error:
             found.left_out[tag] = error.what
             continue
         data = snapshot.provenance["data"]
@@ -98,7 +98,7 @@ def open_dataset(
     tag = tag_name(name, found)
     try:
         snapshot = Snapshot.of(name, tag, read_tags(address, {tag: name})[tag], Path)
-    except (NoReleaseError, GateError) as error:
+    except RegistryError as error:
         raise RegistryError(error.what, where=f"{public(address)} at {tag}", hint="choose another version") from None
     return Dataset(str(found), public(address), snapshot, RemoteData(address, tag, remote, remote_config))
 
@@ -160,24 +160,34 @@ class Dataset:
         was downloaded before comes from a cache, checked: the user's own, or the folder `cache`. RegistryError if
         `folder` is there and holds anything else. `say` is told when another process fetches the same.
         """
-        folder = Path(folder)
+        folder, objects = Path(folder), ObjectCache(cache)
         target = folder / PurePosixPath(self.path).name
         try:
             if folder.exists():
                 raise FileExistsError(folder)
-            objects = ObjectCache(cache)
             with objects.new_folder(folder, self.digest, say) as partial:
                 self._copy(objects, partial / target.name)
         except FileExistsError:
             there = list(folder.iterdir()) if folder.is_dir() else []
             if there != [target] or dvc_digest(target) != self.digest:
                 raise RegistryError("already exists", where=folder, hint="name a new folder") from None
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise RegistryError(
+                f"cannot write there: {error.strerror}",
+                where=error.filename or folder,
+                hint="name another folder, or one that you may write to; the cache is in --cache or $REGISTRY_CACHE",
+            ) from None
         return target
 
     def _copy(self, objects: ObjectCache, target: Path) -> None:
         objects.copy({target: self.digest}, self._remote.download, self.digest)
         if self.digest.endswith(FOLDER):
-            listed = read_listing(target.read_bytes(), where=f"{self.tag}: the list of its files")
+            where, size = f"{self.tag}: the list of its files", target.stat().st_size
+            if size > MAX_LISTING:
+                raise GateError(f"{size:,} bytes, more than {MAX_LISTING:,}", where=where)
+            listed = read_listing(target.read_bytes(), where=where)
             target.unlink()
             target.mkdir()
             objects.copy({target / path: md5 for path, md5 in listed.items()}, self._remote.download, self.digest)
@@ -185,7 +195,8 @@ class Dataset:
     def lazy_frame(self, split: str | None = None) -> "pl.LazyFrame":
         """Return the table of a split, or of all splits one after the other; only what a query needs is read.
 
-        RegistryError if there is no such split, or if the data is no table.
+        So the bytes are not held against their md5, as those of `fetch` are: the remote is only asked whether it has as
+        many files and bytes as were released. RegistryError if it has not, if there is no such split, or no table.
         """
         from pyarrow.dataset import dataset
 
@@ -239,6 +250,17 @@ class Dataset:
         listed = read_listing(self._remote.read(self.digest), where=f"{self.tag}: the list of its files")
         return {f"{self.path}/{path}": self._remote.place(md5) for path, md5 in listed.items()}
 
+    def _check_sizes(self) -> None:
+        """Raise RegistryError unless the remote has as many files and bytes of the data as were released."""
+        recorded, sizes = self.provenance["data"], self._remote.sizes(self._places.values())
+        if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
+            raise RegistryError(
+                f"its DVC remote has {len(sizes):,} files with {sum(sizes):,} bytes of it, where {recorded['files']:,} "
+                f"with {recorded['bytes']:,} were released",
+                where=self.tag,
+                hint="ask whoever published it to push it again",
+            )
+
     def _table(self, split: str | None) -> tuple[str, list[str], "AbstractFileSystem"]:
         """Return the format of the tables, their paths in the remote's file system, and that file system."""
         splits = list(self.metadata["splits"])
@@ -250,6 +272,7 @@ class Dataset:
                 wanted = splits if split is None else [split]
                 tables = [f for name in wanted for f in tables if f.startswith(f"{self.path}/{name}/")]
             if tables:
+                self._check_sizes()
                 places = [self._places[table] for table in tables]
                 return kind, [place.path for place in places], places[0].filesystem
         raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from forks import REGISTRY
@@ -249,6 +250,43 @@ def test_a_list_of_files_that_leads_elsewhere(tiny, entry):
     with pytest.raises(GateError):
         _ = open_dataset("evil", repo="origin").urls
     assert {path for path in above.rglob("*") if "cache" not in str(path) and ".git/" not in str(path)} == before
+
+
+def test_a_list_of_files_that_is_too_long_is_not_read(tiny, monkeypatch):
+    monkeypatch.setattr("registry.client.MAX_LISTING", 10)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    with pytest.raises(GateError, match=r"letters-v1.0.0: the list of its files: \d+ bytes, more than 10"):
+        open_dataset("letters", repo="origin").fetch("here")
+    assert not Path("here").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--out", "/proc/x/y"), "No such file or directory"),
+        (("--out", "x" * 300), "File name too long"),
+        (("--out", "x" * 250), "File name too long"),
+        (("--out", "/dev/null/x"), "Not a directory"),
+        (("--cache", "/dev/null/x"), "Not a directory"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written(tiny, option, reason):
+    printed = reader(tiny, "get", "origin", "letters", *option, code=1)
+    assert printed.startswith("error: ")
+    assert f"cannot write there: {reason}" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_table_is_not_read_from_a_remote_with_other_files(tiny):
+    [url] = open_dataset("letters", repo="origin").urls.values()
+    assert open_dataset("letters", repo="origin").lazy_frame().collect().height == 10
+    path = Path(url.removeprefix("file://"))
+    path.chmod(0o644)
+    pl.DataFrame({"value": [666] * 3}).write_parquet(path)
+    with pytest.raises(
+        RegistryError, match=r"letters-v1.0.0: its DVC remote has 1 files with [\d,]+ bytes of it, where"
+    ):
+        open_dataset("letters", repo="origin").lazy_frame()
 
 
 @pytest.mark.parametrize("wanted", ["", "@1.0.0", "letters@"])

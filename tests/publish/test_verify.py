@@ -1,13 +1,22 @@
 """`registry verify`: a version is built again from its own tag, in a scratch folder, and compared."""
 
+import io
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from semver import Version
 
 from clone import Clone
+from forging import stored
+from registry.describe.metadata import metadata_digest
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Release
+from registry.trace.verify import _compare
 
 PIN = "data/tabular/pin.json"
 PROCESS = "scripts/tabular/process.py"
@@ -74,6 +83,96 @@ def test_the_same_samples_in_other_bytes_are_a_warning_that_names_libraries(rele
     printed = released.registry("verify", "tabular-v1.0.1")
     assert "warning: tabular-v1.0.1: the samples are the same, the bytes are not" in printed
     assert f"polars 1.0.0 -> {verdict['libraries']['polars'][1]}" in printed
+
+
+def claimed(clone, change):
+    """Release tabular-v1.0.1, whose metadata.json says what `change` makes of it."""
+    path = clone.folder / "data" / "tabular" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    change(metadata)
+    path.write_text(json.dumps(metadata))
+    edit_provenance(clone, lambda provenance: provenance["metadata"].update(sha256=metadata_digest(metadata)))
+    tagged(clone, "tabular-v1.0.1")
+
+
+def with_manifest(clone, rows, **options):
+    """Let what is released next have so many rows of the manifest, in a file written with these options."""
+    folder = clone.folder / "data" / "tabular"
+    facts = {key: value for key, value in pq.read_metadata(folder / "manifest.parquet").metadata.items() if b"." in key}
+    table = pq.read_table(folder / "manifest.parquet").slice(0, rows)
+    stream = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(facts), stream, **options)
+    md5 = stored(clone, stream.getvalue())
+    (folder / "manifest.parquet.dvc").write_text(f"outs:\n- md5: {md5}\n  path: manifest.parquet\n")
+    edit_provenance(clone, lambda provenance: provenance["manifest"].update(md5=md5))
+
+
+def test_statistics_that_its_code_does_not_make_are_an_error_that_names_them(released):
+    claimed(released, lambda metadata: metadata["splits"]["all"].update(num_samples=7))
+    printed = released.registry("verify", "tabular-v1.0.1", code=1)
+    assert "tabular-v1.0.1: different in metadata.json." in printed
+    assert "splits.all.num_samples" in printed
+    assert "identical" not in printed
+
+
+def test_a_manifest_that_its_code_does_not_make_is_an_error(released):
+    with_manifest(released, 3)
+    tagged(released, "tabular-v1.0.1")
+    printed = released.registry("verify", "tabular-v1.0.1", code=1)
+    assert "tabular-v1.0.1: different in manifest.parquet." in printed
+    assert "samples are the same" not in printed
+
+
+def nearly(value):
+    """Return statistics whose numbers differ in their last bits."""
+    if isinstance(value, dict):
+        return {name: nearly(inner) for name, inner in value.items()}
+    return value * (1 + 1e-15) if isinstance(value, int) else value
+
+
+def test_the_same_manifest_in_other_bytes_and_the_last_bits_of_statistics_are_identical(released):
+    with_manifest(released, None, compression="gzip")
+
+    before = (released.folder / "data/tabular/metadata.json").read_text()
+    claimed(released, lambda metadata: metadata.update(summary=nearly(metadata["summary"])))
+    assert json.loads((released.folder / "data/tabular/metadata.json").read_text()) != json.loads(before)
+    assert "tabular-v1.0.1: identical, byte for byte." in released.registry("verify", "tabular-v1.0.1")
+
+
+@pytest.mark.parametrize(
+    ("computed", "data", "recall", "result"),
+    [
+        (True, "a", 0.7, "same content"),
+        (True, "a", 0.8, "same content"),
+        (True, "a", "0.8", "different"),
+        (True, "b", 0.8, "different"),
+        (False, "a", 0.8, "different"),
+        (False, "b", 0.7 + 1e-15, "identical"),
+    ],
+)
+def test_statistics_of_what_a_model_computed_may_differ_where_that_does(computed, data, recall, result, tmp_path):
+    def state(data: str, recall: object) -> Snapshot:
+        feature = {"dtype": "list<float>"} | ({"computed": True} if computed else {})
+        metadata = {
+            "schema": {"features": {"vector": feature}},
+            "splits": {"all": {"num_samples": 1}},
+            "retrieval": {"recall": recall},
+            "content_hash": "x",
+        }
+        provenance = {
+            "data": {"path": "processed", "md5": data},
+            "manifest": {"md5": "m"},
+            "libraries": {},
+            "source": {"files": []},
+            "config": {},
+        }
+        return Snapshot("vectors", "vectors-v1.0.0", metadata, provenance, {}, Path)
+
+    release = Release("vectors", Version(1, 0, 0), "", datetime.now(), "")
+    verdict = _compare(None, release, release, state("b", recall), state(data, 0.7), tmp_path)
+    assert verdict.result == result
+    named = [one.path for one in verdict.diff.statistics + verdict.diff.metadata] if verdict.diff else []
+    assert named == (["retrieval.recall"] if recall in (0.8, "0.8") else [])
 
 
 def test_other_samples_are_an_error_that_names_them(released):

@@ -3,15 +3,16 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from semver import Version
 
 from registry.errors import RegistryError
-from registry.gate import MAX_DESCRIPTION
+from registry.gate import MAX_DESCRIPTION, MAX_POINTER
 from registry.storage.git import Git, GitError
 from registry.storage.snapshot import is_description
 from registry.storage.tags import TAG
@@ -19,6 +20,9 @@ from registry.storage.tags import TAG
 EAGER = "blob:limit=100k"
 """Larger files of a tag are transferred only when they are read."""
 _PEELED = "^{}"
+_PASSWORD = "REGISTRY_GIT_PASSWORD"  # noqa: S105  the name of a variable
+_HELPER = f"!printf 'password=%s\\n' \"${_PASSWORD}\" #"
+"""A credential helper that tells git the password; an empty one before it keeps git from asking, or telling, others."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ def public(text: str) -> str:
 
 def list_tags(address: str) -> Tags:
     """Return the releases at an address, as git lists its tags. Raises RegistryError."""
-    with _explained(address):
-        listed = Git(Path()).run("ls-remote", "--tags", "--", address)
+    with _scratch(address) as git, _explained(address):
+        listed = git.run("ls-remote", "--tags", "origin")
     names = [line.rpartition("refs/tags/")[2] for line in listed.splitlines()]
     annotated = {name.removesuffix(_PEELED) for name in names if name.endswith(_PEELED)}
     found = Tags({}, {})
@@ -65,6 +69,12 @@ def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, 
         return {tag: _described(git, tag, dataset) for tag, dataset in datasets.items()}
 
 
+def read_file(address: str, tag: str, path: str) -> bytes | None:
+    """Return a short file of a tag; None where it has no such file. Raises RegistryError."""
+    with _fetched(address, [tag]) as git, _explained(address):
+        return git.read(f"refs/tags/{tag}", [path], max_bytes=MAX_POINTER).get(path)
+
+
 def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
     try:
         listed = git.listed(f"refs/tags/{tag}", f"data/{dataset}")
@@ -75,13 +85,9 @@ def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
 
 
 @contextmanager
-def _fetched(address: str, tags: Mapping[str, str]) -> Iterator[Git]:
+def _fetched(address: str, tags: Iterable[str]) -> Iterator[Git]:
     """Yield a repository that has these tags of another one, without their history, until the block ends."""
-    place = str(Path(address).resolve()) if os.path.exists(address) else address  # noqa: PTH110  no name is too long for it
-    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
-        # The address goes by the environment: nobody else may see the password that it may hold.
-        git = Git(Path(folder), _with_remote(place) | {"GIT_DIR": folder})
-        git.run("init", "--quiet", "--bare")
+    with _scratch(address) as git:
         specs = "".join(f"refs/tags/{tag}:refs/tags/{tag}\n" for tag in tags)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", f"--filter={EAGER}")
         with _explained(address):
@@ -89,14 +95,37 @@ def _fetched(address: str, tags: Mapping[str, str]) -> Iterator[Git]:
         yield git
 
 
+@contextmanager
+def _scratch(address: str) -> Iterator[Git]:
+    """Yield an empty repository, whose `origin` is that address, until the block ends."""
+    place = str(Path(address).resolve()) if os.path.exists(address) else address  # noqa: PTH110  no name is too long for it
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        git = Git(Path(folder), _with_remote(place) | {"GIT_DIR": folder})
+        git.run("init", "--quiet", "--bare")
+        yield git
+
+
 def _with_remote(address: str) -> dict[str, str]:
-    """Return what the environment must hold for git to know the remote `origin`, beside what else is configured so."""
-    number = os.environ.get("GIT_CONFIG_COUNT") or "0"
-    return {
-        "GIT_CONFIG_COUNT": str(int(number) + 1),
-        f"GIT_CONFIG_KEY_{number}": "remote.origin.url",
-        f"GIT_CONFIG_VALUE_{number}": address,
+    """Return what the environment must hold for git to know the remote `origin`, beside what else is configured so.
+
+    Other users of this machine see the arguments of git, and of the helpers to which it hands an address on, but not
+    the environment: user and password of an address are there alone.
+    """
+    settings, password = [("remote.origin.url", address)], ""
+    login = re.match(r"(https?://)([^/]*)@([^/]*)", address)
+    if login:
+        user, _, password = (unquote(part) for part in login[2].partition(":"))
+        host = f"{login[1]}{login[3]}"
+        settings = [("remote.origin.url", host + address[login.end() :]), (f"credential.{host}.username", user)]
+    if password:
+        settings += [(f"credential.{host}.helper", helper) for helper in ("", _HELPER)]
+    first = int(os.environ.get("GIT_CONFIG_COUNT") or "0")
+    numbered = {
+        f"GIT_CONFIG_{kind}_{number}": text
+        for number, setting in enumerate(settings, start=first)
+        for kind, text in zip(("KEY", "VALUE"), setting, strict=True)
     }
+    return {"GIT_CONFIG_COUNT": str(first + len(settings)), _PASSWORD: password, **numbered}
 
 
 @contextmanager

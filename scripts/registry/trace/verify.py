@@ -1,5 +1,6 @@
 """Build a released version again from its own code, configuration and sources, and compare what comes out."""
 
+import math
 import os
 import re
 import shutil
@@ -7,26 +8,30 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from registry.compare.diff import DatasetDiff, diff
+from registry.compare.manifests import read_manifest
 from registry.config.load import SAMPLES
 from registry.config.names import rule_of
+from registry.describe.metadata import facts_of, is_number
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.files import data_files, dvc_digest
 from registry.gate import checked_inside
 from registry.release.assess import differences
 from registry.storage.repository import Repository, read_config
-from registry.storage.snapshot import Snapshot
+from registry.storage.snapshot import MANIFEST, METADATA, Snapshot
 from registry.storage.states import NotReady
 from registry.storage.tags import Release, find_release
 from registry.workflow.snakemake import run_quietly
 
 NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
 """What must not reach the build: how this machine runs other jobs."""
+NOISE = 1e-9
+"""How far numbers may be apart that another version of a library computed."""
 _LACKING = re.compile(r"^ModuleNotFoundError: No module named '(?!registry\b)(\w+)", re.MULTILINE)
 """What the build of an older version says of a library that came and went."""
 
@@ -36,8 +41,9 @@ class Verdict:
     """What came out of building a version again.
 
     `result` is identical, same content (the samples are, the bytes are not) or different. `files` are the data files
-    whose bytes differ, `libraries` maps those that differ to their version (then, now), `sources` are the source files
-    that have other bytes now, `config` the settings that differ; `diff` is there where the result is different.
+    whose bytes differ and, where the samples are the same, manifest.parquet and metadata.json if these say something
+    else of them. `libraries` maps those that differ to their version (then, now), `sources` are the source files that
+    have other bytes now, `config` the settings that differ; `diff` is there where samples or statistics differ.
     """
 
     tag: str
@@ -153,20 +159,62 @@ def _compare(
     repository: Repository, release: Release, made: Release, released: Snapshot, built: Snapshot, scratch: Path
 ) -> Verdict:
     then, now = released.provenance, built.provenance
-    identical = released.data_md5 == built.data_md5 and released.content_hash == built.content_hash
-    if identical:
-        return Verdict(release.tag, "identical", made.tag)
     same = released.content_hash == built.content_hash
+    same_bytes = released.data_md5 == built.data_md5
+    told = _told_otherwise(released, built) if same else []
+    if same and same_bytes and not told:
+        return Verdict(release.tag, "identical", made.tag)
+    # What a model computed differs from machine to machine, and so do the statistics of that.
+    excused = told == [METADATA] and not same_bytes and _is_computed(built) and _agree(released, built, math.inf)
     return Verdict(
         release.tag,
-        "same content" if same else "different",
+        "same content" if same and (excused or not told) else "different",
         made.tag,
-        files=_differing_files(repository, released, scratch),
+        files=([] if same_bytes else _differing_files(repository, released, scratch)) + told,
         libraries=_differing(then["libraries"], now["libraries"]),
         sources=list(_differing(_hashes(then), _hashes(now))),
         config=differences(then["config"], now["config"]),
-        diff=None if same else diff(released, built),
+        diff=diff(released, built) if METADATA in told or not same else None,
     )
+
+
+def _told_otherwise(released: Snapshot, built: Snapshot) -> list[str]:
+    """Return which of manifest and metadata say something else of the same samples, however the files are written."""
+    checks = {MANIFEST: _same_rows(released, built), METADATA: _agree(released, built, NOISE)}
+    return [file for file, agrees in checks.items() if not agrees]
+
+
+def _same_rows(released: Snapshot, built: Snapshot) -> bool:
+    if released.provenance["manifest"]["md5"] == built.provenance["manifest"]["md5"]:
+        return True
+    import polars as pl
+
+    one, other = read_manifest(released.manifest()), read_manifest(built.manifest())
+    if replace(one, path=other.path) != other:
+        return False
+    try:
+        return pl.read_parquet(one.path).equals(pl.read_parquet(other.path))
+    except pl.exceptions.PolarsError:
+        return False
+
+
+def _agree(released: Snapshot, built: Snapshot, tolerance: float) -> bool:
+    return _close(facts_of(released.metadata), facts_of(built.metadata), tolerance)
+
+
+def _close(one: Any, other: Any, tolerance: float) -> bool:
+    """Tell whether two JSON values are equal, apart from so much of each number."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_close(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_close(*both, tolerance) for both in zip(one, other, strict=True))
+    if is_number(one) and is_number(other):
+        return math.isclose(one, other, rel_tol=tolerance, abs_tol=NOISE)
+    return one == other
+
+
+def _is_computed(snapshot: Snapshot) -> bool:
+    return any(feature.get("computed") for feature in snapshot.metadata["schema"]["features"].values())
 
 
 def _differing_files(repository: Repository, released: Snapshot, scratch: Path) -> list[str]:
