@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from registry.gate import GateError
 from registry.storage.git import FALLBACK_IDENTITY, Git, GitError
 
 ADA = {
@@ -162,6 +163,49 @@ def test_files_of_a_revision_are_read_as_they_are(git):
     assert git.listed("HEAD", "nowhere") == []
 
 
+def test_what_is_too_much_to_read_is_refused(git, monkeypatch):
+    assert git.read("HEAD", ["a", "b"], max_bytes=1) == {"a": b"a", "b": b"b"}
+    with pytest.raises(GateError, match="HEAD: its files have more than 2 bytes together"):
+        git.read("HEAD", ["a", "b", "folder/c"], max_bytes=1)
+    with pytest.raises(GateError, match="HEAD:.gitignore: 8 bytes, more than 7"):
+        git.read("HEAD", [".gitignore"], max_bytes=7)
+    with pytest.raises(GateError, match="is not the name of a file"):
+        git.read("HEAD", ["a\nb"])
+    with pytest.raises(GateError, match="git cannot list folder: fatal: Not a valid object name nothing"):
+        git.listed("nothing", "folder")
+    monkeypatch.setattr("registry.storage.git.MAX_LISTED", 100)
+    with pytest.raises(GateError, match="HEAD: more files below folder than a release can have"):
+        git.listed("HEAD", "folder")
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\u3000b", "a\nb", "a\rb\r", '"a"', "a\\b", " a\t", "caf\udce9"])
+def test_a_name_may_hold_any_character(git, name):
+    base = git.commit()
+    write(git, **{f"folder/{name}": "new"})
+    assert git.visible("folder") == sorted([f"folder/{name}", "folder/c"])
+    assert git.changed(base, [f"folder/{name}", "folder/c"]) == [f"folder/{name}"]
+    commit = git.commit_object(base, [f"folder/{name}"], "New", ADA)
+    assert git.changed(commit, [f"folder/{name}"]) == []
+    assert set(git.listed(commit, "folder")) == {f"folder/{name}", "folder/c"}
+    assert git.differing(base, commit, []) == [f"folder/{name}"]
+    git.fast_forward(base, commit, [f"folder/{name}"])
+    git.update_refs(("main", commit, base), {}, "test")
+    assert git.run("status", "--porcelain") == ""
+
+
+def test_references_and_what_a_commit_contains(git):
+    first = git.commit()
+    git.run("tag", "a\u3000refs/tags/b")
+    git.run("commit", "--quiet", "--allow-empty", "--message", "Next")
+    assert git.references("refs/tags/") == {"refs/tags/a\u3000refs/tags/b": first}
+    assert git.references().keys() == {"refs/heads/main", "refs/tags/a\u3000refs/tags/b"}
+    assert git.contained("HEAD") == {first, git.commit()}
+    assert git.kinds(["HEAD", "HEAD:a", "HEAD:nothing", "nothing"]) == {
+        "HEAD": ("commit", git.kinds(["HEAD"])["HEAD"][1]),
+        "HEAD:a": ("blob", 1),
+    }
+
+
 def test_files_of_a_revision_are_written_elsewhere(git, tmp_path):
     write(git, a="staged")
     git.run("add", "a")
@@ -296,9 +340,11 @@ def test_following_stops_where_the_work_of_the_user_is_in_the_way(git, how):
     write(git, **{file: "mine"})
     if how == "staged":
         git.run("add", file)
+    write(git, a="released", **{"folder/new": "released"})
+    commit = git.commit_object(git.commit("theirs"), ["a", "folder/new"], "Ours on theirs", ADA)
     before = git.run("status", "--porcelain")
     with pytest.raises(GitError):
-        git.fast_forward(base, git.commit("theirs"), [])
+        git.fast_forward(base, commit, ["a", "folder/new"])
     assert (git.root / file).read_text() == "mine"
     assert git.run("status", "--porcelain") == before
 

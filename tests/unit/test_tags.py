@@ -1,6 +1,8 @@
 """Tags: what is a release, which one is newest, what superseded what."""
 
 import subprocess
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import assume, given
@@ -10,7 +12,18 @@ from semver import Version
 from registry.config.names import NAME
 from registry.errors import RegistryError
 from registry.storage.git import Git
-from registry.storage.tags import TAG, find_release, history, odd_tags, parse_tag, releases, tag_name
+from registry.storage.tag_object import MAX_TAG
+from registry.storage.tags import (
+    TAG,
+    Release,
+    find_release,
+    history,
+    odd_tags,
+    parse_tag,
+    releases,
+    tag_message,
+    tag_name,
+)
 
 names = st.from_regex(NAME, fullmatch=True)
 numbers = st.integers(0, 10**6)
@@ -104,10 +117,13 @@ def test_tags_that_no_publish_can_have_made_are_left_out_and_named(git):
     raw_tag(git, "a-v4.0.0", tagger=None)
     raw_tag(git, "a-v5.0.0", tagger="A <a@b> 99999999999999999 +0000")
     raw_tag(git, "a-v6.0.0", tagger="A <a@b> yesterday")
+    raw_tag(git, "a-v7.0.0", tagger="A <a@b> -62135596800 +0000")
+    raw_tag(git, "a-v8.0.0", message=b"x" * MAX_TAG)
     assert [str(one.version) for one in releases(git)["a"]] == ["1.0.0"]
     assert [one.tag for one in odd_tags(git)] == [
-        f"a-v{version}.0" for version in ("1.1", "2.0", "3.0", "4.0", "5.0", "6.0")
+        f"a-v{version}.0" for version in ("1.1", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0", "8.0")
     ]
+    assert list(releases(git, merged="HEAD")) == ["a"]
     assert find_release(git, "a", "latest").tag == "a-v1.0.0"
 
 
@@ -125,6 +141,27 @@ def test_a_message_that_only_looks_like_one_of_ours_takes_nothing_back(git, line
     tagged(git, "a-v2.0.0", f"a 2.0.0\n\n{line}\ncontent: sha256:0\n")
     assert [entry.superseded_by for entry in history(git, "a")] == [None, None]
     assert find_release(git, "a", "2.0.0").content_hash is None
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_is_short_enough_for_every_reader(git, digits):
+    tagged(git, "a-v1.0.0")
+    tagged(git, f"a-v{'9' * 9}.0.0", f"a\n\ncontent of 1.{'9' * digits}.0")
+    assert find_release(git, "a", "latest").restored is None
+    assert TAG.fullmatch(f"a-v1.{'9' * digits}.0") is None
+    git.run("tag", "b-v1.0.9999999999")
+    assert [(one.tag, one.version, one.reason) for one in odd_tags(git)] == [
+        ("b-v1.0.9999999999", None, "its number is too long")
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\v", "\x85", "\u2028"])
+def test_what_data_is_called_writes_no_line_into_a_message(git, end):
+    snapshot = SimpleNamespace(dataset="a", content_hash="sha256:0", metadata={"splits": {"all": {"num_samples": 1}}})
+    text = tag_message("2.0.0", [f"MAJOR: column `x{end}content of 1.0.0{end}\x1b` removed"], snapshot)
+    assert text.splitlines()[2] == "MAJOR: column `x content of 1.0.0 \N{REPLACEMENT CHARACTER}` removed"
+    assert len(text.splitlines()) == 6
+    assert Release("a", Version(2), git.commit(), datetime.now(UTC), text).restored is None
 
 
 @pytest.mark.parametrize("version", ["1.1.0", "v1.1.0", "a-v1.1.0", "latest"])

@@ -9,7 +9,7 @@ from registry.describe.metadata import FILLED_IN
 from registry.files import atomic_file, write_json
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import Release
+from registry.storage.tags import Release, with_content
 
 
 def name_source(
@@ -28,9 +28,10 @@ def name_source(
     if FILLED_IN not in metadata or not made_of:
         return built
     wanted, corpus = metadata.get("source_content_hash"), made_of[0]
-    tags = [(release.tag, release.content_hash) for release in contained.get(corpus, [])]
-    tags += [planned[corpus]] if corpus in planned else []
-    named = next((tag for tag, content_hash in reversed(tags) if content_hash == wanted), None)
+    named, planned_hash = planned.get(corpus, (None, None))
+    if planned_hash != wanted:
+        release = with_content(repository, contained.get(corpus, []), wanted)
+        named = release.tag if release else None
     if metadata[FILLED_IN] == named:
         return built
     filled = metadata | {FILLED_IN: named}

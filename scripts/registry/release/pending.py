@@ -1,7 +1,7 @@
 """What a command that releases is about to make visible: written down first, so that the next one can complete it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from registry.files import write_json
@@ -17,7 +17,8 @@ class Pending:
     """A commit that is made and checked, and whose branch is about to move from `head` to it.
 
     `tags` maps tags to their objects, `files` are those of the working tree that are as the commit has them, `restore`
-    names a dataset whose pin goes, and which is to be restored after that.
+    names a dataset whose pin goes, and which is to be restored after that. `owed` tells that an earlier command, whose
+    commit is visible, left that to do.
     """
 
     branch: str
@@ -26,6 +27,12 @@ class Pending:
     tags: dict[str, str]
     files: Sequence[str]
     restore: str | None = None
+    owed: bool = False
+
+    @property
+    def visible(self) -> bool:
+        """Tell whether the branch is where it was to go: only `restore` is left to do."""
+        return self.head == self.commit
 
     @property
     def what(self) -> str:
@@ -46,8 +53,16 @@ def read_pending(git: Git) -> Pending | None:
         return None
 
 
+def settle_pending(git: Git, pending: Pending, *, visible: bool) -> None:
+    """Forget a commit that is visible, or that cannot become so any more; what is still to be restored stays."""
+    if pending.restore is not None and (visible or pending.owed):
+        write_pending(git, replace(pending, head=pending.commit, tags={}, files=[], owed=True))
+    else:
+        clear_pending(git)
+
+
 def clear_pending(git: Git) -> None:
-    """Forget it: it is done, or it cannot be done any more."""
+    """Forget it altogether."""
     _path(git).unlink(missing_ok=True)
 
 

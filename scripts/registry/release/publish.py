@@ -95,7 +95,8 @@ def _publish(
     remote = release_remote(repository, base.commit)
     if dry_run:
         pending = read_pending(repository.git)
-        return Publication(outcomes, remote, dry_run=True, waiting=pending.what if pending else None)
+        waiting = pending.what if pending and not pending.visible else None
+        return Publication(outcomes, remote, dry_run=True, waiting=waiting)
     if not plans:
         return Publication(outcomes, remote)
     _store(repository, plans, remote)

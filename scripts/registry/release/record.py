@@ -8,10 +8,11 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from registry.errors import RegistryError
-from registry.release.pending import Pending, clear_pending, read_pending, write_pending
+from registry.release.pending import Pending, read_pending, settle_pending, write_pending
 from registry.storage.git import GitError
+from registry.storage.git_text import records
 from registry.storage.repository import Repository
-from registry.storage.tags import releases
+from registry.storage.tags import TAGS, releases
 
 ATTEMPTS = 10
 """How often to decide again when somebody else's commit or release came first."""
@@ -104,17 +105,16 @@ def _resume(repository: Repository, base: Base, say: Callable[[str], None]) -> b
     follows origin's where all that is new there is here already: somebody else made the same.
     """
     git, pending = repository.git, read_pending(repository.git)
-    if pending and _can_complete(repository, base, pending):
-        existing = set(git.run("tag", "--list").split())
-        say(f"completing what an earlier command began: {pending.what}")
-        tags = {tag: target for tag, target in pending.tags.items() if tag not in existing}
-        fast_forward(repository, base, pending.commit, pending.files, tags)
-        _done(repository, pending)
-        return True
-    if pending and not git.is_ancestor(pending.commit, base.head):
-        clear_pending(git)
-    elif pending:
-        _done(repository, pending)
+    if pending and not pending.visible:
+        completed = _can_complete(repository, base, pending)
+        if completed:
+            existing = git.references(TAGS)
+            say(f"completing what an earlier command began: {pending.what}")
+            tags = {tag: target for tag, target in pending.tags.items() if f"{TAGS}{tag}" not in existing}
+            fast_forward(repository, base, pending.commit, pending.files, tags)
+        settle_pending(git, pending, visible=completed or git.is_ancestor(pending.commit, base.head))
+        if completed:
+            return True
     if base.commit == base.head:
         return False
     news = git.differing(base.head, base.commit, [])
@@ -133,12 +133,6 @@ def _can_complete(repository: Repository, base: Base, pending: Pending) -> bool:
     return git.commit(pending.commit) is not None and not any(git.commit(f"refs/tags/{tag}") for tag in pending.tags)
 
 
-def _done(repository: Repository, pending: Pending) -> None:
-    """Forget what is visible now, unless a dataset is still to be restored after it."""
-    if pending.restore is None:
-        clear_pending(repository.git)
-
-
 def _find_base(repository: Repository) -> Base:
     git = repository.git
     branch, head = git.branch(), git.commit()
@@ -151,8 +145,8 @@ def _find_base(repository: Repository) -> Base:
             hint="git remote add origin <url>, or set release.push to false",
         )
     tracked = f"refs/remotes/origin/{branch}"
-    listed = git.run("ls-remote", "--refs", "origin", f"refs/heads/{branch}", "refs/tags/*").splitlines()
-    theirs = {reference: target for target, reference in (line.split("\t") for line in listed)}
+    listed = records(git.run("ls-remote", "--refs", "origin", f"refs/heads/{branch}", f"{TAGS}*"))
+    theirs = {reference: target for target, reference in (line.split("\t", 1) for line in listed)}
     unpushed = _unpushed(repository, head, theirs)
     known = f"refs/heads/{branch}" in theirs
     refspecs = [f"+refs/heads/{branch}:{tracked}"] if known else []
@@ -173,17 +167,17 @@ def _unpushed(repository: Repository, head: str, theirs: Mapping[str, str]) -> t
     Raises RegistryError where it has another release under the same tag.
     """
     git = repository.git
-    known = dict(line.split() for line in git.run("for-each-ref", "--format=%(refname) %(objectname)").splitlines())
-    tags = [f"refs/tags/{release.tag}" for those in releases(git, merged=head).values() for release in those]
+    known = git.references(TAGS)
+    tags = [f"{TAGS}{release.tag}" for those in releases(git, merged=head).values() for release in those]
     ours = {reference: known[reference] for reference in tags}
     for reference, target in ours.items():
         if theirs.get(reference, target) != target:
-            tag = reference.removeprefix("refs/tags/")
+            tag = reference.removeprefix(TAGS)
             raise RegistryError(
                 f"{tag} is a different release on origin than here",
                 hint=f"if nobody relies on the one here: git tag --delete {tag}, git pull, then registry publish",
             )
-    return tuple(reference.removeprefix("refs/tags/") for reference in ours if reference not in theirs)
+    return tuple(reference.removeprefix(TAGS) for reference in ours if reference not in theirs)
 
 
 def record(
@@ -202,7 +196,10 @@ def record(
     after it. Branch and tags appear in one step; with release.push origin is offered them first, all or nothing. Raises
     Conflict when the branch has moved on or a tag exists, and RegistryError when origin refuses.
     """
-    git = repository.git
+    git, earlier = repository.git, read_pending(repository.git)
+    owed = earlier.restore if earlier else None
+    if restore and owed and restore != owed:
+        raise RegistryError(f"{owed} is still to be restored", hint=f"registry unpin {owed}, then run the same again")
     identity = git.identity(repository.settings.identity)
     commit = git.commit_object(base.commit, files, message, identity)
     check(commit)
@@ -214,12 +211,12 @@ def record(
             hint="git push --tags origin, then registry publish",
         )
     _still_on(repository, base)
-    pending = Pending(base.branch, base.head, commit, objects, files, restore)
+    pending = Pending(base.branch, base.head, commit, objects, files, restore or owed, owed is not None)
     write_pending(git, pending)
     if repository.settings.push:
         _offer(repository, base.branch, commit, objects)
     fast_forward(repository, base, commit, files, objects)
-    _done(repository, pending)
+    settle_pending(git, pending, visible=True)
     return commit
 
 

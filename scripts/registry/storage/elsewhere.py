@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,21 @@ from urllib.parse import unquote
 from semver import Version
 
 from registry.errors import RegistryError
-from registry.gate import MAX_DESCRIPTION, MAX_POINTER
+from registry.gate import MAX_DESCRIPTION, MAX_POINTER, checked_path
 from registry.storage.git import Git, GitError
+from registry.storage.git_text import records
 from registry.storage.snapshot import is_description
-from registry.storage.tags import TAG
+from registry.storage.tag_object import NOT_OF_A_COMMIT
+from registry.storage.tags import NAMED, OddTag, Release, by_dataset, judged
 
 EAGER = "blob:limit=100k"
 """Larger files of a tag are transferred only when they are read."""
+TAGS_ALONE = "tree:0"
+"""No file is transferred, where the other side can leave them out."""
+FILTERING = "--upload-pack=git -c uploadpack.allowFilter=true upload-pack"
+"""Lets a repository in a folder here leave files out, whatever its own configuration says."""
+FAILURES = 50
+"""How often git may fail to fetch some of the tags before it is not their fault."""
 _PEELED = "^{}"
 _PASSWORD = "REGISTRY_GIT_PASSWORD"  # noqa: S105  the name of a variable
 _HELPER = f"!printf 'password=%s\\n' \"${_PASSWORD}\" #"
@@ -40,24 +48,18 @@ def public(text: str) -> str:
 
 
 def list_tags(address: str) -> Tags:
-    """Return the releases at an address, as git lists its tags. Raises RegistryError."""
+    """Return the releases at an address, judged by their tags as in a checkout. Raises RegistryError."""
     with _scratch(address) as git, _explained(address):
         listed = git.run("ls-remote", "--tags", "origin")
-    names = [line.rpartition("refs/tags/")[2] for line in listed.splitlines()]
-    annotated = {name.removesuffix(_PEELED) for name in names if name.endswith(_PEELED)}
-    found = Tags({}, {})
-    for name in names:
-        match = TAG.fullmatch(name)
-        if match is None:
-            continue
-        if name not in annotated:
-            found.left_out[name] = "not an annotated tag of a commit"
-            continue
-        try:
-            found.versions.setdefault(match["dataset"], []).append(Version.parse(match["version"]))
-        except ValueError:
-            found.left_out[name] = "its number is too long"
-    return Tags({name: sorted(those) for name, those in sorted(found.versions.items())}, found.left_out)
+    there = {name: target for target, name in (line.split("\trefs/tags/", 1) for line in records(listed))}
+    named = {name: target for name, target in there.items() if NAMED.fullmatch(name)}
+    left_out = {name: NOT_OF_A_COMMIT for name in named if f"{name}{_PEELED}" not in there}
+    wanted = {name: target for name, target in named.items() if name not in left_out}
+    with _fetched(address, wanted, TAGS_ALONE) as (git, failed):
+        found = list(judged(git, {name: target for name, target in wanted.items() if name not in failed}))
+    left_out |= failed | {one.tag: one.reason for one in found if isinstance(one, OddTag)}
+    those = by_dataset(one for one in found if isinstance(one, Release))
+    return Tags({name: [one.version for one in its] for name, its in those.items()}, left_out)
 
 
 def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
@@ -65,34 +67,40 @@ def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, 
 
     A tag of which nothing can be read has no paths. Raises RegistryError where git cannot reach the address.
     """
-    with _fetched(address, datasets) as git:
-        return {tag: _described(git, tag, dataset) for tag, dataset in datasets.items()}
+    with _fetched(address, _by_name(datasets), EAGER) as (git, failed):
+        return {tag: {} if tag in failed else _described(git, tag, dataset) for tag, dataset in datasets.items()}
 
 
 def read_file(address: str, tag: str, path: str) -> bytes | None:
     """Return a short file of a tag; None where it has no such file. Raises RegistryError."""
-    with _fetched(address, [tag]) as git, _explained(address):
+    with _fetched(address, _by_name([tag]), EAGER) as (git, _), _explained(address):
         return git.read(f"refs/tags/{tag}", [path], max_bytes=MAX_POINTER).get(path)
+
+
+def _by_name(tags: Iterable[str]) -> dict[str, str]:
+    return {tag: f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags}
 
 
 def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
     try:
         listed = git.listed(f"refs/tags/{tag}", f"data/{dataset}")
-        wanted = [path for path in listed if path.isprintable() and is_description(path, dataset)]
+        wanted = [checked_path(path, where=tag) for path in listed if is_description(path, dataset)]
         return git.read(f"refs/tags/{tag}", wanted, max_bytes=MAX_DESCRIPTION)
-    except GitError:
+    except RegistryError:
         return {}
 
 
 @contextmanager
-def _fetched(address: str, tags: Iterable[str]) -> Iterator[Git]:
-    """Yield a repository that has these tags of another one, without their history, until the block ends."""
+def _fetched(address: str, specs: Mapping[str, str], left: str) -> Iterator[tuple[Git, dict[str, str]]]:
+    """Yield a repository that has these {tag: refspec} of another one, without their history, until the block ends.
+
+    It lacks the files that the filter `left` leaves there. With it come the tags that cannot be fetched, and why.
+    """
+    local = os.path.exists(address)  # noqa: PTH110  no name is too long for it
     with _scratch(address) as git:
-        specs = "".join(f"refs/tags/{tag}:refs/tags/{tag}\n" for tag in tags)
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", f"--filter={EAGER}")
         with _explained(address):
-            git.run("fetch", *options, "--stdin", "origin", stdin=specs)
-        yield git
+            failed = _fetch(git, specs, [f"--filter={left}", *([FILTERING] if local else [])])
+        yield git, failed
 
 
 @contextmanager
@@ -103,6 +111,31 @@ def _scratch(address: str) -> Iterator[Git]:
         git = Git(Path(folder), _with_remote(place) | {"GIT_DIR": folder})
         git.run("init", "--quiet", "--bare")
         yield git
+
+
+def _fetch(git: Git, specs: Mapping[str, str], filtering: Sequence[str]) -> dict[str, str]:
+    """Fetch each {tag: refspec}, and return those that cannot be had, and why.
+
+    One that is broken keeps none of the others away. Raises GitError where it cannot be their fault.
+    """
+    options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", *filtering)
+    waiting, failures = [list(specs)] if specs else [], 0
+    failed: dict[str, str] = {}
+    while waiting:
+        some = waiting.pop()
+        try:
+            git.run("fetch", *options, "--stdin", "origin", stdin="".join(f"{specs[tag]}\n" for tag in some))
+        except GitError as error:
+            failures += 1
+            half = len(some) // 2
+            if half:
+                waiting += [some[:half], some[half:]]
+            else:
+                first = error.printed.partition("\n")[0]
+                failed[some[0]] = f"git cannot fetch it: {public(first)}"
+            if failures > FAILURES or len(failed) == len(specs):
+                raise
+    return failed
 
 
 def _with_remote(address: str) -> dict[str, str]:

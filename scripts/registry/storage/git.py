@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import CREDENTIALS, RegistryError
+from registry.gate import GateError
+from registry.storage.git_text import decoded, encoded, one_per_line, quoted, records
 
 STATES = {
     "MERGE_HEAD": "a merge",
@@ -29,6 +31,8 @@ PATIENCE = 10
 _IDENTITY = re.compile(r"(.+) <(.+)>")
 LITTLE = 64 << 10
 """A disk with fewer free bytes is full."""
+MAX_LISTED = 1 << 20
+"""Bytes that git may print of the files of a dataset's version."""
 _FULL = ("No space left", "Out of diskspace", "quota exceeded")
 _SCRATCH = "registry-"
 _PATIENT = [
@@ -46,13 +50,6 @@ class GitError(RegistryError):
         self.full = full
         hint = "free some space, then run the same command again" if full else None
         super().__init__(f"git {command} failed: {self.printed}", hint=hint)
-
-
-def _lines(names: Iterable[str]) -> bytes:
-    """Return names as git's batch commands take them, one line each. Raises GitError for one that is several lines."""
-    for name in (odd for odd in names if "\n" in odd):
-        raise GitError("cat-file", f"{name!r} is not the name of a file")
-    return "".join(f"{name}\n" for name in names).encode("utf-8", errors="surrogateescape")
 
 
 class Git:
@@ -77,14 +74,14 @@ class Git:
 
     def run(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> str:
         """Run git and return what it printed, without the last newline. Raises GitError."""
-        return self.output(*arguments, stdin=stdin, env=env).decode("utf-8", errors="surrogateescape").rstrip("\n")
+        return decoded(self.output(*arguments, stdin=stdin, env=env)).rstrip("\n")
 
     def output(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git and return the bytes that it printed. Raises GitError."""
         done = subprocess.run(  # noqa: S603
             ["git", *_PATIENT, *arguments],  # noqa: S607
             cwd=self.root,
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            input=encoded(stdin) if isinstance(stdin, str) else stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             env={**self._environment, **(env or {})},
@@ -118,7 +115,7 @@ class Git:
     @cached_property
     def main_worktree(self) -> Path:
         """The working tree that came with the repository; another one may have been added to it."""
-        return Path(self.run("worktree", "list", "--porcelain").splitlines()[0].removeprefix("worktree "))
+        return Path(records(self.run("worktree", "list", "--porcelain"))[0].removeprefix("worktree "))
 
     def branch(self) -> str | None:
         """Return the name of the current branch; None where HEAD is detached."""
@@ -136,7 +133,7 @@ class Git:
 
     def operation(self) -> str | None:
         """Name the operation that is under way here, such as `a merge`; None where there is none."""
-        paths = self.run("rev-parse", *(part for name in STATES for part in ("--git-path", name))).splitlines()
+        paths = records(self.run("rev-parse", *(part for name in STATES for part in ("--git-path", name))))
         found = [what for path, what in zip(paths, STATES.values(), strict=True) if (self.root / path).exists()]
         return found[0] if found else None
 
@@ -158,24 +155,45 @@ class Git:
         """Tell whether `newer` contains the commit `older`."""
         return self._succeeds("merge-base", "--is-ancestor", older, newer)
 
+    def references(self, *below: str) -> dict[str, str]:
+        """Return {reference: the object that it names} of all of them, or those below these."""
+        listed = records(self.run("for-each-ref", "--format=%(objectname) %(refname)", *below))
+        return {reference: target for target, reference in (line.split(" ", 1) for line in listed)}
+
+    def contained(self, revision: str) -> set[str]:
+        """Return the commits that a revision contains."""
+        return set(records(self.run("rev-list", "--end-of-options", revision)))
+
     def read(self, revision: str, paths: Iterable[str], *, max_bytes: int | None = None) -> dict[str, bytes]:
-        """Return {path: content} of those files that a revision has. Raises GitError for one with more bytes."""
+        """Return {path: content} of those files that a revision has.
+
+        Raises GateError for a file with more bytes, for files that have more than twice as many together, and for a
+        name that is several lines.
+        """
         names = {path: f"{revision}:{path}" for path in paths}
         if max_bytes is not None:
-            self._check_sizes(names.values(), max_bytes)
+            sizes = {name: size for name, (_, size) in self.kinds(names.values()).items()}
+            for name, size in sizes.items():
+                if size > max_bytes:
+                    raise GateError(f"{size:,} bytes, more than {max_bytes:,}", where=name)
+            if sum(sizes.values()) > 2 * max_bytes:
+                raise GateError(f"its files have more than {2 * max_bytes:,} bytes together", where=revision)
         contents = self.contents(names.values())
         return {path: contents[name] for path, name in names.items() if name in contents}
 
-    def _check_sizes(self, names: Iterable[str], max_bytes: int) -> None:
-        listed = self.run("cat-file", "--batch-check=%(objectsize)", stdin=_lines(names))
-        for name, size in zip(names, listed.splitlines(), strict=True):
-            if size.isdecimal() and int(size) > max_bytes:
-                raise GitError("cat-file", f"{name} has {int(size):,} bytes, more than {max_bytes:,}")
+    def kinds(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Return {name: (its type, how many bytes it has)} of those objects that exist."""
+        names = list(names)
+        printed = self.run(
+            "cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)", stdin=one_per_line(names)
+        )
+        found = {name: line.rpartition(" ") for name, line in zip(names, records(printed), strict=True)}
+        return {name: (kind, int(size)) for name, (kind, _, size) in found.items() if size.isdecimal()}
 
     def contents(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return {name: content} of those objects that exist; a file's name is `<revision>:<path>`."""
         names = list(names)
-        stream = self.output("cat-file", "--batch", stdin=_lines(names))
+        stream = self.output("cat-file", "--buffer", "--batch", stdin=one_per_line(names))
         found, position = {}, 0
         for name in names:
             end = stream.index(b"\n", position)
@@ -188,25 +206,40 @@ class Git:
         return found
 
     def listed(self, revision: str, folder: str) -> list[str]:
-        """Return the paths of the files that a revision has below a folder."""
-        return self.run("ls-tree", "-r", "-z", "--name-only", revision, "--", folder).split("\0")[:-1]
+        """Return the paths of the files that a revision has below a folder.
+
+        Raises GateError for so many that a release cannot have made them, and where git cannot read them.
+        """
+        # Folders are listed, too: some that hold nothing but each other would never come to an end.
+        command = ["git", "ls-tree", "-r", "-t", "-z", revision, "--", folder]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=self.root, env=self._environment, **pipes) as listing:  # noqa: S603
+            printed = listing.stdout.read(MAX_LISTED + 1)
+            if len(printed) > MAX_LISTED:
+                listing.kill()
+                raise GateError(f"more files below {folder} than a release can have", where=revision)
+            reason = listing.stderr.read().decode(errors="replace").strip()
+        if listing.returncode:
+            raise GateError(f"git cannot list {folder}: {reason}", where=revision)
+        entries = (entry.split("\t", 1) for entry in records(decoded(printed), "\0"))
+        return [path for about, path in entries if about.split(" ")[1] != "tree"]
 
     def visible(self, *paths: str) -> list[str]:
         """Return the files at or below these paths of the working tree that git tracks, or does not ignore."""
         listed = self.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
-        return sorted({path for path in listed.split("\0") if path and (self.root / path).is_file()})
+        return sorted({path for path in records(listed, "\0") if (self.root / path).is_file()})
 
     def changed(self, revision: str, paths: Iterable[str]) -> list[str]:
         """Return those files of the working tree that differ from a revision's, are new or are gone."""
         paths = sorted(paths)
         present = [path for path in paths if (self.root / path).is_file()]
-        hashed = self.run("hash-object", "--stdin-paths", stdin="".join(f"{path}\n" for path in present)).split()
+        hashed = records(self.run("hash-object", "--stdin-paths", stdin=one_per_line(map(quoted, present))))
         here, there = dict(zip(present, hashed, strict=True)), self._blobs(revision, paths)
         return [path for path in paths if here.get(path) != there.get(path)]
 
     def differing(self, one: str, other: str, paths: Iterable[str]) -> list[str]:
         """Return those files that differ between two revisions."""
-        return self.run("diff", "--name-only", "-z", "--no-renames", one, other, "--", *paths).split("\0")[:-1]
+        return records(self.run("diff", "--name-only", "-z", "--no-renames", one, other, "--", *paths), "\0")
 
     def is_kept(self, path: str) -> bool:
         """Tell whether a commit that a branch, a tag or HEAD leads to has this file as it is in the working tree."""
@@ -215,18 +248,18 @@ class Git:
 
     def staged_otherwise(self, revision: str, paths: Iterable[str]) -> list[str]:
         """Return those files whose staged content is neither a revision's nor the working tree's."""
-        staged = self.run("diff", "--cached", "--name-only", "-z", revision, "--", *paths).split("\0")[:-1]
-        unstaged = self.run("diff", "--name-only", "-z", "--", *paths).split("\0")[:-1]
+        staged = records(self.run("diff", "--cached", "--name-only", "-z", revision, "--", *paths), "\0")
+        unstaged = records(self.run("diff", "--name-only", "-z", "--", *paths), "\0")
         return sorted(set(staged) & set(unstaged))
 
     def _entries(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
         """Return {path: `<mode> <object>`} of those files that a revision has."""
-        listed = self.run("ls-tree", "-r", "-z", revision, "--", *paths).split("\0")[:-1]
-        fields = ((about.split(), path) for about, path in (line.split("\t", 1) for line in listed))
+        listed = records(self.run("ls-tree", "-r", "-z", revision, "--", *paths), "\0")
+        fields = ((about.split(" "), path) for about, path in (entry.split("\t", 1) for entry in listed))
         return {path: f"{mode} {target}" for (mode, _, target), path in fields}
 
     def _blobs(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
-        return {path: entry.split()[1] for path, entry in self._entries(revision, paths).items()}
+        return {path: entry.split(" ")[1] for path, entry in self._entries(revision, paths).items()}
 
     def identity(self, chosen: str | None) -> dict[str, str]:
         """Return the environment that makes git sign as `chosen` ("Name <email>"), else as configured, else as us."""
@@ -284,13 +317,28 @@ class Git:
         The user's own changes stay: staged, unstaged and untracked. Raises GitError where they are in the way.
         """
         paths = sorted(set(paths))
-        there = self._entries(new, paths)
-        nothing = f"0 {'0' * len(new)}"
-        lines = [f"{there.get(path, nothing)}\t{path}\0" for path in paths]
-        self._wait("update-index", "-z", "--index-info", stdin="".join(lines))
+        before = self._staged(paths)
+        self._stage(paths, self._entries(new, paths))
         if old != new:
             self._succeeds("update-index", "-q", "--refresh")
-            self._wait("read-tree", "-m", "-u", old, new)
+            try:
+                self._wait("read-tree", "-m", "-u", old, new)
+            except GitError:
+                self._stage(paths, before)
+                raise
+
+    def _staged(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return {path: `<mode> <object>`} of those files that the index has."""
+        exactly = {"GIT_LITERAL_PATHSPECS": "1"}
+        listed = records(self.run("ls-files", "--stage", "-z", "--", *paths, env=exactly), "\0") if paths else []
+        fields = ((about.split(" "), path) for about, path in (entry.split("\t", 1) for entry in listed))
+        return {path: f"{mode} {target}" for (mode, target, _), path in fields}
+
+    def _stage(self, paths: Iterable[str], entries: Mapping[str, str]) -> None:
+        """Let the index have these files as in `entries`, and none of them that is not there."""
+        nothing = f"0 {'0' * len(self.commit())}"
+        lines = [f"{entries.get(path, nothing)}\t{path}\0" for path in paths]
+        self._wait("update-index", "-z", "--index-info", stdin="".join(lines))
 
     def update_refs(self, branch: tuple[str, str, str] | None, tags: Mapping[str, str], reason: str) -> None:
         """In one transaction move a branch (name, new, old) and create tags {name: object}.

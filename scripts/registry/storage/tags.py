@@ -1,27 +1,34 @@
 """Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from semver import Version
 
 from registry.config.names import NAME
 from registry.errors import RegistryError, printable
+from registry.gate import GateError
 from registry.storage.git import Git
-from registry.storage.snapshot import Snapshot
+from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.tag_object import MAX_TAG, NOT_OF_A_COMMIT, TagObject, read_tag
 
-VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
+if TYPE_CHECKING:
+    from registry.storage.repository import Repository
+
+VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>{VERSION.pattern})")
+NAMED = re.compile(TAG.pattern.replace("{0,8}", "*"))
+"""The name of a release, whose numbers may be longer than any publish makes them."""
 CONTENT = re.compile(r"content: (sha256:[0-9a-f]{64})")
 """The line of a tag's message that holds the hash of schema and samples."""
 RESTORED = re.compile(rf"content of (?P<version>{VERSION.pattern})")
 """The line of a tag's message that names the older version whose content was released again."""
-_FIELDS = (
-    "refname:strip=2", "objecttype", "*objecttype", "*objectname", "taggerdate:iso-strict", "contents"
-)  # fmt: skip
-_END = "\0\0\n"
+TAGS = "refs/tags/"
+"""Where git keeps tags."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Release:
         return version if version and version < self.version else None
 
     def _line(self, pattern: re.Pattern[str]) -> str | None:
-        found = [match[1] for line in self.message.splitlines() if (match := pattern.fullmatch(line))]
+        found = [match[1] for line in self.message.split("\n") if (match := pattern.fullmatch(line))]
         return found[0] if found else None
 
 
@@ -65,7 +72,8 @@ def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapsh
     """Return the message of a release's tag: a small changelog."""
     sizes = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshot.metadata["splits"].items())
     about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
-    return "\n".join([f"{snapshot.dataset} {version}", "", *changes, "", *about])
+    lines = [printable(" ".join(change.splitlines())) for change in changes]
+    return "\n".join([f"{snapshot.dataset} {version}", "", *lines, "", *about])
 
 
 def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
@@ -73,60 +81,85 @@ def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
 
     Tags that no publish can have made are left out; `odd_tags` names them.
     """
-    found: dict[str, list[Release]] = {}
-    for one in _tags(git, merged):
-        if isinstance(one, Release):
-            found.setdefault(one.dataset, []).append(one)
-    return {dataset: sorted(those, key=lambda release: release.version) for dataset, those in sorted(found.items())}
+    found = [one for one in judged(git, _tags(git)) if isinstance(one, Release)]
+    if merged is None:
+        return by_dataset(found)
+    commits = git.contained(merged)
+    return by_dataset(one for one in found if one.commit in commits)
+
+
+def by_dataset(found: Iterable[Release]) -> dict[str, list[Release]]:
+    """Return {dataset: its releases, oldest version first}."""
+    ordered: dict[str, list[Release]] = {}
+    for one in sorted(found, key=lambda release: (release.dataset, release.version)):
+        ordered.setdefault(one.dataset, []).append(one)
+    return ordered
 
 
 @dataclass(frozen=True)
 class OddTag:
-    """A tag that has the name of a release, and was not made by a publish: why."""
+    """A tag that has the name of a release, and was not made by a publish: why.
 
+    It has no `version` where its number is too long for one.
+    """
+
+    tag: str
     dataset: str
-    version: Version
+    version: Version | None
     reason: str
-
-    @property
-    def tag(self) -> str:
-        """Its name."""
-        return tag_name(self.dataset, self.version)
 
 
 def odd_tags(git: Git) -> list[OddTag]:
     """Return the tags that have the name of a release, and cannot be one."""
-    return [one for one in _tags(git) if isinstance(one, OddTag)]
+    return [one for one in judged(git, _tags(git)) if isinstance(one, OddTag)]
 
 
-def _tags(git: Git, merged: str | None = None) -> Iterator[Release | OddTag]:
-    """Yield every tag that has the name of a release."""
-    only = ("--merged", merged) if merged else ()
-    form = "%00".join(f"%({name})" for name in _FIELDS) + "%00%00"
-    for record in git.run("for-each-ref", *only, f"--format={form}", "refs/tags").split(_END):
-        name, kind, peeled_kind, peeled, date, message = (record.rstrip("\0").split("\0") + [""] * 6)[:6]
-        match = TAG.fullmatch(name)
-        if not match:
+def _tags(git: Git) -> dict[str, str]:
+    return {name.removeprefix(TAGS): target for name, target in git.references(TAGS).items()}
+
+
+def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | OddTag]:
+    """Yield of {tag: object that it names} those that have the name of a release, each as what it is."""
+    named = {match: target for tag, target in tags.items() if (match := NAMED.fullmatch(tag))}
+    read = _read(git, set(named.values()))
+    for match, target in named.items():
+        dataset, number, found = match["dataset"], match["version"], read[target]
+        version = Version.parse(number) if VERSION.fullmatch(number) else None
+        if version is None:
+            yield OddTag(match[0], dataset, None, "its number is too long")
+        elif isinstance(found, str):
+            yield OddTag(match[0], dataset, version, found)
+        else:
+            yield Release(dataset, version, found.commit, found.date, found.message)
+
+
+def _read(git: Git, targets: Iterable[str]) -> dict[str, TagObject | str]:
+    """Return {object that a tag names: what it says, or why no publish can have made it}."""
+    known = git.kinds(targets)
+    found: dict[str, TagObject | str] = dict.fromkeys(targets, NOT_OF_A_COMMIT)
+    sizes = {target: size for target, (kind, size) in known.items() if kind == "tag"}
+    found |= {target: f"it has {size:,} bytes, more than {MAX_TAG:,}" for target, size in sizes.items()}
+    contents = git.contents(target for target, size in sizes.items() if size <= MAX_TAG)
+    found |= {target: read_tag(content) for target, content in contents.items()}
+    tagged = {target: tag.commit for target, tag in found.items() if isinstance(tag, TagObject)}
+    kinds = git.kinds(set(tagged.values()))
+    odd = [target for target, commit in tagged.items() if kinds.get(commit, ("",))[0] != "commit"]
+    return found | dict.fromkeys(odd, NOT_OF_A_COMMIT)
+
+
+def with_content(repository: "Repository", those: Sequence[Release], content_hash: str | None) -> Release | None:
+    """Return the newest of these releases, oldest first, that has this content; None where there is no such release.
+
+    The message of a tag only says where to look: anybody can write one. What the release itself holds decides.
+    """
+    for release in reversed(those):
+        if release.content_hash != content_hash:
             continue
-        dataset, version = match["dataset"], Version.parse(match["version"])
-        if kind != "tag" or peeled_kind != "commit":
-            yield OddTag(dataset, version, "not an annotated tag of a commit")
-            continue
-        tagged = _date(date)
-        if tagged is None:
-            yield OddTag(dataset, version, "it has no tagger, or no valid date")
-            continue
-        readable = message.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
-        yield Release(dataset, version, peeled, tagged, printable(readable))
-
-
-def _date(text: str) -> datetime | None:
-    """Return the date that git prints of a tag; None for none, and for 1970, which git prints where it reads none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.timestamp() else None
+        with suppress(NoReleaseError, GateError):
+            snapshot = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+            if snapshot.content_hash == content_hash:
+                return release
+    return None
 
 
 @dataclass(frozen=True)
@@ -147,7 +180,7 @@ def history(git: Git, dataset: str) -> list[Entry]:
     entries: list[Entry] = []
     superseding: tuple[Version, Version] | None = None
     for release in reversed(releases(git)[dataset]):
-        lines = [line for line in release.message.splitlines()[1:] if line.strip()]
+        lines = [line for line in printable(release.message).split("\n")[1:] if line.strip()]
         taken_back = superseding and superseding[0] < release.version
         entries.append(
             Entry(

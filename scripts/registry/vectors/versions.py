@@ -8,7 +8,7 @@ from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady
-from registry.storage.tags import find_release, releases
+from registry.storage.tags import find_release, releases, with_content
 from registry.vectors.settings import DATASET
 
 DIGITS = 12
@@ -44,8 +44,8 @@ def released_version(here: Repository, version: str) -> Snapshot:
 def built_version(here: Repository) -> Snapshot:
     """Return what is in data/: as the newest release with its content, else `unreleased-<hash>`. Raises NotReady."""
     built = Snapshot.on_disk(here.root, DATASET)
-    same = [one for one in releases(here.git).get(DATASET, []) if one.content_hash == built.content_hash]
-    name = same[-1].tag if same else f"unreleased-{built.content_hash.partition(':')[2][:DIGITS]}"
+    same = with_content(here, releases(here.git).get(DATASET, []), built.content_hash)
+    name = same.tag if same else f"unreleased-{built.content_hash.partition(':')[2][:DIGITS]}"
     return replace(built, name=name)
 
 
