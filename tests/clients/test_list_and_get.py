@@ -91,11 +91,11 @@ def spoil(tiny: Tiny, tag: str, **files: str) -> None:
     tiny.git("tag", "--annotate", "--message", tag, tag)
 
 
-def descriptions(**data: object) -> dict[str, str]:
+def descriptions(name: str, **data: object) -> dict[str, str]:
     about = {"path": "processed", "md5": "0" * 32 + ".dir", "files": 1, "bytes": 1} | data
     metadata = {
-        "dataset": {},
-        "schema": {"features": {}},
+        "dataset": {"name": name},
+        "schema": {"features": {"value": {"dtype": "int64"}}},
         "splits": {"all": {"num_samples": 1}},
         "content_hash": f"sha256:{'0' * 64}",
     }
@@ -124,11 +124,11 @@ def test_odd_tags_are_left_out_by_name(tiny):
     spoil(tiny, "text-v1.0.0", metadata_json="no JSON", provenance_json="{}")
     spoil(tiny, "shape-v1.0.0", metadata_json="[1]", provenance_json='"?"')
     spoil(tiny, "deep-v1.0.0", metadata_json="[" * 100_000, provenance_json="{}")
-    spoil(tiny, "outside-v1.0.0", **descriptions(path="../../../etc/passwd"))
-    spoil(tiny, "negative-v1.0.0", **descriptions(bytes=-1))
-    spoil(tiny, "words-v1.0.0", **descriptions(files="many"))
-    spoil(tiny, "md5-v1.0.0", **descriptions(md5="../../../../id_rsa"))
-    spoil(tiny, "good-v1.0.0", **descriptions())
+    spoil(tiny, "outside-v1.0.0", **descriptions("outside", path="../../../etc/passwd"))
+    spoil(tiny, "negative-v1.0.0", **descriptions("negative", bytes=-1))
+    spoil(tiny, "words-v1.0.0", **descriptions("words", files="many"))
+    spoil(tiny, "md5-v1.0.0", **descriptions("md5", md5="../../../../id_rsa"))
+    spoil(tiny, "good-v1.0.0", **descriptions("good"))
     tiny.git("tag", "light-v1.0.0")
     tiny.git("tag", "--annotate", "--message", "a file", "blob-v1.0.0", blob)
     tiny.git("tag", f"long-v1.0.{'9' * 60}")
@@ -243,7 +243,7 @@ def test_a_list_of_files_that_leads_elsewhere(tiny, entry):
     for name, content in ((md5, b"something"), (f"{listed}.dir", text.encode())):
         (store / name[:2]).mkdir(exist_ok=True)
         (store / name[:2] / name[2:]).write_bytes(content)
-    spoil(tiny, "evil-v1.0.0", **descriptions(md5=f"{listed}.dir"))
+    spoil(tiny, "evil-v1.0.0", **descriptions("evil", md5=f"{listed}.dir"))
     above = tiny.folder.parent
     before = {path for path in above.rglob("*") if "cache" not in str(path) and ".git/" not in str(path)}
     assert "evil-v1.0.0: the list of its files: " in reader(tiny, "get", "origin", "evil", code=1)

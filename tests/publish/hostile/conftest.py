@@ -1,10 +1,12 @@
 """A registry to forge versions in, and a file beside it that nobody may touch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forging import SECRET
+from s3 import S3Server
 from tiny import Tiny, make_tiny
 
 
@@ -32,3 +34,9 @@ def victim(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text(SECRET)
     return path
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -244,7 +244,6 @@ def test_sources_that_are_not_those_of_the_data(clone):
         files={"data/letters/raw.dvc": pointer("raw", md5)},
     )
     merge(clone)
-    # What brings them back cannot mark them here: this registry has no rules for Snakemake.
-    clone.registry("pull", "--raw", "--force", "letters", code=None)
-    assert (clone.folder / "data" / "letters" / "raw" / "values.csv").read_bytes() == b"value\n666\n"
+    for name, content in names.items():
+        clone.write(f"data/letters/raw/{name}", content.decode())
     assert "data/letters/raw" not in Snapshot.on_disk(clone.folder, "letters").outs

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from forging import forge
+from registry.errors import RegistryError
+from registry.storage.elsewhere import list_tags
 from tiny import Tiny
 
 RUNS = "[{}]\ncredential_process = sh -c 'touch {}; exit 1'\n"
@@ -203,15 +205,14 @@ def asking_for_a_password(folder: Path, seen: list[str]) -> Iterator[str]:
 
 
 def test_nobody_else_sees_the_password_of_an_address(clone, user):
-    from registry.storage.elsewhere import list_tags
-
     clone.git("update-server-info")
     seen: list[str] = []
     before = os.environ.get("GIT_CONFIG_COUNT")
     with asking_for_a_password(clone.folder / ".git", seen) as address:
-        tags = list_tags(f"http://ada:hunter2%40@{address}/")
+        # Past the password, git says that such a simple server does not give single tags.
+        with pytest.raises(RegistryError, match="dumb http transport"):
+            list_tags(f"http://ada:hunter2%40@{address}/")
         printed = clone.registry("list", f"http://ada:wrong-one@{address}/", code=1, **user)
-    assert [str(version) for version in tags.versions["letters"]] == ["1.0.0", "1.1.0"]
     assert os.environ.get("GIT_CONFIG_COUNT") == before
     git = [line for line in seen if "git-remote-http" in line or "ls-remote" in line]
     assert git
