@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from registry.errors import RegistryError
 from registry.release.pending import Pending, read_pending, settle_pending, write_pending
-from registry.storage.git import GitError
+from registry.storage.git import Git, GitError
 from registry.storage.git_text import records
 from registry.storage.repository import Repository
 from registry.storage.tags import TAGS, releases
@@ -196,10 +196,8 @@ def record(
     after it. Branch and tags appear in one step; with release.push origin is offered them first, all or nothing. Raises
     Conflict when the branch has moved on or a tag exists, and RegistryError when origin refuses.
     """
-    git, earlier = repository.git, read_pending(repository.git)
-    owed = earlier.restore if earlier else None
-    if restore and owed and restore != owed:
-        raise RegistryError(f"{owed} is still to be restored", hint=f"registry unpin {owed}, then run the same again")
+    git = repository.git
+    owed = check_owed(git, restore)
     identity = git.identity(repository.settings.identity)
     commit = git.commit_object(base.commit, files, message, identity)
     check(commit)
@@ -218,6 +216,15 @@ def record(
     fast_forward(repository, base, commit, files, objects)
     settle_pending(git, pending, visible=True)
     return commit
+
+
+def check_owed(git: Git, restore: str | None) -> str | None:
+    """Return the dataset that an earlier command has left to be restored. RegistryError if `restore` is another one."""
+    earlier = read_pending(git)
+    owed = earlier.restore if earlier else None
+    if restore and owed and restore != owed:
+        raise RegistryError(f"{owed} is still to be restored", hint=f"registry unpin {owed}, then run the same again")
+    return owed
 
 
 def _offer(repository: Repository, branch: str, commit: str, tags: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from registry.gate import GateError, checked_inside, checked_path
 from registry.release.pending import clear_pending, read_pending
 from registry.release.plan import Outcome, free_version
 from registry.release.publish import Publication
-from registry.release.record import Base, blocked, exclusive, record, retry_on_conflict
+from registry.release.record import Base, blocked, check_owed, exclusive, record, retry_on_conflict
 from registry.restore.places import check_places, remove
 from registry.restore.pull import Restored, differing, put, restore, some, unsaved
 from registry.storage.remotes import release_remote
@@ -66,7 +66,10 @@ def rollback(
     snapshot = _released(repository, release)
 
     def place(base: str) -> list[str]:
-        return _place(repository, snapshot, pin, base, remote=remote, force=force)
+        files = _place(repository, snapshot, pin, base, remote=remote, force=force)
+        if _begun(repository, dataset):
+            clear_pending(repository.git)
+        return files
 
     commit, not_committed, changed = _record(repository, place, message, say)
     return RolledBack(dataset, str(release.version), release.tag, changed or pin != before, commit, not_committed)
@@ -94,6 +97,7 @@ def unpin(
     found: list[Snapshot] = []
 
     def place(base: str) -> list[str]:
+        check_owed(git, dataset)
         contained = releases(git, merged=base).get(dataset)
         if not contained:
             raise RegistryError(f"this checkout contains no release of {dataset}", hint="git pull")
@@ -161,7 +165,7 @@ def _republish(
     before, wanted = (_released(repository, release) for release in (newest, old))
     changes = compare(before, wanted, config.get("versioning", "fixed"))
     remote, pending = release_remote(repository, base.commit), read_pending(git) if dry_run else None
-    waiting = pending.what if pending else None
+    waiting = pending.what if pending and not pending.visible else None
     if not changes:
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from registry.config.names import NAME
+from registry.config.names import NAME, VERSION
 from registry.errors import RegistryError, printable
 from registry.gate import GateError
 from registry.storage.git import Git
@@ -19,7 +19,6 @@ from registry.storage.tag_object import MAX_TAG, NOT_OF_A_COMMIT, TagObject, rea
 if TYPE_CHECKING:
     from registry.storage.repository import Repository
 
-VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 TAG = re.compile(rf"(?P<dataset>{NAME})-v(?P<version>{VERSION.pattern})")
 NAMED = re.compile(TAG.pattern.replace("{0,8}", "*"))
 """The name of a release, whose numbers may be longer than any publish makes them."""

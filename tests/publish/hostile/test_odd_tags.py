@@ -271,3 +271,14 @@ def test_a_commit_that_was_visible_and_is_gone_blocks_nothing(clone):
     clone.registry("publish")
     assert clone.git("status", "--porcelain") == ""
     assert (clone.folder / "data" / "letters" / "pin.json").exists()
+
+
+def test_a_dataset_that_is_still_to_be_restored_comes_before_the_pin_of_another(clone):
+    for name in ("letters", "numbers"):
+        clone.registry("rollback", name, "1.0.0")
+    clone.interfered("before:registry.restore.rollback.restore:1", command="unpin letters")
+    assert "letters is still to be restored" in clone.registry("unpin", "numbers", code=1)
+    assert (clone.folder / "data" / "numbers" / "pin.json").exists()
+    assert clone.git("status", "--porcelain") == ""
+    clone.registry("rollback", "letters", "1.0.0")
+    assert not waiting(clone).exists()
