@@ -159,4 +159,4 @@ def test_from_a_real_server(tracking_uri, monkeypatch, tmp_path):
     assert resolve(prompt_reference(MLFLOW | {"version": 1}, os.environ, tmp_path))["prompt_text"] == "the first text"
     assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/caption/3")
     assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/unknown/1")
-    assert "no text" in failure(monkeypatch, tracking_uri, "prompts:/chat/1")
+    assert "is not text" in failure(monkeypatch, tracking_uri, "prompts:/chat/1")
