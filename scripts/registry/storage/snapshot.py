@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.config.names import rule_of
+from registry.config.pins import PIN
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
@@ -220,6 +221,10 @@ def _descriptions(dataset: str, name: str, files: Mapping[str, bytes]) -> tuple[
         raise GateError(f"not what a release writes: {wrong[0][:SHOWN]}", where=f"{name}: data/{dataset}")
     for part in ("data", "manifest"):
         checked_md5(provenance[part]["md5"], where=f"{name}: {paths[1]}")
+    data = provenance["data"]["path"]
+    # File systems may take names in any case for one.
+    if data.casefold() in (*DESCRIPTIONS, RAW, PIN) or data.casefold().endswith(".dvc"):
+        raise GateError(f"its data cannot be called {data}", where=f"{name}: {paths[1]}")
     named = metadata["dataset"]["name"], provenance["config"].get("name", dataset)
     if named != (dataset, dataset):
         raise GateError(f"it is a version of {' and '.join(dict.fromkeys(named))}", where=f"{name}: data/{dataset}")
