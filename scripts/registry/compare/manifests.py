@@ -1,7 +1,5 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
-import hashlib
-import json
 from collections.abc import Collection, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +16,6 @@ if TYPE_CHECKING:
 
 FACTS = ("schema", "digests", "content_hash")
 """What a manifest's key-value metadata holds, each as registry.<name>."""
-COLUMNS = {
-    "sample_id": "fixed_size_binary[16]",
-    "input_id": "fixed_size_binary[16]",
-    "key": "string",
-    "split": "string",
-}
-"""What a manifest's columns are, as describe/manifest.py writes them."""
 MAX_ROWS = 20_000_000
 MAX_BYTES = 4 << 30
 """Bytes that a manifest may have when it is unpacked, and its texts when they are spelt out row by row."""
@@ -117,8 +108,10 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _check_layout(file: "pq.ParquetFile") -> None:
     """Check columns and size as the file's footer says them. Raises GateError."""
-    found = [(column.name, str(column.type)) for column in file.schema_arrow]
-    if found != list(COLUMNS.items()):
+    from registry.describe.layout import SCHEMA
+
+    found, written = ([(column.name, str(column.type)) for column in schema] for schema in (file.schema_arrow, SCHEMA))
+    if found != written:
         raise GateError(f"its columns are {found}"[:200])
     about = file.metadata
     unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
@@ -147,6 +140,8 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    from registry.describe.layout import ID_BYTES, ContentHash
+
     with pq.ParquetFile(manifest.path, read_dictionary=["key", "split"]) as file:
         table = file.read(use_threads=False).combine_chunks()
     if any(column.null_count for column in table.columns):
@@ -157,21 +152,20 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
     ids, runs = _bytes_of(table["sample_id"]), _runs(table["split"])
     if [split for split in manifest.digests if split in runs] != list(runs):
         raise GateError("its splits are not those that it names, one after the other")
-    content = hashlib.sha256(
-        json.dumps([{"name": name, "type": dtype} for name, dtype in manifest.schema.items()]).encode()
-    )
+    content = ContentHash([{"name": name, "type": dtype} for name, dtype in manifest.schema.items()])
     sizes = {}
     for split in manifest.digests:
         start, end = runs.get(split, (0, 0))
         sizes[split] = end - start
-        content.update(f"\0{split}\0".encode())
-        content.update(ids[16 * start : 16 * end])
-    return sizes, f"sha256:{content.hexdigest()}"
+        content.begin(split)
+        content.add(ids[ID_BYTES * start : ID_BYTES * end])
+    return sizes, str(content)
 
 
 def _bytes_of(column: "pa.ChunkedArray") -> memoryview:
     """Return the bytes of all ids, one after the other."""
-    chunks = [memoryview(chunk.buffers()[1])[16 * chunk.offset :][: 16 * len(chunk)] for chunk in column.chunks]
+    width = column.type.byte_width
+    chunks = [memoryview(chunk.buffers()[1])[width * chunk.offset :][: width * len(chunk)] for chunk in column.chunks]
     return memoryview(b"".join(chunks))
 
 

@@ -24,17 +24,8 @@ import pyarrow.parquet as pq
 
 from registry.describe.canonical import canonical, logical_type
 from registry.describe.contract import Contract
+from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
 from registry.files import atomic_file, dvc_digest
-
-ID_BYTES = 16
-SCHEMA = pa.schema(
-    [
-        ("sample_id", pa.binary(ID_BYTES)),
-        ("input_id", pa.binary(ID_BYTES)),
-        ("key", pa.string()),
-        ("split", pa.string()),
-    ]
-)
 
 
 def _identify(columns: Iterable[list[bytes]]) -> list[bytes]:
@@ -55,7 +46,7 @@ class Manifest:
         self._contract = contract
         self.computed = computed
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
-        self._content = hashlib.sha256(json.dumps(self.schema).encode())
+        self._content = ContentHash(self.schema)
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
         self.num_samples: dict[str, int] = {}
         self.verdict: dict[str, Any] = {}
@@ -71,14 +62,14 @@ class Manifest:
         if split not in self._columns:
             self._columns[split] = {name: hashlib.sha256() for name in names}
             self.num_samples[split] = 0
-            self._content.update(f"\0{split}\0".encode())
+            self._content.begin(split)
         self._contract.check(split, batch.select(names))
         values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
             digest.update(b"".join(values[name]))
         sample_ids = _identify(values[name] for name in names)
         input_ids = _identify(values[name] for name in inputs)
-        self._content.update(b"".join(sample_ids))
+        self._content.add(b"".join(sample_ids))
         self.num_samples[split] += batch.num_rows
         self._writer.write_batch(
             pa.record_batch([sample_ids, input_ids, list(keys), [split] * batch.num_rows], schema=SCHEMA)
@@ -99,7 +90,7 @@ class Manifest:
     @property
     def content_hash(self) -> str:
         """Return `sha256:<hex>` over the schema and the ordered ids seen so far."""
-        return f"sha256:{self._content.hexdigest()}"
+        return str(self._content)
 
     @property
     def digests(self) -> dict[str, dict[str, str]]:
