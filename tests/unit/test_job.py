@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import gc
 import logging
 import subprocess
 import sys
@@ -53,6 +54,13 @@ def test_a_rule_that_ends_well_says_so_in_its_last_line(rule):
     assert len(lines) == 1
     assert lines[0].startswith("done in ")
     assert lines[0].endswith(" s")
+
+
+def test_what_it_loaded_is_not_searched_for_cycles_at_the_end(rule):
+    frozen = gc.get_freeze_count()
+    run(rule, lambda: None)
+    assert gc.get_freeze_count() > frozen
+    gc.unfreeze()
 
 
 def test_prints_logs_and_warnings_all_reach_the_log_in_order(rule, capfd):

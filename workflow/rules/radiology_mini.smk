@@ -71,7 +71,7 @@ rule radiology_mini_process:
         "logs/radiology-mini/process.tsv"
     conda:
         "../../envs/images.yaml"
-    threads: 2
+    threads: 1 if DATASETS["radiology-mini"]["source"] == "samples" else 2
     resources:
         **needs(mem_mb=1500, runtime=30),
     params:
