@@ -1,19 +1,21 @@
 """Processes that begin with everything imported: forked from one that waits, so that hundreds are affordable."""
 
 import atexit
-import gc
-import importlib
+import functools
 import json
 import os
+import runpy
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple
+
+from fork_server import end_with
 
 
 class Ended(NamedTuple):
@@ -33,46 +35,77 @@ class Ended(NamedTuple):
 
 
 class Nursery:
-    """A waiting process that imported `modules`; each call of `run` is a process of its own, forked from it."""
+    """A process that waits with `modules` imported; each call of `run` is a process of its own, forked from it."""
 
-    def __init__(self, *modules: str) -> None:
+    def __init__(self, name: str, *modules: str) -> None:
+        self.name = name
         self.modules = modules
-        self._process: subprocess.Popen[str] | None = None
+        self._starting = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the path of its socket."""
+        return str(Path(_folder().name) / self.name)
+
+    def start(self) -> None:
+        """Start the process, unless it was."""
+        with self._starting, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            if self._process is not None:
+                return
+            listener.bind(self.address)
+            listener.listen()
+            self._process = subprocess.Popen(
+                [sys.executable, Path(__file__).with_name("fork_server.py"), str(listener.fileno()), *self.modules],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+            )
+            atexit.register(self._close)
 
     def run(self, function: str, *arguments: str, cwd: Path, env: Mapping[str, str], apart: bool = False) -> Ended:
         """Call `module:function` with `arguments` in a new process, in a group of its own, with nothing to read.
 
         `apart` keeps what it prints as errors out of `printed`.
         """
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, *self.modules],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            atexit.register(self._close)
+        for used in (self, JOBS, REGISTRY):
+            used.start()
+        request = {
+            "function": function,
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "env": {**env, "FORKS": _folder().name},
+        }
         with (
-            tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as printed,
-            tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as errors,
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection,
+            tempfile.TemporaryFile() as printed,
+            tempfile.TemporaryFile() as errors,
+            Path(os.devnull).open() as nothing,
         ):
-            streams = [printed.name, errors.name if apart else printed.name]
-            request = {
-                "function": function,
-                "arguments": arguments,
-                "cwd": str(cwd),
-                "env": {**env},
-                "streams": streams,
-            }
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            status = int(self._process.stdout.readline())
-            return Ended(os.waitstatus_to_exitcode(status), printed.read(), errors.read())
+            connection.connect(self.address)
+            streams = [nothing.fileno(), printed.fileno(), (errors if apart else printed).fileno()]
+            socket.send_fds(connection, [json.dumps(request).encode()], streams)
+            status = int(connection.recv(16))
+            return Ended(os.waitstatus_to_exitcode(status), _text(printed), _text(errors))
 
     def _close(self) -> None:
         self._process.stdin.close()
         self._process.wait()
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return where the sockets are, and `python`, which a forked Snakemake takes for its interpreter."""
+    folder = tempfile.TemporaryDirectory(prefix="forks-")
+    python = Path(folder.name) / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {Path(__file__).with_name("forked_python.py")} "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode("utf-8", errors="replace")
 
 
 _SNAKEMAKE = (
@@ -91,6 +124,7 @@ _SNAKEMAKE = (
     "smart_open",
 )
 REGISTRY = Nursery(
+    "registry",
     *_SNAKEMAKE,
     "registry.cli",
     "registry.trace.lookup",
@@ -122,8 +156,26 @@ REGISTRY = Nursery(
     "typer._adapters",
 )
 """For `registry`, with the Snakemake that it starts, and whatever else calls DVC."""
-SNAKEMAKE = Nursery(*_SNAKEMAKE)
+SNAKEMAKE = Nursery("snakemake", *_SNAKEMAKE)
 """For `snakemake`, without `registry`: that comes from the folder of the run."""
+JOBS = Nursery(
+    "jobs",
+    "PIL.Image",
+    "PIL.ImageDraw",
+    "imagehash",
+    "jsonschema",
+    "markdown_it",
+    "pandera.polars",
+    "polars",
+    "pooch",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "requests",
+    "semantic_text_splitter",
+    "snakemake.script",
+    "yaml",
+)
+"""For the scripts of the jobs of a Snakemake that was forked."""
 
 
 def registry(*arguments: str) -> None:
@@ -137,11 +189,22 @@ def registry(*arguments: str) -> None:
 
 
 def snakemake(*arguments: str) -> None:
-    """Be the command `snakemake`."""
+    """Be the command `snakemake`, whose jobs are forked, too."""
     from snakemake.cli import main
 
+    sys.executable = str(Path(os.environ["FORKS"]) / "python")
     sys.argv = ["snakemake", *arguments]
     main()
+
+
+def script(path: str) -> None:
+    """Be the script of a job. What PYTHONPATH has comes before what was imported, as it would in a new process."""
+    own = {found.stem for folder in _python_path() for found in Path(folder).iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+        del sys.modules[name]
+    sys.path = [str(Path(path).parent), *_python_path(), *filter(_is_library, sys.path)]
+    sys.argv = [path]
+    runpy.run_path(path, run_name="__main__")
 
 
 def _run_snakemake(
@@ -149,12 +212,12 @@ def _run_snakemake(
 ) -> subprocess.CompletedProcess[bytes]:
     """Do what subprocess.run would with `python -m snakemake`, in a process forked from this one."""
     assert command[:3] == [sys.executable, "-m", "snakemake"]
-    if any(Path(folder, "snakemake.py").exists() for folder in env.get("PYTHONPATH", "").split(os.pathsep)):
+    if any(Path(folder, "snakemake.py").exists() for folder in _python_path(env)):
         # A test has one of its own.
         return subprocess.run(command, cwd=cwd, env=env, **streams)
     pid = os.fork()
     if pid == 0:
-        _end_with(lambda: _become_snakemake(command[3:], cwd, env, streams))
+        end_with(lambda: _become_snakemake(command[3:], cwd, env, streams))
     return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
@@ -167,7 +230,7 @@ def _become_snakemake(
         _redirect(stream, streams.get(name))
     for name in [name for name in sys.modules if name.partition(".")[0] == "registry"]:
         del sys.modules[name]
-    sys.path = [str(cwd), *env.get("PYTHONPATH", "").split(os.pathsep), *filter(_is_library, sys.path)]
+    sys.path = [str(cwd), *_python_path(env), *filter(_is_library, sys.path)]
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -183,56 +246,9 @@ def _redirect(stream: int, target: int | IO[bytes] | None) -> None:
         os.dup2(target.fileno(), stream)
 
 
+def _python_path(env: Mapping[str, str] = os.environ) -> list[str]:
+    return env.get("PYTHONPATH", "").split(os.pathsep)
+
+
 def _is_library(folder: str) -> bool:
     return not Path(folder).is_relative_to(Path(__file__).parents[1]) or "site-packages" in folder
-
-
-def _be(request: dict[str, Any]) -> None:
-    """Make this process what was asked for, and end it."""
-    os.setsid()
-    os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["env"])
-    for stream, name in zip((1, 2), request["streams"], strict=True):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND), stream)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    module, _, function = request["function"].partition(":")
-    getattr(importlib.import_module(module), function)(*request["arguments"])
-
-
-def _end_with(function: Callable[[], None]) -> NoReturn:
-    """Call a function and end this process as Python would after it.
-
-    Only that nothing of what was inherited is freed: that would copy all of it.
-    """
-    code = 0
-    try:
-        function()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _wait_for_requests() -> None:
-    for name in sys.argv[1:]:
-        importlib.import_module(name)
-    # So that no child looks for garbage among what is here.
-    gc.freeze()
-    for line in iter(sys.stdin.readline, ""):
-        pid = os.fork()
-        if pid == 0:
-            _end_with(lambda line=line: _be(json.loads(line)))
-        print(os.waitpid(pid, 0)[1], flush=True)
-
-
-if __name__ == "__main__":
-    _wait_for_requests()

@@ -86,6 +86,12 @@ class Project:
         files = [f"data/{dataset}/{name}" for name in (data, "manifest.parquet", "metadata.json", "provenance.json")]
         return all((self.folder / file).exists() for file in files)
 
+    def take_vectors(self, project: "Project") -> None:
+        """Take what was computed for the embeddings elsewhere, as a build that is not the first would have it."""
+        folder = Path("data", "opencloudhub-readmes-embeddings")
+        for name in ("processed", ".processed.md5"):
+            copy_folder(project.folder / folder / name, self.folder / folder / name)
+
     def products(self) -> dict[str, bytes]:
         """Return {path: bytes} of everything that a run makes, but logs."""
         files = [path for top in ("data", "reports") for path in (self.folder / top).rglob("*") if path.is_file()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forks import REGISTRY, Ended, Nursery
+from forks import REGISTRY, Ended
 from invariants import Witness, Work
 from s3 import S3Server
 from support import STRESS
@@ -16,7 +16,6 @@ from tiny import Tiny, make_tiny
 
 ROUNDS = 50 if STRESS else 6
 """How often two publishers meet. An even number."""
-NURSERIES = (REGISTRY, Nursery(*REGISTRY.modules))
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +28,13 @@ def publish_at_once(*publishers: tuple[Tiny, str]) -> list[Ended]:
     """Start `registry publish DATASET` in each of these clones (which may be one) at the same moment; wait for both."""
     start = threading.Barrier(len(publishers))
 
-    def publish(nursery: Nursery, publisher: tuple[Tiny, str]) -> Ended:
+    def publish(publisher: tuple[Tiny, str]) -> Ended:
         clone, dataset = publisher
         start.wait()
-        return nursery.run("forks:registry", "publish", dataset, cwd=clone.folder, env=clone.environment())
+        return REGISTRY.run("forks:registry", "publish", dataset, cwd=clone.folder, env=clone.environment())
 
     with ThreadPoolExecutor(len(publishers)) as pool:
-        return list(pool.map(publish, NURSERIES, publishers))
+        return list(pool.map(publish, publishers))
 
 
 def no_traceback(*ended: Ended) -> None:

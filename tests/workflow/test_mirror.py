@@ -4,6 +4,7 @@ import functools
 import json
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -27,10 +28,18 @@ def mirror_url(mirror):
 
 
 @pytest.fixture(scope="session")
-def full(once, mirror):
-    """A repository with every dataset built at full size; look but do not touch."""
-    from_mirror = ("--config", "source=mirror", f"mirror={mirror}", "publish=false")
-    return Project(once("full", lambda folder: copy_repository(folder).snakemake("--cores", "2", *from_mirror)))
+def full(once, mirror, built_once):
+    """A repository with every dataset built at full size; look but do not touch.
+
+    The READMEs are those of the samples, and so are their vectors.
+    """
+
+    def make(folder: Path) -> str:
+        project = copy_repository(folder)
+        project.take_vectors(built_once)
+        return project.snakemake("--cores", "2", "--config", "source=mirror", f"mirror={mirror}", "publish=false")
+
+    return Project(once("full", make))
 
 
 def metadata(project, name):

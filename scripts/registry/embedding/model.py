@@ -103,6 +103,8 @@ class Encoder:
         loaded = model if isinstance(model, Loaded) else load(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that wait for the next operation sleep: spinning gains nothing, and takes time from other jobs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             loaded.graph,
             options,
