@@ -12,6 +12,7 @@ from registry.gate import GateError, checked_path, read_json, read_pointer
 from registry.release.assess import check_committed, check_contract, config_files
 from registry.release.lineage import name_source
 from registry.release.record import Base
+from registry.storage.dvc import MissingDataError
 from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
@@ -88,6 +89,10 @@ def decide(
         except GateError as error:
             reason = f"it cannot be compared with {newest.tag}: {str(error).splitlines()[0]}"
             raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
+        except MissingDataError as error:
+            reason = f"it cannot be compared with {newest.tag}: {error.what}"
+            hint = f"ask whoever published it to run registry push; if nobody has it: git tag --delete {newest.tag}"
+            raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from registry.compare.semver import Level
 from registry.errors import RegistryError
-from registry.gate import GateError
+from registry.gate import GateError, checked_inside
 from registry.release.lineage import put_back
 from registry.release.pending import read_pending
 from registry.release.plan import Outcome, Plan, decide
@@ -101,7 +101,7 @@ def _publish(
         return Publication(outcomes, remote)
     _store(repository, plans, remote)
     for path in [path for plan in plans for path in plan.outdated]:
-        (repository.root / path).unlink(missing_ok=True)
+        checked_inside(repository.root, path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]
     tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == State.RELEASED}
     commit = record(

@@ -14,6 +14,7 @@ from registry.files import dvc_digest
 from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
+from registry.storage.remote_config import default_remote_of
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """How often data is added: a damaged list of a folder's files hides damaged files, and once more to be sure."""
+
+
+class MissingDataError(RegistryError):
+    """Nobody who can be asked has some data: neither the cache nor a remote."""
 
 
 class Store:
@@ -193,7 +198,7 @@ class Store:
     def fetch(self, md5s: Iterable[str], remote: str | None = None) -> None:
         """Bring objects into the cache: from a remote, else from the default one, else from the folder that was cloned.
 
-        Raises RegistryError when one of them is nowhere.
+        Raises MissingDataError when one of them is nowhere.
         """
         wanted = self._incomplete(md5s)
         if not wanted:
@@ -208,22 +213,22 @@ class Store:
                 self._bring(origin, wanted)
             wanted = self._incomplete(wanted)
         if wanted:
-            raise RegistryError(
+            raise MissingDataError(
                 f"{len(wanted)} objects of this data are not in remote {name} ({self.remote_url(name)})",
                 hint="ask whoever published it to push it to a remote that you reach, or name one with --remote",
             )
 
     def _origin_store(self) -> "HashFileDB | None":
-        from dvc.exceptions import DvcException
-        from dvc.repo import Repo
+        """Return where the default remote of the checkout that this is a clone of has its objects, if it is one."""
+        from dvc.data_cloud import Remote
+        from dvc.fs import get_cloud_fs
 
-        origin = (self._git.origin() or "").removeprefix("file://")
-        if not origin or not (self.root / origin / ".dvc").is_dir():
+        origin = self.root / (self._git.origin() or "").removeprefix("file://")
+        if origin == self.root or not (origin / ".dvc").is_dir():
             return None
-        try:
-            return Repo(str(self.root / origin)).cloud.get_remote_odb(None, "fetch")
-        except DvcException:
-            return None
+        name, remotes = default_remote_of(origin)
+        kind, settings, path = get_cloud_fs({"remote": remotes}, name=name)
+        return Remote(name, path, kind(**settings)).odb
 
     def _incomplete(self, md5s: Iterable[str]) -> list[str]:
         """Return those objects that the cache lacks, or of whose folder it lacks a file. What is damaged is removed."""

@@ -152,6 +152,8 @@ def _with_remote(address: str) -> dict[str, str]:
         settings = [("remote.origin.url", host + address[login.end() :]), (f"credential.{host}.username", user)]
     if password:
         settings += [(f"credential.{host}.helper", helper) for helper in ("", _HELPER)]
+    # At fd::0 git would wait for ever for what started this program to speak.
+    settings.append(("protocol.fd.allow", "never"))
     first = int(os.environ.get("GIT_CONFIG_COUNT") or "0")
     numbered = {
         f"GIT_CONFIG_{kind}_{number}": text

@@ -45,17 +45,48 @@ def configured_remotes(
 
     In a checkout, its own files add to that of the tag, and its relative paths are known. Raises RegistryError.
     """
-    from dvc.config import Config
-
     where = f"{public(address)} at {tag}"
-    own, folder = Config(validate=False), _dvc_folder(Path(address))
-    files = {f"{where}: {FILE}": read_file(address, tag, FILE) or b""}
+    folder = _dvc_folder(Path(address))
+    read = [_parsed(read_file(address, tag, FILE) or b"", f"{where}: {FILE}"), *_settings_in(folder)]
+    return _chosen(read, remote or read[0].get("core", {}).get("remote"), folder, remote_config, where)
+
+
+def default_remote_of(checkout: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the name of the default remote of somebody's checkout, and {name: settings} of all for DVC.
+
+    Raises RegistryError.
+    """
+    folder = _dvc_folder(checkout)
+    read = _settings_in(folder)
+    names = [sections.get("core", {}).get("remote") for sections in read]
+    return _chosen(read, next(filter(None, reversed(names)), None), folder, {}, str(checkout))
+
+
+def _settings_in(folder: Path | None) -> list[dict[str, dict[str, Any]]]:
+    """Return the sections of each of the configuration files in a .dvc folder, the stronger ones last."""
+    found = []
     for path in (folder / "config", folder / "config.local") if folder else ():
         if path.is_file():
             with path.open("rb") as stream:
-                files[str(path)] = stream.read(MAX_POINTER + 1)
-    read = [_parsed(content, file) for file, content in files.items()]
-    name = str(remote or read[0].get("core", {}).get("remote") or own["core"].get("remote") or "").lower()
+                found.append(_parsed(stream.read(MAX_POINTER + 1), str(path)))
+    return found
+
+
+def _chosen(
+    read: list[dict[str, dict[str, Any]]],
+    remote: Any,
+    folder: Path | None,
+    remote_config: Mapping[str, Any],
+    where: str,
+) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return a remote's name, by default that of the user's own default one, and what is taken of all that `read` has.
+
+    Relative paths are those of `folder`.
+    """
+    from dvc.config import Config
+
+    own = Config(validate=False)
+    name = str(remote or own["core"].get("remote") or "").lower()
     given = {key: value for sections in read for key, value in sections.get(f'remote "{name}"', {}).items()}
     mine = {**own["remote"].get(name, {}), **remote_config}
     if not given and "url" not in mine:

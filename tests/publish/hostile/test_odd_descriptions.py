@@ -233,6 +233,20 @@ def test_a_manifest_that_cannot_be_compared_refuses_its_dataset_alone(clone):
     assert "numbers-v1.1.0" in clone.git("tag", "--list")
 
 
+def test_a_manifest_that_nobody_has_refuses_its_dataset_alone(clone):
+    md5 = pointer_of(clone, "letters-v1.1.0", "manifest.parquet")
+    for folder in ("cache", "storage"):
+        (clone.folder / ".dvc" / folder / "files" / "md5" / md5[:2] / md5[2:]).unlink()
+    clone.build("letters", 30)
+    clone.build("numbers", 12)
+    clone.commit("More of both")
+    printed = clone.registry("publish", code=1)
+    assert "it cannot be compared with letters-v1.1.0: 1 objects of this data are not in remote local" in printed
+    assert "Traceback" not in printed
+    assert "numbers-v1.1.0" in clone.git("tag", "--list")
+    assert "letters-v1.2.0" not in clone.git("tag", "--list")
+
+
 def test_sources_that_are_not_those_of_the_data(clone):
     source = {"mode": "upstream", "files": [{"file": "values.csv", "url": None, "bytes": 8, "sha256": "0" * 64}]}
     names = {"sources.json": json.dumps(source).encode(), "values.csv": b"value\n666\n"}

@@ -70,6 +70,24 @@ def test_no_command_of_the_configuration_runs(setting, checked_out, clone, user,
     assert f"remote evil: its .dvc/config sets {setting}, profile, which is not taken" in printed
 
 
+@pytest.mark.parametrize("file", ["config", "config.local"])
+def test_nor_one_of_the_checkout_that_was_cloned(file, clone, user, tmp_path):
+    ran, config = tmp_path / "ran", tmp_path / "config of aws"
+    config.write_text(RUNS.format("profile evil", ran))
+    remote = f"url = s3://bucket/x\nendpointurl = http://127.0.0.1:9\nprofile = evil\nconfigpath = {config}"
+    clone.write(f".dvc/{file}", f"[core]\n    remote = evil\n['remote \"evil\"']\n{remote}\n")
+    cloned = clone.cloned(tmp_path / "cloned")
+    user = {name: value for name, value in user.items() if not name.startswith("AWS_")}
+    printed = cloned.registry("pull", "letters", code=1, **user)
+    assert not ran.exists()
+    assert "remote evil: its .dvc/config sets configpath, profile, which is not taken" in printed
+
+
+def test_an_address_that_git_would_wait_at_is_refused(clone, user):
+    printed = clone.registry("list", "fd::0", code=1, **user)
+    assert "fd::0: git cannot read it: fatal: transport 'fd' not allowed" in printed
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
