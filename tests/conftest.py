@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from clone import Clone, under_git
+from mlflow_server import MLflowServer
 from project import Project, copy_repository
-from support import MIRROR, ROOT, STRESS, Server
+from support import MIRROR, ROOT, STRESS, Server, shared
 
 # Machines are slow at times; that is no reason to fail.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +27,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage go through all that was imported and collected."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -43,17 +51,32 @@ def mirror() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server, which all workers share."""
+    if "MLFLOW_BIN" not in os.environ:
+        pytest.skip("needs a real MLflow server: set MLFLOW_BIN to an mlflow executable of another environment")
+    folder = _shared_folder(tmp_path_factory) / "mlflow"
+    folder.mkdir(exist_ok=True)
+    with shared(MLflowServer(folder), folder) as server:
+        yield server.address
+
+
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], str]], Path]:
     """Call `once(name, make)` to have a folder made, once for all workers: look at it, but do not touch.
 
     `make` gets the path of the new folder. What it returns is kept beside it, in `<name>.log`.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    place = _shared_folder(tmp_path_factory)
 
     def made(name: str, make: Callable[[Path], str]) -> Path:
-        folder, log = shared / name, shared / f"{name}.log"
-        with FileLock(shared / f"{name}.lock"):
+        folder, log = place / name, place / f"{name}.log"
+        with FileLock(place / f"{name}.lock"):
             if not log.exists():
                 printed = make(folder)
                 log.write_text(printed, encoding="utf-8")

@@ -104,6 +104,7 @@ def main() -> None:
     # So that no child looks for garbage among what is here.
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,58 +3,67 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from filelock import FileLock
+
+from support import free_ports
 
 START = 300
 """Seconds that the server may take to answer."""
 
 
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Run the executable that the variable MLFLOW_BIN names and yield the server's address; without it, skip."""
-    executable = os.environ.get("MLFLOW_BIN")
-    if not executable:
-        pytest.skip("needs a real MLflow server: set MLFLOW_BIN to an mlflow executable of another environment")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [shutil.which(executable), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder)]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command + stores, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True
-        )
-    try:
+class MLflowServer:
+    """A server of the executable that the variable MLFLOW_BIN names. Data and address stay with its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        port = folder / "port"
+        with FileLock(folder / "port.lock"):
+            if not port.exists():
+                port.write_text(str(free_ports(1)[0]), encoding="utf-8")
+        self._port = port.read_text(encoding="utf-8")
+        self.address = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        command = [shutil.which(os.environ["MLFLOW_BIN"]), "server", "--host", "127.0.0.1", "--port", self._port]
+        stores = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--artifacts-destination", self.folder]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        log = self.folder / "log"
+        with log.open("w") as stream:
+            self._process = subprocess.Popen(
+                [*command, "--workers", "1", *stores],
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+                cwd=self.folder,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + START
-        while not _answers(address):
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"no MLflow server:\n{(folder / 'log').read_text()}")
+        while not self.ready():
+            assert self._process.poll() is None and time.monotonic() < deadline, f"no server:\n{log.read_text()}"
             time.sleep(0.2)
-        yield address
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
 
+    def ready(self) -> bool:
+        """Tell whether the server answers."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
+    def stop(self) -> None:
+        """End the server as its user would."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait()

@@ -117,7 +117,10 @@ def _added() -> list[str]:
 
 
 def copy_repository(folder: Path, *left_out: str) -> Project:
-    """Copy the files that git tracks, or would, as a clone would have them, but tests and what is below `left_out`."""
+    """Copy the files that git tracks, or would, as a clone would have them, but tests and what is below `left_out`.
+
+    With them goes what Python compiled of the scripts, so that it need not do so again.
+    """
     others = ("tests/", *_added(), *left_out)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -129,5 +132,9 @@ def copy_repository(folder: Path, *left_out: str) -> Project:
         built = name.startswith("data/") and not name.startswith("data/samples/")
         if (ROOT / name).is_file() and not built and not name.startswith(others):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name)
+    for compiled in (ROOT / "scripts").rglob("__pycache__"):
+        target = folder / compiled.relative_to(ROOT)
+        if target.parent.is_dir():
+            shutil.copytree(compiled, target)
     return Project(folder)

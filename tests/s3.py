@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import NamedTuple, Self
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from support import free_ports
 
 START = 300
 """Seconds that the server may take to answer."""
@@ -43,7 +44,7 @@ class S3Server:
         (folder / "data").mkdir(parents=True, exist_ok=True)
         ports = folder / "ports.json"
         if not ports.exists():
-            ports.write_text(json.dumps(_free_ports()), encoding="utf-8")
+            ports.write_text(json.dumps(dict(zip(PORTS, free_ports(len(PORTS)), strict=True))), encoding="utf-8")
         self._ports: dict[str, int] = json.loads(ports.read_text(encoding="utf-8"))
         self.url = f"http://127.0.0.1:{self._ports['s3.port']}"
         readable = [f"{action}:{bucket}" for bucket in buckets for action in ("Read", "List")]
@@ -151,14 +152,3 @@ class S3Server:
                 os.killpg(self._process.pid, sign)
             self._process.wait(timeout=60)
             self._process = None
-
-
-def _free_ports() -> dict[str, int]:
-    probes = [socket.socket() for _ in PORTS]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return {option: probe.getsockname()[1] for option, probe in zip(PORTS, probes, strict=True)}
-    finally:
-        for probe in probes:
-            probe.close()

@@ -1,15 +1,20 @@
 """What tests share: places, how much is tried, and a real HTTP server."""
 
+import fcntl
 import os
+import random
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = ROOT.parent / "shared" / "mirror"
@@ -35,6 +40,46 @@ def wait_until(true: Callable[[], Any]) -> Any:
 def stress(cases: Iterable[Any]) -> list[Any]:
     """Return cases of a test as params that `make test` leaves out and `make stress` runs."""
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.stress) for case in cases]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different ports on loopback that nothing listens at.
+
+    They are none of those that the system gives to connections, which might take one before a server does.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, 32_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
+
+
+class Shared(Protocol):
+    """A server that workers of pytest-xdist can share."""
+
+    def ready(self) -> bool: ...
+    def start(self) -> object: ...
+    def stop(self) -> None: ...
+
+
+T = TypeVar("T", bound=Shared)
+
+
+@contextmanager
+def shared(server: T, folder: Path) -> Iterator[T]:
+    """Run one server for all workers of pytest-xdist; who started it stops it when nobody uses it any more."""
+    with (folder / "users").open("w") as users:
+        with FileLock(folder / "server.lock"):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            starts = not server.ready()
+            if starts:
+                server.start()
+        yield server
+        if starts:
+            fcntl.flock(users, fcntl.LOCK_EX)
+            server.stop()
 
 
 class Server:

@@ -1,19 +1,17 @@
 """What consumers meet: releases in a git repository and on an S3 server, a Ray cluster, an MLflow server."""
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from registry_of_two_versions import Registry
 
-from mlflow_server import mlflow_server
 from project import Project
 from s3 import S3Server
+from support import shared
 from tiny import make_tiny
 
 TOKEN = secrets.token_hex(32)
@@ -33,21 +31,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory, built_once: Project) -> I
                 registry.make(built_once)
                 (folder / "made").touch()
         yield registry
-
-
-@contextmanager
-def shared(server: S3Server, folder: Path) -> Iterator[S3Server]:
-    """Run one server for all workers of pytest-xdist; who started it stops it when nobody uses it any more."""
-    with (folder / "users").open("w") as users:
-        with FileLock(folder / "server.lock"):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            starts = not server.ready()
-            if starts:
-                server.start()
-        yield server
-        if starts:
-            fcntl.flock(users, fcntl.LOCK_EX)
-            server.stop()
 
 
 @pytest.fixture
@@ -81,12 +64,12 @@ def ray(registry) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real MLflow server."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address, pytest.MonkeyPatch.context() as patch:
+def mlflow(mlflow_address: str) -> Iterator[str]:
+    """The address of a real MLflow server, which is the one to use."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        patch.setenv("MLFLOW_TRACKING_URI", address)
-        yield address
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_address)
+        yield mlflow_address
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,11 @@ def reseal(clone: Clone) -> None:
 
 def test_another_model_makes_a_version(released):
     clone = released
+    # It reads the beginning of each text alone, which takes less time, and finds less.
     clone.edit(f"config/datasets/{NAME}.yaml", "precision: float32", "precision: int8")
+    clone.edit(f"config/datasets/{NAME}.yaml", "max_tokens: 256", "max_tokens: 32")
+    clone.edit(f"config/datasets/{NAME}.yaml", "retrieval.all.mrr: 0.65", "retrieval.all.mrr: 0.1")
+    clone.edit(f"config/datasets/{NAME}.yaml", "coverage_at_5: 0.6", "coverage_at_5: 0.1")
     clone.commit("Compute in 8 bits")
     clone.snakemake("--cores", "2", "--", RULE)
     assert f"{NAME}-v1.1.0" in clone.tags()

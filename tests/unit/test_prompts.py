@@ -1,17 +1,15 @@
 """Prompts from a file, and from a real MLflow server."""
 
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mlflow_server import mlflow_server
 from registry.errors import RegistryError
 from registry.sources.prompts import prompt_reference, resolve
+from support import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"name": "caption", "version": 2, "registry": "file"}
@@ -121,30 +119,15 @@ def test_an_address_that_is_no_server(monkeypatch):
 
 def test_an_unreachable_server(monkeypatch):
     pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
-    message = failure(monkeypatch, f"http://somebody:secret@127.0.0.1:{free_port()}")
+    message = failure(monkeypatch, f"http://somebody:secret@127.0.0.1:{free_ports(1)[0]}")
     assert "cannot get it from MLflow" in message
     assert "secret" not in message
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def tracking_uri(tmp_path: Path) -> Iterator[str]:
-    """The address of a real server."""
-    pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
-    (tmp_path / "server").mkdir()
-    with mlflow_server(tmp_path / "server") as address:
-        yield address
-
-
-def test_from_a_real_server(tracking_uri, monkeypatch, tmp_path):
+def test_from_a_real_server(mlflow_address, monkeypatch, tmp_path):
     from mlflow.genai import register_prompt
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_address)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     register_prompt("caption", "the first text")
     register_prompt("caption", TEXT)
@@ -157,6 +140,6 @@ def test_from_a_real_server(tracking_uri, monkeypatch, tmp_path):
         "prompt_text": TEXT,
     }
     assert resolve(prompt_reference(MLFLOW | {"version": 1}, os.environ, tmp_path))["prompt_text"] == "the first text"
-    assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/caption/3")
-    assert "MLflow has no such prompt" in failure(monkeypatch, tracking_uri, "prompts:/unknown/1")
-    assert "is not text" in failure(monkeypatch, tracking_uri, "prompts:/chat/1")
+    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_address, "prompts:/caption/3")
+    assert "MLflow has no such prompt" in failure(monkeypatch, mlflow_address, "prompts:/unknown/1")
+    assert "is not text" in failure(monkeypatch, mlflow_address, "prompts:/chat/1")

@@ -23,16 +23,10 @@ from encoder import TEXTS, the_encoder, the_model
 from registry.embedding.engines import encode
 from registry.embedding.ray_engine import _blocks, _pool
 from registry.errors import RegistryError
-from support import wait_until
+from support import free_ports, wait_until
 
 ENGINE = {"name": "ray", "threads": 1, "batch_size": 4}
 MANY = [f"{text} {number}" for number in range(40) for text in TEXTS]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def family(process):
@@ -79,7 +73,7 @@ def environment():
 def head(environment):
     """The address of a cluster, and the process of its first node."""
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-    port = free_port()
+    (port,) = free_ports(1)
     try:
         with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}") as process:
             yield f"127.0.0.1:{port}", process

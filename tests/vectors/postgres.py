@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from registry.storage.snapshot import Snapshot
 from registry.vectors.settings import DATASET, Server, Settings
+from support import free_ports
 
 PASSWORD = "s3cret-Pa55word"
 MODEL = {"name": "tiny/model", "sha256": "0" * 64, "precision": "float32", "max_tokens": 8}
@@ -59,9 +59,7 @@ def running_postgres():
     if user:
         ensure_user_exists(user)
     folder = open_folder()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     postgres = Postgres(folder, port, POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], user)
     if user:
         shutil.chown(folder, user)

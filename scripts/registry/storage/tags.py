@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from semver import Version
@@ -120,7 +121,7 @@ def _tags(git: Git) -> dict[str, str]:
 def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | OddTag]:
     """Yield of {tag: object that it names} those that have the name of a release, each as what it is."""
     named = {match: target for tag, target in tags.items() if (match := NAMED.fullmatch(tag))}
-    read = _read(git, set(named.values()))
+    read = _read(git, frozenset(named.values()))
     for match, target in named.items():
         dataset, number, found = match["dataset"], match["version"], read[target]
         version = Version.parse(number) if VERSION.fullmatch(number) else None
@@ -132,8 +133,9 @@ def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | OddTag]:
             yield Release(dataset, version, found.commit, found.date, found.message)
 
 
-def _read(git: Git, targets: Iterable[str]) -> dict[str, TagObject | str]:
-    """Return {object that a tag names: what it says, or why no publish can have made it}."""
+@lru_cache(maxsize=2)
+def _read(git: Git, targets: frozenset[str]) -> Mapping[str, TagObject | str]:
+    """Return {object that a tag names: what it says, or why no publish can have made it}, which never changes."""
     known = git.kinds(targets)
     found: dict[str, TagObject | str] = dict.fromkeys(targets, NOT_OF_A_COMMIT)
     sizes = {target: size for target, (kind, size) in known.items() if kind == "tag"}
