@@ -45,11 +45,12 @@ def stress(cases: Iterable[Any]) -> list[Any]:
 def free_ports(count: int) -> list[int]:
     """Return different ports on loopback that nothing listens at.
 
-    They are none of those that the system gives to connections, which might take one before a server does.
+    They are none of those that the system gives to connections, or Ray to its workers, which might take one before a
+    server does.
     """
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, 32_000)
+        port = random.randrange(20_000, 32_000)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             found += [port] if port not in found else []
