@@ -93,9 +93,13 @@ class Project:
             copy_folder(project.folder / folder / name, self.folder / folder / name)
 
     def products(self) -> dict[str, bytes]:
-        """Return {path: bytes} of everything that a run makes, but logs."""
+        """Return {path: bytes} of everything that a run makes, but logs and what it remembers of raw/."""
         files = [path for top in ("data", "reports") for path in (self.folder / top).rglob("*") if path.is_file()]
-        wanted = [path for path in files if "samples" not in path.parts[-4:-1] and path.name != ".snakemake_timestamp"]
+        wanted = [
+            path
+            for path in files
+            if {"samples", ".raw"}.isdisjoint(path.parts[-4:-1]) and path.name != ".snakemake_timestamp"
+        ]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in sorted(wanted)}
 
 

@@ -61,7 +61,7 @@ def tabular(clone: Clone) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and "raw" not in path.relative_to(folder).parts
+        and {"raw", ".raw"}.isdisjoint(path.relative_to(folder).parts)
         and path.name not in ("raw.dvc", "pin.json", ".snakemake_timestamp")
     }
 

@@ -28,9 +28,13 @@ def root_logger():
     root.handlers[:], root.level = handlers, level
 
 
+def rule_in(folder):
+    return SimpleNamespace(log=[str(folder / "logs" / "dataset" / "rule.log")], input=[], output=[], rule="rule")
+
+
 @pytest.fixture
 def rule(tmp_path):
-    return SimpleNamespace(log=[str(tmp_path / "logs" / "dataset" / "rule.log")])
+    return rule_in(tmp_path)
 
 
 def run(rule, block):
@@ -113,10 +117,11 @@ def test_what_the_system_refuses_is_one_message(rule, error, place):
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_message(tmp_path, capfd):
-    (tmp_path / "logs").touch()
-    with pytest.raises(SystemExit, match="1"), job(SimpleNamespace(log=[str(tmp_path / "logs" / "rule.log")])):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "dataset").touch()
+    with pytest.raises(SystemExit, match="1"), job(rule_in(tmp_path)):
         pass
-    assert "logs: file exists" in capfd.readouterr().err.lower()
+    assert "logs/dataset: file exists" in capfd.readouterr().err.lower()
 
 
 def test_an_interrupt_is_not_swallowed(rule):
@@ -159,7 +164,7 @@ TABLE = pa.table({"a": pa.array(range(200_000))})
 
 @pytest.mark.parametrize("write", [write_file, write_parquet, write_text])
 def test_a_full_disk_is_one_clear_message_and_leaves_nothing(full_disk, write):
-    rule = SimpleNamespace(log=[str(full_disk / "logs" / "rule.log")])
+    rule = rule_in(full_disk)
     status, lines = run(rule, lambda: write(full_disk))
     assert status == 1
     assert lines[0].startswith("error: ")
@@ -193,7 +198,7 @@ import pyarrow
 from registry.describe.contract import Contract
 from registry.workflow.job import job
 
-with job(SimpleNamespace(log=[sys.argv[1]])):
+with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], rule="rule")):
     contract = {"columns": {"a": {"dtype": "int64", "min": 2}}, "rows": {}}
     Contract({"name": "a", "source": "samples", "contract": contract}).check("all", pyarrow.record_batch({"a": [1, 2]}))
     print("loaded" if "pandas" in sys.modules else "not loaded", file=sys.__stdout__)

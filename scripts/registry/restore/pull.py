@@ -19,6 +19,7 @@ from registry.gate import GateError, checked_path, read_pointer
 from registry.release.record import exclusive
 from registry.restore.mark import mark
 from registry.restore.places import check_places, write
+from registry.sources.raw import forget_raw
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.tags import releases
@@ -209,6 +210,8 @@ def put(repository: Repository, snapshot: Snapshot, outs: dict[str, str]) -> boo
     check_places(root, [*snapshot.files, *outs, snapshot.data])
     store.remove([str(path) for path in (root / snapshot.folder).glob(".*.partial")])
     written = [path for path, content in snapshot.files.items() if write(root, path, content)]
+    if snapshot.raw in outs:
+        forget_raw(root / snapshot.folder)
     store.checkout(outs)
     seal(root / snapshot.data)
     return bool(outs or written)

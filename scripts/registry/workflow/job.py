@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.sources.raw import check_raw, remember_raw
 from registry.workflow.running import hold_running
 
 log = logging.getLogger("registry")
@@ -77,7 +78,8 @@ def job(snakemake: Any) -> Iterator[None]:
     """Send what the block prints and logs to the rule's log file, and end the process with 1 if it fails.
 
     A RegistryError, a full disk and a forbidden place become one plain message; anything else is a bug and leaves its
-    traceback. Where the log cannot be written, messages go to standard error.
+    traceback. Where the log cannot be written, messages go to standard error. Inputs in raw/ are read only if they are
+    what was fetched or made.
     """
     hold_running()
     path = Path(snakemake.log[0])
@@ -87,8 +89,10 @@ def job(snakemake: Any) -> Iterator[None]:
         with path.open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
             logging.basicConfig(stream=stream, level=logging.INFO, format="%(message)s", force=True)
             try:
+                check_raw(snakemake.input)
                 with without_pandas():
                     yield
+                remember_raw(snakemake.output, snakemake.rule)
             except Exception as error:
                 print(_message(error), file=stream, flush=True)
                 sys.exit(1)

@@ -1,0 +1,95 @@
+"""What jobs remember of raw/, and how a change by hand is noticed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from registry.errors import RegistryError
+from registry.sources.raw import check_raw, forget_raw, remember_raw
+
+RAW = Path("data/letters/raw")
+
+
+@pytest.fixture(autouse=True)
+def raw(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "images/1.png", "images/2.png"):
+        (RAW / name).parent.mkdir(parents=True, exist_ok=True)
+        (RAW / name).write_text(name)
+
+
+def remember(*names):
+    remember_raw([str(RAW / name) for name in names], "letters_download")
+
+
+def sources(**hashes):
+    files = [{"file": name.replace("_", "."), "sha256": sha256} for name, sha256 in hashes.items()]
+    (RAW / "sources.json").write_text(json.dumps({"mode": "samples", "files": files}))
+
+
+@pytest.mark.parametrize(
+    ("remembered", "changed", "read"),
+    [
+        ("a.csv", "a.csv", "a.csv"),
+        ("images", "images/2.png", "images"),
+        ("images", "images/3.png", "images"),
+        ("images", "images/1.png", "images/1.png"),
+        ("images/1.png", "images/1.png", "images"),
+        (".", "a.csv", "a.csv"),
+        (".", "images/1.png", "."),
+    ],
+)
+def test_what_changed_is_not_read(remembered, changed, read):
+    remember(remembered)
+    check_raw([str(RAW / read)])
+    (RAW / changed).write_text("another")
+    with pytest.raises(RegistryError, match="changed since it was fetched or made"):
+        check_raw([str(RAW / read)])
+
+
+def test_what_is_not_read_may_change():
+    remember("a.csv", "images")
+    (RAW / "images/1.png").write_text("another")
+    check_raw([str(RAW / "a.csv"), "data/letters/processed/x.parquet", "reports/letters/raw/a.csv", "raw", "data"])
+
+
+def test_each_rule_remembers_its_own():
+    remember("a.csv")
+    remember_raw([str(RAW / "images")], "letters_unpack")
+    (RAW / "a.csv").write_text("another")
+    check_raw([str(RAW / "images")])
+    remember("a.csv")
+    check_raw([str(RAW / "a.csv")])
+
+
+def test_what_nobody_remembers_is_held_to_the_sources():
+    sources(a_csv=hashlib.sha256(b"a.csv").hexdigest())
+    check_raw([str(RAW / "a.csv"), str(RAW)])
+    (RAW / "a.csv").write_text("another")
+    for read in (RAW / "a.csv", RAW):
+        with pytest.raises(RegistryError, match=r"^data/letters/raw/a.csv: changed"):
+            check_raw([str(read)])
+    check_raw([str(RAW / "images")])
+
+
+def test_what_others_bring_is_not_what_was_remembered():
+    remember("a.csv")
+    (RAW / "a.csv").write_text("of another version")
+    forget_raw(Path("data/letters"))
+    check_raw([str(RAW / "a.csv")])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": 1}', '{"files": [{}]}', ""])
+def test_sources_that_cannot_be_read_hold_nothing(text):
+    (RAW / "sources.json").write_text(text)
+    check_raw([str(RAW / "a.csv")])
+
+
+def test_a_note_that_cannot_be_read_is_named():
+    remember("a.csv")
+    (note,) = Path("data/letters/.raw").iterdir()
+    note.write_text("{")
+    with pytest.raises(RegistryError, match=r"^data/letters/.raw/letters_download.json: not what a job wrote"):
+        check_raw([str(RAW / "a.csv")])
