@@ -23,7 +23,6 @@ class Job:
             for key in ("input", "output", "params")
         )
         self.config, self.threads, self.log = job["config"], job["threads"], [job["log"]]
-        self.rule = "benchmark"
 
 
 if __name__ == "__main__":

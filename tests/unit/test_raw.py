@@ -21,7 +21,7 @@ def raw(tmp_path, monkeypatch):
 
 
 def remember(*names):
-    remember_raw([str(RAW / name) for name in names], "letters_download")
+    remember_raw([str(RAW / name) for name in names])
 
 
 def sources(**hashes):
@@ -55,13 +55,25 @@ def test_what_is_not_read_may_change():
     check_raw([str(RAW / "a.csv"), "data/letters/processed/x.parquet", "reports/letters/raw/a.csv", "raw", "data"])
 
 
-def test_each_rule_remembers_its_own():
+@pytest.mark.parametrize("first", [["images"], ["images/1.png", "images/2.png"], ["."]])
+@pytest.mark.parametrize("then", [["images"], ["images/1.png", "images/2.png"], ["."], [".", "a.csv"]])
+def test_the_last_job_is_right_whatever_its_outputs_were_before(first, then):
+    remember(*first, "a.csv")
+    (RAW / "images/1.png").write_text("fetched again")
+    remember(*then)
+    check_raw([str(RAW), str(RAW / "images"), str(RAW / "images/1.png"), str(RAW / "a.csv")])
+    (RAW / "images/1.png").write_text("another")
+    with pytest.raises(RegistryError, match="changed since"):
+        check_raw([str(RAW / "images/1.png")])
+
+
+def test_jobs_remember_beside_each_other():
     remember("a.csv")
-    remember_raw([str(RAW / "images")], "letters_unpack")
+    remember("images")
     (RAW / "a.csv").write_text("another")
     check_raw([str(RAW / "images")])
-    remember("a.csv")
-    check_raw([str(RAW / "a.csv")])
+    with pytest.raises(RegistryError, match="changed since"):
+        check_raw([str(RAW / "a.csv")])
 
 
 def test_what_nobody_remembers_is_held_to_the_sources():
@@ -85,11 +97,3 @@ def test_what_others_bring_is_not_what_was_remembered():
 def test_sources_that_cannot_be_read_hold_nothing(text):
     (RAW / "sources.json").write_text(text)
     check_raw([str(RAW / "a.csv")])
-
-
-def test_a_note_that_cannot_be_read_is_named():
-    remember("a.csv")
-    (note,) = Path("data/letters/.raw").iterdir()
-    note.write_text("{")
-    with pytest.raises(RegistryError, match=r"^data/letters/.raw/letters_download.json: not what a job wrote"):
-        check_raw([str(RAW / "a.csv")])

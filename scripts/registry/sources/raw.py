@@ -2,28 +2,31 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from registry.errors import RegistryError
-from registry.files import dvc_digest, sha256_of, write_json
+from registry.files import atomic_file, dvc_digest, sha256_of
 
 REMEMBERED = ".raw"
-"""Folder beside raw/ in which each rule has a file {output: DVC's digest}."""
+"""Folder beside raw/ that has, for an output raw/<path> of a rule, DVC's digest of it in <path>.md5."""
 
 
-def _dataset_folder(path: str) -> Path | None:
-    """Return data/<dataset> for a path that is its raw/, or below that; None for others."""
-    top, dataset, raw, *_ = (*Path(path).parts, *[""] * 3)
-    return Path(top, dataset) if (top, raw) == ("data", "raw") else None
+def _in_raw(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield, for those paths from the repository's root that are in a raw/, data/<dataset> and the path in raw/."""
+    for path in paths:
+        top, dataset, raw, *inside = (*Path(path).parts, *[""] * 3)
+        if (top, raw) == ("data", "raw"):
+            yield Path(top, dataset), Path(*inside)
 
 
-def remember_raw(outputs: Iterable[str], rule: str) -> None:
-    """Write down what the outputs of a rule are that are in a dataset's raw/ (paths from the repository's root)."""
-    written = {path: folder for path in outputs if (folder := _dataset_folder(path))}
-    for folder in set(written.values()):
-        digests = {path: dvc_digest(path) for path, its in written.items() if its == folder}
-        write_json(folder / REMEMBERED / f"{rule}.json", digests)
+def remember_raw(outputs: Iterable[str]) -> None:
+    """Write down what the outputs of a rule are that are in a dataset's raw/."""
+    for folder, inside in sorted(_in_raw(outputs), reverse=True):
+        for note in _notes(folder, inside).values():
+            note.unlink()
+        with atomic_file(folder / REMEMBERED / f"{inside}.md5") as partial:
+            partial.write_text(dvc_digest(folder / "raw" / inside), encoding="utf-8")
 
 
 def check_raw(inputs: Iterable[str]) -> None:
@@ -31,12 +34,12 @@ def check_raw(inputs: Iterable[str]) -> None:
 
     What no job here wrote down, because it was restored, is held to the hashes in raw/sources.json.
     """
-    for path, folder in [(path, folder) for path in inputs if (folder := _dataset_folder(path))]:
-        remembered = _remembered(folder, path)
-        if remembered:
-            changed = [output for output, digest in remembered.items() if dvc_digest(output) != digest]
+    for folder, inside in _in_raw(inputs):
+        notes = {folder / "raw" / output: note.read_text("utf-8") for output, note in _notes(folder, inside).items()}
+        if notes:
+            changed = [path for path, digest in notes.items() if path.exists() and dvc_digest(path) != digest]
         else:
-            changed = _unlike_sources(folder / "raw", Path(path))
+            changed = _unlike_sources(folder / "raw", folder / "raw" / inside)
         if changed:
             raise RegistryError(
                 "changed since it was fetched or made",
@@ -46,23 +49,16 @@ def check_raw(inputs: Iterable[str]) -> None:
             )
 
 
-def _remembered(folder: Path, path: str) -> dict[str, str]:
-    """Return {output: digest} of what was written down of an input: itself, what is in it, or what it is in."""
-    found: dict[str, str] = {}
-    for file in (folder / REMEMBERED).glob("*.json"):
-        try:
-            found |= json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise RegistryError("not what a job wrote", where=file, hint="remove it") from None
-    wanted = Path(path)
+def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
+    """Return {output: its note} of what was written down of a path in raw/: itself, what is in it, what it is in."""
+    kept = folder / REMEMBERED
+    found = {Path(str(note.relative_to(kept)).removesuffix(".md5")): note for note in kept.rglob("*.md5")}
     return {
-        output: digest
-        for output, digest in found.items()
-        if Path(output).exists() and (wanted.is_relative_to(output) or Path(output).is_relative_to(wanted))
+        output: note for output, note in found.items() if inside.is_relative_to(output) or output.is_relative_to(inside)
     }
 
 
-def _unlike_sources(raw: Path, path: Path) -> list[str]:
+def _unlike_sources(raw: Path, path: Path) -> list[Path]:
     """Return the source files at or below a path that are not those which sources.json names."""
     try:
         files = json.loads((raw / "sources.json").read_text(encoding="utf-8"))["files"]
@@ -70,7 +66,7 @@ def _unlike_sources(raw: Path, path: Path) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     here = {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
-    return [str(file) for file, sha256 in here.items() if sha256_of(file) != sha256]
+    return [file for file, sha256 in here.items() if sha256_of(file) != sha256]
 
 
 def forget_raw(folder: Path) -> None:

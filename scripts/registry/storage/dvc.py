@@ -226,7 +226,12 @@ class Store:
         origin = self.root / (self._git.origin() or "").removeprefix("file://")
         if origin == self.root or not (origin / ".dvc").is_dir():
             return None
-        name, remotes = default_remote_of(origin)
+        try:
+            name, remotes = default_remote_of(origin)
+        except GateError:
+            raise
+        except RegistryError:
+            return None
         kind, settings, path = get_cloud_fs({"remote": remotes}, name=name)
         return Remote(name, path, kind(**settings)).odb
 

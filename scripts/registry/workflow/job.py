@@ -92,7 +92,7 @@ def job(snakemake: Any) -> Iterator[None]:
                 check_raw(snakemake.input)
                 with without_pandas():
                     yield
-                remember_raw(snakemake.output, snakemake.rule)
+                remember_raw(snakemake.output)
             except Exception as error:
                 print(_message(error), file=stream, flush=True)
                 sys.exit(1)
