@@ -102,7 +102,8 @@ def test_every_form_of_import_is_followed(scripts, line):
 def test_the_real_scripts_lead_to_the_package():
     names = {path.name for path in code_files("fashion_mnist/process.py")}
     assert names == {"process.py", "params.schema.yaml", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"} | {
-        "running.py"
+        "raw.py",
+        "running.py",
     }
     assert len(fingerprint("fashion_mnist/process.py")) == 64
 
