@@ -34,19 +34,23 @@ def check_raw(inputs: Iterable[str]) -> None:
 
     What no job here wrote down, because it was restored, is held to the hashes in raw/sources.json.
     """
+    # Several inputs may be held to one note, that of the folder which they are in: it is read and hashed once.
+    digests: dict[Path, str] = {}
+    hashes: dict[Path, str] = {}
     for folder, inside in _in_raw(inputs):
-        notes = {folder / "raw" / output: note.read_text("utf-8") for output, note in _notes(folder, inside).items()}
-        if notes:
-            changed = [path for path, digest in notes.items() if path.exists() and dvc_digest(path) != digest]
-        else:
-            changed = _unlike_sources(folder / "raw", folder / "raw" / inside)
-        if changed:
-            raise RegistryError(
-                "changed since it was fetched or made",
-                where=changed[0],
-                hint="remove it and run the same command again, which brings it back; to use other data, change where "
-                "it comes from (config/README.md, Sources)",
-            )
+        raw, notes = folder / "raw", _notes(folder, inside)
+        digests |= {raw / output: note.read_text(encoding="utf-8") for output, note in notes.items()}
+        if not notes:
+            hashes |= _sources(raw, raw / inside)
+    changed = [path for path, digest in digests.items() if path.exists() and dvc_digest(path) != digest]
+    changed += [path for path, sha256 in hashes.items() if sha256_of(path) != sha256]
+    if changed:
+        raise RegistryError(
+            "changed since it was fetched or made",
+            where=changed[0],
+            hint="remove it and run the same command again, which brings it back; to use other data, change where "
+            "it comes from (config/README.md, Sources)",
+        )
 
 
 def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
@@ -58,15 +62,14 @@ def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
     }
 
 
-def _unlike_sources(raw: Path, path: Path) -> list[Path]:
-    """Return the source files at or below a path that are not those which sources.json names."""
+def _sources(raw: Path, path: Path) -> dict[Path, str]:
+    """Return {file: sha256} of the source files at or below a path, as sources.json has them."""
     try:
         files = json.loads((raw / "sources.json").read_text(encoding="utf-8"))["files"]
         hashes = {raw / file["file"]: file["sha256"] for file in files}
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    here = {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
-    return [file for file, sha256 in here.items() if sha256_of(file) != sha256]
+    return {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
 
 
 def forget_raw(folder: Path) -> None:
