@@ -50,18 +50,21 @@ class Nursery:
 
     def start(self) -> None:
         """Start the process, unless it was."""
-        with self._starting, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            if self._process is not None:
-                return
+        with self._starting:
+            if self._process is None:
+                self._process = self._started()
+                atexit.register(self._close)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen()
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("fork_server.py"), str(listener.fileno()), *self.modules],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
             )
-            atexit.register(self._close)
 
     def run(self, function: str, *arguments: str, cwd: Path, env: Mapping[str, str], apart: bool = False) -> Ended:
         """Call `module:function` with `arguments` in a new process, in a group of its own, with nothing to read.

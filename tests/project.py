@@ -137,8 +137,9 @@ def copy_repository(folder: Path, *left_out: str) -> Project:
         if (ROOT / name).is_file() and not built and not name.startswith(others):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for compiled in (ROOT / "scripts").rglob("__pycache__"):
+    for compiled in (ROOT / "scripts").rglob("__pycache__/*.pyc"):
         target = folder / compiled.relative_to(ROOT)
-        if target.parent.is_dir():
-            shutil.copytree(compiled, target)
+        if target.parents[1].is_dir():
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(compiled, target)
     return Project(folder)

@@ -125,6 +125,7 @@ def test_an_unreachable_server(monkeypatch):
 
 
 def test_from_a_real_server(mlflow_address, monkeypatch, tmp_path):
+    pytest.importorskip("mlflow", reason="needs the package mlflow-skinny")
     from mlflow.genai import register_prompt
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_address)
