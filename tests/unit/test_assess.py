@@ -15,7 +15,7 @@ from registry.config.fingerprint import _behind, code_files, fingerprint, import
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
-from registry.files import write_json
+from registry.files import sha256_of, write_json
 from registry.release.assess import check_committed, check_contract, check_current, config_files, differences
 from registry.storage.dvc import Store
 from registry.storage.git import Git
@@ -274,6 +274,21 @@ def test_samples_must_be_committed_only_where_they_were_used(checkout):
     new.unlink()
     (checkout.root / "data" / "samples" / "SHA256SUMS").write_text("other")
     assert not_committed(checkout) == "made from files that are not committed: data/samples/SHA256SUMS"
+
+
+def test_a_sample_must_be_what_its_checksum_says_even_when_it_is_committed(root):
+    files = [{"file": "a.csv", "urls": [], "accept": [], "max_bytes": 10}]
+    dataset = DATASET | {"source": "samples", "sources": {"files": files}}
+    sample = root / "data" / "samples" / NAME / "a.csv"
+    sha256 = sha256_of(sample)
+    (root / "data" / "samples" / "SHA256SUMS").write_text(f"{sha256}  {NAME}/a.csv\n")
+    source = {"mode": "samples", "files": [{"file": "a.csv", "url": None, "bytes": 4, "sha256": sha256}]}
+    describe(root, NAME, source=source, config=dataset)
+    built = Snapshot.on_disk(root, NAME)
+    check_current(root, built, {NAME: dataset})
+    sample.write_text("x\n2\n")
+    with pytest.raises(NotReady, match=f"data/samples/{NAME}/a.csv is not what data/samples/SHA256SUMS says"):
+        check_current(root, built, {NAME: dataset})
 
 
 def test_the_configuration_must_be_what_made_it(checkout):

@@ -29,7 +29,7 @@ def root_logger():
 
 
 def rule_in(folder):
-    return SimpleNamespace(log=[str(folder / "logs" / "dataset" / "rule.log")], input=[], output=[])
+    return SimpleNamespace(log=[str(folder / "logs" / "dataset" / "rule.log")], input=[], output=[], params={})
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ import pyarrow
 from registry.describe.contract import Contract
 from registry.workflow.job import job
 
-with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[])):
+with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], params={})):
     contract = {"columns": {"a": {"dtype": "int64", "min": 2}}, "rows": {}}
     Contract({"name": "a", "source": "samples", "contract": contract}).check("all", pyarrow.record_batch({"a": [1, 2]}))
     print("loaded" if "pandas" in sys.modules else "not loaded", file=sys.__stdout__)

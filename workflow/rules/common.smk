@@ -25,6 +25,7 @@ from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import lift_rate_limit, release_after_run
 from registry.config.pins import pins
 from registry.release.assess import assess
+from registry.sources.samples import edited_samples
 from registry.storage.snapshot import DESCRIPTIONS
 from registry.workflow.running import hold_running
 from registry.workflow.summary import print_summary
@@ -146,6 +147,17 @@ def script_of(maker):
     if not path.is_relative_to(SCRIPTS):
         raise WorkflowError(f"{maker.name}: its script, {maker.script}, is not in scripts/; move it there")
     return path.relative_to(SCRIPTS).as_posix()
+
+
+def watch_samples():
+    """Give each rule that fetches a dataset's sources the param `edited`: what `edited_samples` returns.
+
+    A sample that was edited is then a change of params, for which Snakemake runs the job, and `job` refuses it.
+    """
+    for maker in workflow.rules:
+        dataset = dataset_of(maker)
+        if f"data/{dataset}/raw/sources.json" in maker.output:
+            maker.set_params(edited=lambda wildcards, dataset=dataset: edited_samples(DATASETS[dataset]))
 
 
 def track_code():

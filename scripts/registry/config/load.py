@@ -42,13 +42,19 @@ def read_checksums(path: Path) -> dict[str, str]:
 
 
 def parse_checksums(text: str, *, where: object) -> dict[str, str]:
-    """Return {file: sha256} of the text of a SHA256SUMS file."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    matches = [re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines]
-    for number, match in enumerate(matches, start=1):
+    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file."""
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if match is None:
             raise RegistryError(f"line {number} is not `<sha256>  <file>`", where=where)
-    return {match[2]: match[1] for match in matches}
+        if match[2] in hashes:
+            hint = "keep the one that `sha256sum` prints, and remove the other"
+            raise RegistryError(f"line {number} is a second one for {match[2]}", where=where, hint=hint)
+        hashes[match[2]] = match[1]
+    return hashes
 
 
 def _check_name(name: str, names: list[str]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import Datasets, load_datasets, parents
+from registry.config.load import SAMPLES, Datasets, load_datasets, parents
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.describe.metadata import facts_of
 from registry.errors import RegistryError
 from registry.sources.accepted import changed_prompt, changed_sources, own_files
+from registry.sources.samples import edited_samples
 from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
@@ -109,6 +110,8 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Mapping[str, Any]) -
     changed = changed_sources(datasets[name], provenance["source"], root)
     if changed:
         raise NotReady(State.OUTDATED, f"its sources changed since it was built ({', '.join(changed[:3])})", build)
+    for path, accept in edited_samples(datasets[name], root).items():
+        raise NotReady(State.OUTDATED, f"{path} is not what {SAMPLES}/SHA256SUMS says", accept)
     prompt = changed_prompt(datasets[name], snapshot.metadata, os.environ, root)
     if prompt:
         raise NotReady(State.OUTDATED, f"its prompt changed since it was built ({prompt})", build)

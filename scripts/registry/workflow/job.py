@@ -79,7 +79,7 @@ def job(snakemake: Any) -> Iterator[None]:
 
     A RegistryError, a full disk and a forbidden place become one plain message; anything else is a bug and leaves its
     traceback. Where the log cannot be written, messages go to standard error. Inputs in raw/ are read only if they are
-    what was fetched or made.
+    what was fetched or made, samples only if they are what SHA256SUMS says.
     """
     hold_running()
     path = Path(snakemake.log[0])
@@ -89,6 +89,8 @@ def job(snakemake: Any) -> Iterator[None]:
         with path.open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
             logging.basicConfig(stream=stream, level=logging.INFO, format="%(message)s", force=True)
             try:
+                for path, accept in snakemake.params.get("edited", {}).items():
+                    raise RegistryError("not what data/samples/SHA256SUMS says", where=path, hint=accept)
                 check_raw(snakemake.input)
                 with without_pandas():
                     yield

@@ -1,0 +1,37 @@
+"""Compare the committed samples with data/samples/SHA256SUMS, which says what they are."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from registry.config.load import SAMPLES, read_checksums
+from registry.files import sha256_of
+
+
+def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str, str]:
+    """Return {path from the root: how to accept it} of a dataset's samples that are not what SHA256SUMS says.
+
+    A README that it does not list is one of them. Nothing where samples are not the dataset's source. Raises
+    RegistryError for a SHA256SUMS that cannot be read.
+    """
+    sources = dataset.get("sources", {})
+    if dataset["source"] != "samples" or not sources.keys() & {"files", "github"}:
+        return {}
+    folder, samples = dataset["name"], root / SAMPLES
+    if "files" in sources:
+        used = [samples / folder / source["file"] for source in sources["files"]]
+    else:
+        used = sorted((samples / folder / "HEAD").glob("*/README.md"))
+    listed = read_checksums(samples / "SHA256SUMS")
+    here = {path.relative_to(samples).as_posix(): path for path in used if path.is_file()}
+    return {
+        f"{SAMPLES}/{file}": _how_to_accept(file) for file, path in here.items() if listed.get(file) != sha256_of(path)
+    }
+
+
+def _how_to_accept(file: str) -> str:
+    """Return the commands that put the hash of a file below data/samples/ into SHA256SUMS, or bring it back."""
+    line, it = shlex.quote(f"[ *]{file}$"), shlex.quote(file)
+    accept = f"(cd {SAMPLES} && {{ grep -v {line} SHA256SUMS; sha256sum {it}; }} > sums && mv sums SHA256SUMS)"
+    return f"if it was meant to change, {accept} accepts it; else git restore {SAMPLES}/{it}"
