@@ -1,11 +1,13 @@
 """`registry refresh`: a living source is asked again, and only what changed there makes a version."""
 
 import json
+import shutil
 
 import pytest
 
 from clone import Clone
 from fake_github import Api
+from registry.files import sha256_of
 from support import ROOT
 
 CONFIG = "config/datasets/opencloudhub-readmes.yaml"
@@ -52,6 +54,49 @@ def test_only_a_source_that_changed_makes_a_version(living):
     assert (clone.head(), len(clone.tags())) == (head, 2)
 
 
+def test_a_mirror_is_asked_again_and_nothing_is_lost_where_it_changed(fresh, tmp_path):
+    name = "opencloudhub-readmes-rag-evaluation"
+    source = tmp_path / "mirror" / name / "questions.csv"
+    source.parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / "data/samples" / name / "questions.csv", source)
+    fresh.edit(f"config/datasets/{name}.yaml", "source: samples", "source: mirror")
+    fresh.edit("config/config.yaml", "mirror: null", f"mirror: {tmp_path}/mirror")
+    fresh.commit()
+    assert f"{name}: released as 1.0.0" in fresh.registry("refresh", name)
+
+    printed = fresh.registry("refresh", name)
+    assert printed == f"{name}: the newest version is still 1.0.0\n"
+
+    raw = fresh.folder / "data" / name / "raw" / "questions.csv"
+    before = raw.read_bytes()
+    source.write_bytes(before + b"More?,Yes,more,general\n")
+    printed = fresh.registry("refresh", name, code=1)
+    assert "questions.csv: could not be fetched" in printed
+    assert f"expected sha256 {sha256_of(raw)}" in printed
+    assert raw.read_bytes() == before
+    assert fresh.git("status", "--short") == ""
+
+
+def test_what_is_made_of_a_source_that_changed_follows_it(released, tmp_path):
+    made_of_it = f"{NAME}-embeddings"
+    mirror = tmp_path / "mirror"
+    shutil.copytree(ROOT / "data/samples" / NAME, mirror / NAME)
+    readme, sums = mirror / NAME / "HEAD/docs/README.md", mirror / "SHA256SUMS"
+    readme.write_text(readme.read_text() + "\n## More\n\nAsk whoever was on duty in the night before.\n")
+    readmes = sorted((mirror / NAME).glob("HEAD/*/README.md"))
+    sums.write_text("".join(f"{sha256_of(path)}  {path.relative_to(mirror)}\n" for path in readmes))
+    released.edit(CONFIG, "# A living source", "source: mirror\n# A living source")
+    released.edit("config/config.yaml", "mirror: null", f"mirror: {mirror}")
+    released.commit()
+
+    after = released.registry_json("refresh", NAME)["after"]
+    metadata = json.loads(released.git("show", f"HEAD:data/{made_of_it}/metadata.json"))
+    assert metadata["source_data_version"] == f"{NAME}-v{after}"
+    states = {row["dataset"]: row["state"] for row in released.registry_json("status")}
+    assert (states[NAME], states[made_of_it]) == ("released", "released")
+    assert "Nothing to be done" in released.snakemake("-n")
+
+
 def refused(clone, name):
     printed = clone.registry("refresh", name, code=1)
     assert "Traceback" not in printed
@@ -63,9 +108,7 @@ def test_what_cannot_change_by_itself_is_not_asked(fresh):
     printed = refused(fresh, "tabular")
     assert "tabular is generated from its params" in printed
     assert "change params in config/datasets/tabular.yaml" in printed
-    printed = refused(fresh, "fashion-mnist")
-    assert "the sources of fashion-mnist are fixed" in printed
-    assert "--forcerun fashion_mnist_download -- fashion_mnist" in printed
+    assert "fashion-mnist is built from the committed samples" in refused(fresh, "fashion-mnist")
     printed = refused(fresh, NAME)
     assert f"{NAME} is built from the committed samples" in printed
     assert f"set source: upstream in {CONFIG}" in printed

@@ -71,10 +71,11 @@ def ask_again(
     cores: Annotated[str, typer.Option(help="As for snakemake.")] = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Ask a living source again, such as an API, and build and release what changed there.
+    """Ask a dataset's sources again, in its mirror or upstream, and build and release what changed there.
 
-    By itself Snakemake has nothing to do, for it cannot know that the source changed. Exit codes: 0 done, whether or
-    not anything changed; 1 the run failed, or the dataset has no living source in use.
+    By itself Snakemake has nothing to do, for it cannot know that a source changed. Datasets here that are made of
+    this one are built, too. Exit codes: 0 done, whether or not anything changed; 1 the run failed, a file has another
+    hash than the accepted ones, or the dataset has no source that can change by itself.
     """
     done = refresh(repository(context), dataset, cores=cores, output=sys.stderr if as_json else None, say=say)
     if as_json:

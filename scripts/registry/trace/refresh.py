@@ -1,17 +1,25 @@
-"""Fetch a living source again: Snakemake alone sees nothing to do, because no local file has changed."""
+"""Ask the sources of a dataset again: Snakemake alone sees nothing to do, because no local file has changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
 
-from registry.config.load import parents
+from registry.config.load import load_datasets, parents, source_files
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
-from registry.storage.repository import Repository
+from registry.sources.fetch import fetch
+from registry.storage.repository import Repository, read_config
+from registry.storage.snapshot import PROVENANCE, Snapshot
+from registry.storage.states import NotReady
 from registry.storage.tags import releases
 from registry.workflow.snakemake import run
+
+CACHE = ".cache"
+"""Folder of a checkout, ignored by git, for what is fetched only to be compared."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,24 @@ def refresh(
     output: IO[str] | None = None,
     say: Callable[[str], None] = print,
 ) -> Refreshed:
-    """Fetch a dataset's living source again, build what changed, and let the run's end release it as configured.
+    """Ask a dataset's sources again, build what changed, and what is made of it, and let the run's end release it.
 
-    Snakemake's output goes to this program's own streams, its standard output to `output` if given. Raises
-    RegistryError for a source that cannot change by itself, and when the run fails.
+    Files with known hashes are fetched beside what is here, which so stays if they changed at their publisher or in the
+    mirror: that is a RegistryError, which says how to accept them. Snakemake's output goes to this program's own
+    streams, its standard output to `output` if given. Raises RegistryError for a source that cannot change by itself,
+    and when the run fails, too.
     """
     check_installed("snakemake")
-    _check(repository, name)
+    datasets = load_datasets(read_config(repository.root), repository.root)
+    _check(repository, name, datasets)
     before = _newest(repository, name)
+    if "files" in datasets[name]["sources"] and _fetched_again(repository, datasets[name]) == _made_from(
+        repository, name
+    ):
+        return Refreshed(name, before, before, released=False)
     rule = rule_of(name)
-    command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule]
+    made_of_it = [other for other in datasets if name in parents(datasets[other]) and _here(repository, other)]
+    command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule, *map(rule_of, made_of_it)]
     if run(repository.root, command, say=say, stdout=output):
         raise RegistryError(f"refreshing {name} failed; see above", hint="fix it, and run the same command again")
     after = _newest(repository, name)
@@ -53,10 +69,39 @@ def _newest(repository: Repository, name: str) -> str | None:
     return str(those[-1].version) if those else None
 
 
-def _check(repository: Repository, name: str) -> None:
-    """Check that a dataset has a living source in use. Raises RegistryError that says what to do instead."""
+def _here(repository: Repository, name: str) -> bool:
+    """Tell whether a dataset was built here, and is not pinned."""
+    return (repository.root / "data" / name / PROVENANCE).is_file() and pin_of(repository.root, name) is None
+
+
+def _fetched_again(repository: Repository, dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return {file: sha256} of a dataset's source files as they are now; RegistryError if they are not accepted."""
+    root, name = repository.root, dataset["name"]
+    (root / CACHE).mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=root / CACHE) as folder:
+        fetched = fetch(
+            name,
+            source_files(dataset, root),
+            mode=dataset["source"],
+            mirror=read_config(root)["mirror"],
+            target=Path(folder),
+            lock=root / "config" / "locks" / f"{name}.yaml",
+        )
+    return {file["file"]: file["sha256"] for file in fetched["files"]}
+
+
+def _made_from(repository: Repository, name: str) -> dict[str, str] | None:
+    """Return {file: sha256} of the sources that what is built here was made from; None if nothing is."""
+    try:
+        source = Snapshot.on_disk(repository.root, name, quick=True).provenance["source"]
+    except NotReady:
+        return None
+    return {file["file"]: file["sha256"] for file in source["files"]}
+
+
+def _check(repository: Repository, name: str, datasets: Mapping[str, Any]) -> None:
+    """Check that a dataset has sources which can change by themselves. Raises RegistryError: what to do instead."""
     path = f"config/datasets/{name}.yaml"
-    datasets = repository.committed_datasets("HEAD")
     if name not in datasets:
         raise RegistryError(f"there is no dataset {name}", hint=f"choose from: {', '.join(datasets)}")
     dataset, rule = datasets[name], rule_of(name)
@@ -70,16 +115,10 @@ def _check(repository: Repository, name: str) -> None:
     if parents(dataset):
         raise RegistryError(
             f"{name} is made of {', '.join(parents(dataset))}: it has no source of its own to ask again",
-            hint=f"registry refresh {parents(dataset)[0]}, then run snakemake --cores all {rule}",
-        )
-    if "files" in dataset["sources"]:
-        raise RegistryError(
-            f"the sources of {name} are fixed: each file is held to its hash, so that asking again brings nothing new",
-            hint=f"for a new edition change urls and hashes in {path}; to download again all the same: "
-            f"snakemake --cores all --forcerun {rule}_download -- {rule}",
+            hint=f"registry refresh {parents(dataset)[0]}",
         )
     if dataset["source"] == "samples":
         raise RegistryError(
-            f"{name} is built from the committed samples, which change with git alone",
-            hint=f"to follow its living source, set source: upstream in {path}, and commit it",
+            f"{name} is built from the committed samples: snakemake sees by itself when they change",
+            hint=f"to follow its source, set source: upstream in {path}, and commit it",
         )
