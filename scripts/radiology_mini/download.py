@@ -13,6 +13,7 @@ from registry.describe.canonical import logical_type
 from registry.errors import RegistryError
 from registry.files import atomic_folder, write_json
 from registry.sources.fetch import fetch
+from registry.sources.raw import write_sources
 from registry.workflow.job import job
 
 ROWS = 50
@@ -103,7 +104,7 @@ def download(images: Path, captions: Path, sources: Path, **source: Any) -> None
         rows = [row for file in record["files"] for row in unpack(packed / file["file"], partial)]
         shutil.rmtree(packed)
     write_json(captions, rows)
-    write_json(sources, record)
+    write_sources(sources, record)
 
 
 if __name__ == "__main__":

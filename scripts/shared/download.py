@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from registry.files import write_json
 from registry.sources.fetch import fetch
+from registry.sources.raw import write_sources
 from registry.workflow.job import job
 
 if __name__ == "__main__":
@@ -17,4 +17,4 @@ if __name__ == "__main__":
             target=record.parent,
             lock=Path("config/locks") / f"{snakemake.params.dataset}.yaml",
         )
-        write_json(record, fetched)
+        write_sources(record, fetched)

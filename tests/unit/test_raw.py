@@ -93,7 +93,8 @@ def test_what_others_bring_is_not_what_was_remembered():
     check_raw([str(RAW / "a.csv")])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"files": 1}', '{"files": [{}]}', ""])
-def test_sources_that_cannot_be_read_hold_nothing(text):
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[]", '{"files": 1}', '{"files": [{}]}', ""])
+def test_sources_that_cannot_be_read_are_refused(text):
     (RAW / "sources.json").write_text(text)
-    check_raw([str(RAW / "a.csv")])
+    with pytest.raises(RegistryError, match="sources.json: not what a download writes"):
+        check_raw([str(RAW / "a.csv")])

@@ -13,6 +13,7 @@ from fake_github import ORG, READMES, Api, build_raw, content_of
 from registry.config.load import SAMPLES, read_checksums
 from registry.errors import RegistryError
 from registry.sources import readmes as corpus
+from registry.sources.fetch import Patience
 from registry.sources.readmes import Listing, blob_sha, check_names, listed_readmes, sample_readmes, write_corpus
 from support import ROOT
 
@@ -39,7 +40,13 @@ def serve_folder(server, root):
 
 
 def gather(root, target):
-    write_corpus(target, Listing(root, DATASET, retries=0), mode="mirror", api="https://x.test", organisation=ORG)
+    write_corpus(
+        target,
+        Listing(root, DATASET, patience=Patience(retries=0)),
+        mode="mirror",
+        api="https://x.test",
+        organisation=ORG,
+    )
     return target
 
 
@@ -134,7 +141,7 @@ def test_the_samples_a_mirror_and_an_api_of_the_same_bytes_give_the_same(http_se
     Api(http_server, {name: (samples / DATASET / "HEAD" / name / "README.md").read_bytes() for name in names})
     upstream = content_of(build_raw(http_server, tmp_path, "upstream"))
     for mode, root in {"samples": str(samples), "mirror": serve_folder(http_server, samples)}.items():
-        source = Listing(root, DATASET, retries=0)
+        source = Listing(root, DATASET, patience=Patience(retries=0))
         write_corpus(tmp_path / mode, source, mode=mode, api=http_server.url, organisation=ORG)
         found = content_of(tmp_path / mode)
         assert len(found) == 15

@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import os
+import select
 import threading
 import types
 
@@ -10,14 +12,14 @@ import yaml
 
 from registry.errors import RegistryError
 from registry.sources import fetch as sources
-from registry.sources.fetch import fetch, redact, retrieve
+from registry.sources.fetch import Patience, fetch, redact, retrieve
 from support import reply
 
 GOOD = b"good bytes " * 1000
 BAD = b"evil bytes " * 1000
 SHA256 = hashlib.sha256(GOOD).hexdigest()
 MAX_BYTES = 50_000
-QUICK = {"timeout": (0.2, 0.2), "retries": 0}
+QUICK = {"timeout": (0.2, 0.2), "retries": 0, "seconds": 60}
 
 
 def stall(handler):
@@ -55,6 +57,34 @@ def endless(handler):
         handler.close_connection = True
 
 
+def dribble(handler):
+    """Announce everything, and send a byte now and then, each in time."""
+    reply(handler, b"", headers={"Content-Length": str(len(GOOD))})
+    _dribble(handler, b"x")
+
+
+def dribble_headers(handler):
+    """Begin an answer that is never done with its headers."""
+    handler.send_response(200)
+    handler.flush_headers()
+    _dribble(handler, b"X")
+
+
+def dribble_continue(handler):
+    """Say for ever that the client may go on."""
+    _dribble(handler, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _dribble(handler, piece):
+    try:
+        while True:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            select.select([handler.rfile], [], [], 0.05)
+    except OSError:
+        handler.close_connection = True
+
+
 def redirect(to):
     return lambda handler: reply(handler, b"", status=302, headers={"Location": to})
 
@@ -85,6 +115,8 @@ FAULTS = {
     "is too large": (body(b"x" * (MAX_BYTES + 1)), r"larger than max_bytes \(50,000\)"),
     "never ends": (endless, r"larger than max_bytes \(50,000\)"),
     "is empty": (body(b""), "the file is empty"),
+    "is a part": (body(GOOD[:5000], status=206), "HTTP 206, which is no whole file"),
+    "is nothing": (body(b"", status=204), "HTTP 204, which is no whole file"),
     "has no sense of length": (body(GOOD, headers={"Content-Length": "many"}), "a malformed address or answer"),
 }
 
@@ -120,7 +152,8 @@ def source(*urls, file="file", sha256=(SHA256,), max_bytes=MAX_BYTES):
 
 def get(repository, *files, mode="upstream", mirror=None, **options):
     folders = {"mode": mode, "mirror": mirror, "target": repository / "raw", "lock": repository / "lock.yaml"}
-    return fetch("dataset", files, **folders, **QUICK | options)
+    patience = {key: options.pop(key) for key in QUICK if key in options}
+    return fetch("dataset", files, **folders, **options, patience=Patience(**QUICK | patience))
 
 
 def left(repository):
@@ -133,7 +166,7 @@ def test_a_good_file_is_fetched_and_recorded(repository, http_server):
     url = f"{http_server.url}/good"
     assert get(repository, source(url)) == {
         "mode": "upstream",
-        "files": [{"file": "file", "url": url, "bytes": len(GOOD), "sha256": SHA256}],
+        "files": [{"file": "file", "url": url, "bytes": len(GOOD), "sha256": SHA256, "served_by": url}],
     }
     assert (repository / "raw" / "file").read_bytes() == GOOD
     assert left(repository) == {"raw/file"}
@@ -179,6 +212,7 @@ def test_after_any_fault_the_next_address_is_tried(repository, http_server, faul
     http_server.serve("/good", GOOD)
     fetched = get(repository, source(fault[0], f"{http_server.url}/good"))
     assert fetched["files"][0]["url"] == fault[0]
+    assert fetched["files"][0]["served_by"] == f"{http_server.url}/good"
     assert (repository / "raw" / "file").read_bytes() == GOOD
 
 
@@ -216,6 +250,20 @@ def test_an_error_that_stays_is_given_up(repository, http_server, waits):
     with pytest.raises(RegistryError, match="HTTP 503"):
         get(repository, source(f"{http_server.url}/file"), retries=3)
     assert len(http_server.requests) == 4
+
+
+@pytest.mark.parametrize("route", [dribble, dribble_headers, dribble_continue])
+def test_a_server_that_never_comes_to_an_end_is_given_up(repository, http_server, route):
+    http_server.routes["/file"] = route
+    http_server.serve("/good", GOOD)
+    with pytest.raises(RegistryError, match=r"/file: not done within \d s"):
+        get(repository, source(f"{http_server.url}/file"), seconds=0.5)
+    get(repository, source(f"{http_server.url}/file", f"{http_server.url}/good"), seconds=0.5)
+    assert (repository / "raw" / "file").read_bytes() == GOOD
+
+
+def test_a_larger_file_may_take_longer():
+    assert Patience(seconds=10).of(1_000_000) == 20
 
 
 def test_a_wrong_hash_names_file_place_expected_and_found_and_what_to_do(repository, http_server):
@@ -280,7 +328,15 @@ def test_a_mirror_is_a_folder_or_a_url_and_never_recorded(repository, http_serve
     fetched = get(repository, upstream, mode="mirror", mirror=mirror)
     assert fetched == {
         "mode": "mirror",
-        "files": [{"file": "split/file", "url": "http://127.0.0.1:1/first", "bytes": len(GOOD), "sha256": SHA256}],
+        "files": [
+            {
+                "file": "split/file",
+                "url": "http://127.0.0.1:1/first",
+                "bytes": len(GOOD),
+                "sha256": SHA256,
+                "served_by": "mirror",
+            }
+        ],
     }
     assert (repository / "raw" / "split" / "file").read_bytes() == GOOD
 
@@ -289,12 +345,15 @@ def test_a_mirror_is_a_folder_or_a_url_and_never_recorded(repository, http_serve
     ("make", "words"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.mkdir(), "no such file"),
+        (lambda path: path.mkdir(), "no plain file"),
+        (os.mkfifo, "no plain file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no plain file"),
+        (lambda path: path.symlink_to("/proc/version"), "no plain file, or it changed while it was read"),
         (lambda path: path.write_bytes(BAD), "expected sha256"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (lambda path: path.write_bytes(b"x" * (MAX_BYTES + 1)), "larger than max_bytes"),
     ],
-    ids=["missing", "folder", "bad", "empty", "large"],
+    ids=["missing", "folder", "pipe", "device", "proc", "bad", "empty", "large"],
 )
 def test_a_bad_file_in_a_mirror_is_refused(repository, make, words):
     (repository / "mirror" / "dataset").mkdir(parents=True)
@@ -349,6 +408,25 @@ class TestLock:
         assert (repository / "lock.yaml").read_bytes() == text
         assert (repository / "raw" / "file").read_bytes() == GOOD
 
+    @pytest.mark.parametrize(
+        ("content", "what"),
+        [
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "the pointer of Git LFS"),
+            (b"<!DOCTYPE html>\n<title>Log in</title>", "an HTML page"),
+            (b"\xef\xbb\xbf\n<!-- x -->\n<HTML lang='en'>", "an HTML page"),
+        ],
+    )
+    def test_what_only_stands_for_a_file_is_never_locked(self, repository, http_server, content, what):
+        http_server.serve("/file", content)
+        with pytest.raises(RegistryError, match=what):
+            get(repository, source(f"{http_server.url}/file", file="data.csv", sha256=[]))
+        assert left(repository) == set()
+
+    def test_a_page_that_is_wanted_is_taken(self, repository, http_server):
+        http_server.serve("/file", b"<html></html>")
+        get(repository, source(f"{http_server.url}/file", file="page.html", sha256=[]))
+        assert (repository / "lock.yaml").exists()
+
     def test_only_the_unpinned_file_of_several_is_locked(self, repository, http_server):
         http_server.serve("/file", GOOD)
         url = f"{http_server.url}/file"
@@ -374,7 +452,7 @@ class TestLock:
         assert yaml.safe_load((repository / "lock.yaml").read_text()) == {"upstream": {"file": SHA256}}
 
     def test_what_cannot_be_read_is_not_locked(self, repository, http_server):
-        http_server.serve("/file", b"<html>please log in</html>")
+        http_server.serve("/file", b"a table")
 
         def readable(path):
             raise RegistryError("not a Parquet file")
@@ -408,11 +486,11 @@ def test_an_interrupt_leaves_nothing(repository, monkeypatch):
     (repository / "mirror" / "dataset").mkdir(parents=True)
     (repository / "mirror" / "dataset" / "file").write_bytes(GOOD)
 
-    def interrupted(origin, target):
-        target.write_bytes(origin.read_bytes()[:100])
+    def interrupted(source, target):
+        target.write(source.read(100))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources.shutil, "copyfile", interrupted)
+    monkeypatch.setattr(sources.shutil, "copyfileobj", interrupted)
     with pytest.raises(KeyboardInterrupt):
         get(repository, source(), mode="mirror", mirror="mirror")
     assert not any((repository / "raw").iterdir())

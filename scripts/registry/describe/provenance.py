@@ -1,6 +1,5 @@
 """Write provenance.json: how a dataset was made. It decides whether data is up to date, never a version."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from registry.describe.manifest import Manifest
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, sealed, write_json
+from registry.sources.raw import read_sources
 
 
 def write_provenance(
@@ -42,7 +42,7 @@ def write_provenance(
     write_json(
         path,
         {
-            "source": json.loads(Path(sources).read_text(encoding="utf-8")),
+            "source": read_sources(sources),
             "config": dataset,
             "code": code,
             "libraries": libraries_behind(code, scripts),

@@ -1,4 +1,4 @@
-"""Say in metadata.json which released version of another dataset a dataset was made of."""
+"""Say in the descriptions of what is built what only its release knows: what it was made of, and what it may keep."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,6 +7,8 @@ from dataclasses import replace
 from registry.config.load import parents
 from registry.describe.metadata import FILLED_IN
 from registry.files import atomic_file, write_json
+from registry.gate import GateError, read_json
+from registry.sources.raw import without_served_by
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release, with_content
@@ -39,14 +41,37 @@ def name_source(
     return replace(built, metadata=filled)
 
 
+def keep_served_by(repository: Repository, built: Snapshot, base: str) -> Snapshot:
+    """Take what served each source from commit `base`, on disk too, if nothing else in provenance.json differs.
+
+    It is a note: the same files from another address are no change.
+    """
+    path = f"{built.folder}/provenance.json"
+    committed = repository.git.read(base, [path]).get(path)
+    try:
+        before = read_json(committed, where=path) if committed else built.provenance
+        differs = before != built.provenance
+        same = {**before, "source": without_served_by(before["source"])} == {
+            **built.provenance,
+            "source": without_served_by(built.provenance["source"]),
+        }
+    except (GateError, KeyError, TypeError):
+        return built
+    if not (differs and same):
+        return built
+    write_json(repository.root / path, before)
+    return replace(built, provenance=before)
+
+
 @contextmanager
 def put_back(repository: Repository, name: str) -> Iterator[None]:
-    """Let a dataset's metadata.json be after the block what it was before."""
-    path = repository.root / "data" / name / "metadata.json"
-    before = path.read_bytes() if path.is_file() else None
+    """Let a dataset's descriptions be after the block what they were before."""
+    paths = [repository.root / "data" / name / file for file in ("metadata.json", "provenance.json")]
+    before = {path: path.read_bytes() for path in paths if path.is_file()}
     try:
         yield
     finally:
-        if before is not None and path.read_bytes() != before:
-            with atomic_file(path) as partial:
-                partial.write_bytes(before)
+        for path, content in before.items():
+            if path.read_bytes() != content:
+                with atomic_file(path) as partial:
+                    partial.write_bytes(content)

@@ -10,8 +10,9 @@ from registry.config.load import read_yaml
 from registry.config.pins import PIN, pin_of
 from registry.gate import GateError, checked_path, read_json, read_pointer
 from registry.release.assess import check_committed, check_contract, config_files
-from registry.release.lineage import name_source
+from registry.release.lineage import keep_served_by, name_source
 from registry.release.record import Base
+from registry.sources.raw import without_served_by
 from registry.storage.dvc import MissingDataError
 from registry.storage.git import GitError
 from registry.storage.repository import Repository
@@ -68,6 +69,7 @@ def decide(
     check_contract(built)
     built = name_source(repository, built, contained, planned)
     git, commit = repository.git, base.commit
+    built = keep_served_by(repository, built, commit)
     previous = str(newest.version) if newest else None
     files = _files(repository, built, commit)
     theirs = git.differing(base.head, commit, files) if commit != base.head else []
@@ -177,7 +179,8 @@ def _outdated_raw(repository: Repository, built: Snapshot, base: str) -> list[st
     if f"{built.folder}/raw" in built.outs or committed.keys() < {pointer, provenance}:
         return []
     try:
-        same = read_json(committed[provenance], where=provenance)["source"] == built.provenance["source"]
+        before = read_json(committed[provenance], where=provenance)["source"]
+        same = without_served_by(before) == without_served_by(built.provenance["source"])
     except (GateError, KeyError, TypeError):
         same = False
     return [] if same else [pointer]

@@ -1,12 +1,15 @@
 """Fetch source files: from the samples, a mirror or upstream, always checked against their hashes."""
 
 import logging
+import re
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 import yaml
@@ -14,15 +17,45 @@ import yaml
 from registry.config.load import SAMPLES
 from registry.errors import RegistryError
 from registry.files import atomic_file, sha256_of
+from registry.sources.deadline import deadline
 from registry.sources.locks import read_lock
+
+if TYPE_CHECKING:
+    import requests
 
 log = logging.getLogger(__name__)
 
-RETRIES = 3
 TIMEOUT = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes of an answer."""
+SLOWEST = 100_000
+"""Bytes per second below which a transfer is given up, once it had the seconds that each has."""
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 """HTTP states worth another try."""
+
+
+STAND_INS = {
+    "the pointer of Git LFS to the file": re.compile(rb"version https://git-lfs\.github\.com/spec/"),
+    "an HTML page": re.compile(
+        rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|!--.*?--\s*>\s*<html)\b", re.I | re.S
+    ),
+}
+"""What servers send, as if all were well, instead of a file: how it begins, by what it is."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try: time-outs in seconds (as TIMEOUT), tries beside the first, seconds for a file of no size."""
+
+    timeout: tuple[float, float] = TIMEOUT
+    retries: int = 3
+    seconds: float = 300.0
+
+    def of(self, max_bytes: int) -> float:
+        """Return how many seconds a file of up to so many bytes may take from one address, with all tries."""
+        return self.seconds + max_bytes / SLOWEST
+
+
+PATIENT = Patience()
 
 
 class _Limited:
@@ -72,14 +105,20 @@ def describe(error: Exception) -> str:
     return type(error).__name__
 
 
-def _download(url: str, target: Path, name: str, max_bytes: int, timeout: tuple[float, float], retries: int) -> None:
+def _whole(response: "requests.Response", **_: object) -> None:
+    """Raise RegistryError for an answer that has no whole file in it."""
+    if 200 < response.status_code < 300:
+        raise RegistryError(f"HTTP {response.status_code}, which is no whole file")
+
+
+def _download(url: str, target: Path, name: str, max_bytes: int, patience: Patience) -> None:
     import pooch
     import requests
     from tqdm import tqdm
 
     def download(url: str, output_file: str, registry: pooch.Pooch) -> None:
         progress = tqdm(desc=name, total=max_bytes, unit="B", unit_scale=True, mininterval=5, file=sys.stderr)
-        get = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
+        get = pooch.HTTPDownloader(progressbar=progress, timeout=patience.timeout, hooks={"response": _whole})
         try:
             with Path(output_file).open("wb") as stream:
                 get(url, _Limited(stream, max_bytes), registry)
@@ -98,17 +137,22 @@ def _download(url: str, target: Path, name: str, max_bytes: int, timeout: tuple[
         base_url="",
         registry={target.name: None},
         urls={target.name: url},
-        retry_if_failed=retries,
+        retry_if_failed=patience.retries,
     )
     registry.fetch(target.name, downloader=download)
 
 
 def _copy(path: Path, target: Path, max_bytes: int) -> None:
-    if not path.is_file():
-        raise RegistryError("no such file")
-    if path.stat().st_size > max_bytes:
-        raise RegistryError(f"larger than max_bytes ({max_bytes:,})")
-    shutil.copyfile(path, target)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise RegistryError("no such file") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise RegistryError("no plain file")
+    with path.open("rb") as source, target.open("wb") as stream:
+        shutil.copyfileobj(source, _Limited(stream, max_bytes))
+        if source.tell() != found.st_size:
+            raise RegistryError("no plain file, or it changed while it was read")
 
 
 def _locations(dataset: str, source: dict[str, Any], mode: str, mirror: str | None) -> list[str]:
@@ -126,10 +170,9 @@ def retrieve(
     check: Callable[[Path], None],
     *,
     max_bytes: int,
-    timeout: tuple[float, float] = TIMEOUT,
-    retries: int = RETRIES,
-) -> None:
-    """Bring a file from the first of `locations` (URLs or paths) that gives one which `check` accepts.
+    patience: Patience = PATIENT,
+) -> str:
+    """Bring a file from the first of `locations` (URLs or paths) that gives one which `check` accepts; return that one.
 
     `check` raises RegistryError for bad bytes, which never reach `target`. Raises RegistryError, naming every location
     and what was wrong with it, if none works.
@@ -141,14 +184,14 @@ def retrieve(
         shown = redact(location) if is_url(location) else location
         log.info("fetching %s from %s", target.name, shown)
         try:
-            with atomic_file(target) as temporary:
+            with atomic_file(target) as temporary, deadline(patience.of(max_bytes)):
                 temporary.unlink(missing_ok=True)
                 if is_url(location):
-                    _download(location, temporary, target.name, max_bytes, timeout, retries)
+                    _download(location, temporary, target.name, max_bytes, patience)
                 else:
                     _copy(Path(location), temporary, max_bytes)
                 check(temporary)
-            return
+            return location
         except (RegistryError, requests.RequestException) as error:
             failures.append(f"{shown}: {describe(error)}")
             log.warning("failed: %s", failures[-1])
@@ -161,12 +204,25 @@ def retrieve(
     )
 
 
-def _check(path: Path, accepted: Sequence[str], origin: str, readable: Callable[[Path], None] | None) -> None:
+def _refuse_stand_in(path: Path, name: str) -> None:
+    """Raise RegistryError for what a server sends instead of a file, by its first 1,000 bytes."""
+    with path.open("rb") as stream:
+        head = stream.read(1000)
+    for what, beginning in STAND_INS.items():
+        if beginning.match(head) and not name.endswith((".html", ".htm")):
+            raise RegistryError(f"{what}, not the file itself")
+
+
+def _check(
+    path: Path, name: str, accepted: Sequence[str], origin: str, readable: Callable[[Path], None] | None
+) -> None:
     if not path.stat().st_size:
         raise RegistryError("the file is empty")
     found = sha256_of(path)
     if accepted and found not in accepted:
         raise RegistryError(f"expected sha256 {' or '.join(accepted)}{origin}, found {found}")
+    if not accepted:
+        _refuse_stand_in(path, name)
     if readable:
         readable(path)
 
@@ -180,15 +236,15 @@ def fetch(
     target: Path,
     lock: Path,
     readable: Callable[[Path], None] | None = None,
-    timeout: tuple[float, float] = TIMEOUT,
-    retries: int = RETRIES,
+    patience: Patience = PATIENT,
 ) -> dict[str, Any]:
     """Fetch a dataset's source files into the folder `target` and return what was fetched, for provenance.
 
     A file without an accepted hash (see `registry.config.load.source_files`) is held to the one in the YAML file `lock`
     and, if there is none either, recorded there. `readable` raises RegistryError for a file that cannot be what it
     should, so that an error page is not taken for a first download. The result has `mode` and `files` with `file`,
-    `url` (the first upstream address, whichever place it came from), `bytes` and `sha256`. Raises RegistryError.
+    `url` (the first upstream address, whichever place it came from), `bytes`, `sha256`, and `served_by`: the upstream
+    address that gave it, else the mode. Raises RegistryError.
     """
     locked = read_lock(lock)
     fetched = []
@@ -197,13 +253,12 @@ def fetch(
         pinned, origin = source["sha256"], ""
         if not pinned and name in locked.get(mode, {}):
             pinned, origin = [locked[mode][name]], f" (locked in {lock})"
-        retrieve(
+        location = retrieve(
             _locations(dataset, source, mode, mirror),
             target / name,
-            partial(_check, accepted=pinned, origin=origin, readable=readable),
+            partial(_check, name=name, accepted=pinned, origin=origin, readable=readable),
             max_bytes=source["max_bytes"],
-            timeout=timeout,
-            retries=retries,
+            patience=patience,
         )
         sha256 = sha256_of(target / name)
         if not pinned:
@@ -211,7 +266,8 @@ def fetch(
             _write_lock(lock, locked)
             log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
         url = source["urls"][0] if source["urls"] else None
-        fetched.append({"file": name, "url": url, "bytes": (target / name).stat().st_size, "sha256": sha256})
+        size, served_by = (target / name).stat().st_size, location if mode == "upstream" else mode
+        fetched.append({"file": name, "url": url, "bytes": size, "sha256": sha256, "served_by": served_by})
     return {"mode": mode, "files": fetched}
 
 

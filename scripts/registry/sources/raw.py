@@ -2,14 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import atomic_file, dvc_digest, sha256_of
+from registry.files import atomic_file, dvc_digest, sha256_of, write_json
 
 REMEMBERED = ".raw"
 """Folder beside raw/ that has, for an output raw/<path> of a rule, DVC's digest of it in <path>.md5."""
+SERVED = "served.json"
+"""File there that has what served each source file."""
 
 
 def _in_raw(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
@@ -53,6 +56,44 @@ def check_raw(inputs: Iterable[str]) -> None:
         )
 
 
+def write_sources(path: str | Path, fetched: Mapping[str, Any]) -> None:
+    """Write raw/sources.json: what `fetch` returned. What served each file goes into a note beside raw/.
+
+    So raw/ is the same on every machine, whichever address answered there.
+    """
+    path = Path(path)
+    write_json(path.parents[1] / REMEMBERED / SERVED, {file["file"]: file["served_by"] for file in fetched["files"]})
+    write_json(path, without_served_by(fetched))
+
+
+def without_served_by(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what sources.json or a provenance has of sources, without what served each file: that is but a note."""
+    return {
+        **source,
+        "files": [{key: value for key, value in file.items() if key != "served_by"} for file in source["files"]],
+    }
+
+
+def read_sources(path: str | Path) -> dict[str, Any]:
+    """Return what is in raw/sources.json, with `served_by` for each file of which a job here noted it."""
+    path = Path(path)
+    source, note = _read(path), path.parents[1] / REMEMBERED / SERVED
+    served = _read(note) if note.is_file() else {}
+    noted = [file | {"served_by": served[file["file"]]} if file["file"] in served else file for file in source["files"]]
+    return {**source, "files": noted}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: Path) -> RegistryError:
+    return RegistryError("not what a download writes", where=path, hint="remove it, and run the same command again")
+
+
 def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
     """Return {output: its note} of what was written down of a path in raw/: itself, what is in it, what it is in."""
     kept = folder / REMEMBERED
@@ -63,12 +104,14 @@ def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
 
 
 def _sources(raw: Path, path: Path) -> dict[Path, str]:
-    """Return {file: sha256} of the source files at or below a path, as sources.json has them."""
+    """Return {file: sha256} of the source files at or below a path, as sources.json has them, if there is one."""
+    sources = raw / "sources.json"
+    if not sources.is_file():
+        return {}
     try:
-        files = json.loads((raw / "sources.json").read_text(encoding="utf-8"))["files"]
-        hashes = {raw / file["file"]: file["sha256"] for file in files}
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        hashes = {raw / file["file"]: file["sha256"] for file in _read(sources)["files"]}
+    except (KeyError, TypeError):
+        raise _unreadable(sources) from None
     return {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
 
 

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from registry.config.load import SAMPLES, parse_checksums, read_checksums
 from registry.errors import RegistryError
 from registry.files import atomic_folder, sha256_of, write_json
-from registry.sources.fetch import RETRIES, is_url, redact, retrieve
+from registry.sources.fetch import PATIENT, Patience, is_url, redact, retrieve
+from registry.sources.raw import write_sources
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +90,8 @@ def sample_readmes(dataset: dict[str, Any], root: Path = Path()) -> dict[str, st
 class Listing:
     """READMEs below a folder or base URL (`root`): what its SHA256SUMS lists, each held to its hash."""
 
-    def __init__(self, root: str, dataset: str, *, retries: int = RETRIES) -> None:
-        self._root, self._dataset, self._retries = root.rstrip("/"), dataset, retries
+    def __init__(self, root: str, dataset: str, *, patience: Patience = PATIENT) -> None:
+        self._root, self._dataset, self._patience = root.rstrip("/"), dataset, patience
         sums = self._read("SHA256SUMS", name="SHA256SUMS", sha256=None, max_bytes=MAX_LISTING)
         where = f"{redact(self._root) if is_url(self._root) else self._root}/SHA256SUMS"
         try:
@@ -106,7 +107,7 @@ class Listing:
 
         with TemporaryDirectory() as folder:
             target = Path(folder) / name
-            retrieve([f"{self._root}/{file}"], target, check, max_bytes=max_bytes, retries=self._retries)
+            retrieve([f"{self._root}/{file}"], target, check, max_bytes=max_bytes, patience=self._patience)
             return target.read_bytes()
 
     def repositories(self) -> list[str]:
@@ -124,7 +125,7 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
     """Write the README of each repository to `<raw>/<repository>.md`, beside index.json and sources.json.
 
     index.json has `organisation`, `documents` (`repository`, `path`, `sha` of the git blob and `size` in bytes, by
-    repository) and `without_readme`; sources.json what `fetch` returns, where the `url` of a file is
+    repository) and `without_readme`; sources.json what `write_sources` writes, where the `url` of a file is
     the README's at `api`, whichever place it came from. `raw` appears whole or, on any error, not at all.
     """
     documents, files, without = [], [], []
@@ -141,8 +142,11 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
                 {"repository": repository, "path": readme.path, "sha": blob_sha(readme.content), "size": size}
             )
             url = redact(f"{api}/repos/{organisation}/{repository}/readme")
-            files.append({"file": path.name, "url": url, "bytes": size, "sha256": sha256_of(path)})
+            served_by = url if mode == "upstream" else mode
+            files.append(
+                {"file": path.name, "url": url, "bytes": size, "sha256": sha256_of(path), "served_by": served_by}
+            )
         index = {"organisation": organisation, "documents": documents, "without_readme": without}
         write_json(partial / "index.json", index)
-        write_json(partial / "sources.json", {"mode": mode, "files": files})
+        write_sources(partial / "sources.json", {"mode": mode, "files": files})
     log.info("%d READMEs; without one: %s", len(documents), ", ".join(without) or "none")

@@ -16,6 +16,7 @@ from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, sealed, sha256_of
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
+from registry.sources.raw import without_served_by
 from registry.storage.states import NotReady, State
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def _came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
     form, as it unpacks it; that one is not there to be checked.
     """
     try:
-        if read_json(_read(raw / "sources.json"), where=raw) != provenance["source"]:
+        if read_json(_read(raw / "sources.json"), where=raw) != without_served_by(provenance["source"]):
             return False
         recorded = {raw / checked_path(file["file"], where=raw): file for file in provenance["source"]["files"]}
         return all(sha256_of(path) == file["sha256"] for path, file in recorded.items() if path.is_file())
