@@ -27,6 +27,5 @@ def test_the_address_that_gave_the_bytes_is_noted_and_another_one_changes_nothin
     assert json.loads(written.read_text())["source"]["files"][0]["served_by"] == first
     assert "Nothing new to release" in fresh.registry("publish", "--dry-run")
     assert json.loads(written.read_text())["source"]["files"][0]["served_by"] == first
-    (outcome,) = fresh.registry_json("publish", NAME)
-    assert outcome["state"] == "unchanged"
+    assert "Nothing new to release" in fresh.registry("publish")
     assert (fresh.head(), fresh.tags(), fresh.git("status", "--short")) == (head, [f"{NAME}-v1.0.0"], "")
