@@ -27,12 +27,13 @@ def clone(released_once, tmp_path_factory) -> Clone:
 @pytest.fixture(scope="module")
 def embedded():
     """The environment of an embedded database that all tests here share, and that runs meanwhile."""
-    from registry.vectors.embedded import _wheel, start
+    from registry.vectors.embedded import start
+    from registry.vectors.postgres import Postgres
 
     folder = open_folder()
     start(folder / "vectors")
     yield {"PGVECTOR_FOLDER": str(folder / "vectors")}
-    _wheel().get_server(folder / "vectors" / "database").cleanup()
+    Postgres.at(folder / "vectors" / "database").cleanup()
     shutil.rmtree(folder)
 
 

