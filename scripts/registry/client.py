@@ -12,7 +12,8 @@ from registry.errors import RegistryError
 from registry.extras import needed
 from registry.files import dvc_digest
 from registry.gate import FOLDER, MAX_LISTING, GateError, read_listing
-from registry.storage.elsewhere import list_tags, public, read_tags
+from registry.shown import redacted
+from registry.storage.elsewhere import list_tags, read_tags
 from registry.storage.objects import ObjectCache
 from registry.storage.remote_data import FULL, Place, RemoteData
 from registry.storage.snapshot import Snapshot
@@ -94,13 +95,13 @@ def open_dataset(
         names = [LATEST, *map(str, known)] if known else list(tags.versions)
         odd = [f"; {tag} is left out: {why}" for tag, why in tags.left_out.items() if tag.startswith(f"{name}-v")]
         choices = f"choose from: {', '.join(names) or 'none, it has no release'}"
-        raise RegistryError(f"{what}{''.join(odd)}", where=public(address), hint=choices)
+        raise RegistryError(f"{what}{''.join(odd)}", where=redacted(address), hint=choices)
     tag = tag_name(name, found)
     try:
         snapshot = Snapshot.of(name, tag, read_tags(address, {tag: name})[tag], Path)
     except RegistryError as error:
-        raise RegistryError(error.what, where=f"{public(address)} at {tag}", hint="choose another version") from None
-    return Dataset(str(found), public(address), snapshot, RemoteData(address, tag, remote, remote_config))
+        raise RegistryError(error.what, where=f"{redacted(address)} at {tag}", hint="choose another version") from None
+    return Dataset(str(found), redacted(address), snapshot, RemoteData(address, tag, remote, remote_config))
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class Dataset:
             mlflow.MlflowClient().log_inputs(run.info.run_id, [entities.DatasetInput(data, tags)])
             mlflow.log_params(params)
         except mlflow.MlflowException as error:
-            reason = public(error.message.partition("\n")[0])
+            reason = redacted(error.message.partition("\n")[0])
             raise RegistryError(f"MLflow rejected it: {reason}", where=self.tag) from None
 
     @cached_property

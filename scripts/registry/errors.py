@@ -1,10 +1,6 @@
 """The one error that a user is meant to read."""
 
-import re
-import unicodedata
-
-CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
-"""What an address may hold before its host."""
+from registry.shown import one_line, redacted, shown
 
 
 class RegistryError(Exception):
@@ -14,18 +10,8 @@ class RegistryError(Exception):
     """
 
     def __init__(self, what: str, *, where: object = None, hint: str | None = None) -> None:
-        self.what = what
-        lines = [what if where is None else f"{where}: {what}"]
+        self.what = redacted(what)
+        lines = [what if where is None else f"{one_line(where)}: {what}"]
         if hint:
             lines.append(f"  what to do: {hint}")
-        super().__init__(printable(CREDENTIALS.sub("***", "\n".join(lines))))
-
-
-def printable(text: str) -> str:
-    """Return text with a replacement for every character that could steer a terminal or cannot be printed."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char in "\n\t" or not unicodedata.category(char).startswith("C") else "\N{REPLACEMENT CHARACTER}"
-        for char in text
-    )
+        super().__init__(shown("\n".join(lines)))

@@ -13,7 +13,7 @@ from registry_of_two_versions import FIRST, RELEASES, SECOND
 
 from registry import open_dataset
 from registry.errors import RegistryError
-from registry.storage.elsewhere import public
+from registry.shown import redacted
 
 SPLITS = {
     "fashion-mnist": ["train", "val"],
@@ -346,4 +346,4 @@ def test_mlflow_keeps_one_version_of_a_dataset_in_a_run(registry, elsewhere, mlf
     ],
 )
 def test_a_password_in_the_address_is_not_shown(address, shown):
-    assert public(address) == shown
+    assert redacted(address) == shown

@@ -29,10 +29,10 @@ def chunks(texts):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, caplog):
+def run(tmp_path, monkeypatch, caplog, capsys):
     """Return a function that embeds texts in the same folder each time.
 
-    It returns their vectors, what the log counts (embedded, taken), and all texts that a model has seen.
+    It returns their vectors, what the note counts (embedded, taken), and all texts that a model has seen.
     """
     seen = []
 
@@ -45,12 +45,11 @@ def run(tmp_path, monkeypatch, caplog):
 
     def run(texts, **model):
         seen.clear()
-        caplog.clear()
         pq.write_table(chunks(texts), tmp_path / "chunks.parquet")
         keep_vectors(tmp_path / "processed", tmp_path / "last.parquet")
         options = OPTIONS | {"model": SPEC | model}
         embedding.embed(tmp_path / "chunks.parquet", tmp_path / "last.parquet", tmp_path / "processed", options)
-        (counted,) = COUNTS.findall(caplog.text)
+        (counted,) = COUNTS.findall(capsys.readouterr().out)
         return read(tmp_path), tuple(map(int, counted)), list(seen)
 
     return run

@@ -47,7 +47,7 @@ def scripts(tmp_path):
     for name, text in TREE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    for name in ("__init__.py", "errors.py", "config/__init__.py", "config/fingerprint.py"):
+    for name in ("__init__.py", "errors.py", "shown.py", "config/__init__.py", "config/fingerprint.py"):
         (tmp_path / "registry" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "scripts" / "registry" / name, tmp_path / "registry" / name)
     return tmp_path
@@ -104,6 +104,7 @@ def test_the_real_scripts_lead_to_the_package():
     assert names == {"process.py", "params.schema.yaml", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"} | {
         "raw.py",
         "running.py",
+        "shown.py",
     }
     assert len(fingerprint("fashion_mnist/process.py")) == 64
 

@@ -76,8 +76,8 @@ def test_an_error_says_what_git_said_without_credentials(git):
     with pytest.raises(GitError, match="git fetch failed: .*127.0.0.1:1") as caught:
         git.run("fetch", "origin")
     assert "secret" not in str(caught.value)
-    error = GitError("push", "fatal: https://ada:secret@host/a.git and ssh://token@host/b.git\n")
-    assert str(error) == "git push failed: fatal: https://***@host/a.git and ssh://***@host/b.git"
+    error = GitError("push", "fatal: https://ada:secret@host/a.git and ssh://me:token@host/b.git\n")
+    assert str(error) == "git push failed: fatal: https://host/a.git and ssh://me@host/b.git"
 
 
 def test_where_head_is(git):

@@ -16,7 +16,7 @@ import pytest
 from registry.config.fingerprint import SCRIPTS
 from registry.errors import RegistryError
 from registry.files import atomic_file, atomic_folder, write_json
-from registry.workflow.job import job
+from registry.workflow.job import job, note
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,32 @@ def test_a_registry_error_is_one_message_and_no_traceback(rule):
     status, lines = run(rule, lambda: fail(RegistryError("broken", where="a.csv", hint="fix it")))
     assert status == 1
     assert lines == ["error: a.csv: broken", "  what to do: fix it"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_what_data_says_is_not_taken_for_the_jobs_own_word(rule, end):
+    forged = end.join(["a", "done in 0.1 s", "note: forged", ""])
+
+    def block():
+        print("don", end="")
+        print(f"e in 0.2 s\n{forged}", end="note: \ud800")
+        logging.getLogger("anyone").warning("%s", forged)
+        note("true\ndone in 0.3 s")
+        raise RegistryError(forged)
+
+    _, lines = run(rule, block)
+    assert [line for line in lines if line.startswith(("done in", "note: "))] == ["note: true\ufffddone in 0.3 s"]
+
+
+def test_nothing_in_a_log_steers_a_terminal_or_shows_a_password(rule):
+    def block():
+        print("\x1b]0;title\x07 https://ada:hunter2@host/")
+        raise ZeroDivisionError("\x1b[2J \u202e https://ada:hunter2@host/")
+
+    text = "\n".join(run(rule, block)[1])
+    assert "ZeroDivisionError: \ufffd[2J \ufffd https://host/" in text
+    assert not {char for char in text if char not in "\n" and not char.isprintable()}
+    assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), OSError(errno.EBADF, "oh")])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 from rich.markup import escape
 
-from registry.cli.common import console, json_text, print_json, print_table, say
-from registry.errors import printable
+from registry.cli.common import console, json_text, print_json, print_line, print_table, say
+from registry.shown import printable
 
 ODD = "\x1b]0;title\x07 \x9b31m \u202e \U000e0001 [bold]"
 
@@ -27,6 +27,14 @@ def test_nothing_that_is_printed_steers_a_terminal(capsys):
     printed = "".join(capsys.readouterr())
     assert not set(ODD) & {char for char in printed if char != "\n" and not char.isprintable()}
     assert printed.count("[bold]") == 4
+
+
+def test_nothing_in_a_line_or_a_cell_adds_a_line_or_shows_a_password(capsys):
+    print_line("one\ntwo https://ada:hunter2@host/")
+    print_table(("a", "b"), [("one\ntwo", "https://ada:hunter2@host/")])
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines() if "two" in line] == ["one\ufffdtwo"] * 2
+    assert "hunter2" not in printed
 
 
 @pytest.mark.parametrize("text", [ODD, "plain", "two\nlines", "\ufffd", 'a "quote" \\', "ü \u2028"])

@@ -26,6 +26,7 @@ FLOORS = (
     {"files", "gate"},
     {"extras"},
     {"errors"},
+    {"shown"},
 )
 """From the top floor down: a room imports from itself and from floors below its own."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

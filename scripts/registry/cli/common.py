@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from registry.errors import RegistryError, printable
+from registry.errors import RegistryError
+from registry.shown import one_line, printable, shown
 from registry.storage.repository import Repository
 from registry.storage.tags import OddTag
 
@@ -36,7 +37,7 @@ class _Terminal(Console):
     """Prints text of others, too, so that none of it steers the terminal."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
+        super().print(*(shown(one) if isinstance(one, str) else one for one in objects), **options)
 
 
 console = _Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
@@ -70,6 +71,11 @@ def repository_root(context: typer.Context) -> Path:
 def say(line: str) -> None:
     """Tell a person what is going on, beside what a program reads."""
     errors.print(escape(line))
+
+
+def print_line(text: str) -> None:
+    """Print a line of plain text; what it is made of adds no other."""
+    console.print(escape(one_line(text)))
 
 
 def say_odd(tags: Iterable[OddTag]) -> None:
@@ -114,5 +120,5 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right
         justify = "right" if heading in right else "left"
         table.add_column(heading, justify=justify, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else escape(printable(str(cell))) for cell in row))
+        table.add_row(*("" if cell is None else escape(one_line(cell)) for cell in row))
     console.print(table)

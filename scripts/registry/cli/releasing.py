@@ -14,6 +14,7 @@ from registry.cli.common import (
     app,
     console,
     print_json,
+    print_line,
     print_table,
     repository,
     say,
@@ -61,7 +62,7 @@ def show_status(context: typer.Context, as_json: AsJson = False) -> None:
     )
     for one in found:
         if one.reason:
-            console.print(escape(f"{one.dataset}: {one.reason}" + (f"; {one.hint}" if one.hint else "")))
+            print_line(f"{one.dataset}: {one.reason}" + (f"; {one.hint}" if one.hint else ""))
     say_odd(odd_tags(here.git))
 
 
@@ -122,7 +123,7 @@ def copy_releases(
         print_json(copied)
         return
     for one in copied:
-        console.print(escape(f"{one.dataset}: {one.tag} is in remote {one.remote}"))
+        print_line(f"{one.dataset}: {one.tag} is in remote {one.remote}")
 
 
 def _open(context: typer.Context, dry_run: bool, as_json: bool) -> Repository:
@@ -164,18 +165,18 @@ def _print(done: Publication, *, named: bool) -> None:
         return
     for outcome in done.outcomes:
         if outcome.state not in QUIET or (named and outcome.state == State.NOT_BUILT):
-            console.print(escape(_line(outcome, done.dry_run)))
+            print_line(_line(outcome, done.dry_run))
             for reason in outcome.reasons if outcome.state in (State.RELEASED, State.RECORDED) else ():
-                console.print(escape(f"  {reason}"))
+                print_line(f"  {reason}")
             for file in outcome.files if done.dry_run else ():
-                console.print(escape(f"  + {file}"))
+                print_line(f"  + {file}")
     unchanged = [outcome for outcome in done.outcomes if outcome.state == State.UNCHANGED]
     if not any(outcome.state in (State.RELEASED, State.RECORDED) for outcome in done.outcomes):
         console.print(
             f"Nothing new to release ({len(unchanged)} of {len(done.outcomes)} datasets are released as they are)."
         )
     elif done.commit:
-        console.print(escape(f"Data is in remote {done.remote}, the release in commit {done.commit[:10]}."))
+        print_line(f"Data is in remote {done.remote}, the release in commit {done.commit[:10]}.")
 
 
 def _line(outcome: Outcome, dry_run: bool) -> str:
@@ -206,5 +207,5 @@ def log(context: typer.Context, dataset: Dataset, as_json: AsJson = False) -> No
         mark = f"  superseded by {entry.superseded_by}" if entry.superseded_by else ""
         console.print(f"[bold]{escape(entry.tag)}[/]  {entry.date:%Y-%m-%d %H:%M}  {entry.commit[:10]}{mark}")
         for line in entry.changes:
-            console.print(escape(f"    {line}"))
+            print_line(f"    {line}")
     say_odd(odd for odd in odd_tags(here.git) if odd.dataset == dataset)

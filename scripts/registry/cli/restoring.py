@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, repository, say
+from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, print_line, repository, say
 from registry.extras import check_installed
 from registry.restore.pull import Restored, pull, some
 from registry.restore.rollback import rollback, unpin
@@ -57,11 +56,11 @@ def roll_back(
         print_json(done)
         return
     if not done.changed:
-        console.print(escape(f"{dataset} is pinned at {done.version} already."))
+        print_line(f"{dataset} is pinned at {done.version} already.")
         return
-    console.print(escape(f"{dataset} is back at {done.version} and pinned there."))
+    print_line(f"{dataset} is back at {done.version} and pinned there.")
     _print_commit(done.commit, done.uncommitted)
-    console.print(escape(f"To return to the newest version: registry unpin {dataset}"))
+    print_line(f"To return to the newest version: registry unpin {dataset}")
 
 
 @app.command(name="unpin")
@@ -74,7 +73,7 @@ def take_pin_away(
     if as_json:
         print_json({"uncommitted": uncommitted, **vars(done)})
         return
-    console.print(escape(f"{dataset} is no longer pinned."))
+    print_line(f"{dataset} is no longer pinned.")
     _print_commit(None, uncommitted)
     _print([done])
 
@@ -89,12 +88,12 @@ def _print_commit(commit: str | None, uncommitted: str | None) -> None:
     if commit:
         console.print(f"Committed as {commit[:10]}.")
     if uncommitted:
-        console.print(escape(f"Not committed: {uncommitted}. Commit the changed files below data/ yourself."))
+        print_line(f"Not committed: {uncommitted}. Commit the changed files below data/ yourself.")
 
 
 def _print(done: list[Restored]) -> None:
     for one in done:
-        console.print(escape(_line(one)))
+        print_line(_line(one))
     if not done:
         console.print("Nothing was released in this checkout.")
 

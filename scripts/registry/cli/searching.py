@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_table, repository, say
+from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_line, print_table, repository, say
 from registry.config.schema import validate
+from registry.shown import one_line
 from registry.storage.repository import Repository, read_config
 from registry.vectors.settings import DATASET, Settings, read_settings
 
@@ -67,8 +68,8 @@ def show_hits(
     for number, hit in enumerate(hits, start=1):
         path = " › ".join([hit.repository, *hit.section])
         facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {hit.file}"
-        console.print(f"\n{number}. [bold]{escape(path)}[/]  {escape(facts)}")
-        console.print(f"   {escape(hit.excerpt)}")
+        console.print(f"\n{number}. [bold]{escape(one_line(path))}[/]  {escape(one_line(facts))}")
+        print_line(f"   {hit.excerpt}")
 
 
 @vectors.command(name="load")
@@ -106,12 +107,10 @@ def load_version(
         return
     if not done.serves:
         again = settings.command("load")
-        console.print(
-            escape(f"{done.version} is loaded, but another version was chosen and serves. To change that: {again}")
-        )
+        print_line(f"{done.version} is loaded, but another version was chosen and serves. To change that: {again}")
         return
     how = {"loaded": "is loaded and serves", "switched": "was loaded and serves again", "unchanged": "serves already"}
-    console.print(escape(f"{done.version} {how[done.state]}: {done.rows:,} chunks in {done.table}."))
+    print_line(f"{done.version} {how[done.state]}: {done.rows:,} chunks in {done.table}.")
 
 
 @vectors.command(name="use")
@@ -133,7 +132,7 @@ def use_version(
         print_json(done)
         return
     how = "serves already" if done.state == "unchanged" else "serves"
-    console.print(escape(f"{done.version} {how}: {done.rows:,} chunks in {done.table}."))
+    print_line(f"{done.version} {how}: {done.rows:,} chunks in {done.table}.")
 
 
 @vectors.command(name="list")

@@ -17,12 +17,14 @@ from registry.cli.common import (
     console_error,
     json_text,
     print_json,
+    print_line,
     print_table,
     repository,
     say,
 )
 from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
-from registry.errors import RegistryError, printable
+from registry.errors import RegistryError
+from registry.shown import one_line, printable, redacted
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady
@@ -62,7 +64,7 @@ def show_samples(
         writer.writerows(map(printable, row) for row in found.rows)
     else:
         counts = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
-        console.print(f"[bold]{escape(found.tag)}[/]  {escape(counts)}  {found.content_hash}")
+        console.print(f"[bold]{escape(found.tag)}[/]  {escape(one_line(counts))}  {found.content_hash}")
         print_table(Sample._fields, found.rows)
         if len(found.rows) < found.total:
             console.print(f"{len(found.rows):,} of {found.total:,} rows; --limit N shows more, --json or --csv all.")
@@ -158,14 +160,14 @@ def print_diff(names: Sequence[str], found: DatasetDiff, limit: int | None) -> N
     if not found.content_differs:
         console.print("The samples are the same" + (", the files' bytes differ." if found.bytes_differ else "."))
     for line in _schema(found):
-        console.print(escape(line))
+        print_line(line)
     if found.content_differs:
         if found.rows_by not in (None, "sample_id"):
             console.print(f"Columns differ, so rows are compared by {found.rows_by}.")
         _print_rows(found)
     _print_statistics(found.statistics, limit)
     for fact in found.metadata:
-        console.print(escape(f"{fact.path}: {_fact(fact)}"))
+        print_line(f"{fact.path}: {_fact(fact)}")
 
 
 def _schema(found: DatasetDiff) -> Iterator[str]:
@@ -213,7 +215,7 @@ def _print_rows(found: DatasetDiff) -> None:
             number = getattr(rows, kind)
             more = (number if isinstance(number, int) else sum(number.values())) - len(keys)
             rest = f" and {more:,} more" if more else ""
-            console.print(escape(f"{split}, {kind.replace('_', ' ')}: {', '.join(keys)}{rest}"))
+            print_line(f"{split}, {kind.replace('_', ' ')}: {', '.join(keys)}{rest}")
 
 
 def _moves(counts: dict[str, int], word: str) -> str:
@@ -257,7 +259,7 @@ def _relative(one: Statistic) -> str:
 
 def _fact(fact: Fact) -> str:
     def spelt(value: object) -> str:
-        text = json_text(value)
+        text = redacted(json_text(value))
         return text if len(text) <= 100 else f"{text[:97]}..."
 
     if fact.old is None:

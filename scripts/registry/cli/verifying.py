@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from registry.cli.common import AsJson, Dataset, app, console, print_json, repository, say
+from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say
 from registry.cli.tracing import SHOWN, Tag, print_diff
 from registry.storage.tags import named_release
 from registry.trace.refresh import refresh
@@ -46,12 +45,12 @@ def check(
 def _print(verdict: Verdict) -> None:
     match verdict.result:
         case "identical":
-            console.print(f"{verdict.tag}: identical, byte for byte.")
+            print_line(f"{verdict.tag}: identical, byte for byte.")
             return
         case "same content":
             say(f"warning: {verdict.tag}: the samples are the same, the bytes are not, in {', '.join(verdict.files)}.")
         case "different":
-            console.print(f"{verdict.tag}: different in {', '.join(verdict.files) or 'its columns or order'}.")
+            print_line(f"{verdict.tag}: different in {', '.join(verdict.files) or 'its columns or order'}.")
     if verdict.libraries:
         versions = [f"{name} {then or 'none'} -> {now or 'none'}" for name, (then, now) in verdict.libraries.items()]
         say(f"libraries that differ: {', '.join(versions)}")
@@ -81,7 +80,7 @@ def ask_again(
     if as_json:
         print_json(done)
     elif done.released:
-        console.print(escape(f"{dataset}: released as {done.after}"))
+        print_line(f"{dataset}: released as {done.after}")
     else:
         newest = f"the newest version is still {done.after}" if done.after else "nothing is released"
-        console.print(escape(f"{dataset}: {newest}"))
+        print_line(f"{dataset}: {newest}")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlsplit
 
 import yaml
 
 from registry.config.load import SAMPLES
 from registry.errors import RegistryError
 from registry.files import atomic_file, sha256_of
+from registry.shown import public_url
 from registry.sources.deadline import deadline
 from registry.sources.locks import read_lock
 
@@ -77,12 +77,6 @@ class _Limited:
 def is_url(location: str) -> bool:
     """Tell a URL from a path."""
     return location.startswith(("http://", "https://"))
-
-
-def redact(url: str) -> str:
-    """Return a URL without user, password and query, fit for logs and errors."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def describe(error: Exception) -> str:
@@ -181,7 +175,7 @@ def retrieve(
 
     failures = []
     for location in locations:
-        shown = redact(location) if is_url(location) else location
+        shown = public_url(location) if is_url(location) else location
         log.info("fetching %s from %s", target.name, shown)
         try:
             with atomic_file(target) as temporary, deadline(patience.of(max_bytes)):

@@ -19,7 +19,8 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util import Retry
 
 from registry.errors import RegistryError
-from registry.sources.fetch import TIMEOUT, describe, redact
+from registry.shown import public_url
+from registry.sources.fetch import TIMEOUT, describe
 from registry.sources.readmes import MAX_BYTES, Readme, blob_sha
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def _read(response: requests.Response) -> bytes:
     for chunk in response.iter_content(1 << 16):
         body += chunk
         if len(body) > MAX_ANSWER:
-            raise RegistryError(f"the answer is longer than {MAX_ANSWER:,} bytes", where=redact(response.url))
+            raise RegistryError(f"the answer is longer than {MAX_ANSWER:,} bytes", where=public_url(response.url))
     return bytes(body)
 
 
@@ -135,18 +136,20 @@ class GitHub:
             except requests.RequestException as error:  # urllib3's own retries end where the body of an answer begins
                 if not patience.total:
                     raise
-                patience = patience.increment("GET", redact(url), error=error)
+                patience = patience.increment("GET", public_url(url), error=error)
                 patience.sleep()
 
     def _get(self, url: str, *, accepted: tuple[int, ...] = (200,)) -> tuple[requests.Response, Any]:
         try:
             response, body = self._exchange(url)
         except requests.RequestException as error:
-            raise RegistryError(describe(error), where=redact(url), hint="run the same command again later") from None
+            raise RegistryError(
+                describe(error), where=public_url(url), hint="run the same command again later"
+            ) from None
         if response.status_code not in accepted:
             raise self._refused(response)
         unchanged = " (unchanged since the last run)" if response.from_cache else ""
-        log.info("%s: HTTP %d%s", redact(url), response.status_code, unchanged)
+        log.info("%s: HTTP %d%s", public_url(url), response.status_code, unchanged)
         if response.status_code != 200:
             return response, None
         try:
@@ -155,7 +158,7 @@ class GitHub:
             raise self._wrong("it is not JSON", response) from None
 
     def _refused(self, response: requests.Response) -> RegistryError:
-        where = redact(response.url)
+        where = public_url(response.url)
         if response.status_code in (403, 429) and (wait := self._patience.get_retry_after(response)) is not None:
             reset = datetime.now(UTC) + timedelta(seconds=wait)
             return RegistryError(
@@ -173,7 +176,7 @@ class GitHub:
             self._cache.delete(CacheController.cache_url(response.url))
         return RegistryError(
             f"GitHub's answer is wrong: {what}",
-            where=redact(responses[0].url),
+            where=public_url(responses[0].url),
             hint="run the same command again later",
         )
 

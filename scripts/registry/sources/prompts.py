@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from registry.config.load import read_yaml
 from registry.errors import RegistryError
 from registry.gate import checked_path
+from registry.shown import redacted
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _from_mlflow(uri: str) -> Any:
     try:
         prompt = load_prompt(uri, allow_missing=True, link_to_model=False)
     except MlflowException as error:
-        reason = re.sub(r"//[^/\s]*@", "//", str(error).partition("\n")[0])[:300]
+        reason = redacted(str(error).partition("\n")[0])[:300]
         raise RegistryError(
             f"cannot get it from MLflow: {reason}",
             where=uri,

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from registry.config.load import SAMPLES, parse_checksums, read_checksums
 from registry.errors import RegistryError
 from registry.files import atomic_folder, sha256_of, write_json
-from registry.sources.fetch import PATIENT, Patience, is_url, redact, retrieve
+from registry.shown import public_url
+from registry.sources.fetch import PATIENT, Patience, is_url, retrieve
 from registry.sources.raw import write_sources
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Listing:
     def __init__(self, root: str, dataset: str, *, patience: Patience = PATIENT) -> None:
         self._root, self._dataset, self._patience = root.rstrip("/"), dataset, patience
         sums = self._read("SHA256SUMS", name="SHA256SUMS", sha256=None, max_bytes=MAX_LISTING)
-        where = f"{redact(self._root) if is_url(self._root) else self._root}/SHA256SUMS"
+        where = f"{public_url(self._root) if is_url(self._root) else self._root}/SHA256SUMS"
         try:
             text = sums.decode()
         except UnicodeDecodeError:
@@ -141,7 +142,7 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
             documents.append(
                 {"repository": repository, "path": readme.path, "sha": blob_sha(readme.content), "size": size}
             )
-            url = redact(f"{api}/repos/{organisation}/{repository}/readme")
+            url = public_url(f"{api}/repos/{organisation}/{repository}/readme")
             served_by = url if mode == "upstream" else mode
             files.append(
                 {"file": path.name, "url": url, "bytes": size, "sha256": sha256_of(path), "served_by": served_by}

@@ -13,6 +13,7 @@ from semver import Version
 
 from registry.errors import RegistryError
 from registry.gate import MAX_DESCRIPTION, MAX_POINTER, checked_path
+from registry.shown import redacted
 from registry.storage.git import Git, GitError
 from registry.storage.git_text import records
 from registry.storage.snapshot import is_description
@@ -39,12 +40,6 @@ class Tags:
 
     versions: dict[str, list[Version]]
     left_out: dict[str, str]
-
-
-def public(text: str) -> str:
-    """Return `text` without the password or token that an address in it may hold."""
-    text = re.sub(r"(https?://)[^/\s]*@", r"\1", text)
-    return re.sub(r"(ssh://[^/\s:@]*):[^/\s]*@", r"\1@", text)
 
 
 def list_tags(address: str) -> Tags:
@@ -132,7 +127,7 @@ def _fetch(git: Git, specs: Mapping[str, str], filtering: Sequence[str]) -> dict
                 waiting += [some[:half], some[half:]]
             else:
                 first = error.printed.partition("\n")[0]
-                failed[some[0]] = f"git cannot fetch it: {public(first)}"
+                failed[some[0]] = f"git cannot fetch it: {redacted(first)}"
             if failures > FAILURES or len(failed) == len(specs):
                 raise
     return failed
@@ -168,7 +163,7 @@ def _explained(address: str) -> Iterator[None]:
     try:
         yield
     except GitError as error:
-        reason = public(error.printed.partition("\n\n")[0])
+        reason = redacted(error.printed.partition("\n\n")[0])
         raise RegistryError(
-            f"git cannot read it: {reason}", where=public(address), hint="check the address, and your access to it"
+            f"git cannot read it: {reason}", where=redacted(address), hint="check the address, and your access to it"
         ) from None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.shown import redacted
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
 """Settings of a DVC remote that no message may show."""
@@ -68,9 +69,7 @@ def reason_of(error: BaseException, remotes: Iterable[Mapping[str, Any]]) -> str
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
     secrets = {str(remote[name]) for remote in remotes for name in SECRETS if remote.get(name)}
-    for secret in secrets | {os.environ[name] for name in VARIABLES if os.getenv(name)}:
-        text = text.replace(secret, "***")
-    return text
+    return redacted(text, secrets | {os.environ[name] for name in VARIABLES if os.getenv(name)})
 
 
 def hint_for(error: BaseException) -> str:

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from registry.errors import CREDENTIALS, RegistryError
+from registry.errors import RegistryError
 from registry.gate import GateError
+from registry.shown import redacted
 from registry.storage.git_text import decoded, encoded, one_per_line, quoted, records
 
 STATES = {
@@ -46,7 +47,7 @@ class GitError(RegistryError):
     """A git command failed; `printed` is what it said, `full` tells that the disk has no space left."""
 
     def __init__(self, command: str, printed: str, *, full: bool = False) -> None:
-        self.printed = CREDENTIALS.sub("***", printed.strip())
+        self.printed = redacted(printed.strip())
         self.full = full
         hint = "free some space, then run the same command again" if full else None
         super().__init__(f"git {command} failed: {self.printed}", hint=hint)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from registry.errors import RegistryError
 from registry.gate import MAX_POINTER, GateError
-from registry.storage.elsewhere import public, read_file
+from registry.shown import redacted
+from registry.storage.elsewhere import read_file
 
 FILE = ".dvc/config"
 _HTTP = {"ssl_verify", "read_timeout", "connect_timeout"}
@@ -45,7 +46,7 @@ def configured_remotes(
 
     In a checkout, its own files add to that of the tag, and its relative paths are known. Raises RegistryError.
     """
-    where = f"{public(address)} at {tag}"
+    where = f"{redacted(address)} at {tag}"
     folder = _dvc_folder(Path(address))
     read = [_parsed(read_file(address, tag, FILE) or b"", f"{where}: {FILE}"), *_settings_in(folder)]
     return _chosen(read, remote or read[0].get("core", {}).get("remote"), folder, remote_config, where)

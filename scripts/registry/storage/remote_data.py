@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from registry.errors import RegistryError
 from registry.gate import FOLDER, MAX_LISTING
-from registry.storage.elsewhere import public
+from registry.shown import redacted
 from registry.storage.explain import reason_of
 from registry.storage.remote_config import configured_remotes
 
@@ -102,6 +102,6 @@ class RemoteData:
             cause = error if isinstance(error, OSError) else error.__cause__ or error
             raise RegistryError(
                 f"cannot read the data from its DVC remote: {reason_of(cause, self._secrets)}",
-                where=f"{public(self._address)} at {self._tag}",
+                where=f"{redacted(self._address)} at {self._tag}",
                 hint="check the remote's address in .dvc/config of that tag, and your credentials for it",
             ) from error

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from semver import Version
 
 from registry.config.names import NAME, VERSION
-from registry.errors import RegistryError, printable
+from registry.errors import RegistryError
 from registry.gate import GateError
+from registry.shown import printable, shown
 from registry.storage.git import Git
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.tag_object import MAX_TAG, NOT_OF_A_COMMIT, TagObject, read_tag
@@ -72,7 +73,7 @@ def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapsh
     """Return the message of a release's tag: a small changelog."""
     sizes = ", ".join(f"{split} {about['num_samples']:,}" for split, about in snapshot.metadata["splits"].items())
     about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
-    lines = [printable(" ".join(change.splitlines())) for change in changes]
+    lines = [shown(" ".join(change.splitlines())) for change in changes]
     return "\n".join([f"{snapshot.dataset} {version}", "", *lines, "", *about])
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import logging
 import os
 import sys
@@ -10,16 +11,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from registry.errors import RegistryError
+from registry.shown import one_line, shown
 from registry.sources.raw import check_raw, remember_raw
 from registry.workflow.running import hold_running
 
-log = logging.getLogger("registry")
-
 NOTE = "note: "
 """Begins the lines of a log that the run's summary shows."""
+DONE = "done in "
+"""Begins the last line of a log whose job did what it should."""
 
 ENVIRONMENT = {
     errno.ENOSPC,
@@ -32,6 +34,37 @@ ENVIRONMENT = {
     errno.EEXIST,
 }
 """Errors of the operating system that the user can fix."""
+
+
+class _Log(io.TextIOBase):
+    """A log in which what scripts print, and data that they quote, steers no terminal and is not taken for `say`'s."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._rest = stream, ""
+
+    def write(self, text: str) -> int:
+        """Write the lines that are whole by now."""
+        *lines, self._rest = (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        for line in lines:
+            quoted = " " if line.startswith((NOTE, DONE)) else ""
+            self._stream.write(f"{quoted}{shown(line)}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Let others see what was written."""
+        self._stream.flush()
+
+    def say(self, line: str) -> None:
+        """Write a line that the run's summary takes for the job's own word."""
+        self.end()
+        self._stream.write(f"{one_line(line)}\n")
+
+    def end(self) -> None:
+        """End the last line, if one was begun."""
+        if self._rest:
+            self.write("\n")
 
 
 def _message(error: BaseException) -> str:
@@ -70,7 +103,8 @@ def without_pandas() -> Iterator[None]:
 
 def note(line: str) -> None:
     """Log a line that the run's summary shows, too."""
-    log.info("%s%s", NOTE, line)
+    say = sys.stdout.say if isinstance(sys.stdout, _Log) else print
+    say(f"{NOTE}{line}")
 
 
 @contextmanager
@@ -86,8 +120,8 @@ def job(snakemake: Any) -> Iterator[None]:
     started = time.monotonic()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
-            logging.basicConfig(stream=stream, level=logging.INFO, format="%(message)s", force=True)
+        with path.open("w", encoding="utf-8") as stream, redirect_stdout(_Log(stream)) as log, redirect_stderr(log):
+            logging.basicConfig(stream=log, level=logging.INFO, format="%(message)s", force=True)
             try:
                 for path, accept in snakemake.params.get("edited", {}).items():
                     raise RegistryError("not what data/samples/SHA256SUMS says", where=path, hint=accept)
@@ -96,10 +130,13 @@ def job(snakemake: Any) -> Iterator[None]:
                     yield
                 remember_raw(snakemake.output)
             except Exception as error:
-                print(_message(error), file=stream, flush=True)
+                log.end()
+                print(_message(error), file=log, flush=True)
                 sys.exit(1)
-            log.info("done in %.1f s", time.monotonic() - started)
+            finally:
+                log.end()
+            log.say(f"{DONE}{time.monotonic() - started:.1f} s")
             gc.freeze()  # Or the interpreter's end searches all modules for cycles: a tenth of a small build's CPU.
     except OSError as error:
-        print(_message(error), file=sys.__stderr__)
+        print(shown(_message(error)), file=sys.__stderr__)
         sys.exit(1)

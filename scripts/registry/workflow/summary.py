@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from registry.errors import RegistryError, printable
+from registry.errors import RegistryError
 from registry.release.assess import assess
+from registry.shown import one_line, shown
 from registry.storage.snapshot import PROVENANCE
 from registry.storage.states import State
-from registry.workflow.job import NOTE
+from registry.workflow.job import DONE, NOTE
 
-DONE = re.compile(r"^done in ([0-9.]+) s$", re.MULTILINE)
+ENDED = re.compile(rf"^{DONE}([0-9.]+) s$", re.MULTILINE)
 NOTED = re.compile(f"^{NOTE}(.+)$", re.MULTILINE)
 
 
@@ -44,7 +45,7 @@ def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path 
         for path in sorted((root / "logs" / name).glob("*.log"))
     }
     found = assess(root, name, datasets, quick=True)
-    failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not DONE.search(text)]
+    failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not ENDED.search(text)]
     if failed and found.state != State.PINNED:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
     if found.snapshot is None:
@@ -58,7 +59,7 @@ def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path 
     return replace(
         result,
         state=found.state if made else "up to date",
-        seconds=sum(float(match[1]) for text in logs.values() if (match := DONE.search(text))) or None,
+        seconds=sum(float(match[1]) for text in logs.values() if (match := ENDED.search(text))) or None,
         notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )
 
@@ -73,7 +74,7 @@ def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
     except RegistryError as error:
         print(f"no summary: {error}", file=sys.stderr)
     except Exception:
-        traceback.print_exc()
+        print(shown(traceback.format_exc()), file=sys.stderr, end="")
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:
@@ -99,6 +100,6 @@ def _print(outcomes: Sequence[Outcome]) -> None:
     console.print(table)
     for result in outcomes:
         for line in result.notes:
-            console.print(printable(f"{result.name}: {line}"), soft_wrap=True, markup=False)
+            console.print(one_line(f"{result.name}: {line}"), soft_wrap=True, markup=False)
         if result.hint:
-            console.print(printable(f"{result.name} {result.state}: {result.hint}"), soft_wrap=True, markup=False)
+            console.print(one_line(f"{result.name} {result.state}: {result.hint}"), soft_wrap=True, markup=False)

@@ -1,0 +1,62 @@
+"""The one place that text of others passes before people see it: it steers no terminal, and holds no password."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+ODD = "\N{REPLACEMENT CHARACTER}"
+HIDDEN = "***"
+UNPRINTABLE = ("C", "Zl", "Zp")
+"""Categories of Unicode: controls, what turns the direction of text or has no width, surrogates, ends of lines."""
+_LOGIN = re.compile(r"(?<=://)(?:[^/?#\s]*@|[^\s/:@\[]*:(?!\d*[/?#])[^\s'\"]{0,1000}@)")
+"""What an address has before its host. A password may hold `@` and, though it should not, `/`."""
+_LOGIN_WITHOUT_SCHEME = re.compile(r"(?<![\w/])([^\s:/@'\"]{1,100}):[^\s/@'\"][^\s'\"]{0,1000}@(?=[\w.-]+[:/])")
+"""`user:password@host:path`, as scp and git take it."""
+_SECRET = re.compile(
+    r"(?<=[?&;#])([\w.-]{0,100}(?:token|secret|passw|pwd|key|sig|credential|auth)[\w.-]*=)[^&,;\s'\"<>()]+",
+    re.IGNORECASE,
+)
+"""A value in the query of an address, by its name."""
+
+
+def printable(text: str) -> str:
+    """Return text with a replacement for every character that could steer a terminal or cannot be printed.
+
+    Line feeds and tabs stay. The length does not change.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ODD if char not in "\n\t" and unicodedata.category(char).startswith(UNPRINTABLE) else char for char in text
+    )
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return text without the passwords and tokens that addresses in it hold, and without these secrets.
+
+    The user of an address stays only in SSH's: others take a token there.
+    """
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    text = _LOGIN_WITHOUT_SCHEME.sub(r"\1@", _LOGIN.sub(_user, text))
+    return _SECRET.sub(rf"\1{HIDDEN}", text)
+
+
+def _user(login: re.Match[str]) -> str:
+    of_ssh = login.string.endswith("ssh://", 0, login.start())
+    return f"{login[0].removesuffix('@').partition(':')[0]}@" if of_ssh else ""
+
+
+def shown(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return text as people may see it: printable, and without credentials."""
+    return redacted(printable(text), secrets)
+
+
+def one_line(text: object) -> str:
+    """Return what `shown` does of a name, a cell or a path, which adds no line and no column wherever it stands."""
+    return re.sub(r"[\n\t]", ODD, shown(str(text)))
+
+
+def public_url(url: str) -> str:
+    """Return a URL without user, password, query and fragment, fit for logs and records."""
+    return re.split(r"[?#]", redacted(url), maxsplit=1)[0]
