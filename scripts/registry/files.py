@@ -12,39 +12,49 @@ from typing import Any
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 
 
-def _partial(path: Path) -> Path:
+def remove(path: Path) -> None:
+    """Remove a file, a link itself, or a folder with all in it, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def private_place(path: Path) -> Iterator[Path]:
+    """Yield a new path of the same name, in a folder beside `path` that only this user can enter; it goes at the end.
+
+    So nobody can put a link in its place, through which it would be written. What a killed process left behind goes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.partial")
+    folder = path.with_name(f".{path.name}.partial")
+    remove(folder)
+    folder.mkdir(0o700)
+    try:
+        yield folder / path.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes that name if the block succeeds and is removed if it fails."""
+    """Yield a temporary path near `path`; it takes that name if the block succeeds and is removed if it fails."""
     path = Path(path)
-    partial = _partial(path)
-    # One that is a link would be written through.
-    partial.unlink(missing_ok=True)
-    try:
+    with private_place(path) as partial:
         yield partial
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; it replaces that folder if the block succeeds."""
+    """Yield an empty temporary folder near `path`; it replaces that folder if the block succeeds."""
     path = Path(path)
-    partial = _partial(path)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with private_place(path) as partial:
+        partial.mkdir()
         yield partial
         if path.exists():
             shutil.rmtree(path)
         partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Atomic writes and digests, the latter compared with DVC itself."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 
@@ -103,6 +105,46 @@ def test_a_folder_replaces_the_old_one_and_what_a_killed_run_left(tmp_path):
         (partial / "new").write_text("new")
         assert (tmp_path / "folder" / "old").exists()
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["folder", "folder/new"]
+
+
+@pytest.mark.parametrize("left", ["a file", "a folder", "a link to a file", "a link to a folder"])
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_what_is_in_place_of_the_half_written_one_goes_and_is_not_written_through(tmp_path, left, write):
+    (tmp_path / "victims").mkdir()
+    (tmp_path / "victims" / "out").write_text("a private key")
+    planted = tmp_path / ".out.partial"
+    match left:
+        case "a file":
+            planted.write_text("left")
+        case "a folder":
+            (planted / "out").mkdir(parents=True)
+        case "a link to a file":
+            planted.symlink_to(tmp_path / "victims" / "out")
+        case "a link to a folder":
+            planted.symlink_to(tmp_path / "victims")
+    with write(tmp_path / "out") as partial:
+        place = partial / "new" if write == atomic_folder else partial
+        place.write_text("new")
+        assert stat.S_IMODE(planted.stat().st_mode) == 0o700
+        assert not planted.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "victims"]
+    assert (tmp_path / "victims" / "out").read_text() == "a private key"
+
+
+def test_what_is_written_has_the_permissions_that_the_user_chose(tmp_path):
+    (tmp_path / "plain").touch()
+    with atomic_file(tmp_path / "file") as partial:
+        partial.touch()
+    with atomic_folder(tmp_path / "folder"):
+        pass
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) & 0o777 == 0o777 & ~mask()
+
+
+def mask():
+    found = os.umask(0)
+    os.umask(found)
+    return found
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

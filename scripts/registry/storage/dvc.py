@@ -1,7 +1,6 @@
 """Put data into DVC's cache and remotes, and get it back. The only module that talks to DVC."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import RegistryError
-from registry.files import dvc_digest
+from registry.files import dvc_digest, private_place, remove
 from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
@@ -295,19 +294,14 @@ class Store:
         """
         for out, md5 in outs.items():
             path = self.root / out
-            beside, old = (path.with_name(f".{path.name}{suffix}.partial") for suffix in ("", ".old"))
             # In a folder of its own, for DVC leaves files beside what it lays out when it is killed.
-            new = beside / path.name
-            with self._explained(f"checking {out} out"):
+            with self._explained(f"checking {out} out"), private_place(path) as new:
                 self._lay_out(md5, new)
                 if dvc_digest(new) != md5:
                     raise RegistryError("the cache's data is not what was released", where=out, hint="run it again")
-                _remove(old)
                 if path.exists() or path.is_symlink():
-                    path.rename(old)
+                    path.rename(new.with_name(f"{new.name}.old"))
                 new.rename(path)
-                _remove(old)
-                _remove(beside)
 
     def _lay_out(self, md5: str, path: Path) -> None:
         """Put an object, or a folder with its files, at `path`, linked or copied as DVC is configured."""
@@ -315,8 +309,6 @@ class Store:
         from dvc_data.hashfile import load
         from dvc_data.hashfile.checkout import CheckoutError, checkout
 
-        _remove(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             checkout(str(path), LocalFileSystem(), load(self._cache(), _hash(md5)), self._cache(), force=True)
         except CheckoutError as error:
@@ -325,18 +317,10 @@ class Store:
     def remove(self, paths: Iterable[str]) -> None:
         """Remove files and folders from the working tree; look first at what is lost."""
         for path in paths:
-            _remove(self.root / path)
+            remove(self.root / path)
 
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(doing, self._repo.config["remote"].values())
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a link or a folder, if there is one."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _is_dvc_file(content: bytes) -> bool:

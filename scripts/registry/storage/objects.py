@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from registry.errors import RegistryError
-from registry.files import dvc_digest, json_digest
+from registry.files import dvc_digest, json_digest, remove
 from registry.gate import FOLDER
 
 VARIABLE = "REGISTRY_CACHE"
@@ -43,7 +43,7 @@ class ObjectCache:
         """
         partial = folder.with_name(f".{folder.name}.{json_digest([str(self.folder), name])[:8]}.partial")
         with self._lock(name, say):
-            shutil.rmtree(partial, ignore_errors=True)
+            remove(partial)
             partial.mkdir(parents=True)
             try:
                 yield partial

