@@ -61,9 +61,13 @@ def write_sources(path: str | Path, fetched: Mapping[str, Any]) -> None:
 
     So raw/ is the same on every machine, whichever address answered there.
     """
-    path = Path(path)
-    write_json(path.parents[1] / REMEMBERED / SERVED, {file["file"]: file["served_by"] for file in fetched["files"]})
+    note_served_by(Path(path).parent, fetched)
     write_json(path, without_served_by(fetched))
+
+
+def note_served_by(raw: Path, fetched: Mapping[str, Any]) -> None:
+    """Note beside raw/ what served each file of what `fetch` returned."""
+    write_json(raw.parent / REMEMBERED / SERVED, {file["file"]: file["served_by"] for file in fetched["files"]})
 
 
 def without_served_by(source: Mapping[str, Any]) -> dict[str, Any]:

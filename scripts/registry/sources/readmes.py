@@ -14,7 +14,7 @@ from registry.errors import RegistryError
 from registry.files import atomic_folder, sha256_of, write_json
 from registry.shown import public_url
 from registry.sources.fetch import PATIENT, Patience, is_url, retrieve
-from registry.sources.raw import write_sources
+from registry.sources.raw import note_served_by, without_served_by
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
     """Write the README of each repository to `<raw>/<repository>.md`, beside index.json and sources.json.
 
     index.json has `organisation`, `documents` (`repository`, `path`, `sha` of the git blob and `size` in bytes, by
-    repository) and `without_readme`; sources.json what `write_sources` writes, where the `url` of a file is
+    repository) and `without_readme`; sources.json is as `write_sources` writes it, where the `url` of a file is
     the README's at `api`, whichever place it came from. `raw` appears whole or, on any error, not at all.
     """
     documents, files, without = [], [], []
@@ -149,5 +149,6 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
             )
         index = {"organisation": organisation, "documents": documents, "without_readme": without}
         write_json(partial / "index.json", index)
-        write_sources(partial / "sources.json", {"mode": mode, "files": files})
+        write_json(partial / "sources.json", without_served_by({"mode": mode, "files": files}))
+    note_served_by(raw, {"files": files})
     log.info("%d READMEs; without one: %s", len(documents), ", ".join(without) or "none")
