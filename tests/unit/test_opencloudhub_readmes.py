@@ -59,7 +59,7 @@ def refused(run, tmp_path):
     def refused(*arguments, **options):
         with pytest.raises(RegistryError) as caught:
             run(*arguments, **options)
-        assert {path.name for path in tmp_path.iterdir()} == {"raw"}
+        assert {path.name for path in tmp_path.iterdir()} == {"raw", ".raw"}
         return str(caught.value)
 
     return refused
