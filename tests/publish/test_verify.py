@@ -6,6 +6,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from registry.describe.metadata import metadata_digest
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release
 from registry.trace.verify import _compare
+from support import reply
 
 PIN = "data/tabular/pin.json"
 PROCESS = "scripts/tabular/process.py"
@@ -230,7 +232,7 @@ def mirrored(fresh, tmp_path) -> tuple[Clone, Path]:
     return fresh, mirror
 
 
-def test_a_version_from_a_mirror_needs_one(mirrored):
+def test_a_version_from_a_mirror_needs_one_whose_password_nobody_sees(mirrored, http_server):
     clone, mirror = mirrored
     printed = clone.registry("verify", "wine-quality", code=1)
     assert "was built from a mirror, and none is configured" in printed
@@ -239,6 +241,24 @@ def test_a_version_from_a_mirror_needs_one(mirrored):
 
     clone.edit("config/config.yaml", "mirror: null", "mirror: ../mirror")
     assert "identical" in clone.registry("verify", "wine-quality")
+
+    seen = []
+
+    def served(path):
+        def answer(handler):
+            arguments = (one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"]))
+            seen.extend(" ".join(one) for one in arguments)
+            reply(handler, path.read_bytes())
+
+        return answer
+
+    for path in (mirror / "wine-quality").iterdir():
+        http_server.routes[f"/wine-quality/{path.name}"] = served(path)
+    address = http_server.url.replace("//", "//ada:hunter2@")
+    clone.edit("config/config.yaml", "mirror: ../mirror", f"mirror: {address}")
+    assert "identical" in clone.registry("verify", "wine-quality")
+    assert any("snakemake" in line for line in seen)
+    assert not [line for line in seen if "hunter2" in line]
 
     wine = mirror / "wine-quality" / "winequality-red.csv"
     wine.write_bytes(wine.read_bytes().replace(b"7.4", b"7.5", 1))

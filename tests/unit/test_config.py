@@ -192,6 +192,20 @@ def test_a_source_file_cannot_leave_its_folder_or_hide(root, name):
         load_datasets(CONFIG, root)
 
 
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        (["about", "title"], "</script><img src=x onerror=alert(1)>"),
+        (["params"], {"classes": ["joy", "<SCRIPT>alert(1)"]}),
+        (["params"], {"a": {"<!--": 1}}),
+    ],
+)
+def test_what_would_run_as_a_script_in_the_report_is_refused(root, path, new):
+    write(root, "one", changed(DATASET, path, new))
+    with pytest.raises(RegistryError, match="config/datasets/one.yaml: it would run as a script in the report: <"):
+        load_datasets(CONFIG, root)
+
+
 def test_all_mistakes_of_a_file_are_told_at_once(root):
     write(root, "one", changed(changed(DATASET, ["params"], []), ["about", "title"], 7))
     with pytest.raises(RegistryError, match="\n  about.title: 7 .*\n  params: "):

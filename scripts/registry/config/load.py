@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 
 SAMPLES = "data/samples"
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+MARKUP = re.compile("<(?:/?script|!--)", re.IGNORECASE)
 
 
 def normalise(config: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +109,19 @@ def _check_spelling(dataset: Any, where: str) -> None:
         raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
 
 
+def _check_markup(value: Any, where: str) -> None:
+    """Raise RegistryError for a text that ends or begins a script in HTML: Snakemake's report escapes no params."""
+    match value:
+        case str() if MARKUP.search(value):
+            hint = "write it without <script, </script and <!--"
+            raise RegistryError(f"it would run as a script in the report: {value[:80]}", where=where, hint=hint)
+        case dict():
+            _check_markup([*value, *value.values()], where)
+        case list():
+            for one in value:
+                _check_markup(one, where)
+
+
 def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
     """Validate a dataset's params by its scripts/<dataset>/params.schema.yaml below `root`, if it has one."""
     path = root / "scripts" / rule_of(dataset) / "params.schema.yaml"
@@ -138,6 +152,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
         dataset, where = read_yaml(path), f"config/datasets/{path.name}"
         _check_spelling(dataset, where)
         validate(dataset, "dataset", where=where)
+        _check_markup(dataset, where)
         validate_params(dataset["params"], path.stem, root)
         source = config["source"] if "sources" in dataset else "generated"
         datasets[path.stem] = {"name": path.stem, "source": source} | dataset

@@ -1,5 +1,6 @@
 """Build a released version again from its own code, configuration and sources, and compare what comes out."""
 
+import json
 import math
 import os
 import re
@@ -134,16 +135,20 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
 
 
 def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[str], None]) -> None:
-    config = ["publish=false", f"datasets={release.dataset}", *([f"mirror={mirror}"] if mirror else [])]
-    code, printed = run_quietly(
-        scratch,
-        ["--cores", "all", "--config", *config, "--", rule_of(release.dataset)],
-        say=say,
-        env={
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            **dict.fromkeys(NOT_INHERITED),
-        },
-    )
+    config = {"publish": False, "datasets": [release.dataset]} | ({"mirror": mirror} if mirror else {})
+    # In a file of this user's own: all see the arguments of a process, and a mirror's address may hold a password.
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as settings:
+        json.dump(config, settings)
+        settings.flush()
+        code, printed = run_quietly(
+            scratch,
+            ["--cores", "all", "--configfile", settings.name, "--", rule_of(release.dataset)],
+            say=say,
+            env={
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                **dict.fromkeys(NOT_INHERITED),
+            },
+        )
     if code:
         lacking = _LACKING.search(printed)
         if lacking:
