@@ -14,8 +14,8 @@ from registry.files import dvc_digest
 from registry.gate import FOLDER, MAX_LISTING, GateError, read_listing
 from registry.shown import redacted
 from registry.storage.elsewhere import list_tags, read_tags
-from registry.storage.objects import ObjectCache
-from registry.storage.remote_data import FULL, Place, RemoteData
+from registry.storage.objects import DamagedDownloadError, ObjectCache
+from registry.storage.remote_data import FULL, RemoteData
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import tag_name
 from registry.storage.versions import LATEST, choose
@@ -146,7 +146,7 @@ class Dataset:
     @cached_property
     def urls(self) -> dict[str, str]:
         """Return {path in the repository: URL in the remote} of every file of the data."""
-        return {path: place.url for path, place in self._places.items()}
+        return {path: self._remote.place(md5).url for path, md5 in self._files.items()}
 
     def fetch(
         self,
@@ -159,8 +159,10 @@ class Dataset:
 
         The folder appears when all of the data is in it; one that holds just this data already is left as it is. What
         was downloaded before comes from a cache, checked: the user's own, or the folder `cache`. RegistryError if
-        `folder` is there and holds anything else. `say` is told when another process fetches the same.
+        `folder` is there and holds anything else, and for damaged data. `say` is told when another process fetches the
+        same.
         """
+        self._remote.check_remote()
         folder, objects = Path(folder), ObjectCache(cache)
         target = folder / PurePosixPath(self.path).name
         try:
@@ -183,6 +185,12 @@ class Dataset:
         return target
 
     def _copy(self, objects: ObjectCache, target: Path) -> None:
+        try:
+            self._copy_checked(objects, target)
+        except DamagedDownloadError as error:
+            raise self._remote.damaged(*error.args) from None
+
+    def _copy_checked(self, objects: ObjectCache, target: Path) -> None:
         objects.copy({target: self.digest}, self._remote.download, self.digest)
         if self.digest.endswith(FOLDER):
             where, size = f"{self.tag}: the list of its files", target.stat().st_size
@@ -193,23 +201,24 @@ class Dataset:
             target.mkdir()
             objects.copy({target / path: md5 for path, md5 in listed.items()}, self._remote.download, self.digest)
 
-    def lazy_frame(self, split: str | None = None) -> "pl.LazyFrame":
+    def lazy_frame(self, split: str | None = None, *, verify: bool = False) -> "pl.LazyFrame":
         """Return the table of a split, or of all splits one after the other; only what a query needs is read.
 
         So the bytes are not held against their md5, as those of `fetch` are: the remote is only asked whether it has as
-        many files and bytes as were released. RegistryError if it has not, if there is no such split, or no table.
+        many files and bytes as were released. `verify` reads and hashes each file first. RegistryError for damaged
+        data, if there is no such split, or no table.
         """
         from pyarrow.dataset import dataset
 
         pl = needed("polars")
-        kind, paths, filesystem = self._table(split)
+        kind, paths, filesystem = self._table(split, verify)
         with self._remote.reading():
             return pl.scan_pyarrow_dataset(dataset(paths, format=kind, filesystem=filesystem))
 
-    def ray_dataset(self, split: str | None = None) -> "ray.data.Dataset":
+    def ray_dataset(self, split: str | None = None, *, verify: bool = False) -> "ray.data.Dataset":
         """Return the same as `lazy_frame`, as a Ray Dataset; its workers read the remote themselves."""
         data = needed("ray.data")
-        kind, paths, filesystem = self._table(split)
+        kind, paths, filesystem = self._table(split, verify)
         read = data.read_parquet if kind == "parquet" else data.read_csv
         # Objects of a remote have no suffix, and Ray's newer reader takes None for its default, [".parquet"].
         context = data.DataContext.get_current()
@@ -244,37 +253,40 @@ class Dataset:
             raise RegistryError(f"MLflow rejected it: {reason}", where=self.tag) from None
 
     @cached_property
-    def _places(self) -> dict[str, Place]:
-        """Return {path in the repository: where the remote has it} of every file of the data."""
+    def _files(self) -> dict[str, str]:
+        """Return {path in the repository: md5} of every file of the data."""
         if not self.digest.endswith(FOLDER):
-            return {self.path: self._remote.place(self.digest)}
+            return {self.path: self.digest}
         listed = read_listing(self._remote.read(self.digest), where=f"{self.tag}: the list of its files")
-        return {f"{self.path}/{path}": self._remote.place(md5) for path, md5 in listed.items()}
+        return {f"{self.path}/{path}": md5 for path, md5 in listed.items()}
 
     def _check_sizes(self) -> None:
         """Raise RegistryError unless the remote has as many files and bytes of the data as were released."""
-        recorded, sizes = self.provenance["data"], self._remote.sizes(self._places.values())
+        recorded, sizes = self.provenance["data"], self._remote.sizes(list(self._files.values()))
         if (len(sizes), sum(sizes)) != (recorded["files"], recorded["bytes"]):
             raise RegistryError(
                 f"its DVC remote has {len(sizes):,} files with {sum(sizes):,} bytes of it, where {recorded['files']:,} "
                 f"with {recorded['bytes']:,} were released",
                 where=self.tag,
-                hint="ask whoever published it to push it again",
+                hint=f"in a checkout, `registry verify --remote {self._remote.name}` says what is missing or damaged",
             )
 
-    def _table(self, split: str | None) -> tuple[str, list[str], "AbstractFileSystem"]:
+    def _table(self, split: str | None, verify: bool) -> tuple[str, list[str], "AbstractFileSystem"]:
         """Return the format of the tables, their paths in the remote's file system, and that file system."""
         splits = list(self.metadata["splits"])
         if split is not None and split not in splits:
             raise RegistryError(f"no split {split}", where=self.tag, hint=f"choose from: {', '.join(splits)}")
         for kind in ("parquet", "csv"):
-            tables = [file for file in self._places if file.endswith(f".{kind}")]
+            tables = [file for file in self._files if file.endswith(f".{kind}")]
             if len(splits) > 1:
                 wanted = splits if split is None else [split]
                 tables = [f for name in wanted for f in tables if f.startswith(f"{self.path}/{name}/")]
             if tables:
+                md5s = [self._files[table] for table in tables]
+                if verify:
+                    self._remote.check(md5s)
                 self._check_sizes()
-                places = [self._places[table] for table in tables]
+                places = [self._remote.place(md5) for md5 in md5s]
                 return kind, [place.path for place in places], places[0].filesystem
         raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
 

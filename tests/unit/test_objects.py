@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import RegistryError
-from registry.storage.objects import ObjectCache
+from registry.storage.objects import DamagedDownloadError, ObjectCache
 
 CONTENTS = {hashlib.md5(content).hexdigest(): content for content in (b"one", b"two", b"three", b"")}
 ONE, TWO, THREE, EMPTY = CONTENTS
@@ -60,7 +59,7 @@ def test_a_damaged_object_is_downloaded_again(tmp_path, damage):
 
 def test_a_damaged_object_of_the_remote_is_refused(tmp_path):
     cache, remote = ObjectCache(tmp_path / "cache"), Remote(CONTENTS | {TWO: b"tw0"})
-    with pytest.raises(RegistryError, match=f"holds a damaged object: {TWO}"):
+    with pytest.raises(DamagedDownloadError, match=TWO):
         fetch(cache, tmp_path / "new", remote, {"a": ONE, "b": TWO})
     assert left(tmp_path) == ["cache"]
     assert not (tmp_path / "cache" / "md5" / TWO[:2] / TWO[2:]).exists()

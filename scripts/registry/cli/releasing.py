@@ -23,7 +23,7 @@ from registry.cli.common import (
 from registry.compare.semver import Level
 from registry.release.plan import Outcome
 from registry.release.publish import Publication, publish
-from registry.release.push import copy_to
+from registry.release.push import Repaired, copy_to, repair
 from registry.release.status import status
 from registry.restore.rollback import republish
 from registry.storage.repository import NoRepositoryError, Repository
@@ -115,15 +115,39 @@ def copy_releases(
     context: typer.Context,
     remote: Annotated[str, typer.Argument(help="A DVC remote that .dvc/config names.", show_default=False)],
     datasets: Datasets = None,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Put back what is missing or damaged there, of all versions.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Copy the data of the newest releases to one more DVC remote. It makes no commit and no tag."""
+    if mend:
+        _print_repair(repair(repository(context), datasets or (), remote, say), as_json)
+        return
     copied = copy_to(repository(context), datasets or (), remote)
     if as_json:
         print_json(copied)
         return
     for one in copied:
         print_line(f"{one.dataset}: {one.tag} is in remote {one.remote}")
+
+
+def _print_repair(done: Repaired, as_json: bool) -> None:
+    for tag, why in done.left_out.items():
+        say(f"left out: {tag}: {why}")
+    if as_json:
+        print_json(done)
+    else:
+        for one in done.replaced:
+            console.print(escape(f"{one.tag}: {one.path} was {one.fault}, and is repaired"))
+        for one in done.left:
+            console.print(
+                escape(f"{one.tag}: {one.path} is {one.fault} ({one.md5}), and the cache here does not have it")
+            )
+        if not (done.replaced or done.left):
+            console.print(escape(f"Nothing to repair in remote {done.remote}."))
+    if done.left or done.left_out:
+        raise typer.Exit(1)
 
 
 def _open(context: typer.Context, dry_run: bool, as_json: bool) -> Repository:

@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say
-from registry.cli.tracing import SHOWN, Tag, print_diff
-from registry.storage.tags import named_release
+from registry.cli.tracing import SHOWN, print_diff
+from registry.release.push import released_of
+from registry.storage.examine import examine
+from registry.storage.repository import Repository
+from registry.storage.tags import TAG, named_release, parse_tag
 from registry.trace.refresh import refresh
 from registry.trace.verify import Verdict, verify
 
@@ -18,7 +21,14 @@ DIFFERENT = 1
 @app.command(name="verify")
 def check(
     context: typer.Context,
-    tag: Tag,
+    tag: Annotated[
+        str | None,
+        typer.Argument(help="A tag such as tabular-v1.0.0, or a dataset for its newest version.", show_default=False),
+    ] = None,
+    remote: Annotated[
+        str | None,
+        typer.Option(help="Build nothing: find what is missing or damaged in this DVC remote.", show_default=False),
+    ] = None,
     mirror: Annotated[
         str | None, typer.Option(help="Folder or URL of the sources of a version built from a mirror.")
     ] = None,
@@ -29,16 +39,41 @@ def check(
 ) -> None:
     """Build a version again, from its own code, config and sources, in a scratch folder, and compare.
 
-    Exit codes: 0 identical bytes, or the same content in other bytes (a warning names the libraries that differ); 1
-    different, or it cannot be built.
+    With --remote, read what a remote holds of that version, of all versions of a dataset, or of all versions. Exit
+    codes: 0 identical bytes, or the same content in other bytes (a warning names the libraries that differ), or nothing
+    wrong in the remote; 1 different, or it cannot be built, or something is missing or damaged in the remote.
     """
     here = repository(context)
+    if remote is not None:
+        _check_remote(here, tag, remote, as_json)
+        return
+    if tag is None:
+        raise typer.BadParameter("name a version to build, or a remote with --remote", param_hint="TAG")
     verdict = verify(here, named_release(here.git, tag), mirror=mirror, keep=keep, say=say)
     if as_json:
         print_json(verdict)
     else:
         _print(verdict)
     if verdict.result == "different":
+        raise typer.Exit(DIFFERENT)
+
+
+def _check_remote(here: Repository, tag: str | None, remote: str, as_json: bool) -> None:
+    datasets = () if tag is None else (tag,)
+    wanted = [parse_tag(here.git, tag)] if tag and TAG.fullmatch(tag) else released_of(here, datasets)
+    found = examine(here, wanted, remote, say)
+    for odd, why in found.left_out.items():
+        say(f"left out: {odd}: {why}")
+    if as_json:
+        print_json(found)
+    else:
+        for one in found.faulty:
+            print_line(f"{one.tag}: {one.path} is {one.fault} ({one.md5})")
+        right = f"{found.objects:,} objects of {len(found.tags):,} versions were read in remote {remote}"
+        print_line(f"{right}; {len({one.md5 for one in found.faulty}):,} are missing or damaged.")
+        if found.faulty:
+            say(f"to repair it, in a checkout whose cache has this data: registry push {remote} --repair")
+    if found.faulty or found.left_out:
         raise typer.Exit(DIFFERENT)
 
 

@@ -13,7 +13,7 @@ from registry.release.assess import check_committed, check_contract, config_file
 from registry.release.lineage import keep_served_by, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
-from registry.storage.dvc import MissingDataError
+from registry.storage.damage import MissingDataError
 from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
@@ -93,7 +93,7 @@ def decide(
             raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
         except MissingDataError as error:
             reason = f"it cannot be compared with {newest.tag}: {error.what}"
-            hint = f"ask whoever published it to run registry push; if nobody has it: git tag --delete {newest.tag}"
+            hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
     outdated = _outdated_raw(repository, built, commit)

@@ -1,12 +1,13 @@
-"""Copy released data to one more remote. That is no release: it makes no commit and no tag."""
+"""Copy released data to one more remote, or repair what one has of it. Neither makes a commit or a tag."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from registry.errors import RegistryError
+from registry.storage.examine import Faulty, examine
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import releases
+from registry.storage.tags import Release, find_release, releases
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,34 @@ def copy_to(repository: Repository, datasets: Sequence[str], remote: str) -> lis
     store.fetch(md5s)
     store.push(md5s, remote)
     return [Copied(release.dataset, release.tag, remote) for release in newest]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a remote lacked or held damaged: what it holds now, what it still does not, {tag: why it cannot be read}."""
+
+    remote: str
+    replaced: list[Faulty]
+    left: list[Faulty]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def repair(
+    repository: Repository, datasets: Sequence[str], remote: str, say: Callable[[str], None] = lambda line: None
+) -> Repaired:
+    """Put what a remote lacks or holds damaged, of all versions of these datasets or of all, there from the cache.
+
+    What the cache lacks, or has damaged itself, is left. Raises RegistryError.
+    """
+    found = examine(repository, released_of(repository, datasets), remote, say)
+    still = repository.store.repair({one.md5 for one in found.faulty}, remote) if found.faulty else {}
+    replaced = [one for one in found.faulty if one.md5 not in still]
+    return Repaired(remote, replaced, [one for one in found.faulty if one.md5 in still], found.left_out)
+
+
+def released_of(repository: Repository, datasets: Sequence[str]) -> list[Release]:
+    """Return all releases of these datasets, or of all. Raises RegistryError for one that has none."""
+    every = releases(repository.git)
+    for name in datasets:
+        find_release(repository.git, name, "latest")
+    return [release for name in dict.fromkeys(datasets or every) for release in every[name]]

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from registry.errors import RegistryError
 from registry.files import dvc_digest, private_place, remove
 from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
+from registry.storage.connection import bounded, open_remote
+from registry.storage.damage import Fault, MissingDataError, faults, faulty
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
 from registry.storage.remote_config import default_remote_of
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """How often data is added: a damaged list of a folder's files hides damaged files, and once more to be sure."""
-
-
-class MissingDataError(RegistryError):
-    """Nobody who can be asked has some data: neither the cache nor a remote."""
+BATCH = 256
+"""Objects that are copied before an error among them ends it: each may have waited for a server until it gave up."""
 
 
 class Store:
@@ -174,75 +174,120 @@ class Store:
         with self.path(md5).open("rb") as stream:
             return read_listing(stream.read(MAX_LISTING + 1), where=f"the list of files {md5}")
 
+    def list_of(self, md5: str) -> dict[str, str]:
+        """Return {relative path: md5} of a folder; nothing where the cache does not have its list undamaged."""
+        return self.listing(md5) if self._sound(md5) else {}
+
     def push(self, md5s: Iterable[str], remote: str) -> None:
         """Copy objects (folders with all their files) to a remote, all or an error; what is there already stays.
 
         What the remote holds is asked of the remote itself, not of DVC's notes about it; in a local folder every object
         is hashed and a damaged one replaced. Raises RegistryError.
         """
-        md5s = list(md5s)
         with self._explained(f"pushing to remote {remote} ({self.remote_url(remote)})"):
-            target = self._repo.cloud.get_remote_odb(remote, "push")
+            target, md5s = self._odb(remote), self._objects(md5s)
             if target.fs.protocol == "local":
-                for path in [Path(target.oid_to_path(oid)) for oid in self._objects(md5s)]:
-                    if path.is_file() and self._damaged(path):
-                        path.unlink()
-            self._transfer(self._cache(), target, self._objects(md5s))
-            absent = set(self._objects(md5s)) - set(target.list_oids_exists(self._objects(md5s)))
+                there = {md5 for md5 in md5s if not self._damaged(Path(target.oid_to_path(md5)))}
+            else:
+                there = set(target.list_oids_exists(md5s))
+            self._write([md5 for md5 in md5s if md5 not in there], target)
+            absent = set(md5s) - set(target.list_oids_exists(md5s))
         if absent:
             raise RegistryError(
                 f"{len(absent)} objects did not reach remote {remote}", hint="run `registry publish` again"
             )
 
+    def repair(self, md5s: Iterable[str], remote: str) -> dict[str, Fault]:
+        """Write these objects to a remote in the place of what it has, as far as the cache has them undamaged.
+
+        Returns {md5: what is wrong} of those that the remote still lacks or holds damaged. Raises RegistryError.
+        """
+        md5s = list(md5s)
+        with self._explained(f"repairing remote {remote} ({self.remote_url(remote)})"):
+            self._write([md5 for md5 in md5s if self._sound(md5)], self._odb(remote))
+        return self.faults(md5s, remote)
+
+    def _write(self, md5s: list[str], target: "HashFileDB") -> None:
+        """Put objects of the cache into a remote, over what it has: folders' lists last, for they vouch for files."""
+        if target.fs.protocol == "local":
+            for md5 in md5s:
+                Path(target.oid_to_path(md5)).unlink(missing_ok=True)
+        self._transfer(self._cache(), target, sorted(md5s, key=lambda md5: md5.endswith(FOLDER)))
+
+    def faults(self, md5s: Iterable[str], remote: str) -> dict[str, Fault]:
+        """Return {md5: what is wrong} of those objects that a remote lacks or holds damaged. Raises RegistryError."""
+        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+            source = self._odb(remote)
+            return faults(source.fs, {md5: source.oid_to_path(md5) for md5 in md5s})
+
+    def listing_in(self, md5: str, remote: str) -> dict[str, str]:
+        """Return {relative path: md5} of a folder whose list a remote holds. Raises RegistryError."""
+        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+            source = self._odb(remote)
+            with source.fs.open(source.oid_to_path(md5), "rb") as stream:
+                return read_listing(stream.read(MAX_LISTING + 1), where=f"the list of files {md5}")
+
+    def _odb(self, remote: str) -> "HashFileDB":
+        """Return where a remote has its objects."""
+        found = self._repo.cloud.get_remote_odb(remote)
+        bounded(found.fs)
+        return found
+
     def fetch(self, md5s: Iterable[str], remote: str | None = None) -> None:
         """Bring objects into the cache: from a remote, else from the default one, else from the folder that was cloned.
 
-        Raises MissingDataError when one of them is nowhere.
+        Raises MissingDataError when one of them is nowhere undamaged, and RegistryError for a remote that is unknown.
         """
+        if remote:
+            self.remote_url(remote)
         wanted = self._incomplete(md5s)
         if not wanted:
             return
         name = remote or self.default_remote
         with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
-            self._bring(self._repo.cloud.get_remote_odb(name, "fetch"), wanted)
+            self._bring(self._odb(name), wanted)
         wanted = self._incomplete(wanted)
-        origin = self._origin_store() if wanted and not remote else None
-        if origin is not None:
-            with self._explained("fetching from the store of the repository that this is a clone of"):
-                self._bring(origin, wanted)
+        if wanted and not remote:
+            self._bring_from_origin(wanted)
             wanted = self._incomplete(wanted)
         if wanted:
+            url, lacking = self.remote_url(name), set(self._lacking(wanted))
+            found = self.faults(lacking, name)
+            if Fault.DAMAGED in found.values():
+                raise faulty(found, name, url)
             raise MissingDataError(
-                f"{len(wanted)} objects of this data are not in remote {name} ({self.remote_url(name)})",
+                f"{len(lacking)} objects of this data are not in remote {name} ({url})",
                 hint="ask whoever published it to push it to a remote that you reach, or name one with --remote",
             )
 
-    def _origin_store(self) -> "HashFileDB | None":
-        """Return where the default remote of the checkout that this is a clone of has its objects, if it is one."""
+    def _bring_from_origin(self, md5s: list[str]) -> None:
+        """Bring what the default remote of the checkout that this is a clone of has, if it is one."""
         from dvc.data_cloud import Remote
-        from dvc.fs import get_cloud_fs
 
         origin = self.root / (self._git.origin() or "").removeprefix("file://")
         if origin == self.root or not (origin / ".dvc").is_dir():
-            return None
+            return
         try:
             name, remotes = default_remote_of(origin)
         except GateError:
             raise
         except RegistryError:
-            return None
-        kind, settings, path = get_cloud_fs({"remote": remotes}, name=name)
-        return Remote(name, path, kind(**settings)).odb
+            return
+        with explained("fetching from the store of the repository that this is a clone of", remotes.values()):
+            filesystem, path = open_remote(name, remotes)
+            self._bring(Remote(name, path, filesystem).odb, md5s)
 
     def _incomplete(self, md5s: Iterable[str]) -> list[str]:
         """Return those objects that the cache lacks, or of whose folder it lacks a file. What is damaged is removed."""
-        incomplete = []
-        for md5 in dict.fromkeys(md5s):
-            sound = self._sound(md5)
-            listed = self.listing(md5).values() if sound and md5.endswith(FOLDER) else ()
-            if not sound or [oid for oid in listed if not self._sound(oid)]:
-                incomplete.append(md5)
-        return incomplete
+        return [md5 for md5 in dict.fromkeys(md5s) if list(self._lacking([md5]))]
+
+    def _lacking(self, md5s: Iterable[str]) -> Iterator[str]:
+        """Yield those objects, and files of their folders, that the cache lacks. What is damaged is removed."""
+        for md5 in md5s:
+            if not self._sound(md5):
+                yield md5
+            elif md5.endswith(FOLDER):
+                yield from (file for file in self.listing(md5).values() if not self._sound(file))
 
     def _sound(self, md5: str) -> bool:
         """Tell whether the cache has an object; one that is damaged is removed, for DVC would take it for good."""
@@ -255,9 +300,8 @@ class Store:
         """Copy objects into the cache as far as `source` has them: lists of folders first, then what they list."""
         absent = [md5 for md5 in md5s if not self._sound(md5)]
         self._bring_listings(source, [md5 for md5 in absent if md5.endswith(FOLDER)])
-        self._transfer(source, self._cache(), [md5 for md5 in absent if not md5.endswith(FOLDER)], missing_ok=True)
-        listed = self._objects([md5 for md5 in md5s if self._sound(md5)])
-        self._transfer(source, self._cache(), [oid for oid in listed if not self._sound(oid)], missing_ok=True)
+        self._transfer(source, self._cache(), [md5 for md5 in absent if not md5.endswith(FOLDER)])
+        self._transfer(source, self._cache(), list(dict.fromkeys(self._lacking(filter(self._sound, md5s)))))
 
     def _bring_listings(self, source: "HashFileDB", md5s: list[str]) -> None:
         """Copy lists of folders into the cache, as they are: DVC would act on what one says before it is checked."""
@@ -271,17 +315,15 @@ class Store:
                 raise GateError(f"{size:,} bytes, more than {MAX_LISTING:,}", where=f"the list of files {md5}")
             self._cache().add(path, source.fs, md5)
 
-    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
-        from dvc_data.hashfile.transfer import transfer
-
-        try:
-            result = transfer(source, target, [_hash(md5) for md5 in md5s], cache_odb=self._cache())
-        except FileNotFoundError:
-            if not missing_ok:
-                raise
-            return
-        if result.failed and not missing_ok:
-            raise OSError(f"{len(result.failed)} objects failed")
+    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str]) -> None:
+        """Copy objects, in this order, as far as `source` has them. After the first error no more are begun."""
+        failed: list[BaseException] = []
+        for some in (md5s[start : start + BATCH] for start in range(0, len(md5s), BATCH)):
+            paths = [source.oid_to_path(md5) for md5 in some]
+            target.add(paths, source.fs, some, check_exists=False, on_error=lambda _, error: failed.append(error))
+            for error in failed:
+                if not isinstance(error, FileNotFoundError):
+                    raise error
 
     def holds(self, path: Path) -> bool:
         """Tell whether the cache has this file's bytes."""

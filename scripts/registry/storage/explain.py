@@ -8,6 +8,7 @@ from typing import Any
 
 from registry.errors import RegistryError
 from registry.shown import redacted
+from registry.storage.connection import announced
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "sas_token", "account_key", "token")
 """Settings of a DVC remote that no message may show."""
@@ -46,10 +47,13 @@ def _quiet() -> Iterator[_Failures]:
 
 @contextmanager
 def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None]:
-    """Turn what DVC raises or logs in the block into one RegistryError, without the secrets of these remotes."""
+    """Turn what DVC raises or logs in the block into one RegistryError, without the secrets of these remotes.
+
+    What takes long is announced.
+    """
     from dvc.exceptions import DvcException
 
-    with _quiet() as failures:
+    with announced(doing), _quiet() as failures:
         try:
             yield
         except RegistryError:

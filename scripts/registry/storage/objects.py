@@ -24,6 +24,10 @@ Download = Callable[[Mapping[str, Path]], None]
 """Writes the objects {md5: new file}."""
 
 
+class DamagedDownloadError(Exception):
+    """What was downloaded is not what its md5, the argument, says."""
+
+
 class ObjectCache:
     """The cache in a folder, by default the user's own.
 
@@ -73,7 +77,8 @@ class ObjectCache:
     def copy(self, files: Mapping[Path, str], download: Download, name: str) -> None:
         """Write {file: md5}, from the cache as far as it has them undamaged; the others are downloaded to it first.
 
-        To be called while `new_folder` of the same name keeps others away. Raises RegistryError.
+        To be called while `new_folder` of the same name keeps others away. Raises RegistryError where the cache cannot
+        be relied on, and DamagedDownloadError.
         """
         lacking = {path: md5 for path, md5 in files.items() if not self._take(md5, path)}
         md5s = sorted(set(lacking.values()))
@@ -109,8 +114,7 @@ class ObjectCache:
             download({md5: incoming / md5 for md5 in md5s})
             for md5 in md5s:
                 if dvc_digest(incoming / md5) != md5.removesuffix(FOLDER):
-                    hint = "ask whoever published it to push it again"
-                    raise RegistryError(f"its DVC remote holds a damaged object: {md5}", hint=hint)
+                    raise DamagedDownloadError(md5)
                 self._place(md5).parent.mkdir(parents=True, exist_ok=True)
                 (incoming / md5).replace(self._place(md5))
         finally:

@@ -2,7 +2,7 @@
 
 import errno
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from registry.errors import RegistryError
 from registry.gate import FOLDER, MAX_LISTING
 from registry.shown import redacted
+from registry.storage.connection import announced, open_remote
+from registry.storage.damage import Fault, faults, faulty
 from registry.storage.explain import reason_of
 from registry.storage.remote_config import configured_remotes
 
@@ -29,6 +31,19 @@ class Place(NamedTuple):
     url: str
 
 
+class _Opened(NamedTuple):
+    """A remote: its name and URL, the file system that DVC has for it, and its path in that."""
+
+    name: str
+    url: str
+    filesystem: "FileSystem"
+    root: str
+
+    def path(self, md5: str) -> str:
+        """Return the path of an object."""
+        return self.filesystem.join(self.root, "files", "md5", md5[:2], md5[2:])
+
+
 class RemoteData:
     """The objects behind a tag of the repository at `address`. DVC opens their remote when the first is wanted.
 
@@ -45,52 +60,76 @@ class RemoteData:
         self._secrets = [self._config]
 
     @cached_property
-    def _opened(self) -> tuple["FileSystem", str]:
-        """The file system that DVC has for the remote, and the path of the remote in it."""
-        from dvc.fs import get_cloud_fs
-
+    def _opened(self) -> _Opened:
         name, remotes = configured_remotes(self._address, self._tag, self._remote, self._config)
         self._secrets.append(remotes[name])
-        kind, settings, path = get_cloud_fs({"remote": remotes}, name=name)
-        return kind(**settings), path
+        return _Opened(name, remotes[name]["url"], *open_remote(name, remotes))
 
-    def _path(self, md5: str) -> str:
-        filesystem, root = self._opened
-        return filesystem.join(root, "files", "md5", md5[:2], md5[2:])
+    @property
+    def name(self) -> str:
+        """The name of the remote. Raises RegistryError."""
+        with self._explained():
+            return self._opened.name
+
+    def check_remote(self) -> None:
+        """Raise RegistryError if a remote was named that is not there."""
+        if self._remote:
+            configured_remotes(self._address, self._tag, self._remote, self._config)
 
     def place(self, md5: str) -> Place:
         """Return where the remote has an object. Raises RegistryError."""
-        with self.reading():
-            path, (filesystem, _) = self._path(md5), self._opened
-            return Place(filesystem.fs, path, filesystem.unstrip_protocol(path))
+        with self._explained():
+            remote = self._opened
+            path = remote.path(md5)
+            return Place(remote.filesystem.fs, path, remote.filesystem.unstrip_protocol(path))
 
     def read(self, md5: str) -> bytes:
         """Return the bytes of an object, which are those that its md5 says. Raises RegistryError."""
         with self.reading():
-            path, (filesystem, _) = self._path(md5), self._opened
-            with filesystem.open(path, "rb") as stream:
+            with self._opened.filesystem.open(self._opened.path(md5), "rb") as stream:
                 content = stream.read(MAX_LISTING + 1)
             if len(content) > MAX_LISTING:
                 raise OSError(f"the object {md5} is larger than {MAX_LISTING:,} bytes")
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(FOLDER):
-                raise OSError(f"the object {md5} is damaged there")
+                raise self.damaged(md5)
         return content
 
-    def sizes(self, places: Iterable[Place]) -> list[int]:
+    def sizes(self, md5s: Sequence[str]) -> list[int]:
         """Return how many bytes each of these objects has, 0 where the remote does not say. Raises RegistryError."""
         with self.reading():
-            filesystem, _ = self._opened
-            return [size or 0 for size in filesystem.sizes([place.path for place in places])]
+            remote = self._opened
+            return [size or 0 for size in remote.filesystem.sizes([remote.path(md5) for md5 in md5s])]
+
+    def check(self, md5s: Iterable[str]) -> None:
+        """Hash these objects in the remote. Raises RegistryError unless each is what its md5 says."""
+        with self.reading():
+            remote = self._opened
+            found = faults(remote.filesystem, {md5: remote.path(md5) for md5 in md5s})
+            if found:
+                raise faulty(found, remote.name, remote.url, where=self._where)
+
+    def damaged(self, md5: str) -> RegistryError:
+        """Return the error that says that the remote holds an object damaged."""
+        return faulty({md5: Fault.DAMAGED}, self._opened.name, self._opened.url, where=self._where)
 
     def download(self, targets: Mapping[str, Path]) -> None:
         """Write objects {md5: new file}, unchecked. Raises RegistryError."""
         with self.reading():
-            filesystem, _ = self._opened
-            filesystem.get([self._path(md5) for md5 in targets], [str(path) for path in targets.values()])
+            remote = self._opened
+            remote.filesystem.get([remote.path(md5) for md5 in targets], [str(path) for path in targets.values()])
+
+    @property
+    def _where(self) -> str:
+        return f"{redacted(self._address)} at {self._tag}"
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn whatever a remote of any kind raises into one message, without secrets."""
+        """Turn whatever a remote of any kind raises into one message, without secrets, and announce what takes long."""
+        with self._explained(), announced(f"reading {self._opened.url}"):
+            yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except RegistryError:
@@ -102,6 +141,6 @@ class RemoteData:
             cause = error if isinstance(error, OSError) else error.__cause__ or error
             raise RegistryError(
                 f"cannot read the data from its DVC remote: {reason_of(cause, self._secrets)}",
-                where=f"{redacted(self._address)} at {self._tag}",
+                where=self._where,
                 hint="check the remote's address in .dvc/config of that tag, and your credentials for it",
             ) from error
