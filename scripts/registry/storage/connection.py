@@ -1,12 +1,13 @@
 """Open DVC remotes, and notice a server that does not answer: soon by a line, and in the end by an error."""
 
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import CREDENTIALS, printable
+from registry.errors import CREDENTIALS, RegistryError, printable
 
 if TYPE_CHECKING:
     from dvc.fs import FileSystem
@@ -18,13 +19,33 @@ TRIES = 2
 AFTER = 5
 """Seconds after which a line says what is waited for."""
 
+_SCHEME_OF_NO_HOST = re.compile(r"(?:\A|/\.dvc/)([a-z][a-z0-9+.-]+):/(?:/+(?=/)|(?!/))", re.IGNORECASE)
+"""Starts file:///path, and file:/path, which DVC takes for a folder beside .dvc/config."""
+
 _log = logging.getLogger(__name__)
 
 
+def checked_url(url: str, remote: str) -> str:
+    """Return the URL of a remote. Raises RegistryError for file:///path: DVC writes that to a folder called `file:`."""
+    odd = _SCHEME_OF_NO_HOST.search(url)
+    if odd:
+        path = f"/{url[odd.end() :].lstrip('/')}"
+        raise RegistryError(
+            f"the url of remote {remote} begins with {odd[1]}:, which DVC takes for a folder in the checkout",
+            where=".dvc/config",
+            hint=f"write the path alone: dvc remote modify {remote} url {path}; and commit .dvc/config",
+        )
+    return url
+
+
 def open_remote(name: str, remotes: Mapping[str, Mapping[str, Any]]) -> tuple["FileSystem", str]:
-    """Return the file system that DVC has for one of the remotes {name: settings}, and the path of the remote in it."""
+    """Return the file system that DVC has for one of the remotes {name: settings}, and the path of the remote in it.
+
+    Raises RegistryError for a url that is not what it seems.
+    """
     from dvc.fs import get_cloud_fs
 
+    checked_url(remotes[name]["url"], name)
     kind, settings, path = get_cloud_fs({"remote": remotes}, name=name)
     return bounded(kind(**settings)), path
 

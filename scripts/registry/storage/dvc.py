@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from registry.errors import RegistryError
 from registry.files import dvc_digest, private_place, remove
 from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
-from registry.storage.connection import bounded, open_remote
+from registry.storage.connection import bounded, checked_url, open_remote
 from registry.storage.damage import Fault, MissingDataError, faults, faulty
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
@@ -74,13 +74,13 @@ class Store:
         return name
 
     def remote_url(self, name: str) -> str:
-        """Return a remote's URL as configured. Raises RegistryError with the names that there are."""
+        """Return a remote's URL as configured. Raises RegistryError where it is unknown, or not what it seems."""
         remotes = self._repo.config["remote"]
         if name not in remotes:
             raise RegistryError(
                 f"there is no remote {name}", where=".dvc/config", hint=f"choose from: {', '.join(sorted(remotes))}"
             )
-        return remotes[name]["url"]
+        return checked_url(remotes[name]["url"], name)
 
     def _cache(self) -> "HashFileDB":
         return self._repo.cache.local
@@ -300,8 +300,9 @@ class Store:
         """Copy objects into the cache as far as `source` has them: lists of folders first, then what they list."""
         absent = [md5 for md5 in md5s if not self._sound(md5)]
         self._bring_listings(source, [md5 for md5 in absent if md5.endswith(FOLDER)])
-        self._transfer(source, self._cache(), [md5 for md5 in absent if not md5.endswith(FOLDER)])
-        self._transfer(source, self._cache(), list(dict.fromkeys(self._lacking(filter(self._sound, md5s)))))
+        self._transfer(source, self._cache(), [md5 for md5 in absent if not md5.endswith(FOLDER)], missing_ok=True)
+        lacking = list(dict.fromkeys(self._lacking(filter(self._sound, md5s))))
+        self._transfer(source, self._cache(), lacking, missing_ok=True)
 
     def _bring_listings(self, source: "HashFileDB", md5s: list[str]) -> None:
         """Copy lists of folders into the cache, as they are: DVC would act on what one says before it is checked."""
@@ -315,14 +316,14 @@ class Store:
                 raise GateError(f"{size:,} bytes, more than {MAX_LISTING:,}", where=f"the list of files {md5}")
             self._cache().add(path, source.fs, md5)
 
-    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str]) -> None:
-        """Copy objects, in this order, as far as `source` has them. After the first error no more are begun."""
+    def _transfer(self, source: "HashFileDB", target: "HashFileDB", md5s: list[str], missing_ok: bool = False) -> None:
+        """Copy objects, in this order. After the first error no more are begun; what `source` lacks may be none."""
         failed: list[BaseException] = []
         for some in (md5s[start : start + BATCH] for start in range(0, len(md5s), BATCH)):
             paths = [source.oid_to_path(md5) for md5 in some]
             target.add(paths, source.fs, some, check_exists=False, on_error=lambda _, error: failed.append(error))
             for error in failed:
-                if not isinstance(error, FileNotFoundError):
+                if not (missing_ok and isinstance(error, FileNotFoundError)):
                     raise error
 
     def holds(self, path: Path) -> bool:

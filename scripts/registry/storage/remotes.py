@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.storage.connection import checked_url
 from registry.storage.repository import Repository
 
 ADDRESS = ("url", "endpointurl")
@@ -47,7 +48,7 @@ def release_remote(repository: Repository, base: str) -> str:
                 where=file,
                 hint="commit it, or take it back; then run registry publish",
             )
-    url = committed.get("url", "")
+    url = checked_url(_resolved(config, name), name)
     if repository.settings.push and "://" not in url:
         raise RegistryError(
             f"release.push is true, but remote {name} is a local folder that nobody else reaches",
@@ -55,6 +56,18 @@ def release_remote(repository: Repository, base: str) -> str:
             hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
         )
     return name
+
+
+def _resolved(config: dict[str, Any], remote: str) -> str:
+    """Return a remote's URL; of the other one for remote://other/path, by which DVC means a path in that."""
+    url = ""
+    for _ in range(len(config)):
+        url = _place(config, remote).get("url", "")
+        scheme, _, rest = url.partition("://")
+        if scheme != "remote":
+            break
+        remote = rest.partition("/")[0]
+    return url
 
 
 def _place(config: dict[str, Any], remote: str) -> dict[str, str]:
