@@ -142,5 +142,5 @@ class RemoteData:
             raise RegistryError(
                 f"cannot read the data from its DVC remote: {reason_of(cause, self._secrets)}",
                 where=self._where,
-                hint="check its address in .dvc/config of that tag, that it can be reached, and your credentials for it",
+                hint="check its address in .dvc/config of that tag, that it answers, and your credentials for it",
             ) from error
