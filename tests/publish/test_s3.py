@@ -162,6 +162,20 @@ def test_an_object_that_is_gone_after_it_was_pushed_is_missed(clone, server, tmp
     completes(clone, server, tmp_path)
 
 
+def test_the_environment_names_the_server_of_a_remote_that_does_not(clone, server, tmp_path):
+    """As docs/storage.md says: where .dvc/config names a server, the environment does not count."""
+    read = ["dvc", "get", f"file://{clone.folder}", "data/letters/processed", "--rev", "letters-v1.0.0", "-o"]
+    elsewhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "REGISTRY_CACHE": str(tmp_path / "cache")}
+    clone.run(*read, str(tmp_path / "by name"), **elsewhere)
+    clone.edit(".dvc/config", f"    endpointurl = {server.url}\n", "")
+    clone.commit("Leave the server to the environment")
+    clone.registry("publish", AWS_ENDPOINT_URL=server.url)
+    read[-2] = "letters-v1.1.0"
+    elsewhere["AWS_ENDPOINT_URL"] = server.url
+    clone.run(*read, str(tmp_path / "by environment"), **elsewhere)
+    clone.registry("get", f"file://{clone.folder}", "letters", "--out", "got", **elsewhere)
+
+
 def test_a_copy_to_another_remote_is_no_release(clone, server, tmp_path, monkeypatch):
     with (clone.folder / ".dvc" / "config").open("a") as config:
         config.write(f"['remote \"second\"']\n    url = s3://second/copy\n    endpointurl = {server.url}\n")
