@@ -36,6 +36,10 @@ OF_GIT = re.compile(r"(?:\A|[/\\])(?:\.git|git~1)[ .]*(?:\Z|[:/\\])", re.IGNOREC
 """A part that some file system takes for `.git`: what stands there is configuration, which names commands to run."""
 UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 """Characters that some file system leaves out of names."""
+YAML_TAG = "tag:yaml.org,2002:"
+"""Begins the names of YAML's own types."""
+OTHER_BASE = re.compile(r"[-+]?(?:0[0-9_]|.*:)")
+"""An integer that YAML 1.1 reads to base 8 or 60."""
 FOLDER = ".dir"
 """Ends the digest of a folder, which is that of the list of its files."""
 
@@ -95,19 +99,49 @@ def _parsed(content: bytes, max_bytes: int, where: object) -> Any:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Refuses a key that is there twice, of which YAML would take the last without a word."""
+    """Refuses what YAML takes for something else than it looks like, and a key that is there twice.
+
+    Of such keys YAML would take the last without a word; `no:` is the key False, `1.10:` the key 1.1, `12:30` the
+    number 750, `010` the number 8, and 2026-01-31 a date, which JSON does not have.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, _ in node.value:
+            if key.tag != f"{YAML_TAG}str":
+                raise _misread(key, "is no text as a key: quote it")
+        keys = [key.value for key, _ in node.value]
         if len(set(keys)) < len(keys):
             raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if OTHER_BASE.match(node.value):
+            raise _misread(node, "is no decimal number: write it as one, or quote it")
+        return super().construct_yaml_int(node)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value = super().construct_yaml_float(node)
+        if ":" in node.value or not math.isfinite(value):
+            raise _misread(node, "is not a number of JSON: write one, or quote it")
+        return value
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> None:
+        raise _misread(node, "is a date, which JSON does not have: quote it")
+
+
+for _kind in ("int", "float", "timestamp"):
+    _Loader.add_constructor(f"{YAML_TAG}{_kind}", getattr(_Loader, f"construct_yaml_{_kind}"))
+
+
+def _misread(node: yaml.Node, what: str) -> yaml.constructor.ConstructorError:
+    written = _shown(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+    return yaml.constructor.ConstructorError(None, None, f"{written} {what}", node.start_mark)
+
 
 def read_yaml(content: bytes, *, where: object) -> Any:
-    """Return the value of a short YAML text, bounded in depth and numbers, without aliases.
+    """Return the value of a short YAML text, bounded in depth and numbers, without aliases and tags.
 
-    Raises GateError.
+    Every key is a text. Raises GateError.
     """
     _check_size(content, MAX_POINTER, where)
     try:
@@ -121,11 +155,13 @@ def read_yaml(content: bytes, *, where: object) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Raise YAMLError at the first alias, and where nesting grows too deep: the parser itself has no such limit."""
+    """Raise YAMLError at the first alias or tag, and where nesting grows too deep: the parser has no such limit."""
     depth = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.constructor.ConstructorError(None, None, "it has aliases", event.start_mark)
+        if getattr(event, "tag", None):
+            raise yaml.constructor.ConstructorError(None, None, f"it has tags: {_shown(event.tag)}", event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise yaml.constructor.ConstructorError(None, None, f"nested more than {MAX_DEPTH} deep", event.start_mark)
@@ -190,9 +226,6 @@ def _check_values(value: Any, where: object) -> None:
 
 def _inside(value: Any, where: object) -> Iterator[Any]:
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str | int | float | bool | None):
-                raise GateError(f"{_shown(key)} is no key", where=where)
         yield from value
         yield from value.values()
     elif isinstance(value, list):

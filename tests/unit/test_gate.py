@@ -27,6 +27,7 @@ from registry.storage.snapshot import NoReleaseError, Snapshot
 
 MD5 = "0123456789abcdef0123456789abcdef"
 POINTER = f"outs:\n- md5: {MD5}.dir\n  size: 3\n  nfiles: 1\n  hash: md5\n  path: processed\n".encode()
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
 CONTENT = f"sha256:{'a' * 64}"
 
 
@@ -121,7 +122,8 @@ def test_what_is_not_json_for_us(text):
 @pytest.mark.parametrize(
     "text",
     ["a: &x [1]\nb: *x", "[" * 1000, "- " * 1000, "!!python/object:os.system x", "a: 2024-13-45", "? [a]\n: 1", "\x00",
-     "a: b: c", "a: .nan", " " * (MAX_POINTER + 1), "a: " + "9" * 20, "a: " + "9" * 5000, "a: 1\na: 2"],
+     "a: b: c", "a: .nan", " " * (MAX_POINTER + 1), "a: " + "9" * 20, "a: " + "9" * 5000, "a: 1\na: 2", "a: !!bool x",
+     "a: !x 1", "a: !!binary aGVq", "<<: {a: 1}", "a: =", "a: 1:30.5", BOMB, "[" * 50_000 + "]" * 50_000],
 )  # fmt: skip
 def test_what_is_not_yaml_for_us(text):
     with pytest.raises(GateError, match="^here: "):
@@ -145,6 +147,25 @@ def test_numbers_of_64_bits():
 def test_what_is_not_yaml_is_named_with_its_place(text, place):
     with pytest.raises(GateError, match=place):
         read_yaml(text.encode(), where="here")
+
+
+@pytest.mark.parametrize("key", ["No", "on", "1", "1.10", "null", "~", "2026-01-31", "0x1", "[a]", "=", "12:30"])
+def test_a_key_that_is_no_text_is_to_be_quoted(key):
+    with pytest.raises(GateError, match="is no text as a key: quote it, line 2, column 3$"):
+        read_yaml(f"a:\n  {key}: 1".encode(), where="here")
+    assert read_yaml(f"a:\n  '{key}': 1".encode(), where="here") == {"a": {key: 1}}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("2026-01-31", "is a date"), ("12:30", "is no decimal"), ("010", "is no decimal")]
+)
+def test_a_value_that_yaml_takes_for_another_is_to_be_quoted(value, words):
+    with pytest.raises(GateError, match=f"{value}' {words}.* quote it, line 1, column 4"):
+        read_yaml(f"a: {value}".encode(), where="here")
+
+
+def test_numbers_are_read_as_they_look():
+    assert read_yaml(b"[0, -1, 1_000, 0x1F, 0.5, 1.0e+3]", where="here") == [0, -1, 1000, 31, 0.5, 1000.0]
 
 
 def test_bytes_that_are_no_text():
