@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from described import describe
 from registry.config.fingerprint import _behind, code_files, fingerprint, imports_of
+from registry.config.load import Datasets
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.files import sha256_of, write_json
-from registry.release.assess import check_committed, check_contract, check_current, config_files, differences
+from registry.release.assess import assess, check_committed, check_contract, check_current, config_files, differences
 from registry.storage.dvc import Store
 from registry.storage.git import Git
 from registry.storage.repository import Repository
@@ -71,8 +72,8 @@ def code_of(root: Path) -> dict[str, str]:
 class Checkout(Repository):
     """A repository whose configuration is given."""
 
-    def committed_datasets(self, revision: str) -> dict:
-        return {NAME: DATASET}
+    def committed_datasets(self, revision: str) -> Datasets:
+        return Datasets({NAME: DATASET})
 
 
 @pytest.fixture
@@ -285,10 +286,10 @@ def test_a_sample_must_be_what_its_checksum_says_even_when_it_is_committed(root)
     source = {"mode": "samples", "files": [{"file": "a.csv", "url": None, "bytes": 4, "sha256": sha256}]}
     describe(root, NAME, source=source, config=dataset)
     built = Snapshot.on_disk(root, NAME)
-    check_current(root, built, {NAME: dataset})
+    check_current(root, built, Datasets({NAME: dataset}))
     sample.write_text("x\n2\n")
     with pytest.raises(NotReady, match=f"data/samples/{NAME}/a.csv is not what data/samples/SHA256SUMS says"):
-        check_current(root, built, {NAME: dataset})
+        check_current(root, built, Datasets({NAME: dataset}))
 
 
 def test_the_configuration_must_be_what_made_it(checkout):
@@ -296,7 +297,17 @@ def test_the_configuration_must_be_what_made_it(checkout):
     reason = not_committed(checkout)
     assert reason == 'built with source: "mirror", not "generated"; params.rows: 4, not 3'
     with pytest.raises(NotReady, match="config/datasets/small-table.yaml is gone"):
-        check_current(checkout.root, Snapshot.on_disk(checkout.root, NAME), {})
+        check_current(checkout.root, Snapshot.on_disk(checkout.root, NAME), Datasets())
+
+
+def test_a_dataset_whose_configuration_is_broken_is_in_a_state_of_its_own(checkout):
+    datasets = Datasets({NAME: DATASET})
+    datasets.leave_out(NAME, RegistryError("not valid", where="config/datasets/small-table.yaml", hint="fix it"))
+    found = assess(checkout.root, NAME, datasets)
+    assert (found.state, found.hint) == ("broken", "fix it")
+    assert found.reason == "config/datasets/small-table.yaml: not valid"
+    write_json(checkout.root / "data" / NAME / "pin.json", {"version": "1.0.0", "tag": f"{NAME}-v1.0.0"})
+    assert assess(checkout.root, NAME, datasets).state == "pinned"
 
 
 def test_a_dataset_brings_its_own_configuration(checkout, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from registry.config.load import (
+    check_samples,
     load_datasets,
     normalise,
     parents,
@@ -56,6 +57,14 @@ def write(root, name, dataset):
     (root / "config" / "datasets" / f"{name}.yaml").write_text(yaml.safe_dump(dataset, sort_keys=False))
 
 
+def loaded(config, root):
+    """Load datasets, and raise the error of the first that is broken."""
+    datasets = load_datasets(config, root)
+    for error in datasets.broken.values():
+        raise error
+    return datasets
+
+
 def changed(value, path, new):
     """Return a copy of nested dictionaries and lists with one place set, or taken out if `new` is Ellipsis."""
     copy = yaml.safe_load(yaml.safe_dump(value, sort_keys=False))
@@ -70,7 +79,7 @@ def changed(value, path, new):
 
 
 def test_datasets_come_in_order_with_name_and_source(root):
-    assert load_datasets(CONFIG, root) == {
+    assert loaded(CONFIG, root) == {
         "one": {"name": "one", "source": "samples", **DATASET},
         "two": {"name": "two", **DATASET, "source": "upstream"},
     }
@@ -83,7 +92,7 @@ def test_a_datasets_own_source_outranks_the_default(root):
 
 def test_a_dataset_without_sources_is_generated(root):
     write(root, "one", changed(DATASET, ["sources"], ...))
-    assert load_datasets(CONFIG, root)["one"]["source"] == "generated"
+    assert loaded(CONFIG, root)["one"]["source"] == "generated"
 
 
 @pytest.mark.parametrize("word", ["true", "yes", "on", "True", "YES", "On", True])
@@ -106,7 +115,7 @@ def test_a_key_of_before_is_one_message_with_its_new_spelling(root):
     old = {"coverage_at_5": 0.6, "mrr": 0.65}
     write(root, "one", {**DATASET, "contract": {**DATASET["contract"], "retrieval": old}})
     with pytest.raises(RegistryError) as raised:
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
     assert str(raised.value).splitlines() == [
         "config/datasets/one.yaml: contract.retrieval is called floors now",
         "  what to do: write floors: {retrieval.all.coverage_at_5: 0.6, retrieval.all.mrr: 0.65}",
@@ -180,7 +189,114 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
 def test_a_mistake_in_a_dataset_names_its_file_and_key(root, path, new, words):
     write(root, "one", changed(DATASET, path, new))
     with pytest.raises(RegistryError, match=f"config/datasets/one.yaml: not valid:\n  {words}"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
+
+
+COLUMNS = ["contract", "columns"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"dtype": "int64", "min": -(2**63), "max": 2**63 - 1, "values": [0, 1]},
+        {"dtype": "uint8", "min": 0, "max": 255, "values": [0, 255]},
+        {"dtype": "float64", "min": -0.5, "max": 1, "values": [0, 0.5]},
+        {"dtype": "float32", "values": [0, 0.5]},
+        {"dtype": "bool", "values": [True]},
+        {"dtype": "string", "values": ["no"], "min_length": 2, "max_length": 2},
+        {"dtype": "binary", "nullable": True},
+    ],
+)
+def test_values_and_bounds_that_a_column_can_have(root, column):
+    write(root, "one", changed(DATASET, COLUMNS, {"a": column}))
+    assert loaded(CONFIG, root)["one"]["contract"]["columns"]["a"] == column
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ({"dtype": "string", "values": ["a", 1]}, "a.values.1: 1 is not of type 'string'"),
+        ({"dtype": "string", "values": [False]}, "a.values.0: False is not of type 'string'"),
+        ({"dtype": "int64", "values": [0, "1"]}, "a.values.1: '1' is not of type 'integer'"),
+        ({"dtype": "int64", "values": [True]}, "a.values.0: True is not of type 'integer'"),
+        ({"dtype": "int64", "values": [0.5]}, "a.values.0: 0.5 is not of type 'integer'"),
+        ({"dtype": "int64", "max": 2**63}, "a.max: 9223372036854775808 is greater than the maximum"),
+        ({"dtype": "int64", "min": 0.5}, "a.min: 0.5 is not of type 'integer'"),
+        ({"dtype": "uint8", "max": 256}, "a.max: 256 is greater than the maximum of 255"),
+        ({"dtype": "uint8", "min": -1}, "a.min: -1 is less than the minimum of 0"),
+        ({"dtype": "float64", "values": ["high"]}, "a.values.0: 'high' is not of type 'number'"),
+        ({"dtype": "float64", "min": "0"}, "a.min: '0' is not of type 'number'"),
+        ({"dtype": "bool", "values": [0]}, "a.values.0: 0 is not of type 'boolean'"),
+        ({"dtype": "bool", "min": 0}, "a.dtype: 'bool' is not one of"),
+        ({"dtype": "binary", "values": ["a"]}, "a.values: ['a'] is expected to be empty"),
+        ({"dtype": "float32", "shape": []}, "a.shape: "),
+        ({"dtype": "float32", "shape": [2, 2], "unit_norm": True}, "a.shape: "),
+        ({"dtype": "int64", "min": 5, "max": 1}, "contract.columns.a: min 5 is more than max 1"),
+        ({"dtype": "float64", "min": 0.2, "max": 0.1}, "contract.columns.a: min 0.2 is more than max 0.1"),
+        (
+            {"dtype": "string", "min_length": 5, "max_length": 1},
+            "contract.columns.a: min_length 5 is more than max_length 1",
+        ),
+    ],
+)
+def test_values_and_bounds_that_a_column_cannot_have(root, column, words):
+    write(root, "one", changed(DATASET, COLUMNS, {"a": column}))
+    with pytest.raises(RegistryError, match="config/datasets/one.yaml: not valid:\n") as raised:
+        loaded(CONFIG, root)
+    assert words in str(raised.value)
+
+
+def test_numbers_of_rows_that_nothing_is_between(root):
+    write(root, "one", changed(DATASET, ["contract", "rows"], {"samples": {"train": {"min": 5, "max": 1}}}))
+    with pytest.raises(RegistryError, match="  contract.rows.samples.train: min 5 is more than max 1\n"):
+        loaded(CONFIG, root)
+
+
+@pytest.mark.parametrize("bound", [".inf", "-.inf", ".nan", "1.0e+999", "2026-01-31", "12:30", "010"])
+def test_a_bound_that_is_no_number_of_json(root, bound):
+    path = root / "config" / "datasets" / "one.yaml"
+    path.write_text(
+        path.read_text().replace("dtype: int64", f"{{dtype: float64, min: {bound}}}").replace("a:\n      {", "a: {")
+    )
+    with pytest.raises(RegistryError, match="one.yaml: not valid YAML: .*, line"):
+        loaded(CONFIG, root)
+
+
+def test_a_dataset_without_params_need_not_say_so(root):
+    write(root, "one", changed(DATASET, ["params"], ...))
+    assert loaded(CONFIG, root)["one"]["params"] == {}
+
+
+def test_what_is_wrong_with_a_dataset_stops_it_and_what_is_made_of_it_alone(root):
+    write(root, "both", made_of("two"))
+    (root / "config" / "datasets" / "two.yaml").write_text("about: [")
+    (root / "config" / "datasets" / "Odd.yaml").write_text("")
+    datasets = load_datasets(CONFIG, root)
+    assert [*datasets] == ["one"]
+    assert {*datasets.broken} == {"Odd", "both", "two"}
+    assert selected(CONFIG, datasets) == ["one"]
+    with pytest.raises(RegistryError, match="two.yaml: not valid YAML"):
+        datasets["two"]
+    with pytest.raises(RegistryError, match="both.yaml: it is made of two, which is left out itself"):
+        datasets["both"]
+    assert "two" not in load_datasets({**CONFIG, "datasets": ["two"]}, root)
+
+
+def test_samples_that_are_not_listed_stop_their_dataset_alone(root):
+    write(root, "both", made_of("one"))
+    (root / "data" / "samples").mkdir(parents=True)
+    (root / "data" / "samples" / "SHA256SUMS").write_text("")
+    datasets = load_datasets(CONFIG, root)
+    check_samples(datasets, root)
+    assert [*datasets] == ["two"]
+    with pytest.raises(RegistryError, match="SHA256SUMS: no sample of a.csv"):
+        datasets["one"]
+
+
+def test_a_name_that_is_nearly_that_of_a_dataset_is_suggested(root):
+    write(root, "emotion", DATASET)
+    with pytest.raises(RegistryError, match="there is no emotoin\n  what to do: did you mean emotion\\? choose from: "):
+        load_datasets({**CONFIG, "datasets": ["emotoin"]}, root)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +305,7 @@ def test_a_mistake_in_a_dataset_names_its_file_and_key(root, path, new, words):
 def test_a_source_file_cannot_leave_its_folder_or_hide(root, name):
     write(root, "one", changed(DATASET, ["sources", "files", 0, "file"], name))
     with pytest.raises(RegistryError, match="sources.files.0.file: "):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +325,7 @@ def test_what_would_run_as_a_script_in_the_report_is_refused(root, path, new):
 def test_all_mistakes_of_a_file_are_told_at_once(root):
     write(root, "one", changed(changed(DATASET, ["params"], []), ["about", "title"], 7))
     with pytest.raises(RegistryError, match="\n  about.title: 7 .*\n  params: "):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 def test_of_very_many_mistakes_only_some_are_told():
@@ -236,14 +352,14 @@ def test_what_is_not_yaml_is_refused_with_its_name(root, text):
     path = root / "config" / "datasets" / "one.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(RegistryError, match=r"one.yaml: (not valid YAML: |[\d,]+ bytes, more than)"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
-@pytest.mark.parametrize("text", ["", "just text", "- a\n- list\n", "1: 2\n"])
+@pytest.mark.parametrize("text", ["", "just text", "- a\n- list\n", "'1': 2\n"])
 def test_yaml_that_is_no_dataset_is_refused(root, text):
     (root / "config" / "datasets" / "one.yaml").write_text(text)
     with pytest.raises(RegistryError, match="one.yaml: not valid:"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 def test_a_missing_yaml_file_is_named(tmp_path):
@@ -257,7 +373,7 @@ def test_an_unknown_dataset_is_named_with_the_choice(root):
 
 
 def test_selected_are_all_or_those_that_were_named(root):
-    datasets = load_datasets(CONFIG, root)
+    datasets = loaded(CONFIG, root)
     assert selected(CONFIG, datasets) == ["one", "two"]
     assert selected({**CONFIG, "datasets": ["two"]}, datasets) == ["two"]
 
@@ -272,7 +388,7 @@ def test_a_datasets_own_mirror_mode_needs_a_place_only_if_it_is_built(root):
     write(root, "two", {**DATASET, "source": "mirror"})
     assert load_datasets({**CONFIG, "datasets": ["one"]}, root)
     with pytest.raises(RegistryError, match="mirror names no folder or URL"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 @pytest.mark.parametrize("name", ["samples", "registry", "all", "steps", "Upper", "under_score", "-", "a--b"])
@@ -281,20 +397,20 @@ def test_a_name_that_is_taken_or_cannot_be_one_is_refused(root, name):
     with pytest.raises(
         RegistryError, match=f"{name}.yaml: the file's name is not a valid dataset name\n  what to do: use"
     ):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 @pytest.mark.parametrize("name", ["one-v1", "one-v", "one-vocabulary"])
 def test_a_name_like_a_version_of_another_is_refused(root, name):
     write(root, name, DATASET)
     with pytest.raises(RegistryError, match=f"{name}.yaml: the name would be mistaken for a version tag of one"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 def test_a_name_like_a_version_of_nothing_is_taken(root):
     write(root, "three-v1", DATASET)
     write(root, "one-two", DATASET)
-    assert list(load_datasets(CONFIG, root)) == ["one", "one-two", "three-v1", "two"]
+    assert list(loaded(CONFIG, root)) == ["one", "one-two", "three-v1", "two"]
 
 
 class TestSourceFiles:
@@ -391,7 +507,7 @@ def test_a_dataset_made_of_others_follows_the_first_ones_mode(root, names, sourc
 def test_a_dataset_made_of_a_generated_one_is_generated(root):
     write(root, "one", changed(DATASET, ["sources"], ...))
     write(root, "both", made_of("one"))
-    assert load_datasets(CONFIG, root)["both"]["source"] == "generated"
+    assert loaded(CONFIG, root)["both"]["source"] == "generated"
 
 
 @pytest.mark.parametrize(
@@ -413,4 +529,4 @@ def test_what_a_dataset_cannot_be_made_of(root, datasets, words):
     for name, dataset in datasets.items():
         write(root, name, dataset)
     with pytest.raises(RegistryError, match=words):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)

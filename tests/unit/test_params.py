@@ -7,7 +7,7 @@ from registry.config.load import read_yaml, validate_params
 from registry.errors import RegistryError
 from support import ROOT
 
-PARAMS = {name: read_yaml(ROOT / "config" / "datasets" / f"{name}.yaml")["params"] for name in DATASETS}
+PARAMS = {name: read_yaml(ROOT / "config" / "datasets" / f"{name}.yaml").get("params", {}) for name in DATASETS}
 WITH_PARAMS = sorted(name for name, params in PARAMS.items() if params)
 
 
@@ -16,7 +16,12 @@ def test_the_params_of_the_configuration_are_good(name):
     validate_params(PARAMS[name], name, ROOT)
 
 
-@pytest.mark.parametrize("name", WITH_PARAMS)
+@pytest.mark.parametrize("name", sorted(PARAMS))
+def test_every_dataset_has_a_schema_of_its_params_if_an_empty_one(name):
+    assert (ROOT / "scripts" / name.replace("-", "_") / "params.schema.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(PARAMS))
 def test_a_param_that_nobody_takes_is_named(name):
     with pytest.raises(
         RegistryError, match=f"config/datasets/{name}.yaml: params: not valid:.*\n.*'odd' was unexpected"
@@ -64,3 +69,14 @@ def test_a_value_that_cannot_be_is_named(name, key, value, message):
 
 def test_a_dataset_without_a_schema_may_have_any_params():
     validate_params({"anything": 1}, "no-such-dataset", ROOT)
+
+
+@pytest.mark.parametrize(
+    "text", ["type: [", "type: objekt", "required: 1", "properties: {a: 1}", "a: &x 1\nb: *x", "No: 1"]
+)
+def test_a_schema_that_is_none_is_named(tmp_path, text):
+    path = tmp_path / "scripts" / "books" / "params.schema.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RegistryError, match="books/params.schema.yaml: not "):
+        validate_params({"a": 1}, "books", tmp_path)

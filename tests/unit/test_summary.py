@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from described import describe
+from registry.config.load import Datasets
 from registry.errors import RegistryError
 from registry.release.assess import Assessment, assess
 from registry.storage.states import State
@@ -17,7 +18,7 @@ STARTED = 1_000_000.0
 
 
 CONFIG = {"source": "generated", "params": {}}
-DATASETS = dict.fromkeys(("built", "same", "half-done", "odd", "broken", "new-data"), CONFIG)
+DATASETS = Datasets(dict.fromkeys(("built", "same", "half-done", "odd", "broken", "new-data"), CONFIG))
 
 
 def complete(root, name, *, at=STARTED + 10, rows=1234, path="processed"):
@@ -98,7 +99,7 @@ def test_a_file_that_somebody_broke_is_damaged(root, name, text):
 
 
 def test_what_was_built_with_other_params_is_not_up_to_date(root):
-    datasets = DATASETS | {"same": CONFIG | {"params": {"n": 2}}}
+    datasets = Datasets(DATASETS | {"same": CONFIG | {"params": {"n": 2}}})
     found = outcome("same", datasets, since=STARTED, root=root)
     assert (found.state, found.rows) == ("outdated", 1234)
     assert "built with params.n: null, not 2" in found.hint
@@ -106,7 +107,7 @@ def test_what_was_built_with_other_params_is_not_up_to_date(root):
 
 def test_the_table_has_a_row_for_each_dataset_and_tells_what_to_do(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
-    print_summary(dict.fromkeys(("built", "same", "half-done", "broken", "new-data"), CONFIG), since=STARTED)
+    print_summary(Datasets(dict.fromkeys(("built", "same", "half-done", "broken", "new-data"), CONFIG)), since=STARTED)
     shown = capsys.readouterr()
     assert shown.out == ""
     lines = {line.split()[0]: line.split() for line in shown.err.splitlines() if line.strip() and ": " not in line}
@@ -124,7 +125,7 @@ def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
     name = "opencloudhub-readmes-rag-evaluation"
     complete(root, name)
     monkeypatch.chdir(root)
-    print_summary({name: CONFIG}, since=STARTED)
+    print_summary(Datasets({name: CONFIG}), since=STARTED)
     assert name in capsys.readouterr().err
 
 
@@ -154,7 +155,7 @@ def test_what_a_hint_says_is_shown_as_it_is_and_steers_no_terminal(root, monkeyp
     monkeypatch.setattr(summary, "assess", lambda *_, **__: judged)
     log(root, "built", "process", "note: \x1b]0;title\ndone in 1.0 s\n")
     monkeypatch.chdir(root)
-    print_summary({"built": CONFIG}, since=STARTED)
+    print_summary(Datasets({"built": CONFIG}), since=STARTED)
     assert "built pinned: pinned at [/b]1.0.0; \N{REPLACEMENT CHARACTER}[31mregistry unpin" in capsys.readouterr().err
 
 
@@ -164,5 +165,5 @@ def test_a_summary_that_fails_keeps_no_release_from_happening(error, monkeypatch
         raise error
 
     monkeypatch.setattr(summary, "assess", fail)
-    print_summary({"built": CONFIG}, since=STARTED)
+    print_summary(Datasets({"built": CONFIG}), since=STARTED)
     assert "not a pin" in capsys.readouterr().err

@@ -1,7 +1,7 @@
-"""Configuration that cannot be: one message that names the key, before any job.
+"""Configuration that cannot be: one message that names the key, before any job, and only for those whom it concerns.
 
-One run for each way in: the command line, the file of a dataset, and what rules ask for while they are read. Each
-mistake has its test in tests/unit/test_config.py.
+One run for each way in: the command line, the file of everything, that of a dataset, and what rules ask for while they
+are read. Each mistake has its test in tests/unit/test_config.py.
 """
 
 import pytest
@@ -14,26 +14,85 @@ from support import ROOT
 
 
 def refused(project, *arguments):
-    printed = project.snakemake("-n", *arguments, fails=True)
-    assert "Traceback" not in printed
-    return printed
+    return project.snakemake("-n", *arguments, fails=True)
 
 
 def test_on_the_command_line(bare):
-    assert "source: 'upstrem' is not one of" in refused(bare, "--config", "source=upstrem")
+    printed = refused(bare, "--config", "source=upstrem")
+    assert "source: 'upstrem' is not one of" in printed
+    assert "Traceback" not in printed
 
 
-def test_in_the_file_of_a_dataset(bare):
-    bare.edit("config/datasets/wine-quality.yaml", "about:", "abuot:")
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("source: upstream\n", "a key is there twice"),
+        (BOMB, "it has aliases"),
+        (f"mirror: {'[' * 50_000}{']' * 50_000}\n", "nested more than 50 deep"),
+        ("No: 1\n", "'No' is no text as a key: quote it"),
+    ],
+    ids=["twice", "bomb", "deep", "no text"],
+)
+def test_in_the_file_of_everything_which_snakemake_itself_would_take(bare, more, message):
+    path = bare.folder / "config" / "config.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     printed = refused(bare)
-    assert "config/datasets/wine-quality.yaml: not valid" in printed
-    assert "'abuot' was unexpected" in printed
+    assert f"config/config.yaml: not valid YAML: {message}" in printed
+    assert "Traceback" not in printed
 
 
-def test_a_sample_that_is_not_there(bare):
+def test_a_broken_dataset_stops_itself_alone(bare):
+    for name in ("fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini", "tabular"):
+        (bare.folder / "config" / "datasets" / f"{name}.yaml").unlink()
+        if name != "tabular":
+            (bare.folder / "workflow" / "rules" / f"{name.replace('-', '_')}.smk").unlink()
+    for name in ("emotion", "opencloudhub_readmes"):
+        (bare.folder / "workflow" / "rules" / f"{name}.smk").unlink()
+    bare.edit("config/datasets/opencloudhub-readmes-rag-evaluation.yaml", "about:", "abuot:")
+
+    printed = bare.snakemake("--cores", "1", fails=True)
+    beginning, _, end = printed.partition("Building DAG of jobs...")
+    reasons = {
+        "emotion": "no rule makes data/emotion/",
+        "opencloudhub-readmes": "no rule makes data/opencloudhub-readmes/",
+        "opencloudhub-readmes-rag-evaluation": "'abuot' was unexpected",
+        "tabular": "config/datasets/tabular.yaml: no such file",
+    }
+    for name, reason in reasons.items():
+        assert f"{name} is left out: " in beginning
+        assert f"{name} broken: " in end
+        assert reason in beginning
+        assert reason in end
+    assert bare.complete("wine-quality")
+
+    assert "no such file" in refused(bare, "data/tabular/processed")
+    assert "'abuot' was unexpected" in refused(bare, "opencloudhub_readmes_rag_evaluation")
+    assert "no rule makes data/emotion/" in refused(bare, "--config", "datasets=[emotion,wine-quality]")
+    assert "Nothing to be done" in bare.snakemake("-n", "wine_quality")
+    assert "Nothing to be done" in bare.snakemake("-n", "--config", "datasets=[wine-quality]")
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("wine-quality", "wine_quality"),
+        ("emotoin", "emotion"),
+        ("data/emotoin/processed", "emotion"),
+        ("tabular_proces", "tabular_process"),
+    ],
+)
+def test_a_target_that_is_nearly_one_is_told_what_it_may_be_called(bare, target, meant):
+    assert f"what to do: perhaps you mean {meant}\n" in refused(bare, target)
+
+
+def test_a_sample_that_is_not_there_stops_its_dataset_alone(bare):
     sums = bare.folder / "data" / "samples" / "SHA256SUMS"
     sums.write_text("".join(line for line in sums.read_text().splitlines(True) if "winequality-red" not in line))
-    assert "no sample of winequality-red.csv" in refused(bare)
+    assert "no sample of winequality-red.csv" in refused(bare, "wine_quality")
+    assert bare.jobs("tabular") == {"tabular_generate", "tabular_process", "tabular_analyze"}
 
 
 def handed_over(argument):

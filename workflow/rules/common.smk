@@ -2,7 +2,8 @@
 The configuration, the names of files that follow from it, and what else the modules share.
 
 DATASETS maps each dataset's name to its configuration (config/datasets/<name>.yaml, validated), PINNED the names of those
-that were rolled back to their pins (data/<name>/pin.json).
+that were rolled back to their pins (data/<name>/pin.json). What is wrong with a dataset stops that dataset alone:
+DATASETS.broken maps the names of those to their errors.
 """
 
 import os
@@ -18,11 +19,11 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from registry.config.load import load_datasets, normalise, parents, selected, source_files
-from registry.config.names import rule_of
-from registry.errors import RegistryError
+from registry.config.load import check_samples, load_datasets, normalise, parents, read_yaml, selected, source_files
+from registry.config.names import NAME, TAKEN, closest, rule_of
+from registry.errors import RegistryError, printable
 from registry.config.fingerprint import fingerprint
-from registry.workflow.hook import lift_rate_limit, release_after_run
+from registry.workflow.hook import LEFT_OUT, lift_rate_limit, release_after_run
 from registry.config.pins import pins
 from registry.release.assess import assess
 from registry.sources.samples import edited_samples
@@ -31,10 +32,22 @@ from registry.workflow.running import hold_running
 from registry.workflow.summary import print_summary
 
 STARTED = time.time()
+NEVER_MADE = "logs/left-out"
 hold_running()
+try:
+    # Snakemake, which reads it next, takes the last of two keys, and has no limits.
+    read_yaml(Path("config/config.yaml"))
+except RegistryError as error:
+    raise WorkflowError(str(error))
+
+
+configfile: "config/config.yaml"
+
+
 try:
     config |= normalise(config)
     DATASETS = load_datasets(config)
+    check_samples(DATASETS)
     PINNED = pins(Path())
 except RegistryError as error:
     raise WorkflowError(str(error))
@@ -68,7 +81,7 @@ def complete(dataset):
     """Return what makes a dataset complete: all that its rules make of it but its sources, file by file.
 
     Naming the files matters: Snakemake takes any folder that is there for done, even an empty one. A pinned dataset is
-    taken as it is.
+    taken as it is. Raises WorkflowError for one that is broken.
     """
     if dataset in PINNED:
         pinned = assess(Path(), dataset, DATASETS, quick=True).snapshot
@@ -77,11 +90,74 @@ def complete(dataset):
                 f"{dataset} is pinned, but its data is not here, or not all of it: run registry pull {dataset}"
             )
         return [pinned.data, *(f"{pinned.folder}/{file}" for file in DESCRIPTIONS)]
+    if dataset in DATASETS.broken:
+        raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    made = [file for maker in workflow.rules for file in maker.output if file.startswith(folder)]
-    if not made:
-        raise WorkflowError(f"no rule makes {folder}, write its rules into workflow/rules/{rule_of(dataset)}.smk")
-    return [file for file in made if not file.startswith((f"{folder}raw", f"{folder}."))]
+    return [file for file in made_of(dataset) if not file.startswith((f"{folder}raw", f"{folder}."))]
+
+
+def made_of(dataset):
+    """Return the files below data/<dataset>/ that rules make."""
+    return [file for maker in workflow.rules for file in maker.output if file.startswith(f"data/{dataset}/")]
+
+
+def wanted(wildcards):
+    """Return the files of all datasets that `snakemake` without a target builds."""
+    return [file for dataset in selected(config, DATASETS) for file in complete(dataset)]
+
+
+def leave_out_unmade():
+    """Count among the broken the datasets that no rule makes, and those of rules without a file in config/datasets/.
+
+    Whoever runs this is told which datasets are left out.
+    """
+    for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and not made_of(dataset)]:
+        hint = f"write its rules into workflow/rules/{rule_of(dataset)}.smk"
+        DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
+    for module in sorted((Path(workflow.basedir) / "rules").glob("*.smk")):
+        dataset = module.stem.replace("_", "-")
+        makes = f"data/{dataset}/" in module.read_text(encoding="utf-8")
+        if makes and dataset not in DATASETS.keys() | DATASETS.broken.keys() | PINNED.keys() | {*TAKEN}:
+            hint = f"write it, or remove workflow/rules/{module.name}"
+            error = RegistryError("no such file", where=f"config/datasets/{dataset}.yaml", hint=hint)
+            DATASETS.leave_out(dataset, error)
+    if workflow.is_main_process:
+        for dataset, error in left_out().items():
+            print(printable(f"{dataset} is left out: {error}"), file=sys.stderr)
+
+
+def left_out():
+    """Return {dataset: its error} of those that are broken, and not pinned."""
+    return {dataset: error for dataset, error in DATASETS.broken.items() if dataset not in PINNED}
+
+
+def left_out_of_all():
+    """Return the names of the datasets that `snakemake` without a target would build, were they not broken."""
+    return [*left_out()] if config["datasets"] == "all" else []
+
+
+def named():
+    """Return the datasets that have a rule of their name, as all have whose names allow it."""
+    broken = [dataset for dataset in left_out() if re.fullmatch(NAME, dataset) and dataset not in TAKEN]
+    return dict.fromkeys([*DATASETS, *PINNED, *broken])
+
+
+def without_rules():
+    """Return a pattern for the names of folders below data/ that belong to no dataset which rules make."""
+    made = [re.escape(dataset) for dataset in ("samples", *named()) if dataset not in left_out() or made_of(dataset)]
+    return rf"(?!(?:{'|'.join(made)})/)[^/]+"
+
+
+def refuse(wildcards):
+    """Raise WorkflowError for a target that nothing makes, with the name that may have been meant."""
+    if "folder" in wildcards.keys():
+        name, known = wildcards.folder, [*named()]
+        if name in left_out():
+            complete(name)
+    else:
+        name, known = wildcards.target, [rule.name for rule in workflow.rules]
+    meant = closest(name, known)
+    raise WorkflowError(f"nothing makes {name}" + (f"\n  what to do: perhaps you mean {meant}" if meant else ""))
 
 
 def raw_files(dataset):

@@ -172,7 +172,7 @@ def _report(done: Publication, as_json: bool, *, named: bool) -> None:
     states = {outcome.state for outcome in done.outcomes}
     if State.REFUSED in states or (named and State.BEHIND in states):
         raise typer.Exit(1)
-    if done.skipped or states & {State.SKIPPED, State.DAMAGED}:
+    if done.skipped or states & {State.SKIPPED, State.DAMAGED, State.BROKEN}:
         raise typer.Exit(NOT_RELEASED)
 
 

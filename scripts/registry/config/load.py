@@ -1,16 +1,18 @@
 """Read the registry's configuration. Light on purpose: the Snakefile runs this at every start."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.names import NAME, TAKEN, rule_of
+from registry.config.names import NAME, TAKEN, closest, rule_of
 from registry.config.schema import validate
 from registry.errors import RegistryError
 
 SAMPLES = "data/samples"
+RANGES = (("min", "max"), ("min_length", "max_length"))
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 MARKUP = re.compile("<(?:/?script|!--)", re.IGNORECASE)
 
@@ -88,9 +90,11 @@ def _check_mirror(mirror: str | None) -> None:
         )
 
 
-def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
+def _follow(datasets: "Datasets", name: str) -> None:
     """Give a dataset that is made of others the source mode of the first; RegistryError if it can't be made of them."""
     for other in (made_of := parents(datasets[name])):
+        if other in datasets.broken:
+            raise _made_of_broken(name, other)
         if other not in datasets or parents(datasets[other]):
             raise RegistryError(
                 f"sources.datasets: {other} is {'made of others itself' if other in datasets else 'no dataset'}",
@@ -99,6 +103,11 @@ def _follow(datasets: dict[str, dict[str, Any]], name: str) -> None:
             )
     if made_of:
         datasets[name]["source"] = datasets[made_of[0]]["source"]
+
+
+def _made_of_broken(name: str, other: str) -> RegistryError:
+    where = f"config/datasets/{name}.yaml"
+    return RegistryError(f"it is made of {other}, which is left out itself", where=where, hint=f"put {other} right")
 
 
 def _check_spelling(dataset: Any, where: str) -> None:
@@ -122,18 +131,55 @@ def _check_markup(value: Any, where: str) -> None:
                 _check_markup(one, where)
 
 
+def _check_ranges(contract: dict[str, Any], where: str) -> None:
+    """Raise RegistryError for ranges that nothing is in, which a schema cannot find."""
+    places = {f"columns.{name}": column for name, column in contract["columns"].items()} | {
+        f"rows.{mode}.{split}": rows for mode, splits in contract["rows"].items() for split, rows in splits.items()
+    }
+    crossed = [
+        f"  contract.{place}: {low} {range_[low]} is more than {high} {range_[high]}"
+        for place, range_ in places.items()
+        for low, high in RANGES
+        if isinstance(range_, dict) and {low, high} <= range_.keys() and range_[low] > range_[high]
+    ]
+    if crossed:
+        raise RegistryError("not valid:\n" + "\n".join(crossed), where=where, hint="fix these bounds")
+
+
 def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
     """Validate a dataset's params by its scripts/<dataset>/params.schema.yaml below `root`, if it has one."""
     path = root / "scripts" / rule_of(dataset) / "params.schema.yaml"
-    if path.is_file():
+    if not path.is_file():
+        return
+    read_yaml(path)
+    try:
         validate(params, path, where=f"config/datasets/{dataset}.yaml: params")
+    except RegistryError:
+        raise
+    except Exception as error:  # A schema that is none makes jsonschema stumble over whatever is wrong in it.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RegistryError(f"not a JSON schema: {reason}", where=path, hint="put it right") from None
 
 
 class Datasets(dict[str, dict[str, Any]]):
-    """Datasets by name; asking for one that has no file is a RegistryError."""
+    """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
+
+    A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
+    """
+
+    def __init__(self, datasets: Mapping[str, dict[str, Any]] | None = None) -> None:
+        super().__init__(datasets or {})
+        self.broken: dict[str, RegistryError] = {}
+
+    def leave_out(self, name: str, error: RegistryError) -> None:
+        """Count a dataset among the broken, and with it those that are made of it."""
+        self.pop(name, None)
+        self.broken[name] = error
+        for other in [other for other, dataset in self.items() if name in parents(dataset)]:
+            self.leave_out(other, _made_of_broken(other, name))
 
     def __missing__(self, name: str) -> dict[str, Any]:
-        raise RegistryError(
+        raise self.broken.get(name) or RegistryError(
             "no such file",
             where=f"config/datasets/{name}.yaml",
             hint="write it, or take the name out of workflow/rules/",
@@ -143,36 +189,64 @@ class Datasets(dict[str, dict[str, Any]]):
 def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
 
-    A dataset is its file's content with its `name` and its `source`: its own, else the configuration's default, that of
-    the first dataset that it is made of, or `generated` where it has no sources at all.
+    A dataset is its file's content with its `name`, its `params`, and its `source`: its own, else the configuration's
+    default, that of the first dataset that it is made of, or `generated` where it has no sources at all. A file that is
+    wrong makes its own dataset `broken`; what is wrong in `config` is raised.
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
-    for path in sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem):
-        dataset, where = read_yaml(path), f"config/datasets/{path.name}"
-        _check_spelling(dataset, where)
-        validate(dataset, "dataset", where=where)
-        _check_markup(dataset, where)
-        validate_params(dataset["params"], path.stem, root)
-        source = config["source"] if "sources" in dataset else "generated"
-        datasets[path.stem] = {"name": path.stem, "source": source} | dataset
-    for name in datasets:
-        _check_name(name, list(datasets))
-        _follow(datasets, name)
-    unknown = [name for name in selected(config, datasets) if name not in datasets]
+    paths = sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem)
+    for path in paths:
+        try:
+            _check_name(path.stem, [other.stem for other in paths])
+            datasets[path.stem] = _load(path, config["source"], root)
+        except RegistryError as error:
+            datasets.broken[path.stem] = error
+    for name in [*datasets]:
+        try:
+            _follow(datasets, name)
+        except RegistryError as error:
+            datasets.broken[name] = error
+    for name in datasets.broken:
+        datasets.pop(name, None)
+    unknown = [name for name in selected(config, datasets) if name not in datasets.keys() | datasets.broken.keys()]
     if unknown:
+        meant = closest(unknown[0], datasets)
         raise RegistryError(
             f"datasets: there is no {', '.join(unknown)}",
             where="config/config.yaml and --config",
-            hint=f"choose from: {', '.join(datasets)}",
+            hint=f"{f'did you mean {meant}? ' if meant else ''}choose from: {', '.join(datasets)}",
         )
-    if any(datasets[name]["source"] == "mirror" for name in selected(config, datasets)):
+    modes = {datasets[name]["source"] for name in selected(config, datasets) if name in datasets}
+    if "mirror" in modes:
         _check_mirror(config["mirror"])
     return datasets
 
 
+def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
+    """Return the dataset in a file; `default` is the source mode of those that name none. Raises RegistryError."""
+    dataset, where = read_yaml(path), f"config/datasets/{path.name}"
+    _check_spelling(dataset, where)
+    validate(dataset, "dataset", where=where)
+    _check_markup(dataset, where)
+    _check_ranges(dataset["contract"], where)
+    dataset.setdefault("params", {})
+    validate_params(dataset["params"], path.stem, root)
+    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+
+
+def check_samples(datasets: Datasets, root: Path = Path()) -> None:
+    """Count the datasets among the broken whose samples are wanted, and are not listed in data/samples/SHA256SUMS."""
+    for name, dataset in [*datasets.items()]:
+        if "files" in dataset.get("sources", {}):
+            try:
+                source_files(dataset, root)
+            except RegistryError as error:
+                datasets.leave_out(name, error)
+
+
 def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
-    """Return the names of the datasets that `snakemake` without a target builds."""
+    """Return the names of the datasets that `snakemake` without a target builds; a broken one only if it is named."""
     return list(datasets) if config["datasets"] == "all" else list(config["datasets"])
 
 

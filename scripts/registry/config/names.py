@@ -1,6 +1,7 @@
 """What datasets and their versions may be called, and what the rules, modules and folders of a dataset are called."""
 
 import re
+from collections.abc import Iterable
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
@@ -12,3 +13,10 @@ TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
 def rule_of(dataset: str) -> str:
     """Return what a dataset is called in the names of its rules, of their module, and of the folder of its scripts."""
     return dataset.replace("-", "_")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return which of the known names somebody may have meant; None where none is like it."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), n=1)), None)

@@ -45,7 +45,7 @@ class Assessment:
 
 
 def assess(
-    root: Path, name: str, datasets: Mapping[str, Any], *, quick: bool = False, releases: Releases | None = None
+    root: Path, name: str, datasets: Datasets, *, quick: bool = False, releases: Releases | None = None
 ) -> Assessment:
     """Judge one dataset of the checkout at `root`, whose configuration is `datasets`.
 
@@ -54,6 +54,8 @@ def assess(
     """
     snapshot, pin = None, pin_of(root, name)
     try:
+        if not pin:
+            check_configured(name, datasets)
         snapshot = Snapshot.on_disk(root, name, quick=quick)
         if pin:
             raise NotReady(State.PINNED, f"pinned at {pin['version']}", f"registry unpin {name} removes the pin")
@@ -90,9 +92,20 @@ def configured(repository: Repository) -> Datasets:
     return load_datasets(config | {"mirror": config.get("mirror") or SOMEWHERE}, repository.root)
 
 
-def check_current(root: Path, snapshot: Snapshot, datasets: Mapping[str, Any]) -> None:
+def check_configured(name: str, datasets: Datasets) -> None:
+    """Check that a dataset is not one of those whose configuration cannot be used. Raises NotReady."""
+    if name in datasets.broken:
+        raise _broken(datasets.broken[name])
+
+
+def _broken(error: RegistryError) -> NotReady:
+    return NotReady(State.BROKEN, error.reason, error.hint or "put it right")
+
+
+def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:
     """Check that the checkout would make a dataset as it is here: configuration, code, sources. Raises NotReady."""
     name, provenance = snapshot.dataset, snapshot.provenance
+    check_configured(name, datasets)
     build = f"run snakemake --cores all {rule_of(name)}"
     if name not in datasets:
         raise NotReady(State.OUTDATED, f"config/datasets/{name}.yaml is gone", "put it back, or remove its data")
@@ -107,12 +120,16 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Mapping[str, Any]) -
     stale = _stale_scripts(provenance["code"], (root / "scripts").resolve())
     if stale:
         raise NotReady(State.OUTDATED, f"its code changed since it was built ({', '.join(stale)})", build)
-    changed = changed_sources(datasets[name], provenance["source"], root)
+    try:
+        changed = changed_sources(datasets[name], provenance["source"], root)
+        edited = edited_samples(datasets[name], root)
+        prompt = changed_prompt(datasets[name], snapshot.metadata, os.environ, root)
+    except RegistryError as error:
+        raise _broken(error) from None
     if changed:
         raise NotReady(State.OUTDATED, f"its sources changed since it was built ({', '.join(changed[:3])})", build)
-    for path, accept in edited_samples(datasets[name], root).items():
+    for path, accept in edited.items():
         raise NotReady(State.OUTDATED, f"{path} is not what {SAMPLES}/SHA256SUMS says", accept)
-    prompt = changed_prompt(datasets[name], snapshot.metadata, os.environ, root)
     if prompt:
         raise NotReady(State.OUTDATED, f"its prompt changed since it was built ({prompt})", build)
 

@@ -9,7 +9,7 @@ from registry.compare.semver import Change, Level, compare, next_version
 from registry.config.load import read_yaml
 from registry.config.pins import PIN, pin_of
 from registry.gate import GateError, checked_path, read_json, read_pointer
-from registry.release.assess import check_committed, check_contract, config_files
+from registry.release.assess import check_committed, check_configured, check_contract, config_files
 from registry.release.lineage import keep_served_by, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
@@ -65,6 +65,7 @@ def decide(
     pin = pin_of(repository.root, name)
     if pin:
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
+    check_configured(name, repository.committed_datasets(base.commit))
     built = Snapshot.on_disk(repository.root, name)
     check_contract(built)
     built = name_source(repository, built, contained, planned)

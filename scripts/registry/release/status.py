@@ -1,10 +1,9 @@
 """How every dataset stands: its newest version here, and how what is on disk differs from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from registry.config.load import Datasets
 from registry.release.assess import Releases, assess
 from registry.storage.repository import Repository
 from registry.storage.states import State
@@ -31,12 +30,12 @@ def status(repository: Repository) -> list[DatasetStatus]:
     head = repository.git.commit()
     every = releases(repository.git)
     contained = releases(repository.git, merged=head) if head else {}
-    datasets = repository.committed_datasets("HEAD") if head else {}
+    datasets = repository.committed_datasets("HEAD") if head else Datasets()
     known = {name: Releases(repository, every.get(name, []), contained.get(name, [])) for name in repository.names()}
     return [_one(name, datasets, its) for name, its in known.items()]
 
 
-def _one(name: str, datasets: Mapping[str, Any], known: Releases) -> DatasetStatus:
+def _one(name: str, datasets: Datasets, known: Releases) -> DatasetStatus:
     every, contained = known.every, known.contained
     found = assess(known.repository.root, name, datasets, releases=known)
     latest, snapshot = contained[-1] if contained else None, found.snapshot

@@ -161,7 +161,8 @@ def _republish(
         raise RegistryError(
             f"this checkout is behind: {newest.tag} is released, and not part of it", hint="git pull, and try again"
         )
-    config = repository.committed_datasets(base.commit).get(name, {})
+    datasets = repository.committed_datasets(base.commit)
+    config = datasets[name] if name in datasets.broken else datasets.get(name, {})
     before, wanted = (_released(repository, release) for release in (newest, old))
     changes = compare(before, wanted, config.get("versioning", "fixed"))
     remote, pending = release_remote(repository, base.commit), read_pending(git) if dry_run else None

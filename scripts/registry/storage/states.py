@@ -6,10 +6,12 @@ from enum import StrEnum
 class State(StrEnum):
     """A dataset in a checkout.
 
-    The first six are asked in this order, and each rules out those after it; the next four compare with the releases;
+    The first seven are asked in this order, and each rules out those after it; the next four compare with the releases;
     the last say what became of it when it was to be released.
     """
 
+    BROKEN = "broken"
+    """Its configuration cannot be used. It is left out, unless it is pinned, which needs none."""
     NOT_BUILT = "not built"
     """Nothing of it is here."""
     INCOMPLETE = "incomplete"

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from registry.config.load import load_datasets, parents, source_files
+from registry.config.load import Datasets, load_datasets, parents, source_files
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
@@ -99,10 +99,10 @@ def _made_from(repository: Repository, name: str) -> dict[str, str] | None:
     return {file["file"]: file["sha256"] for file in source["files"]}
 
 
-def _check(repository: Repository, name: str, datasets: Mapping[str, Any]) -> None:
+def _check(repository: Repository, name: str, datasets: Datasets) -> None:
     """Check that a dataset has sources which can change by themselves. Raises RegistryError: what to do instead."""
     path = f"config/datasets/{name}.yaml"
-    if name not in datasets:
+    if name not in datasets and name not in datasets.broken:
         raise RegistryError(f"there is no dataset {name}", hint=f"choose from: {', '.join(datasets)}")
     dataset, rule = datasets[name], rule_of(name)
     if pin_of(repository.root, name):

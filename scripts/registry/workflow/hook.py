@@ -10,6 +10,8 @@ from registry.vectors.settings import DATASET
 
 RATE_LIMITER = "job_rate_limiter"
 """An attribute of Snakemake's scheduler."""
+LEFT_OUT = "left_out"
+"""The rule that fails a run of all datasets, after all that can be built, where the configuration of some is broken."""
 SKIPPED = 3
 """Exit code of a command that had a reason not to release, or not to load, something."""
 
@@ -26,12 +28,15 @@ def lift_rate_limit(workflow: Any) -> None:
 def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
     """Release in the folder of the run, unless it was told not to, touched files only, or was cut short.
 
-    A run that failed releases what it completed only with --keep-going. With `vector_store: server` the embeddings, if
-    they are released, are then loaded. Raises SystemExit when one of them fails.
+    A run that failed releases what it completed only with --keep-going, or if all but LEFT_OUT is done. With
+    `vector_store: server` the embeddings, if they are released, are then loaded. Raises SystemExit when one of them
+    fails.
     """
     scheduler = workflow.scheduler
     cut_short = scheduler.running or scheduler.open_jobs
-    failed_fast = scheduler.failed and not workflow.execution_settings.keep_going
+    undone = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    goes_on = workflow.execution_settings.keep_going or undone == {LEFT_OUT, "all"}
+    failed_fast = scheduler.failed and not goes_on
     if not config["publish"] or workflow.touch or cut_short or failed_fast:
         return
     _run("publish", otherwise="The data is built, but not released. To release it")

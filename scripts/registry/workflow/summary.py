@@ -3,11 +3,11 @@
 import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from registry.config.load import Datasets
 from registry.errors import RegistryError
 from registry.release.assess import assess
 from registry.shown import one_line, shown
@@ -35,7 +35,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path = Path()) -> Outcome:
+def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path()) -> Outcome:
     """Judge a dataset by the files it left and by `datasets`, the configuration of the run.
 
     It is built (since that time) or up to date, failed, or in one of the states that `assess` knows.
@@ -64,13 +64,13 @@ def outcome(name: str, datasets: Mapping[str, Any], *, since: float, root: Path 
     )
 
 
-def print_summary(datasets: Mapping[str, Any], *, since: float) -> None:
+def print_summary(datasets: Datasets, *, since: float) -> None:
     """Print one row for each dataset on standard error, beside Snakemake's output; `since` is when the run started.
 
     Raises nothing: what was built is released whether this can be shown or not.
     """
     try:
-        _print([outcome(name, datasets, since=since) for name in datasets])
+        _print([outcome(name, datasets, since=since) for name in sorted({*datasets, *datasets.broken})])
     except RegistryError as error:
         print(f"no summary: {error}", file=sys.stderr)
     except Exception:
