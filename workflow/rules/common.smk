@@ -107,20 +107,10 @@ def wanted(wildcards):
 
 
 def leave_out_unmade():
-    """Count among the broken the datasets that no rule makes, and those of rules without a file in config/datasets/.
-
-    Whoever runs this is told which datasets are left out.
-    """
+    """Count the datasets that no rule makes among the broken, and tell whoever runs this what is left out."""
     for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and not made_of(dataset)]:
         hint = f"write its rules into workflow/rules/{rule_of(dataset)}.smk"
         DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
-    for module in sorted((Path(workflow.basedir) / "rules").glob("*.smk")):
-        dataset = module.stem.replace("_", "-")
-        makes = f"data/{dataset}/" in module.read_text(encoding="utf-8")
-        if makes and dataset not in DATASETS.keys() | DATASETS.broken.keys() | PINNED.keys() | {*TAKEN}:
-            hint = f"write it, or remove workflow/rules/{module.name}"
-            error = RegistryError("no such file", where=f"config/datasets/{dataset}.yaml", hint=hint)
-            DATASETS.leave_out(dataset, error)
     if workflow.is_main_process:
         for dataset, error in left_out().items():
             print(printable(f"{dataset} is left out: {error}"), file=sys.stderr)
@@ -149,13 +139,17 @@ def without_rules():
 
 
 def refuse(wildcards):
-    """Raise WorkflowError for a target that nothing makes, with the name that may have been meant."""
+    """Raise WorkflowError for a target that nothing makes: why, or what may have been meant."""
     if "folder" in wildcards.keys():
         name, known = wildcards.folder, [*named()]
-        if name in left_out():
-            complete(name)
     else:
         name, known = wildcards.target, [rule.name for rule in workflow.rules]
+    dataset = name.replace("_", "-")
+    if dataset in left_out() or Path(workflow.basedir, "rules", f"{rule_of(dataset)}.smk").is_file():
+        try:
+            DATASETS[dataset]
+        except RegistryError as error:
+            raise WorkflowError(str(error))
     meant = closest(name, known)
     raise WorkflowError(f"nothing makes {name}" + (f"\n  what to do: perhaps you mean {meant}" if meant else ""))
 
