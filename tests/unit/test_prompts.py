@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import RegistryError
-from registry.sources.prompts import prompt_reference, resolve
+from registry.sources.prompts import prompt_param, prompt_reference, resolve
 from support import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +80,23 @@ def test_a_bad_file(tmp_path, content, message):
 def test_no_file(tmp_path):
     with pytest.raises(RegistryError, match="no such file"):
         prompt_reference(OPTIONS, {}, tmp_path)
+
+
+def test_mlflow_without_an_address_and_without_a_file(tmp_path):
+    with pytest.raises(RegistryError, match="caption.yaml: no such file, and MLFLOW_TRACKING_URI is not set\n.*set it"):
+        prompt_reference(MLFLOW, {}, tmp_path)
+
+
+def test_what_is_wrong_with_a_prompt_is_for_the_job_to_say(root, monkeypatch):
+    monkeypatch.chdir(root)
+    assert prompt_param(OPTIONS, {}) == prompt_reference(OPTIONS, {})
+    param = prompt_param(MLFLOW | {"version": 3}, {})
+    assert param["prompt_uri"] == "config/prompts/caption.yaml"
+    with pytest.raises(RegistryError) as caught:
+        prompt_reference(MLFLOW | {"version": 3}, {})
+    with pytest.raises(RegistryError) as again:
+        resolve(param)
+    assert str(again.value) == str(caught.value)
 
 
 def test_an_unknown_registry(root):

@@ -93,6 +93,15 @@ def test_a_sample_that_is_not_there_stops_its_dataset_alone(bare):
     assert bare.jobs("tabular") == {"tabular_generate", "tabular_process", "tabular_analyze"}
 
 
+def test_a_prompt_that_is_not_there_stops_the_job_that_needs_it_alone(bare):
+    bare.edit("config/datasets/radiology-mini.yaml", "registry: file}", "registry: mlflow}")
+    (bare.folder / "config" / "prompts" / "radiology-caption.yaml").unlink()
+    assert bare.jobs("tabular", "radiology_mini") >= {"tabular_process", "radiology_mini_prompt"}
+    bare.snakemake("--cores", "1", "data/radiology-mini/raw/prompt.json", fails=True)
+    log = (bare.folder / "logs" / "radiology-mini" / "prompt.log").read_text(encoding="utf-8")
+    assert "radiology-caption.yaml: no such file, and MLFLOW_TRACKING_URI is not set\n  what to do: set it" in log
+
+
 def handed_over(argument):
     """Return the configuration of this repository with an argument of --config, as Snakemake hands both over."""
     return normalise(load_configfile(str(ROOT / "config" / "config.yaml")) | parse_config([argument]))

@@ -9,12 +9,7 @@ outputs: data/radiology-mini/raw/{images/,captions.json,prompt.json}
          reports/radiology-mini/samples.png
 """
 
-from registry.sources.prompts import prompt_reference
-
-try:
-    RADIOLOGY_PROMPT = prompt_reference(DATASETS["radiology-mini"]["params"]["prompt"], os.environ)
-except RegistryError as error:
-    raise WorkflowError(str(error))
+from registry.sources.prompts import prompt_param
 
 
 rule radiology_mini_download:
@@ -47,7 +42,7 @@ rule radiology_mini_prompt:
     resources:
         **needs(mem_mb=300, runtime=5),
     params:
-        prompt=RADIOLOGY_PROMPT,
+        prompt=prompt_param(DATASETS["radiology-mini"]["params"]["prompt"], os.environ),
     message:
         "radiology-mini: taking the prompt from {params.prompt[prompt_uri]}"
     script:

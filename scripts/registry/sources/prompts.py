@@ -33,7 +33,7 @@ def prompt_file(options: Mapping[str, Any], environment: Mapping[str, str]) -> s
 def prompt_reference(
     options: Mapping[str, Any], environment: Mapping[str, str], root: Path = Path()
 ) -> dict[str, str | int]:
-    """Return prompt_name, prompt_version and prompt_uri of the prompt that `options` asks for. Light: rules run this.
+    """Return prompt_name, prompt_version and prompt_uri of the prompt that `options` asks for.
 
     `options` has name, version and registry. MLflow is asked later, by `resolve`, if registry is mlflow and the
     environment sets MLFLOW_TRACKING_URI; otherwise prompt_text is taken here from config/prompts/<name>.yaml.
@@ -44,6 +44,12 @@ def prompt_reference(
     path = prompt_file(options, environment)
     if path is None:
         return reference | {"prompt_uri": f"prompts:/{name}/{version}"}
+    if options["registry"] == "mlflow" and not (root / path).is_file():
+        raise RegistryError(
+            "no such file, and MLFLOW_TRACKING_URI is not set",
+            where=path,
+            hint="set it, or write the prompt into the file",
+        )
     prompt = read_yaml(root / path)
     if not isinstance(prompt, dict) or {key: type(value) for key, value in prompt.items()} != TYPES:
         raise RegistryError("not a prompt: it needs name (text), version (integer) and text, nothing else", where=path)
@@ -56,8 +62,25 @@ def prompt_reference(
     return reference | {"prompt_uri": path, "prompt_text": _checked(prompt["text"], path)}
 
 
+def prompt_param(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str | int]:
+    """Return what a rule hands to the job that resolves a prompt: its reference. Light: rules run this.
+
+    Where there is none, that is for the job to say: it gets an `error` and a `hint` instead, and nobody else fails.
+    """
+    try:
+        return prompt_reference(options, environment)
+    except RegistryError as error:
+        uri = f"{FOLDER}/{options['name']}.yaml"
+        return {"prompt_uri": uri, "error": error.reason, "hint": error.hint or f"put {uri} right"}
+
+
 def resolve(reference: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Return prompt_name, prompt_version, prompt_uri and prompt_text, asking MLflow if the reference has no text."""
+    """Return prompt_name, prompt_version, prompt_uri and prompt_text, asking MLflow if the reference has no text.
+
+    RegistryError for a reference that is an error, as prompt_param has it, and for what MLflow cannot give.
+    """
+    if "error" in reference:
+        raise RegistryError(str(reference["error"]), hint=str(reference["hint"]))
     uri = str(reference["prompt_uri"])
     if "prompt_text" in reference:
         log.info("the prompt is that of %s; no MLflow server is asked", uri)
