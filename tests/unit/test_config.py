@@ -180,6 +180,7 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
         (["sources", "files", 0, "accept", 0, "note"], ..., "sources.files.0.accept.0: 'note' is a required"),
         (["sources", "files", 0, "accept", 0, "modes"], ["samples"], "sources.files.0.accept.0.modes.0: 'samples'"),
         (["contract", "columns"], {}, "contract.columns: "),
+        (["contract", "columns"], {"": {"dtype": "int64"}}, "contract.columns: "),
         (["contract", "columns", "a", "dtype"], "int", "contract.columns.a.dtype: 'int' is not one of"),
         (["contract", "columns", "a", "mim"], 0, "contract.columns.a: .*'mim' was unexpected"),
         (["contract", "rows"], {"samples": {"train": "many"}}, "contract.rows.samples.train: 'many'"),

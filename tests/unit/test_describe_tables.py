@@ -43,3 +43,13 @@ def test_every_column_has_its_statistics():
     assert list(found) == ["a", "b"]
     assert found["a"] == {"mean": 3.0, "std": pytest.approx(7**0.5), "min": 1, "max": 6, "median": 2}
     assert found["b"]["std"] == 0
+
+
+@pytest.mark.parametrize("name", ["^a$", "*"])
+def test_a_columns_name_is_no_pattern(name):
+    table = pl.DataFrame({name: [1, None], "a": [3, 4]})
+    assert profile(table)["columns"][name] == {
+        "dtype": "Int64", "missing": 1, "missing_rate": 0.5, "distinct": 1,
+        "mean": 1, "std": 0.0, "min": 1, "max": 1, "median": 1,
+    }  # fmt: skip
+    assert column_statistics(table.drop_nulls())[name]["mean"] == 1

@@ -95,7 +95,7 @@ def test_statistics_are_those_of_numpy(wines, tmp_path):
     assert manifest["input_id"].n_unique() == 2
 
 
-@pytest.mark.parametrize(("found", "message"), [("NaN", "finite"), ("", "not_nullable")])
+@pytest.mark.parametrize(("found", "message"), [("NaN", "finite"), ("", "no nulls")])
 def test_a_number_that_is_none_or_missing_breaks_the_contract(wines, tmp_path, found, message):
     wines[1].write_text(f"{HEADER}\n{WHITE.replace('20.7', found)}\n")
     process(*wines, tmp_path / "processed")

@@ -9,7 +9,7 @@ def test_chunks_that_answer_too_little_fail_the_build(built):
     built.edit(CONFIG, "floors: {retrieval.all.coverage_at_5: 0.6,", "floors: {retrieval.all.coverage_at_5: 0.99,")
     printed = built.snakemake("--cores", "2", RULE, fails=True)
     assert f"error: {NAME}: the contract is broken:" in printed
-    assert "all: floors: retrieval.all.coverage_at_5 at least 0.99: found '0." in printed
+    assert "all: floors: retrieval.all.coverage_at_5 at least 0.99: found 0." in printed
     assert "Traceback" not in printed
     assert not built.complete(NAME)
 

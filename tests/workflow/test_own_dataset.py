@@ -106,7 +106,7 @@ MISTAKES = {
         "config/datasets/books.yaml",
         "rating.mean: 3",
         "rating.mean: 4",
-        "all: floors: statistics.features.rating.mean at least 4: found '3.875'",
+        "all: floors: statistics.features.rating.mean at least 4: found 3.875",
     ),
     "a fact that is not declared": (
         ANALYZE,

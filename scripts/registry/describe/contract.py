@@ -1,6 +1,7 @@
 """Check samples against a dataset's contract, with pandera, and report every breach at once."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow
 
+from registry.config.names import closest
 from registry.describe.metadata import is_number, leaves
 from registry.errors import RegistryError
 
@@ -24,6 +26,13 @@ DTYPES = {
     "binary": pl.Binary,
 }
 EXAMPLES = 3
+"""Cases of a breach that are shown."""
+BREACHES = 10
+"""Breaches that are shown."""
+SHOWN = 80
+"""Characters of a value that are shown."""
+TYPE = "dtype("
+"""Begins what pandera calls the check of a column's type. The others cannot judge a column of another type."""
 UNIT_NORM_TOLERANCE = 1e-4
 
 
@@ -39,6 +48,8 @@ def _unit_norm(data: "pa.PolarsData") -> pl.LazyFrame:
 
 
 def _column(spec: dict[str, Any]) -> "pa.Column":
+    """Return what a column must be; each check's `error` says so in words."""
+    # Not at the top: see registry.workflow.job, without_pandas.
     import pandera.polars as pa
 
     dtype = DTYPES[spec["dtype"]]
@@ -46,28 +57,46 @@ def _column(spec: dict[str, Any]) -> "pa.Column":
     if spec["dtype"] in ("float32", "float64"):
         dimensions = len(spec.get("shape", []))
         checks.append(
-            pa.Check(lambda data: data.lazyframe.select(_all_finite(pl.col(data.key), dimensions)), name="finite")
+            pa.Check(lambda data: data.lazyframe.select(_all_finite(pl.col(data.key), dimensions)), error="finite")
         )
     if "min" in spec:
-        checks.append(pa.Check.ge(spec["min"]))
+        checks.append(pa.Check.ge(spec["min"], error=f"at least {spec['min']}"))
     if "max" in spec:
-        checks.append(pa.Check.le(spec["max"]))
+        checks.append(pa.Check.le(spec["max"], error=f"at most {spec['max']}"))
     if "values" in spec:
-        checks.append(pa.Check.isin(spec["values"]))
-    if "min_length" in spec or "max_length" in spec:
-        checks.append(pa.Check.str_length(spec.get("min_length"), spec.get("max_length")))
+        # 1 is a float, and 1.0 an integer, where the column is of that type.
+        values = pl.Series(spec["values"], strict=False).cast(dtype).to_list()
+        checks.append(pa.Check.isin(values, error=f"one of {_shown(values)}"))
+    low, high = spec.get("min_length"), spec.get("max_length")
+    if low is not None or high is not None:
+        checks.append(pa.Check.str_length(low, high, error=f"{_in_words(low, high)} characters"))
     if spec.get("unit_norm"):
-        checks.append(pa.Check(_unit_norm, name="unit norm"))
+        checks.append(pa.Check(_unit_norm, error="unit norm"))
     if "shape" in spec:
         dtype = pl.Array(dtype, tuple(spec["shape"]))
     return pa.Column(dtype, checks, nullable=spec.get("nullable", False))
 
 
-def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None, str]:
-    if isinstance(spec, int):
-        return spec, spec, f"{spec:,}"
-    low, high = spec["min"], spec.get("max")
-    return low, high, f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
+def _type(spec: dict[str, Any]) -> str:
+    return " ".join([spec["dtype"], *(["of shape", repr(spec["shape"])] if "shape" in spec else [])])
+
+
+def _in_words(low: int | None, high: int | None) -> str:
+    if low is None or high is None:
+        return f"at most {high:,}" if low is None else f"at least {low:,}"
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as Python writes it, without control characters, and cut."""
+    if isinstance(value, str | bytes):
+        value = value[: SHOWN + 1]
+    text = repr(value)
+    return text if len(text) <= SHOWN + len("''") else f"{text[:SHOWN]}..."
+
+
+def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
+    return (spec, spec) if isinstance(spec, int) else (spec["min"], spec.get("max"))
 
 
 @dataclass
@@ -75,56 +104,101 @@ class _Breach:
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def add(self, case: str) -> None:
-        self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(repr(case[:80]))
-
     def __str__(self) -> str:
         more = f" and {self.count - EXAMPLES:,} more" if self.count > EXAMPLES else ""
-        return ", ".join(self.examples) + more
+        return f": found {', '.join(self.examples)}{more}" if self.count else ""
 
 
 class Contract:
     """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`."""
 
     def __init__(self, dataset: dict[str, Any]) -> None:
-        # Not at the top: see registry.workflow.job, without_pandas.
-        import pandera.polars as pa
-
         self._dataset = dataset["name"]
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
-        self._schema = pa.DataFrameSchema(
-            {name: _column(spec) for name, spec in self._spec["columns"].items()}, strict=True, ordered=True
-        )
+        self._columns = {name: _column(spec) for name, spec in self._spec["columns"].items()}
+        self._seen: dict[str, int] = {}
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
 
-    def check(self, split: str, batch: pyarrow.RecordBatch) -> None:
-        """Note every column and value of a batch that breaks the contract."""
+    def check(self, split: str, batch: pyarrow.RecordBatch, keys: Sequence[str] = ()) -> None:
+        """Note every column and value of a batch that breaks the contract; `keys` name its rows.
+
+        All batches of a split must come in their order.
+        """
+        start = self._seen.get(split, 0)
+        self._seen[split] = start + batch.num_rows
+        for rule in self._wrong_columns(batch.schema.names):
+            self._note(split, "columns", rule)
+        # Under numbers, since pandera and polars take names such as `*` and `^...$` for patterns.
+        names = {str(number): name for number, name in enumerate(self._columns) if name in batch.schema.names}
+        samples = pl.from_arrow(pyarrow.record_batch([batch[name] for name in names.values()], names=[*names]))
+        for number, rule, failures in self._wrong_values(samples):
+            if failures["index"].null_count():
+                rule = f"type {_type(self._spec['columns'][names[number]])}" if rule.startswith(TYPE) else rule
+                self._note(split, names[number], rule, [case[:SHOWN] for case in failures["failure_case"]])
+                continue
+            rows = failures["index"].head(EXAMPLES).to_list()
+            values = samples[number].gather(rows).to_list()
+            places = [f"{start + row}{f' ({_shown(keys[row])})' if len(keys) else ''}" for row in rows]
+            found = [f"{_shown(value)} in row {place}" for value, place in zip(values, places, strict=True)]
+            self._note(split, names[number], rule, found, failures.height)
+
+    def _wrong_values(self, samples: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+        """Yield column, rule, and pandera's failure cases for each rule that is broken; that of the type has no row.
+
+        The columns of `samples` are called by their numbers in the contract.
+        """
+        import pandera.polars as pa
         from pandera.errors import SchemaErrors
 
+        columns = [*self._columns.values()]
         try:
-            self._schema.validate(pl.from_arrow(batch), lazy=True)
+            pa.DataFrameSchema({number: columns[int(number)] for number in samples.columns}).validate(
+                samples, lazy=True
+            )
         except SchemaErrors as errors:
-            for case in errors.failure_cases.iter_rows(named=True):
-                self._note(split, case["column"] or "columns", case["check"], str(case["failure_case"]))
+            cases = errors.failure_cases
+            mistyped = set(cases.filter(pl.col("check").str.starts_with(TYPE))["column"])
+            for (number, rule), failures in cases.group_by("column", "check", maintain_order=True):
+                if number not in mistyped or rule.startswith(TYPE):
+                    yield number, "no nulls" if rule == "not_nullable" else rule, failures
 
-    def _note(self, split: str, place: str, rule: str, *cases: str) -> None:
+    def _wrong_columns(self, found: list[str]) -> Iterator[str]:
+        """Yield what is wrong with the names of the columns, or their order."""
+        missing = [name for name in self._columns if name not in found]
+        extra = [name for place, name in enumerate(found) if name not in self._columns or name in found[:place]]
+        for name in missing:
+            there = closest(name.casefold(), [other.casefold() for other in extra])
+            instead = next((other for other in extra if other.casefold() == there), None)
+            if instead is None:
+                yield f"{_shown(name)} is missing"
+            else:
+                extra.remove(instead)
+                yield f"{_shown(name)} is missing, {_shown(instead)} is there instead"
+        for name in extra:
+            yield f"{_shown(name)} is there, and not in the contract"
+        if not missing and not extra and found != [*self._columns]:
+            first = next(place for place, name in enumerate(self._columns) if found[place] != name)
+            yield f"{_shown(found[first])} stands where {_shown([*self._columns][first])} belongs"
+
+    def _note(self, split: str, place: str, rule: str, cases: Sequence[str] = (), count: int | None = None) -> None:
+        """Note a breach, with the cases to show of it; there may be more."""
         breach = self._breaches.setdefault((split, place, rule), _Breach())
-        for case in cases:
-            breach.add(case)
+        breach.count += len(cases) if count is None else count
+        breach.examples += cases[: EXAMPLES - len(breach.examples)]
 
     def check_splits(self, samples: pl.LazyFrame) -> None:
         """Note wrong row counts, and inputs that occur twice; `samples` is the manifest."""
         counts = dict(samples.group_by("split").len().collect().iter_rows())
         for split in sorted(counts.keys() | self._rows.keys()):
-            low, high, words = _expected_rows(self._rows.get(split, {"min": 1}))
+            low, high = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
             if found < low or (high is not None and found > high):
-                self._note(split, "rows", f"expected {words}", f"{found:,}")
+                self._note(split, "rows", f"expected {_in_words(low, high)}", [f"{found:,}"])
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
-            self._note("all", "splits", f"expected {', '.join(self._rows)}", *sorted(unexpected))
+            self._note(
+                "all", "splits", f"expected {', '.join(self._rows)}", [_shown(split) for split in sorted(unexpected)]
+            )
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(samples)
 
@@ -133,7 +207,7 @@ class Contract:
         found = {".".join(path): value for path, value in leaves(metadata).items() if is_number(value)}
         for name, floor in self._spec.get("floors", {}).items():
             if not found.get(name, math.nan) >= floor:
-                self._note("all", "floors", f"{name} at least {floor}", str(found.get(name, "no such number")))
+                self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
 
     def _check_inputs(self, samples: pl.LazyFrame) -> None:
         repeated = samples.select("input_id").collect().to_series().is_duplicated()
@@ -150,7 +224,7 @@ class Contract:
     def _note_twins(self, what: str, twins: pl.DataFrame) -> None:
         if not twins.is_empty():
             keys = sorted(" = ".join(sorted(keys)) for keys in twins["key"].to_list())
-            self._note("all", "inputs", f"none {what}", *keys)
+            self._note("all", "inputs", f"none {what}", [_shown(key) for key in keys])
 
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
@@ -158,9 +232,8 @@ class Contract:
             return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
                 rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
             }
-        lines = [
-            f"    {split}: {place}: {rule}: found {breach}" for (split, place, rule), breach in self._breaches.items()
-        ]
+        breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]
+        lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
         cleaning = Path("reports", self._dataset, "cleaning.json")
         seen = f"see what was left out in {cleaning}; " if cleaning.is_file() else ""
         raise RegistryError(

@@ -63,7 +63,7 @@ class Manifest:
             self._columns[split] = {name: hashlib.sha256() for name in names}
             self.num_samples[split] = 0
             self._content.begin(split)
-        self._contract.check(split, batch.select(names))
+        self._contract.check(split, batch.select(names), keys)
         values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
             digest.update(b"".join(values[name]))

@@ -19,7 +19,8 @@ def profile(table: pl.DataFrame) -> dict[str, Any]:
     """
     columns = {}
     for name in table.columns:
-        present = table[name].drop_nulls()
+        # Under another name, since polars takes one such as `^...$` for a pattern.
+        present = table[name].alias("column").drop_nulls()
         columns[name] = {
             "dtype": str(present.dtype),
             "missing": table.height - len(present),
