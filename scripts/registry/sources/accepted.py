@@ -46,7 +46,7 @@ def _content_hashes(name: str, root: Path) -> list[str]:
     """Return the content_hash of a dataset as it is on disk; none where it is not there."""
     try:
         return [json.loads((root / "data" / name / "metadata.json").read_text(encoding="utf-8"))["content_hash"]]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError):
         return []
 
 

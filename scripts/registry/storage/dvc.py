@@ -150,7 +150,7 @@ class Store:
                 json.loads((folder / "rwlock").read_bytes())
             except FileNotFoundError:
                 pass
-            except ValueError:
+            except (ValueError, RecursionError):
                 (folder / "rwlock").unlink()
 
     def _add(self, paths: list[str]) -> dict[str, str]:

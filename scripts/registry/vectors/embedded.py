@@ -148,7 +148,7 @@ def _clear(database: Path) -> None:
         handles.write_text(json.dumps([pid for pid in pids if psutil.pid_exists(pid)]), encoding="utf-8")
     except FileNotFoundError:
         pass
-    except ValueError:
+    except (ValueError, RecursionError):
         handles.unlink()
     try:
         server = psutil.Process(int(running.read_text(encoding="utf-8").split()[0]))

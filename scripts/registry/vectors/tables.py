@@ -89,7 +89,7 @@ def set_mark(connection: "psycopg.Connection", name: "Identifier", mark: Mark) -
 def _mark(comment: str | None) -> Mark | None:
     try:
         return Mark(**json.loads(comment or "")[MARK])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 
