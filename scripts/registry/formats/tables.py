@@ -1,8 +1,7 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
-import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +11,72 @@ import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.files import atomic_file
+from registry.formats.records import canonical_encoding, fields, records
 
 
-def read_csv(path: str | Path, columns: Mapping[str, pl.DataType], *, separator: str = ",") -> pl.DataFrame:
-    """Read a UTF-8 CSV file with exactly these columns, in this order and of these types.
+def read_csv(
+    path: str | Path,
+    columns: Mapping[str, pl.DataType],
+    *,
+    separator: str = ",",
+    header: bool = True,
+    nulls: Sequence[str] = (),
+    encoding: str = "utf-8",
+) -> pl.DataFrame:
+    """Read a CSV file (RFC 4180) with exactly these columns, in this order and of these types.
 
-    A byte order mark may be there; an empty field is null. Raises RegistryError for another header (missing, extra,
-    duplicate or reordered columns, another separator), rows of another width, values of another type, text that is not
-    UTF-8, and a file without rows.
+    `header=False`: the first line is a row already. An empty field without quotes is null, and so is every field that
+    is one of the words in `nulls`, quoted or not. A byte order mark may be there. Raises RegistryError for another
+    header (missing, extra, duplicate or reordered columns, another separator), a row of another width, a value of
+    another type, a file without rows, and what `registry.formats.records` refuses: blank lines, quotes that do not
+    match, and text that is not in this encoding.
     """
-    path = Path(path)
+    path, encoding = Path(path), canonical_encoding(encoding)
+    rows = _count_rows(path, list(columns), separator=separator, header=header, encoding=encoding)
+    if rows == 0:
+        raise RegistryError("has a header but no rows" if header else "the file is empty", where=path)
+    source = path if encoding == "utf-8" else path.read_bytes().decode(encoding).encode()
+    options: dict[str, Any] = {"has_header": header, "separator": separator, "null_values": list(nulls)}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream, delimiter=separator), [])
-            for line in stream:
-                if "\0" in line:
-                    raise RegistryError("holds NUL characters: not a text file", where=path)
-    except UnicodeDecodeError as error:
-        raise RegistryError(f"not UTF-8: {error.reason} at byte {error.start}", where=path) from None
-    except csv.Error as error:
-        raise RegistryError(f"its header cannot be read: {error}", where=path) from None
-    _check_header(header, list(columns), separator, path)
-    try:
-        table = pl.read_csv(path, schema=dict(columns), separator=separator, truncate_ragged_lines=False)
+        table = pl.read_csv(source, schema=dict(columns), **options)
     except pl.exceptions.PolarsError as error:
-        raise RegistryError(f"not a table of {', '.join(columns)}: {_first_line(error)}", where=path) from None
-    if table.is_empty():
-        raise RegistryError("has a header but no rows", where=path)
+        found = _wrong_value(source, columns, options) or _first_line(error)
+        raise RegistryError(f"not a table of {', '.join(columns)}: {found}", where=path) from None
+    if table.height != rows:
+        raise RegistryError(f"{table.height:,} rows were read of {rows:,}", where=path)
     return table
+
+
+def _count_rows(path: Path, columns: list[str], *, separator: str, header: bool, encoding: str) -> int:
+    rows = 0
+    for number, (line, text, width) in enumerate(records(path, separator=separator, encoding=encoding)):
+        if header and number == 0:
+            _check_header(fields(text, separator=separator, where=path), columns, separator, path)
+            continue
+        if width != len(columns):
+            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
+        rows += 1
+    if header and not rows and path.stat().st_size == 0:
+        raise RegistryError("the file is empty", where=path)
+    return rows
+
+
+def _wrong_value(source: Path | bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]) -> str | None:
+    """Say which field of a CSV file is not of its column's type; None where polars casts no text to such a type."""
+    texts = pl.read_csv(source, schema=dict.fromkeys(columns, pl.String), **options)
+    for name, dtype in columns.items():
+        try:
+            wrong = texts[name].is_not_null() & texts[name].cast(dtype, strict=False).is_null()
+        except pl.exceptions.InvalidOperationError:
+            continue
+        if (row := wrong.arg_max()) is not None and wrong[row]:
+            return f"row {row + 1:,}: {name} is {texts[name][row][:80]!r}, not {dtype}"
+    return None
 
 
 def _check_header(header: list[str], expected: list[str], separator: str, path: Path) -> None:
     if header == expected:
         return
-    if not header:
-        raise RegistryError("the file is empty", where=path)
     if len(header) == 1 and header[0] not in expected:
         raise RegistryError(
             f"its header is one column, {header[0][:80]!r}: is {separator!r} the separator?", where=path

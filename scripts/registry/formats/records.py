@@ -1,0 +1,102 @@
+"""Check the records of a CSV file (RFC 4180) one by one: a fast reader guesses at those that are wrong."""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.errors import RegistryError
+
+QUOTES = 'quote a field as a whole, and write a quote in it twice (""): not as \\", and not in a field without quotes'
+BYTE_ORDER_MARKS = {
+    "utf-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
+    "utf-16": (b"\xff\xfe", b"\xfe\xff"),
+}
+
+
+def canonical_encoding(name: str) -> str:
+    """Return the name by which Python calls an encoding; RegistryError if it has none of this name."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise RegistryError(f"there is no encoding {name!r}", hint="name one of Python's, such as cp1252") from None
+
+
+@contextmanager
+def explained(path: Path, encoding: str) -> Iterator[None]:
+    """Raise RegistryError where the block meets text that is not in this encoding."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise _not_text(path, encoding, error) from None
+
+
+def _not_text(path: Path, encoding: str, error: UnicodeError) -> RegistryError:
+    data = path.read_bytes()
+    words = encoding.upper()
+    for name, marks in BYTE_ORDER_MARKS.items():
+        if encoding == "utf-8" and data.startswith(marks):
+            return RegistryError(
+                f"not {words}: it begins with the byte order mark of {name.upper()}",
+                where=path,
+                hint=f'save it as UTF-8, or read it with encoding="{name}"',
+            )
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as found:
+        line = data[: found.start].decode(encoding, errors="replace").count("\n") + 1
+        return RegistryError(f"not {words}: {found.reason} in line {line:,}, at byte {found.start:,}", where=path)
+    return RegistryError(f"not {words}: {error}", where=path)
+
+
+def _numbered(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield each record without its line break, and the number of the line that it begins in."""
+    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n") as stream:
+        start, lines, quotes = 1, [], 0
+        for number, line in enumerate(stream, start=1):
+            lines.append(line)
+            quotes += line.count('"')
+            if quotes % 2 == 0:
+                yield start, "".join(lines).removesuffix("\n").removesuffix("\r")
+                start, lines, quotes = number + 1, [], 0
+    if lines:
+        raise RegistryError(f"line {start:,}: a quote is opened and never closed", where=path, hint=QUOTES)
+
+
+def records(path: Path, *, separator: str, encoding: str) -> Iterator[tuple[int, str, int]]:
+    """Yield (number of its first line, text, number of fields) of each record of a CSV file, the header among them.
+
+    Raises RegistryError, which names the line, for quotes that do not match or do not enclose a whole field, a blank
+    line, a NUL character, a line break that is not a line feed (with or without a carriage return before it), and text
+    that is not in this encoding.
+    """
+    field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r{re.escape(separator)}]*+)'
+    record = re.compile(rf"{field}(?:{re.escape(separator)}{field})*+")
+    with explained(path, encoding):
+        for line, text in _numbered(path, encoding):
+            unquoted = "".join(text.split('"')[::2]) if '"' in text else text
+            if not text:
+                raise RegistryError(
+                    f"line {line:,} is blank", where=path, hint="take it out; a missing value is a field"
+                )
+            if "\0" in text:
+                raise RegistryError(f"line {line:,} holds NUL characters: not a text file", where=path)
+            if "\r" in unquoted:
+                raise RegistryError(f"line {line:,}: a carriage return ends no line and is in no quotes", where=path)
+            if unquoted is not text and not record.fullmatch(text):
+                raise RegistryError(
+                    f"line {line:,}: its quotes do not match",
+                    where=path,
+                    hint=f"{QUOTES}; is {separator!r} the separator?",
+                )
+            yield line, text, unquoted.count(separator) + 1
+
+
+def fields(text: str, *, separator: str, where: Path) -> list[str]:
+    """Return the fields of one record; RegistryError if one is too long to be a header's."""
+    try:
+        return next(csv.reader([text], delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise RegistryError(f"its header cannot be read: {error}", where=where) from None
