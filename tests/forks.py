@@ -175,6 +175,7 @@ JOBS = Nursery(
     "pyarrow.parquet",
     "requests",
     "semantic_text_splitter",
+    "simplejpeg",
     "snakemake.script",
     "yaml",
 )

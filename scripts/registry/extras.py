@@ -25,6 +25,7 @@ EXTRAS = {
     "ray": "ray",
     "requests": "build",
     "safetensors": "vectors",
+    "simplejpeg": "build",
     "snakemake": "build",
     "tokenizers": "vectors",
     "tqdm": "build",

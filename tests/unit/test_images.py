@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
@@ -188,6 +188,78 @@ def test_truncated_pictures_are_corrupt(kind, share):
     image = Image.effect_noise((100, 100), 60).convert("RGB")
     data = encoded(image, kind)
     assert problem_of(data[: int(len(data) * share)]) == "corrupt"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.99])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+def test_a_jpeg_that_was_cut_is_corrupt_although_it_ends_as_it_should(share, mode, options):
+    data = encoded(scene(1).convert(mode), "JPEG", **options)
+    assert read_picture(data, LIMITS, quality=95).converted == (mode != "RGB")
+    assert problem_of(data[: int(len(data) * share)] + b"\xff\xd9") == "corrupt"
+
+
+def test_a_png_whose_checksums_are_wrong_is_corrupt():
+    data = bytearray(encoded(scene(1), "PNG"))
+    data[-14] ^= 1
+    Image.open(io.BytesIO(data)).load()
+    assert problem_of(bytes(data)) == "corrupt"
+
+
+@pytest.mark.parametrize("transform", [0, 2])
+def test_a_cmyk_jpeg_may_be_inverted_or_ycck(transform):
+    data = bytearray(encoded(scene(1).convert("CMYK"), "JPEG"))
+    data[data.index(b"Adobe") + 11] = transform
+    converted(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG"])
+def test_what_follows_a_picture_does_not_matter(kind):
+    options = {"save_all": True, "append_images": [scene(2)]} if kind == "MPO" else {}
+    data = encoded(scene(1), kind, **options)
+    size = (300, 200)
+    assert [
+        (picture.width, picture.height)
+        for picture in (read_picture(data + more, LIMITS, quality=95) for more in (b"", b"\0" * 9, b"junk"))
+    ] == [size] * 3
+
+
+@settings(derandomize=True, max_examples=200)
+@given(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"]), st.data())
+def test_a_damaged_picture_is_read_or_refused(kind, draw):
+    data = bytearray(encoded(scene(1).resize((40, 30)), kind))
+    for place in draw.draw(st.lists(st.integers(0, len(data) - 1), min_size=1, max_size=3)):
+        data[place] = draw.draw(st.integers(0, 255))
+    try:
+        picture = read_picture(bytes(data), LIMITS, quality=95)
+    except UnusableError as error:
+        assert error.problem in ("corrupt", "oversized")
+    else:
+        assert Image.open(io.BytesIO(picture.jpeg)).size == (picture.width, picture.height)
+
+
+@pytest.mark.parametrize(
+    ("brightest", "scale", "expected"),
+    [(4095, "full", 16), (4095, "observed", 255), (2048, "observed", 128), (200, "observed", 200), (0, "observed", 0)],
+)
+def test_narrow_16_bit_grey_is_scaled_as_asked_for(brightest, scale, expected):
+    picture = read_picture(encoded(grey16(brightest), "PNG"), LIMITS, quality=95, scale=scale)
+    assert picture.narrow
+    assert Image.open(io.BytesIO(picture.jpeg)).getpixel((9, 9)) == (expected,) * 3
+
+
+def test_narrow_16_bit_grey_is_refused_where_no_scale_is_named():
+    with pytest.raises(UnusableError, match="16-bit grey of which 12 bits are in use") as caught:
+        read_picture(encoded(grey16(4095), "PNG"), LIMITS, quality=95, scale=None)
+    assert caught.value.problem == "narrow"
+
+
+@pytest.mark.parametrize("scale", ["full", "observed", None])
+@pytest.mark.parametrize("value", [2**14, 65_535])
+def test_16_bit_grey_that_is_not_narrow_is_on_the_full_scale(value, scale):
+    picture = read_picture(encoded(grey16(value), "PNG"), LIMITS, quality=95, scale=scale)
+    assert not picture.narrow
+    assert Image.open(io.BytesIO(picture.jpeg)).getpixel((9, 9)) == ((value + 128) // 257,) * 3
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_what_counts(libraries, monkeypatch, text, expected):
         (["shared/download.py", "fashion_mnist/process.py", "fashion_mnist/analyze.py"], {"numpy", "pillow"}),
         (
             ["radiology_mini/download.py", "radiology_mini/process.py", "radiology_mini/analyze.py"],
-            {"numpy", "pillow", "imagehash"},
+            {"numpy", "pillow", "imagehash", "simplejpeg"},
         ),
         (["opencloudhub_readmes_embeddings/chunk.py"], {"numpy", "markdown-it-py", "semantic-text-splitter"}),
     ],
