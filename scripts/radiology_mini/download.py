@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from registry.describe.canonical import logical_type
 from registry.errors import RegistryError
 from registry.files import atomic_folder, write_json
+from registry.formats.parquet import open_parquet, rows_of
 from registry.sources.fetch import fetch
 from registry.sources.raw import write_sources
 from registry.workflow.job import job
 
-ROWS = 50
-"""Pictures in memory at once."""
 COLUMNS = {"image.bytes": "binary", "image_id": "string", "caption": "string", "cui": "list<string>"}
 """What is read, and the types that it must have."""
 
@@ -35,14 +33,15 @@ MAGIC = (
 
 def check_columns(schema: pa.Schema, where: Path) -> None:
     """Raise one RegistryError that names every column in COLUMNS which is missing or of another type."""
-    found = {field.name: field.type for field in schema}
-    if pa.types.is_struct(image := found.get("image", pa.null())):
-        found |= {f"image.{field.name}": field.type for field in image}
+    types = {field.name: field.type for field in schema}
+    if pa.types.is_struct(image := types.get("image", pa.null())):
+        types |= {f"image.{field.name}": field.type for field in image}
+    found = {name: logical_type(dtype) for name, dtype in types.items()}
     problems = [f"{name} is missing" for name in COLUMNS if name not in found]
     problems += [
         f"{name} is {found[name]}, not {expected}"
         for name, expected in COLUMNS.items()
-        if name in found and logical_type(found[name]) != expected
+        if name in found and found[name] != expected
     ]
     if problems:
         raise RegistryError(f"not in the expected layout: {'; '.join(problems)}", where=where.name)
@@ -50,27 +49,19 @@ def check_columns(schema: pa.Schema, where: Path) -> None:
 
 def check_layout(path: Path) -> None:
     """Raise RegistryError unless this is a Parquet file in the expected layout, as far as its footer tells."""
-    try:
-        check_columns(pq.read_schema(path), path)
-    except (pa.ArrowException, OSError) as error:
-        raise RegistryError(f"not a Parquet file: {str(error).partition(chr(10))[0]}") from None
+    with open_parquet(path) as file:
+        check_columns(file.schema_arrow, path)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the file's rows with image (the picture's bytes, empty if null), image_id, caption and cui.
 
-    Raises RegistryError if it is not a Parquet file, or not in the expected layout. The path inside the image struct is
-    never read: whoever made the file chose it.
+    Raises RegistryError if it is not in the expected layout, or refused by `registry.formats.parquet`. The path inside
+    the image struct is never read: whoever made the file chose it.
     """
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            check_columns(file.schema_arrow, path)
-            for batch in file.iter_batches(batch_size=ROWS, columns=list(COLUMNS), use_threads=False):
-                for row in batch.to_pylist():
-                    yield row | {"image": (row["image"] or {}).get("bytes") or b""}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise RegistryError(f"not a sound Parquet file: {reason}", where=path.name) from None
+    check_layout(path)
+    for row in rows_of(path, list(COLUMNS)):
+        yield row | {"image": (row["image"] or {}).get("bytes") or b""}
 
 
 def suffix(data: bytes) -> str:

@@ -154,6 +154,14 @@ def test_numbers_that_are_not_finite_are_refused(value, nullable, dtype):
         judge({"a": {"dtype": dtype, "nullable": nullable}}, a=pa.array([1.0, value], getattr(pa, dtype)()))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [*NOT_FINITE, None])
+def test_vectors_with_a_number_that_is_not_finite_or_missing_are_refused(value, dtype):
+    vector = pa.list_(getattr(pa, dtype)(), 2)
+    with pytest.raises(RegistryError, match="a: finite: found"):
+        judge({"a": {"dtype": dtype, "shape": [2]}}, a=pa.array([[1, 2], [3, value]], vector))
+
+
 @pytest.mark.parametrize("value", NOT_FINITE)
 def test_pictures_with_a_number_that_is_not_finite_are_refused(value):
     column = {"dtype": "float32", "shape": [2, 3]}

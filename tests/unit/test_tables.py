@@ -148,7 +148,7 @@ def test_parquet_of_another_shape(tmp_path, columns, message):
 def test_not_parquet_at_all(tmp_path, content):
     path = tmp_path / "table.parquet"
     path.write_bytes(content)
-    with pytest.raises(RegistryError, match="not a Parquet file"):
+    with pytest.raises(RegistryError, match="not a sound Parquet file"):
         read_parquet(path, {"a": pl.Float64})
 
 

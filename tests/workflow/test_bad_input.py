@@ -32,7 +32,7 @@ BAD = {
     ),
     "emotion/split/train-00000-of-00001.parquet": (
         lambda data: data[: len(data) // 2],
-        ["not a Parquet file"],
+        ["not a sound Parquet file"],
     ),
     "radiology-mini/data/train-00000-of-00001.parquet": (
         bad_pictures,

@@ -39,7 +39,8 @@ UNIT_NORM_TOLERANCE = 1e-4
 def _all_finite(values: pl.Expr, dimensions: int) -> pl.Expr:
     if not dimensions:
         return values.is_finite()
-    return values.arr.eval(_all_finite(pl.element(), dimensions - 1), as_list=False).arr.all()
+    inner = _all_finite(pl.element(), dimensions - 1).fill_null(False)
+    return values.arr.eval(inner, as_list=False).arr.all()
 
 
 def _unit_norm(data: "pa.PolarsData") -> pl.LazyFrame:

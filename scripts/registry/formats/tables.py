@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.files import atomic_file
+from registry.formats.parquet import open_parquet, read_table
 from registry.formats.records import canonical_encoding, fields, records
 
 
@@ -90,13 +91,19 @@ def _check_header(header: list[str], expected: list[str], separator: str, path: 
 
 
 def read_parquet(path: str | Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Read these columns of a Parquet file; RegistryError if it is not one, or if one is missing or of another type."""
-    try:
-        table = pl.read_parquet(path, columns=list(columns))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    """Read these columns of a Parquet file.
+
+    Raises RegistryError if one is missing or of another type, and for what `registry.formats.parquet` refuses: a file
+    that is not sound, two columns of one name, texts that are not UTF-8, and what unfolds to more than it may.
+    """
+    path = Path(path)
+    with open_parquet(path) as file:
+        missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
         raise RegistryError(
-            f"not a Parquet file with the columns {', '.join(columns)}: {_first_line(error)}", where=path
-        ) from None
+            f"not a Parquet file with the columns {', '.join(columns)}: no {', '.join(missing)}", where=path
+        )
+    table = pl.DataFrame(read_table(path, list(columns))).select(list(columns))
     found = table.schema
     wrong = [f"{name} is {found[name]}, not {dtype}" for name, dtype in columns.items() if found[name] != dtype]
     if wrong:

@@ -1,0 +1,150 @@
+"""Read Parquet files that somebody else wrote: bounded before they are unpacked, and one message for what is wrong.
+
+A few kilobytes can unfold to gigabytes: pages are compressed, and a dictionary names a long value once and repeats it.
+So texts and bytes are read as dictionaries, and repeated only when it is known how long they will be.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pat
+
+from registry.errors import RegistryError
+
+MAX_CELL = 256 << 20
+"""Bytes that one value may have."""
+MAX_BYTES = 4 << 30
+"""Bytes that a row group may have when it is unpacked."""
+ROWS = 50
+"""Rows that are read at once where they are taken one by one."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises for a file that is not sound into one RegistryError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RegistryError(f"not a sound Parquet file: {reason}", where=path.name) from None
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file whose texts and bytes are read as dictionaries.
+
+    Raises RegistryError if it is not sound, if two columns have one name, or if a row group would have more than
+    MAX_BYTES, as the file's footer says. Checksums of pages are checked where there are some.
+    """
+    with explained(path):
+        with pq.ParquetFile(path) as file:
+            leaves = [file.schema.column(index) for index in range(len(file.schema))]
+            for names in (file.schema_arrow.names, [leaf.path for leaf in leaves]):
+                if twice := [name for name, count in Counter(names).items() if count > 1]:
+                    raise RegistryError(f"more than one column is called {', '.join(twice)}", where=path.name)
+            for number in range(file.metadata.num_row_groups):
+                _check_bytes(file.metadata.row_group(number).total_byte_size, path)
+        repeated = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        with pq.ParquetFile(path, read_dictionary=repeated, page_checksum_verification=True) as file:
+            yield file
+
+
+def _check_bytes(size: int, path: Path) -> None:
+    if size > MAX_BYTES:
+        raise RegistryError(
+            f"a row group has {size:,} bytes when it is unpacked, more than {MAX_BYTES:,}",
+            where=path.name,
+            hint="write it with smaller row groups, if its source is to be trusted",
+        )
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Return these columns of a Parquet file, in the file's order. Raises RegistryError as `rows_of` does."""
+    with open_parquet(path) as file:
+        tables, first = [], 0
+        for number in range(file.metadata.num_row_groups):
+            found = file.read_row_group(number, columns=list(columns), use_threads=False)
+            sizes = [_check_batch(batch, first, path) for batch in found.to_batches()]
+            _check_bytes(sum(sizes), path)
+            tables.append(_decoded(found))
+            first += found.num_rows
+        return pa.concat_tables(tables) if tables else _decoded(file.schema_arrow.empty_table().select(list(columns)))
+
+
+def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file one by one, with these columns of it (`image.bytes`: a field of one).
+
+    Raises RegistryError as `open_parquet`, for a row group that has more bytes than its footer says, and for a value
+    that has more than MAX_CELL bytes, or is a text that is not UTF-8; column and row, counted from 0, are named.
+    """
+    with open_parquet(path) as file:
+        first = 0
+        for number in range(file.metadata.num_row_groups):
+            size = 0
+            for batch in file.iter_batches(ROWS, row_groups=[number], columns=list(columns), use_threads=False):
+                size += _check_batch(batch, first, path)
+                _check_bytes(size, path)
+                for row in range(batch.num_rows):
+                    yield from batch.slice(row, 1).to_pylist()
+                first += batch.num_rows
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    arrays = [
+        column.cast(column.type.value_type) if pat.is_dictionary(column.type) else column for column in table.columns
+    ]
+    return pa.table(arrays, names=table.column_names)
+
+
+def _check_batch(batch: pa.RecordBatch, first: int, path: Path) -> int:
+    """Return how many bytes the texts and bytes of a batch have, whose first row is number `first` of the file."""
+    total = 0
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        for leaf, array, rows in _leaves(name, column, pa.array(range(first, first + batch.num_rows))):
+            lengths = pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)
+            total += pc.sum(lengths).as_py() or 0
+            long = pc.greater(lengths, MAX_CELL)
+            if pc.any(long).as_py():
+                row = rows.filter(long)[0]
+                raise RegistryError(f"row {row}: {leaf} has more than {MAX_CELL:,} bytes", where=path.name)
+            if (row := _first_not_utf8(array, rows)) is not None:
+                raise RegistryError(f"row {row}: {leaf} is not UTF-8", where=path.name)
+    return total
+
+
+def _leaves(name: str, array: pa.Array, rows: pa.Array) -> Iterator[tuple[str, pa.DictionaryArray, pa.Array]]:
+    """Yield every array of texts or bytes in a column, with its name and, for each of its values, the row it is in."""
+    if pat.is_struct(array.type):
+        for field, values in zip(array.type, array.flatten(), strict=True):
+            yield from _leaves(f"{name}.{field.name}", values, rows)
+    elif pat.is_list(array.type) or pat.is_large_list(array.type) or pat.is_fixed_size_list(array.type):
+        yield from _leaves(name, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
+    elif pat.is_dictionary(array.type) and not pat.is_primitive(array.type.value_type):
+        yield name, array, rows
+
+
+def _first_not_utf8(array: pa.DictionaryArray, rows: pa.Array) -> int | None:
+    """Return the row of the first value that is no text although its type says so; None if there is none."""
+    texts = array.dictionary
+    if not (pat.is_string(texts.type) or pat.is_large_string(texts.type)):
+        return None
+    data = texts.cast(pa.large_binary())
+    try:
+        data.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        wrong = pa.array([not _is_utf8(value) for value in data.to_pylist()]).take(array.indices)
+        return next(iter(rows.filter(wrong).to_pylist()), None)
+    return None
+
+
+def _is_utf8(value: bytes | None) -> bool:
+    try:
+        return value is None or value.decode() is not None
+    except UnicodeDecodeError:
+        return False
