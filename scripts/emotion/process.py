@@ -10,9 +10,12 @@ import pyarrow as pa
 from registry.errors import RegistryError
 from registry.files import output_folder, write_json
 from registry.formats.tables import read_parquet, write_parquet
+from registry.formats.texts import CONTROLS, is_blank
 from registry.workflow.job import job
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.string())])
+POLICIES = {"control_characters": "fail"}
+"""Of problems that the configuration need not name."""
 EXAMPLES = 3
 """Rows of a kind that an error names."""
 
@@ -24,10 +27,14 @@ def find_problems(samples: pl.DataFrame, num_classes: int) -> dict[str, pl.Serie
     splits counts in the one that ranks first, so that dropping it keeps the evaluation splits as published.
     """
     text, label, split = pl.col("text"), pl.col("label"), pl.col("split")
-    written = text.str.strip_chars() != ""
+    texts = samples["text"].to_list()
+    blank = pl.Series([text is not None and is_blank(text) for text in texts], dtype=pl.Boolean)
+    controls = pl.Series([bool(CONTROLS.search(text or "")) for text in texts], dtype=pl.Boolean)
+    written = text.is_not_null() & ~blank
     problems = {
         "nulls": text.is_null() | label.is_null(),
-        "empty_texts": ~written,
+        "empty_texts": blank,
+        "control_characters": controls,
         "labels_out_of_range": ~label.is_between(0, num_classes - 1),
         "in_two_splits": written & (split.to_physical() < split.to_physical().max().over("text")),
     }
@@ -40,7 +47,7 @@ def clean(samples: pl.DataFrame, options: Mapping[str, Any]) -> tuple[pl.DataFra
 
     RegistryError lists the rows of every problem whose policy is fail.
     """
-    policies = options["problems"]
+    policies = POLICIES | options["problems"]
     problems = find_problems(samples, len(options["classes"]))
     failures, dropped = [], pl.repeat(False, samples.height, eager=True)
     for name, rows in problems.items():

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.files import output_folder, write_json
+from registry.formats.texts import CONTROLS, is_blank, wide_encoding
 from registry.sources.readmes import blob_sha
 from registry.workflow.job import job
 
@@ -25,7 +26,7 @@ SCHEMA = pa.schema(
         ("text", pa.string()),
     ]
 )
-DEFECTS = ("not_utf8", "empty", "huge")
+DEFECTS = ("not_utf8", "utf_16", "control_characters", "empty", "huge")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -41,21 +42,32 @@ def read_readme(folder: Path, document: dict[str, Any]) -> bytes:
     return content
 
 
-def as_text(content: bytes, max_bytes: int) -> tuple[str, str | None]:
-    """Return a README's text, without a byte order mark, and its defect: `huge`, `not_utf8`, `empty` (blank) or None.
+def policies_of(problems: dict[str, str]) -> dict[str, str]:
+    """Return what to do with each defect; UTF-16 and UTF-32 are not UTF-8, but nothing of them is left to replace."""
+    utf_16 = "fail" if problems["not_utf8"] == "replace" else problems["not_utf8"]
+    return {"control_characters": "fail"} | problems | {"utf_16": utf_16}
 
-    Bytes that are not UTF-8 stand in the text as U+FFFD.
+
+def as_text(content: bytes, max_bytes: int) -> tuple[str, list[str]]:
+    """Return a README's text, without a byte order mark, and its defects, of DEFECTS; `empty` is a blank one.
+
+    Bytes that are not UTF-8, and control characters, stand in the text as U+FFFD.
     """
     text = content.decode("utf-8-sig", errors="replace")
     if len(content) > max_bytes:
-        return text, "huge"
-    if not text.strip():
-        return text, "empty"
+        return text, ["huge"]
+    if wide_encoding(content):
+        return text, ["utf_16"]
+    if is_blank(text):
+        return text, ["empty"]
+    defects = []
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return text, "not_utf8"
-    return text, None
+        defects.append("not_utf8")
+    if CONTROLS.search(text):
+        defects.append("control_characters")
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text), defects
 
 
 def count_lines(text: str) -> int:
@@ -68,16 +80,16 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
 
     Raises RegistryError if no README is left, and one that names every README whose defect has the policy `fail`.
     """
-    policies = options["problems"]
+    policies = policies_of(options["problems"])
     index = json.loads((raw / "index.json").read_text(encoding="utf-8"))
     found: dict[str, list[str]] = {defect: [] for defect in DEFECTS}
     marked, rows = [], []
     for document in index["documents"]:
         content = read_readme(raw, document)
-        text, defect = as_text(content, options["max_bytes"])
-        if defect:
+        text, defects = as_text(content, options["max_bytes"])
+        for defect in defects:
             found[defect].append(document["repository"])
-        if defect and policies[defect] != "replace":
+        if any(policies[defect] != "replace" for defect in defects):
             continue
         if content.startswith(BOM):
             marked.append(document["repository"])

@@ -11,12 +11,12 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from semantic_text_splitter import MarkdownSplitter
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from registry.embedding.table import keep_vectors
 from registry.errors import RegistryError
 from registry.files import write_json
-from registry.formats.markdown import clean, sections
+from registry.formats.markdown import Clean, clean, is_markdown, sections, whole
 from registry.formats.tables import read_parquet, write_parquet
 from registry.workflow.job import job
 
@@ -54,16 +54,24 @@ def alphanumeric_share(text: str) -> float:
 
 
 def chunks_of(document: dict[str, str], options: dict[str, Any], dropped: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Yield the chunks of a document (`repository`, `path`, `text`), in order; they never cross a heading.
+    """Yield the chunks of a document (`repository`, `path`, `text`), in order; they never cross a heading of Markdown.
+
+    What is not Markdown, by its path, is cut as plain text and has no headings.
 
     A piece that is too short, mostly not letters and digits, or there already under the same headings is left out and
     counted in `dropped` as short, noise or repeated. `char_start` and `char_end` tell where in the document's text a
     chunk comes from.
     """
-    splitter = MarkdownSplitter(options["size"], overlap=options["overlap"])
-    cleaned = clean(document["text"])
+    if is_markdown(document["path"]):
+        splitter = MarkdownSplitter(options["size"], overlap=options["overlap"])
+        cleaned = clean(document["text"])
+        found = sections(cleaned.text)
+    else:
+        splitter = TextSplitter(options["size"], overlap=options["overlap"])
+        cleaned = Clean.of(document["text"])
+        found = whole(cleaned.text)
     seen: set[str] = set()
-    for section in sections(cleaned.text):
+    for section in found:
         for offset, text in splitter.chunk_indices(cleaned.text[section.start : section.end]):
             name = chunk_id(document["repository"], document["path"], section.headings, text)
             if len(text) < options["min_length"]:

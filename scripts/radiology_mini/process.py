@@ -12,11 +12,19 @@ import numpy as np
 
 from registry.errors import RegistryError
 from registry.files import output_folder, write_json
-from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
+from registry.formats.images import SCALES, Limits, UnusableError, near_pairs, read_picture
+from registry.formats.texts import CONTROLS, is_blank
 from registry.workflow.job import job
 
 SPLITS = ("train", "test")
-PROBLEMS = ("empty_captions", "empty_files", "oversized", "corrupt")
+CAPTION_PROBLEMS = ("empty_captions", "control_characters", "image_tokens", "huge_captions")
+PROBLEMS = (*CAPTION_PROBLEMS, "empty_files", "oversized", "corrupt", "narrow")
+POLICIES = {"control_characters": "fail", "image_tokens": "fail", "huge_captions": "fail", "narrow": "full"}
+"""Of problems that the configuration need not name."""
+MAX_CAPTION = 100_000
+"""Characters that a caption may have where the configuration does not say."""
+IMAGE = "<image>"
+"""Stands for the picture in a conversation; a trainer takes each for one."""
 EXAMPLES = 5
 """Problems of a kind that an error lists."""
 LISTED = 100
@@ -30,6 +38,7 @@ class Checked:
     name: str
     split: str
     converted: bool = False
+    narrow: bool = False
     perceptual_hash: int = 0
     problem: str = ""
     detail: str = ""
@@ -45,35 +54,64 @@ def check_pictures(
     images: Path, names: list[str], folder: Path, options: Mapping[str, Any], threads: int
 ) -> dict[str, Checked]:
     """Return {name in raw/images: what became of it}; good pictures are in `<folder>/<split>/images` afterwards."""
-    limits = Limits(**options["limits"])
+    limits = Limits(**{name: options["limits"][name] for name in ("max_bytes", "max_pixels", "max_side")})
+    narrow = policies_of(options)["narrow"]
+    scale = narrow if narrow in SCALES else None
 
     def check(name: str) -> Checked:
         stem = Path(name).stem
         target, split = f"{stem}.jpg", split_of(stem, options["test_ratio"])
         try:
-            picture = read_picture((images / name).read_bytes(), limits, options["jpeg_quality"])
+            picture = read_picture((images / name).read_bytes(), limits, options["jpeg_quality"], scale)
         except UnusableError as error:
             return Checked(target, split, problem=error.problem, detail=str(error))
         (folder / split / "images" / target).write_bytes(picture.jpeg)
-        return Checked(target, split, converted=picture.converted, perceptual_hash=picture.perceptual_hash)
+        return Checked(
+            target,
+            split,
+            converted=picture.converted,
+            narrow=picture.narrow,
+            perceptual_hash=picture.perceptual_hash,
+        )
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(check, names), strict=True))
 
 
-def has_caption(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row's caption is there and not blank."""
-    return bool((row["caption"] or "").strip())
+def policies_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what to do with each kind of problem."""
+    return POLICIES | options["problems"]
 
 
-def find_problems(rows: list[dict[str, Any]], checked: Mapping[str, Checked]) -> dict[str, list[str]]:
-    """Return, for each kind of problem, the rows that have it, in words."""
+def caption_problems(caption: str | None, max_caption: int) -> list[str]:
+    """Return the kinds of problem that a caption has, of CAPTION_PROBLEMS."""
+    text = caption or ""
+    if is_blank(text):
+        return ["empty_captions"]
+    found = {
+        "control_characters": CONTROLS.search(text),
+        "image_tokens": IMAGE in text,
+        "huge_captions": len(text) > max_caption,
+    }
+    return [problem for problem, there in found.items() if there]
+
+
+def find_problems(
+    rows: list[dict[str, Any]], captions: list[list[str]], checked: Mapping[str, Checked]
+) -> dict[str, list[str]]:
+    """Return, for each kind of problem, the rows that have it, in words; `captions` has the problems of each caption.
+
+    Pictures that were not checked have none.
+    """
     found: dict[str, list[str]] = {problem: [] for problem in PROBLEMS}
-    for position, row in enumerate(rows):
-        if not has_caption(row):
-            found["empty_captions"].append(f"row {position}")
-        elif (result := checked[row["image"]]).problem:
+    for position, (row, problems) in enumerate(zip(rows, captions, strict=True)):
+        for problem in problems:
+            found[problem].append(f"row {position}")
+        result = checked.get(row["image"])
+        if result and result.problem:
             found[result.problem].append(f"row {position}, {row['image']}: {result.detail}")
+        elif result and result.narrow:
+            found["narrow"].append(f"row {position}, {row['image']}")
     return found
 
 
@@ -89,7 +127,7 @@ def apply_policies(found: Mapping[str, list[str]], policies: Mapping[str, str]) 
     raise RegistryError(
         "these pictures and captions cannot be used:\n" + "\n".join(lines),
         where="radiology-mini",
-        hint="fix the source, or set params.problems to drop in config/datasets/radiology-mini.yaml",
+        hint="fix the source, or change params.problems in config/datasets/radiology-mini.yaml",
     )
 
 
@@ -113,7 +151,7 @@ def annotations_of(rows: list[dict[str, Any]], checked: Mapping[str, Checked], p
         result = checked[row["image"]]
         if not result.problem:
             conversation = [
-                {"from": "human", "value": f"<image>\n{prompt}"},
+                {"from": "human", "value": f"{IMAGE}\n{prompt}"},
                 {"from": "gpt", "value": row["caption"]},
             ]
             annotations[result.split].append({"image": result.name, "conversations": conversation})
@@ -130,18 +168,28 @@ def process(
 ) -> None:
     """Write `<folder>/<split>/images/*.jpg` and `<folder>/<split>/annotations.json`, and the report of what was found.
 
-    A picture's problem counts once for every caption it has. RegistryError for problems whose policy is fail, and if a
-    split stays empty. The result does not depend on `threads`.
+    A picture's problem counts once for every caption it has. RegistryError for problems whose policy is fail, if a
+    split stays empty, and for a prompt that holds the token for the picture. The result does not depend on `threads`.
     """
+    if IMAGE in prompt:
+        raise RegistryError(
+            f"the prompt holds {IMAGE}, which is added to it", where="radiology-mini", hint="take it out"
+        )
     rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
-    captioned = [row for row in rows if has_caption(row)]
+    policies = policies_of(options)
+    captions = [caption_problems(row["caption"], options["limits"].get("max_caption", MAX_CAPTION)) for row in rows]
+    captioned = [
+        row
+        for row, problems in zip(rows, captions, strict=True)
+        if all(policies[problem] == "keep" for problem in problems)
+    ]
     names = list(dict.fromkeys(row["image"] for row in captioned))
     with output_folder(folder) as partial:
         for split in SPLITS:
             (partial / split / "images").mkdir(parents=True)
         checked = check_pictures(raw / "images", names, partial, options, threads)
-        found = find_problems(rows, checked)
-        apply_policies(found, options["problems"])
+        found = find_problems(rows, captions, checked)
+        apply_policies(found, policies)
         annotations = annotations_of(captioned, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
@@ -152,10 +200,13 @@ def process(
         "pictures": len(good),
         "converted_pictures": sum(result.converted for result in good),
         "further_captions": sum(map(len, annotations.values())) - len(good),
-        "dropped_rows": {problem: len(places) for problem, places in found.items()},
+        "found_rows": {problem: len(places) for problem, places in found.items()},
+        "dropped_rows": {
+            problem: len(places) if policies[problem] == "drop" else 0 for problem, places in found.items()
+        },
         "near_duplicates": {"pairs": alike["pairs"], "across_splits": alike["across_splits"]},
     }
-    write_json(cleaning, {"counts": counts, "dropped": found, "near_duplicates": alike["first"]})
+    write_json(cleaning, {"counts": counts, "found": found, "near_duplicates": alike["first"]})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def measure(about: Description, wines: pl.DataFrame) -> None:
     about.facts["summary"] = {
         "num_samples": wines.height,
         "num_features": features.width,
+        "duplicate_rows": wines.height - wines.n_unique(),
         "quality_distribution": counts(wines[TARGET]),
         "wine_type_distribution": by_type,
     }

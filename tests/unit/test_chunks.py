@@ -139,6 +139,50 @@ def test_an_id_is_of_repository_file_headings_and_text():
     assert ids[0] == "b27c44b8-a6ef-57b9-ae75-3acfbcd6422e"
 
 
+RST = f"""Title
+=====
+
+.. code:: bash
+
+    # Not a heading
+    make data
+
+Part
+----
+
+{SENTENCE}
+"""
+ADOC = f"""= Title
+
+----
+# Not a heading
+----
+
+== Part
+
+{SENTENCE}
+"""
+
+
+@pytest.mark.parametrize(("path", "text"), [("README.rst", RST), ("docs/Readme.ADOC", ADOC), ("README.asciidoc", ADOC)])
+def test_what_is_not_markdown_has_no_headings_and_loses_nothing(path, text):
+    chunks = list(chunks_of(document(text) | {"path": path}, ALL, Counter()))
+    assert [(one["section_h1"], one["section_h2"], one["section_h3"]) for one in chunks] == [(None,) * 3]
+    assert chunks[0]["content"] == text.strip()
+    assert text[chunks[0]["char_start"] : chunks[0]["char_end"]] == text.strip()
+
+
+@pytest.mark.parametrize("path", ["README.md", "README", "README.markdown", "README.txt"])
+def test_all_else_is_markdown(path):
+    (chunk,) = chunks_of(document(f"# A\n{SENTENCE}") | {"path": path}, ALL, Counter())
+    assert chunk["section_h1"] == "A"
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_nothing_in_another_markup_has_no_chunk(text):
+    assert list(chunks_of(document(text) | {"path": "README.rst"}, ALL, Counter())) == []
+
+
 def test_what_is_short_noise_or_repeated_is_left_out_and_counted():
     text = f"# A\n{SENTENCE}\n# B\nshort\n# C\n{'-+' * 40}\n# A\n{SENTENCE}\n"
     chunks, dropped = cut(text)

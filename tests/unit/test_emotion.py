@@ -17,6 +17,7 @@ from registry.errors import RegistryError
 
 CLASSES = ["sad", "glad"]
 POLICIES = dict.fromkeys(("nulls", "empty_texts", "labels_out_of_range", "in_two_splits"), "drop")
+FOUND = {"nulls": 2, "empty_texts": 2, "control_characters": 0, "labels_out_of_range": 2, "in_two_splits": 2}
 ROWS = {
     "train": [("one", 0), ("two", 1), (None, 1), ("three", None), ("", 0), (" \t", 1), ("four", 2), ("five", -1)],
     "val": [("two", 1), ("six", 0)],
@@ -44,8 +45,20 @@ def run(files, tmp_path, **policies):
 def test_problems_are_dropped_and_counted(files, tmp_path):
     rows, report = run(files, tmp_path)
     assert rows == {"train": [("one", "sad")], "val": [("two", "glad")], "test": [("six", "sad"), ("seven", "glad")]}
-    assert report["found"] == {"nulls": 2, "empty_texts": 2, "labels_out_of_range": 2, "in_two_splits": 2}
+    assert report["found"] == FOUND
     assert report["dropped"] == {"train": [1, 2, 3, 4, 5, 6, 7], "val": [1], "test": []}
+
+
+def test_texts_that_nobody_can_see_or_read_are_problems(files, tmp_path):
+    texts = ["\u200b", "\ufeff \u2060", "a\0b", "\x1b[2J", "ten\ttabs\r\n"]
+    pl.DataFrame({"text": texts, "label": [0] * 5}).write_parquet(files["train"])
+    with pytest.raises(RegistryError, match="control_characters: 2, e.g. train row 2, train row 3"):
+        run(files, tmp_path)
+    rows, report = run(files, tmp_path, control_characters="drop")
+    assert rows["train"] == [("ten\ttabs\r\n", "sad")]
+    assert (report["found"]["empty_texts"], report["found"]["control_characters"]) == (2, 2)
+    rows, _ = run(files, tmp_path, control_characters="keep")
+    assert [text for text, _ in rows["train"]] == texts[2:]
 
 
 def test_problems_are_kept_when_the_configuration_says_so(files, tmp_path):

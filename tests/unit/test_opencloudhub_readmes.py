@@ -106,7 +106,10 @@ def test_lines_are_counted_as_editors_do(text, lines):
 DEFECTS = [
     ("not_utf8", LATIN),
     ("not_utf8", b"cut off \xe2\x82"),
-    ("not_utf8", "UTF-16".encode("utf-16")),
+    ("control_characters", b"a\0b"),
+    ("control_characters", "no mark".encode("utf-16-le")),
+    ("control_characters", b"\x1b[2J"),
+    ("empty", "\u200b\u2060".encode()),
     ("empty", b""),
     ("empty", b" \r\n\t\n"),
     ("empty", "\u00a0\u3000".encode()),
@@ -145,6 +148,22 @@ def test_replace_keeps_what_can_be_read(run):
     assert rows[0]["size"] == 8
     assert cleaning["defects"]["not_utf8"] == {"policy": "replace", "repositories": ["bad"]}
     assert cleaning["kept"] == 1
+
+
+def test_control_characters_are_replaced(run):
+    rows, cleaning = run({"bad": b"a\0b\tc\r\n\x1b[2J"}, control_characters="replace")
+    assert rows[0]["text"] == "a\ufffdb\tc\r\n\ufffd[2J"
+    assert cleaning["defects"]["control_characters"] == {"policy": "replace", "repositories": ["bad"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_utf_16_is_refused_where_other_bytes_are_replaced(run, refused, encoding):
+    readmes = {"bad": "# Grüße\n".encode(encoding), "good": GOOD}
+    for policy in ("replace", "fail"):
+        assert "    utf_16: bad\n" in refused(readmes, not_utf8=policy)
+    rows, cleaning = run(readmes, not_utf8="drop")
+    assert [row["repository"] for row in rows] == ["good"]
+    assert cleaning["defects"]["utf_16"] == {"policy": "drop", "repositories": ["bad"]}
 
 
 def test_a_text_that_holds_the_replacement_character_is_utf_8(run):

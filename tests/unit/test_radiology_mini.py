@@ -1,19 +1,23 @@
 """Radiology mini's pictures checked, split and measured."""
 
 import hashlib
+import io
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from radiology_rows import GOOD, picture, row, stem_of, tree, unpacked
 
 from analyzing import rule
 from radiology_mini.analyze import SCHEMA, measure, thumbnails
-from radiology_mini.process import process, split_of
+from radiology_mini.process import PROBLEMS, process, split_of
 from registry.describe.description import describe
 from registry.errors import RegistryError
 
@@ -21,11 +25,14 @@ SPLITS = ("train", "test")
 OPTIONS = {
     "test_ratio": 0.3,
     "jpeg_quality": 90,
-    "limits": {"max_bytes": 100_000, "max_pixels": 40_000, "max_side": 400},
-    "problems": dict.fromkeys(("empty_captions", "empty_files", "oversized", "corrupt"), "fail"),
+    "limits": {"max_bytes": 100_000, "max_pixels": 40_000, "max_side": 400, "max_caption": 1_000},
+    "problems": dict.fromkeys(
+        ("empty_captions", "empty_files", "oversized", "corrupt"), "fail"
+    ),  # The others fail, too.
     "near_duplicates": {"max_distance": 6},
 }
-DROP = OPTIONS | {"problems": dict.fromkeys(OPTIONS["problems"], "drop")}
+DROP = OPTIONS | {"problems": dict.fromkeys(PROBLEMS, "drop")}
+KEPT = ("control_characters", "image_tokens", "huge_captions")
 
 
 def run(folder: Path, rows: list[dict], options: dict = OPTIONS, threads: int = 2) -> tuple[dict[str, list], dict]:
@@ -55,13 +62,22 @@ def test_annotations_are_conversations_about_the_pictures_beside_them(tmp_path):
         "pictures": 12,
         "converted_pictures": 0,
         "further_captions": 0,
-        "dropped_rows": dict.fromkeys(OPTIONS["problems"], 0),
+        "found_rows": dict.fromkeys(PROBLEMS, 0),
+        "dropped_rows": dict.fromkeys(PROBLEMS, 0),
         "near_duplicates": {"pairs": 0, "across_splits": 0},
     }
 
 
 BAD = {
-    "empty_captions": [row(picture(50), None), row(picture(51), ""), row(picture(52), " \n\t")],
+    "empty_captions": [
+        row(picture(50), None),
+        row(picture(51), ""),
+        row(picture(52), " \n\t"),
+        row(picture(57), "\u200b"),
+    ],
+    "control_characters": [row(picture(58), "a\0b"), row(picture(59), "a\x1b[31mb")],
+    "image_tokens": [row(picture(60), "left <image>, right")],
+    "huge_captions": [row(picture(61), "x" * 1_001)],
     "empty_files": [row(b""), row(None)],
     "oversized": [row(picture(53, size=(401, 10))), row(picture(54, size=(201, 200))), row(b"\xff\xd8\xff" * 40_000)],
     "corrupt": [row(b"nonsense"), row(picture(55)[:200]), row(picture(56, "PNG")[:-60])],
@@ -95,9 +111,55 @@ def test_drop_counts_what_is_wrong_and_changes_nothing_else(tmp_path):
     assert mixed == good
     assert tree(tmp_path / "mixed/processed") == tree(tmp_path / "good/processed")
     dropped = {problem: len(rows) for problem, rows in BAD.items()} | {"corrupt": 6}
-    assert report["counts"]["dropped_rows"] == dropped
+    assert report["counts"]["dropped_rows"] == report["counts"]["found_rows"] == dict.fromkeys(PROBLEMS, 0) | dropped
     assert report["counts"]["rows"] == 12 + sum(dropped.values())
     assert report["counts"]["pictures"] == 12
+
+
+def test_captions_are_kept_as_they_are_and_counted_when_the_configuration_says_so(tmp_path):
+    options = OPTIONS | {"problems": OPTIONS["problems"] | dict.fromkeys(KEPT, "keep")}
+    odd = [entry for problem in KEPT for entry in BAD[problem]]
+    splits, report = run(tmp_path, [*GOOD, *odd], options)
+    captions = {entry["conversations"][1]["value"] for split in SPLITS for entry in splits[split]}
+    assert captions == {entry["caption"] for entry in [*GOOD, *odd]}
+    assert {problem: report["counts"]["found_rows"][problem] for problem in KEPT} == {p: len(BAD[p]) for p in KEPT}
+    assert not any(report["counts"]["dropped_rows"].values())
+
+
+def test_a_prompt_that_holds_the_token_for_the_picture_is_refused(tmp_path):
+    raw = unpacked(tmp_path, GOOD)
+    with pytest.raises(RegistryError, match="the prompt holds <image>"):
+        process(raw, tmp_path / "processed", tmp_path / "c.json", prompt="See <image>.", options=OPTIONS)
+
+
+@pytest.mark.parametrize(("policy", "level"), [(None, 8), ("full", 8), ("observed", 128)])
+def test_narrow_16_bit_grey_is_counted_and_scaled_as_the_configuration_says(tmp_path, policy, level):
+    narrow = narrow_picture()
+    options = OPTIONS | {"problems": OPTIONS["problems"] | ({"narrow": policy} if policy else {})}
+    splits, report = run(tmp_path, [*GOOD, row(narrow, "narrow")], options)
+    (name,) = (e["image"] for s in SPLITS for e in splits[s] if e["conversations"][1]["value"] == "narrow")
+    (path,) = tmp_path.glob(f"processed/*/images/{name}")
+    with Image.open(path) as image:
+        assert image.getpixel((0, 0)) == (level,) * 3
+    assert report["counts"]["found_rows"]["narrow"] == 1
+    assert report["counts"]["dropped_rows"]["narrow"] == 0
+
+
+@pytest.mark.parametrize("policy", ["fail", "drop"])
+def test_narrow_16_bit_grey_can_be_refused(tmp_path, policy):
+    options = OPTIONS | {"problems": OPTIONS["problems"] | {"narrow": policy}}
+    with pytest.raises(RegistryError, match="narrow: 1\n") if policy == "fail" else nullcontext():
+        _, report = run(tmp_path, [*GOOD, row(narrow_picture())], options)
+        assert report["counts"]["dropped_rows"]["narrow"] == 1
+
+
+def narrow_picture() -> bytes:
+    """A 16-bit PNG of 12-bit grey in the middle of its range."""
+    buffer = io.BytesIO()
+    pixels = np.full((40, 60), 2056, dtype=np.uint16)
+    pixels[20:] = 4095
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def test_dropping_everything_is_an_error(tmp_path):

@@ -89,6 +89,7 @@ def test_statistics_are_those_of_numpy(wines, tmp_path):
     assert (found["min"], found["max"], found["median"]) == (8.8, 9.4, 9.4)
     assert metadata["statistics"]["target"]["median"] == 5
     assert metadata["summary"]["num_samples"] == 3
+    assert metadata["summary"]["duplicate_rows"] == 1
     assert metadata["summary"]["quality_distribution"] == {"5": 2, "6": 1}
     assert metadata["summary"]["wine_type_distribution"] == {"red": 2, "white": 1}
     assert manifest["key"].to_list() == ["winequality-red.csv:0", "winequality-red.csv:1", "winequality-white.csv:0"]

@@ -27,6 +27,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
 """The decoders in use; the others that Pillow has are kept away from untrusted bytes."""
+SCALES = ("full", "observed")
+"""How 16-bit grey that is narrow can become 8-bit."""
 ORIENTATION = 0x0112
 NARROW_BITS = 14
 """16-bit grey whose brightest pixel needs no more bits than these is narrow: at most a quarter of full brightness."""

@@ -43,6 +43,27 @@ _PADDING = re.compile(r"(?<=\S)[^\S\n]{2,}(?=\S)|(?<=---)-+")
 _GAP = re.compile(r"\n{3,}")
 
 
+OTHER_MARKUP = (
+    ".rst",
+    ".rest",
+    ".adoc",
+    ".asciidoc",
+    ".asc",
+    ".org",
+    ".textile",
+    ".creole",
+    ".mediawiki",
+    ".rdoc",
+    ".pod",
+)
+"""How the names of texts in another markup end: its underlines and comments would be headings in Markdown."""
+
+
+def is_markdown(name: str) -> bool:
+    """Tell whether a file may be Markdown, by its name."""
+    return not name.lower().endswith(OTHER_MARKUP)
+
+
 @dataclass(frozen=True)
 class Clean:
     """A text without decoration: its character `i` stands for the characters `first[i]` to `end[i]` of the original.
@@ -144,6 +165,11 @@ def _title(inline: Token, env: dict[str, Any]) -> str:
     (parsed,) = _INLINE.parseInline(inline.content, env)
     parts = [child.content for child in parsed.children if child.type in ("text", "code_inline", "softbreak")]
     return " ".join("".join(parts).split())
+
+
+def whole(text: str) -> list[Section]:
+    """Return a text that is not Markdown as one section without headings."""
+    return [Section((None,) * LEVELS, 0, len(text))] if text else []
 
 
 def sections(text: str) -> list[Section]:

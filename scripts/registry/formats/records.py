@@ -8,12 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
+from registry.formats.texts import wide_encoding
 
 QUOTES = 'quote a field as a whole, and write a quote in it twice (""): not as \\", and not in a field without quotes'
-BYTE_ORDER_MARKS = {
-    "utf-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
-    "utf-16": (b"\xff\xfe", b"\xfe\xff"),
-}
 
 
 def canonical_encoding(name: str) -> str:
@@ -36,13 +33,12 @@ def explained(path: Path, encoding: str) -> Iterator[None]:
 def _not_text(path: Path, encoding: str, error: UnicodeError) -> RegistryError:
     data = path.read_bytes()
     words = encoding.upper()
-    for name, marks in BYTE_ORDER_MARKS.items():
-        if encoding == "utf-8" and data.startswith(marks):
-            return RegistryError(
-                f"not {words}: it begins with the byte order mark of {name.upper()}",
-                where=path,
-                hint=f'save it as UTF-8, or read it with encoding="{name}"',
-            )
+    if encoding == "utf-8" and (name := wide_encoding(data)):
+        return RegistryError(
+            f"not {words}: it begins with the byte order mark of {name}",
+            where=path,
+            hint=f'save it as UTF-8, or read it with encoding="{name.lower()}"',
+        )
     try:
         data.decode(encoding)
     except UnicodeDecodeError as found:
