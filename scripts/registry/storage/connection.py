@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import CREDENTIALS, RegistryError, printable
+from registry.errors import RegistryError
+from registry.shown import one_line
 
 if TYPE_CHECKING:
     from dvc.fs import FileSystem
@@ -67,7 +68,7 @@ def announced(doing: str) -> Iterator[None]:
     def tell() -> None:
         pause = since = AFTER
         while not done.wait(pause):
-            _log.warning("%s: waiting since %s s", printable(CREDENTIALS.sub("***", doing)), since)
+            _log.warning("%s: waiting since %s s", one_line(doing), since)
             pause, since = since, 2 * since
 
     teller = threading.Thread(target=tell, daemon=True)
