@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from registry.workflow.hook import RATE_LIMITER, lift_rate_limit
+from registry.workflow import hook
+from registry.workflow.hook import LEFT_OUT, RATE_LIMITER, lift_rate_limit, release_after_run
 
 
 def test_snakemake_still_keeps_its_limit_of_jobs_per_second_there():
@@ -24,3 +25,21 @@ def test_a_snakemake_without_that_limit_is_left_alone():
     scheduler = SimpleNamespace()
     lift_rate_limit(SimpleNamespace(local_exec=True, scheduler=scheduler))
     assert vars(scheduler) == {}
+
+
+@pytest.mark.parametrize(
+    ("undone", "released"),
+    [([LEFT_OUT, "all"], True), ([LEFT_OUT, "all", "tabular_process"], False), (["tabular_process"], False)],
+)
+def test_a_run_that_failed_releases_if_nothing_but_what_is_left_out_is_undone(undone, released, monkeypatch):
+    commands = []
+    monkeypatch.setattr(hook, "_run", lambda *command, otherwise: commands.append(command))
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in undone]
+    workflow = SimpleNamespace(
+        scheduler=SimpleNamespace(running=set(), open_jobs=set(), failed=True),
+        execution_settings=SimpleNamespace(keep_going=False),
+        dag=SimpleNamespace(needrun_jobs=lambda: jobs),
+        touch=False,
+    )
+    release_after_run(workflow, {"publish": True, "vector_store": "embedded"})
+    assert commands == [("publish",)] * released
