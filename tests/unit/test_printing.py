@@ -7,6 +7,7 @@ import pytest
 from rich.markup import escape
 
 from registry.cli.common import console, json_text, print_json, print_line, print_table, say
+from registry.cli.tracing import no_formula
 from registry.shown import printable
 
 ODD = "\x1b]0;title\x07 \x9b31m \u202e \U000e0001 [bold]"
@@ -35,6 +36,12 @@ def test_nothing_in_a_line_or_a_cell_adds_a_line_or_shows_a_password(capsys):
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines() if "two" in line] == ["one\ufffdtwo"] * 2
     assert "hunter2" not in printed
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_no_cell_for_a_spreadsheet_is_a_formula(cell):
+    assert no_formula(cell) == f"'{printable(cell)}"
+    assert no_formula(f"a{cell}") == printable(f"a{cell}")
 
 
 @pytest.mark.parametrize("text", [ODD, "plain", "two\nlines", "\ufffd", 'a "quote" \\', "ü \u2028"])

@@ -33,6 +33,8 @@ from registry.trace.samples import Sample, Samples, Search, find, samples
 
 SHOWN = 20
 """Rows that a person is shown unless they ask for more."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""Begins a cell that spreadsheets compute."""
 NOT_FOUND = 1
 FAILED = 2
 
@@ -51,8 +53,13 @@ def show_samples(
     ] = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    for_excel: Annotated[
+        bool, typer.Option("--excel", help="With --csv: quote cells that a spreadsheet would take for formulas.")
+    ] = False,
 ) -> None:
     """List the exact samples that made a version."""
+    if for_excel and not as_csv:
+        raise typer.BadParameter("is for --csv", param_hint="--excel")
     here = repository(context)
     everything = as_json or as_csv
     found = samples(here, named_release(here.git, tag), split, limit if limit or everything else SHOWN)
@@ -61,13 +68,19 @@ def show_samples(
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(Sample._fields)
-        writer.writerows(map(printable, row) for row in found.rows)
+        spelt = no_formula if for_excel else printable
+        writer.writerows(map(spelt, row) for row in found.rows)
     else:
         counts = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
         console.print(f"[bold]{escape(found.tag)}[/]  {escape(one_line(counts))}  {found.content_hash}")
         print_table(Sample._fields, found.rows)
         if len(found.rows) < found.total:
             console.print(f"{len(found.rows):,} of {found.total:,} rows; --limit N shows more, --json or --csv all.")
+
+
+def no_formula(cell: str) -> str:
+    """Return a cell that no spreadsheet computes: what could begin a formula follows a quote."""
+    return f"'{printable(cell)}" if cell.startswith(FORMULA) else printable(cell)
 
 
 def _print_samples_json(found: Samples) -> None:
