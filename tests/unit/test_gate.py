@@ -266,6 +266,12 @@ def test_a_version_whose_parts_agree():
     assert (snapshot.rows, snapshot.content_hash, snapshot.data) == (3, CONTENT, "data/small/processed")
 
 
+@pytest.mark.parametrize("name", ["..dvc", "...dvc", ".dvc", ".git.dvc"])
+def test_a_version_with_a_pointer_to_its_own_folder_or_above(name):
+    with pytest.raises(GateError, match="is not a path below a folder|git's own folder"):
+        read(files() | {f"data/small/{name}": b"outs: []\n"})
+
+
 @pytest.mark.parametrize("file", ["metadata.json", "provenance.json", "manifest.parquet.dvc"])
 def test_a_version_that_lacks_a_part_is_no_release(file):
     contents = files()

@@ -295,6 +295,26 @@ def test_other_tables_are_never_touched(database, one, two, tmp_path):
     assert database.run("SELECT * FROM customers") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        '{"data-registry": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"data-registry": ' + "[" * 4_000 + "]" * 4_000 + "}",
+        '{"data-registry": {"table": "readme_embeddings", "version": ["a"], "content_hash": 1, "model": [],'
+        ' "dimension": 8, "rows": "many", "since": null, "chosen": 1}}',
+        '{"data-registry": ' + "9" * 9_000 + "}",
+    ],
+    ids=["large", "deep", "other types", "digits"],
+)
+def test_a_comment_that_is_not_the_registrys_is_not_taken_for_one(database, one, comment):
+    database.run("CREATE TABLE other (id int)", f"COMMENT ON TABLE other IS '{comment}'")
+    with connected(database.server) as connection:
+        load(connection, database.settings, one, say=print)
+        assert [table.name for table in our_tables(connection, "readme_embeddings")] == ["readme_embeddings"]
+        with pytest.raises(RegistryError, match="was not made by this registry"):
+            our_tables(connection, "other")
+
+
 def test_an_old_version_that_is_read_does_not_hold_up_the_next(database, one, two, tmp_path):
     put(database, one)
     put(database, two)

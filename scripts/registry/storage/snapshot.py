@@ -109,6 +109,9 @@ class Snapshot:
                 f"{name} holds no release of {dataset}: it lacks {folder}/{missing[0]}",
                 hint="`registry log` lists the versions",
             )
+        for path in files:
+            # Of `..dvc`, DVC takes all of the folder for the output.
+            checked_path(path.removesuffix(".dvc"), where=name)
         metadata, provenance = _descriptions(dataset, name, files)
         data = provenance["data"]["path"]
         pointers = {f"{folder}/{out}": f"{folder}/{out}.dvc" for out in (data, MANIFEST, RAW)}

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, get_origin
 
 from registry.errors import RegistryError
+from registry.gate import GateError, read_json
 from registry.vectors.settings import DATASET, MAX_BYTES
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MARK = "data-registry"
 """The one key of the JSON object that is the comment of a table of ours."""
+MAX_COMMENT = 10_000
+"""Characters of a comment that are read; a mark has some hundreds."""
 SHORT = 8
 
 
@@ -87,10 +90,14 @@ def set_mark(connection: "psycopg.Connection", name: "Identifier", mark: Mark) -
 
 
 def _mark(comment: str | None) -> Mark | None:
+    """Return the mark in a comment; None where it is none that `set_mark` writes: other roles write comments, too."""
     try:
-        return Mark(**json.loads(comment or "")[MARK])
-    except (ValueError, RecursionError, KeyError, TypeError):
+        mark = Mark(**read_json((comment or "").encode(), where="comment")[MARK])
+    except (GateError, KeyError, TypeError):
         return None
+    typed = all(type(getattr(mark, one.name)) is (get_origin(one.type) or one.type) for one in fields(Mark))
+    named = typed and all(isinstance(mark.model.get(key), str) for key in ("name", "sha256"))
+    return mark if named else None
 
 
 def current_schema(connection: "psycopg.Connection") -> str:
@@ -108,11 +115,11 @@ def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
     """
     schema = current_schema(connection)
     rows = connection.execute(
-        "SELECT relname, obj_description(pg_class.oid, 'pg_class') FROM pg_class"
+        "SELECT relname, left(obj_description(pg_class.oid, 'pg_class'), %(most)s) FROM pg_class"
         " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
         " WHERE nspname = %(schema)s AND (relname = %(table)s"
         " OR relkind = 'r' AND obj_description(pg_class.oid, 'pg_class') LIKE %(mark)s)",
-        {"schema": schema, "table": table, "mark": f'{{"{MARK}"%'},
+        {"schema": schema, "table": table, "mark": f'{{"{MARK}"%', "most": MAX_COMMENT},
     ).fetchall()
     found = []
     for name, comment in rows:
