@@ -21,11 +21,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from registry.config.load import check_samples, load_datasets, normalise, parents, read_yaml, selected, source_files
 from registry.config.names import NAME, TAKEN, closest, rule_of
-from registry.errors import RegistryError, printable
+from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import LEFT_OUT, lift_rate_limit, release_after_run
 from registry.config.pins import pins
 from registry.release.assess import assess
+from registry.shown import shown
 from registry.sources.samples import edited_samples
 from registry.storage.snapshot import DESCRIPTIONS
 from registry.workflow.running import hold_running
@@ -113,7 +114,7 @@ def leave_out_unmade():
         DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
     if workflow.is_main_process:
         for dataset, error in left_out().items():
-            print(printable(f"{dataset} is left out: {error}"), file=sys.stderr)
+            print(shown(f"{dataset} is left out: {error}"), file=sys.stderr)
 
 
 def left_out():
