@@ -157,6 +157,53 @@ def test_the_same_release_made_elsewhere_in_the_meantime(server, tmp_path):
     assert one.git("rev-parse", "refs/tags/letters-v1.1.0^{commit}") == two.head()
 
 
+@pytest.mark.parametrize("released_before", [True, False])
+def test_the_loser_follows_and_loses_nothing(server, tmp_path, released_before):
+    if released_before:
+        one, two, witness = two_clones(server, tmp_path)
+    else:
+        one = make_tiny(tmp_path / "one").with_s3(server, tmp_path.name).with_origin(tmp_path / "origin.git")
+        two, witness = one.elsewhere(tmp_path / "two"), Witness(one, tmp_path / "origin.git", server)
+    one.build("letters", 20)
+    one.build("numbers", 20)
+    one.registry("publish")
+    one.write("README.md", "# Tiny\n")
+    one.commit("Say what it is")
+    one.git("push", "--quiet")
+
+    two.build("letters", 30)
+    two.write("notes.txt", "mine")
+    built = (two.folder / "data/letters/metadata.json").read_bytes()
+    done = {outcome["dataset"]: outcome for outcome in two.registry_json("publish", code=1)["outcomes"]}
+    assert done["letters"]["state"] == "refused"
+    assert "registry follow takes it over and leaves what is built here" in done["letters"]["hint"]
+    two.git("pull", "--quiet", code=1)
+    printed = two.registry("follow")
+    assert "data/letters/metadata.json stays as it was built here" in printed
+    assert (two.folder / "data/letters/metadata.json").read_bytes() == built
+    assert two.git("show", "HEAD:README.md") == (two.folder / "README.md").read_text().strip() == "# Tiny"
+    two.registry("publish", "letters")
+    assert two.tags()[-2:] == ["letters-v1.2.0", "numbers-v1.1.0"] if released_before else ["letters-v1.1.0"]
+    assert two.git("status", "--porcelain") == "?? notes.txt"
+    assert two.head() == two.git("rev-parse", "refs/remotes/origin/main")
+    assert "as before" in two.registry("follow")
+    witness.look()
+
+
+def test_changes_of_another_kind_are_in_the_way_of_following(server, tmp_path):
+    one, two, _ = two_clones(server, tmp_path)
+    one.build("letters", 20)
+    one.registry("publish")
+    one.write("README.md", "# Tiny\n")
+    one.commit("Say what it is")
+    one.git("push", "--quiet")
+    two.write("README.md", "# Mine\n")
+    head = two.head()
+    printed = two.registry("follow", code=1)
+    assert "README.md" in printed
+    assert (two.head(), (two.folder / "README.md").read_text()) == (head, "# Mine\n")
+
+
 def test_data_that_only_got_other_provenance_follows_too(server, tmp_path):
     one, two, witness = two_clones(server, tmp_path)
     before = witness.look()
@@ -187,7 +234,7 @@ def test_what_a_colleague_rolled_back_or_configured_is_not_undone_from_behind(se
     done = {outcome["dataset"]: outcome for outcome in two.registry_json("publish", code=1)["outcomes"]}
     assert done["letters"]["state"] == "behind"
     assert "is newer on origin" in done["letters"]["reasons"][0]
-    assert (done["numbers"]["state"], done["numbers"]["hint"].split(",")[0]) == ("refused", "git pull")
+    assert (done["numbers"]["state"], done["numbers"]["hint"].split(" takes")[0]) == ("refused", "registry follow")
     assert witness.look() == before
     assert one.git("ls-remote", "origin", "refs/heads/main").split()[0] == tip
     assert one.git("ls-tree", "--name-only", tip, "data/letters/pin.json")

@@ -178,6 +178,40 @@ def test_without_git_a_build_succeeds_and_says_why_nothing_is_released(changed):
     assert "nothing is released: there is no commit yet" in changed.registry("publish", code=NOT_RELEASED)
 
 
+def test_a_clone_without_its_history_or_tags_begins_nothing_anew(changed, tmp_path):
+    origin = f"file://{changed.folder}"
+    shallow = tmp_path / "shallow"
+    changed.git("clone", "--quiet", "--depth", "1", origin, str(shallow))
+    shutil.copytree(changed.folder / "data/tabular", shallow / "data/tabular", dirs_exist_ok=True)
+    clone = Clone(shallow)
+    printed = clone.registry("publish", "tabular", code=NOT_RELEASED)
+    assert "this clone is shallow: it does not know all releases; git fetch --unshallow --tags" in printed
+    clone.git("fetch", "--quiet", "--unshallow", "--tags")
+    assert "tabular: released as tabular-v1.1.0" in clone.registry("publish", "tabular", "--dry-run")
+
+    clone.git("tag", "--delete", *clone.tags())
+    found = outcome(clone, "tabular", "tabular", code=1)
+    assert found["state"] == "refused"
+    assert "is committed, so that it was released, but no tag of it is known" in found["reasons"][0]
+    status = {one["dataset"]: one for one in clone.registry_json("status")}
+    assert status["tabular"]["state"] == "refused"
+    command = found["hint"].partition("again after: ")[2]
+    clone.sign()
+    clone.run("bash", "-c", command)
+    assert outcome(clone, "tabular", "tabular", code=0)["version"] == "1.0.0"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_git_says_is_said(changed):
+    for place in (changed.folder, changed.folder / ".git"):
+        os.chown(place, 12345, 12345)
+    printed = changed.registry("publish", code=1)
+    assert "dubious ownership" in printed
+    assert "git init" not in printed
+    printed = changed.registry("publish", code=1, PATH="/nonexistent")
+    assert "git is not installed" in printed
+
+
 def test_uncommitted_code_holds_back_its_dataset_alone(changed):
     changed.edit("scripts/wine_quality/process.py", "import polars as pl\n", "import polars as pl  # a comment\n")
     printed = changed.snakemake("--cores", "2", "wine_quality")
@@ -274,7 +308,7 @@ def test_a_checkout_that_is_behind_refuses(changed, released_once, tmp_path):
         assert found["state"] == "behind"
         assert {one["state"] for one in released.registry_json("publish")["outcomes"]} == {"behind", "unchanged"}
         assert "behind: tabular-v1.1.0 is released, and not part of it" in found["reasons"][0]
-        assert "git pull" in found["hint"]
+        assert "registry follow" in found["hint"]
     status = {one["dataset"]: one for one in released.registry_json("status")}
     assert (status["tabular"]["state"], status["tabular"]["version"], status["tabular"]["newest"]) == (
         "behind",

@@ -1,4 +1,4 @@
-"""`registry pull`, `rollback` and `unpin`."""
+"""`registry follow`, `pull`, `rollback` and `unpin`."""
 
 from typing import Annotated
 
@@ -6,12 +6,29 @@ import typer
 
 from registry.cli.common import AsJson, Dataset, Force, app, console, print_json, print_line, repository, say
 from registry.extras import check_installed
+from registry.release.follow import follow
 from registry.restore.pull import Restored, pull, some
 from registry.restore.rollback import rollback, unpin
 
 Remote = Annotated[
     str | None, typer.Option(help="Fetch from this DVC remote, not the default one.", show_default=False)
 ]
+
+
+@app.command(name="follow")
+def take_over(context: typer.Context, as_json: AsJson = False) -> None:
+    """Follow origin's branch as `git pull` does, and keep what is built here, where that would refuse.
+
+    `registry publish` can then release it as the next version. Exit codes: 0 done, or there was nothing new; 1 the
+    branches have diverged, or other changes are in the way.
+    """
+    done = follow(repository(context), say=say)
+    if as_json:
+        print_json(done)
+        return
+    print_line(f"The branch is at {done.commit[:10]}{'' if done.moved else ', as before'}.")
+    for file in done.kept:
+        print_line(f"{file} stays as it was built here")
 
 
 @app.command(name="pull")

@@ -73,8 +73,9 @@ def _check_released(snapshot: Snapshot, releases: Releases) -> None:
     if releases.every and releases.every[-1] not in releases.contained:
         tag = releases.every[-1].tag
         reason = f"{tag} is released, and this checkout does not contain it"
-        raise NotReady(State.BEHIND, reason, "git pull, then registry pull")
+        raise NotReady(State.BEHIND, reason, "registry follow, then registry pull")
     if not releases.contained:
+        check_first(releases.repository, snapshot, "HEAD")
         raise NotReady(State.UNRELEASED, "never released", "registry publish")
     latest = releases.contained[-1]
     try:
@@ -84,6 +85,18 @@ def _check_released(snapshot: Snapshot, releases: Releases) -> None:
     if (facts_of(before.metadata), before.data_md5) != (facts_of(snapshot.metadata), snapshot.data_md5):
         hint = "registry publish --dry-run shows what it would become"
         raise NotReady(State.CHANGED, f"differs from {latest.version}", hint)
+
+
+def check_first(repository: Repository, snapshot: Snapshot, base: str) -> None:
+    """Check that a dataset of which no release is known has none, which its .dvc files would tell. Raises NotReady."""
+    committed = [path for path in repository.git.listed(base, snapshot.folder) if path.endswith(".dvc")]
+    if committed:
+        raise NotReady(
+            State.REFUSED,
+            f"{committed[0]} is committed, so that it was released, but no tag of it is known",
+            "git fetch --tags brings the tags; if they are gone for good, it begins at 1.0.0 again after: "
+            f"git rm --quiet '{snapshot.folder}/*.dvc' && git commit --message 'Begin again'",
+        )
 
 
 def configured(repository: Repository) -> Datasets:

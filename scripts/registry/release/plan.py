@@ -9,7 +9,7 @@ from registry.compare.semver import Change, Level, compare, next_version
 from registry.config.load import read_yaml
 from registry.config.pins import PIN, pin_of
 from registry.gate import GateError, checked_path, read_json, read_pointer
-from registry.release.assess import check_committed, check_configured, check_contract, config_files
+from registry.release.assess import check_committed, check_configured, check_contract, check_first, config_files
 from registry.release.lineage import keep_served_by, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
@@ -79,8 +79,11 @@ def decide(
         raise NotReady(
             State.REFUSED if git.changed(base.head, files) else State.BEHIND,
             f"this checkout is behind: {what}",
-            "git pull, run registry pull or snakemake, then registry publish",
+            "registry follow takes it over and leaves what is built here; then registry publish "
+            f"{name} releases that, or registry pull --force {name} takes what was released",
         )
+    if newest is None:
+        check_first(repository, built, commit)
     changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
     changed += _moved(repository, built, commit)
     changes = []

@@ -49,6 +49,8 @@ def blocked(repository: Repository) -> tuple[str, str] | None:
         return f"{operation} is under way", "finish or abort it, then run registry publish"
     if git.commit() is None:
         return "there is no commit yet", "commit the registry's own files, then run registry publish"
+    if git.is_shallow():
+        return "this clone is shallow: it does not know all releases", "git fetch --unshallow --tags"
     branch = git.branch()
     if branch is None:
         return "HEAD is detached", "git switch to the branch that releases are made from, then run registry publish"
@@ -134,15 +136,20 @@ def _can_complete(repository: Repository, base: Base, pending: Pending) -> bool:
 
 
 def _find_base(repository: Repository) -> Base:
+    if repository.settings.push:
+        return find_base_on_origin(repository)
+    head = repository.git.commit()
+    return Base(repository.git.branch(), head, head)
+
+
+def find_base_on_origin(repository: Repository) -> Base:
+    """Fetch origin's branch and tags, and return the base on it. Raises RegistryError where it has diverged."""
     git = repository.git
     branch, head = git.branch(), git.commit()
-    if not repository.settings.push:
-        return Base(branch, head, head)
     if git.origin() is None:
         raise RegistryError(
-            "release.push is true, but there is no git remote `origin`",
-            where="config/config.yaml",
-            hint="git remote add origin <url>, or set release.push to false",
+            "there is no git remote `origin`",
+            hint="git remote add origin <url>; or set release.push to false in config/config.yaml, and go without",
         )
     tracked = f"refs/remotes/origin/{branch}"
     listed = records(git.run("ls-remote", "--refs", "origin", f"refs/heads/{branch}", f"{TAGS}*"))

@@ -103,7 +103,7 @@ def pull(
         missing = [name for name in datasets if targets.get(name, ...) is None]
         if missing:
             raise RegistryError(
-                f"this checkout contains no release of {', '.join(missing)}", hint="git pull, or build it"
+                f"this checkout contains no release of {', '.join(missing)}", hint="registry follow, or build it"
             )
         wanted = [snapshot for snapshot in targets.values() if snapshot]
         return restore(repository, wanted, raw=raw, remote=remote, force=force, say=say) + odd

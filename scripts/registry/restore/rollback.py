@@ -100,7 +100,7 @@ def unpin(
         check_owed(git, dataset)
         contained = releases(git, merged=base).get(dataset)
         if not contained:
-            raise RegistryError(f"this checkout contains no release of {dataset}", hint="git pull")
+            raise RegistryError(f"this checkout contains no release of {dataset}", hint="registry follow")
         found[:] = [_newest(repository, contained[-1], base)]
         return _place(repository, found[0], None, base, remote=remote, force=force)
 
@@ -159,7 +159,8 @@ def _republish(
     newest = releases(git)[name][-1]
     if newest not in releases(git, merged=base.commit).get(name, []):
         raise RegistryError(
-            f"this checkout is behind: {newest.tag} is released, and not part of it", hint="git pull, and try again"
+            f"this checkout is behind: {newest.tag} is released, and not part of it",
+            hint="registry follow, and try again",
         )
     datasets = repository.committed_datasets(base.commit)
     config = datasets[name] if name in datasets.broken else datasets.get(name, {})

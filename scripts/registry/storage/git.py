@@ -65,12 +65,19 @@ class Git:
 
     @classmethod
     def find(cls, root: Path) -> "Git | None":
-        """Return the repository whose working tree has its top at `root`; None where there is none."""
+        """Return the repository whose working tree has its top at `root`; None where there is none.
+
+        Raises GitError where there is one that git refuses to read, and RegistryError where git is not installed.
+        """
         git = cls(root)
         try:
             top = git.run("rev-parse", "--show-toplevel")
-        except (GitError, FileNotFoundError):
-            return None
+        except FileNotFoundError:
+            raise RegistryError("git is not installed", hint="install it, and run the same command again") from None
+        except GitError as error:
+            if "not a git repository" in error.printed:
+                return None
+            raise
         return git if top and Path(top).resolve() == root.resolve() else None
 
     def run(self, *arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -131,6 +138,10 @@ class Git:
             return self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         except GitError:
             return None
+
+    def is_shallow(self) -> bool:
+        """Tell whether this clone has only the newest part of the history."""
+        return self.run("rev-parse", "--is-shallow-repository") == "true"
 
     def operation(self) -> str | None:
         """Name the operation that is under way here, such as `a merge`; None where there is none."""
