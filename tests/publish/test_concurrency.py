@@ -179,7 +179,7 @@ def test_the_loser_follows_and_loses_nothing(server, tmp_path, released_before):
     assert "registry follow takes it over and leaves what is built here" in done["letters"]["hint"]
     two.git("pull", "--quiet", code=1)
     printed = two.registry("follow")
-    assert "data/letters/metadata.json stays as it was built here" in printed
+    assert "data/letters/metadata.json stays as it is here" in printed
     assert (two.folder / "data/letters/metadata.json").read_bytes() == built
     assert two.git("show", "HEAD:README.md") == (two.folder / "README.md").read_text().strip() == "# Tiny"
     two.registry("publish", "letters")

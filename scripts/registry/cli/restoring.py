@@ -28,7 +28,7 @@ def take_over(context: typer.Context, as_json: AsJson = False) -> None:
         return
     print_line(f"The branch is at {done.commit[:10]}{'' if done.moved else ', as before'}.")
     for file in done.kept:
-        print_line(f"{file} stays as it was built here")
+        print_line(f"{file} stays as it is here")
 
 
 @app.command(name="pull")

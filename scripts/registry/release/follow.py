@@ -18,7 +18,7 @@ class Followed:
 
 
 def follow(repository: Repository, *, say: Callable[[str], None] = print) -> Followed:
-    """Move the branch to origin's. What describes a dataset and differs from HEAD stays: it was built here.
+    """Move the branch to origin's. What describes or configures a dataset and differs from HEAD stays: it is of here.
 
     So `registry publish` decides about it as about any other build. Raises RegistryError where the branches have
     diverged, or where other changes of the user are in the way.
@@ -30,7 +30,7 @@ def follow(repository: Repository, *, say: Callable[[str], None] = print) -> Fol
         base = find_base_on_origin(repository)
         if base.commit == base.head:
             return Followed(base.head, moved=False, kept=[])
-        news = repository.git.differing(base.head, base.commit, ["data", "reports"])
+        news = repository.git.differing(base.head, base.commit, ["data", "reports", "config/datasets", "config/locks"])
         kept = repository.git.changed(base.head, news)
         fast_forward(repository, base, base.commit, kept)
         return Followed(base.commit, moved=True, kept=kept)
