@@ -172,7 +172,7 @@ def test_the_loser_follows_and_loses_nothing(server, tmp_path, released_before):
     one.git("push", "--quiet")
 
     two.build("letters", 30)
-    two.write("notes.txt", "mine")
+    two.write("mine.txt", "mine")
     built = (two.folder / "data/letters/metadata.json").read_bytes()
     done = {outcome["dataset"]: outcome for outcome in two.registry_json("publish", code=1)["outcomes"]}
     assert done["letters"]["state"] == "refused"
@@ -183,8 +183,8 @@ def test_the_loser_follows_and_loses_nothing(server, tmp_path, released_before):
     assert (two.folder / "data/letters/metadata.json").read_bytes() == built
     assert two.git("show", "HEAD:README.md") == (two.folder / "README.md").read_text().strip() == "# Tiny"
     two.registry("publish", "letters")
-    assert two.tags()[-2:] == ["letters-v1.2.0", "numbers-v1.1.0"] if released_before else ["letters-v1.1.0"]
-    assert two.git("status", "--porcelain") == "?? notes.txt"
+    assert ("letters-v1.2.0" if released_before else "letters-v1.1.0") in two.tags()
+    assert two.git("status", "--porcelain") == "?? mine.txt"
     assert two.head() == two.git("rev-parse", "refs/remotes/origin/main")
     assert "as before" in two.registry("follow")
     witness.look()

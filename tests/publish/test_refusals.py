@@ -183,11 +183,12 @@ def test_a_clone_without_its_history_or_tags_begins_nothing_anew(changed, tmp_pa
     shallow = tmp_path / "shallow"
     changed.git("clone", "--quiet", "--depth", "1", origin, str(shallow))
     shutil.copytree(changed.folder / "data/tabular", shallow / "data/tabular", dirs_exist_ok=True)
+    shutil.copy(changed.folder / "config/datasets/tabular.yaml", shallow / "config/datasets")
     clone = Clone(shallow)
     printed = clone.registry("publish", "tabular", code=NOT_RELEASED)
     assert "this clone is shallow: it does not know all releases; git fetch --unshallow --tags" in printed
     clone.git("fetch", "--quiet", "--unshallow", "--tags")
-    assert "tabular: released as tabular-v1.1.0" in clone.registry("publish", "tabular", "--dry-run")
+    assert "tabular: would be released as tabular-v1.1.0" in clone.registry("publish", "tabular", "--dry-run")
 
     clone.git("tag", "--delete", *clone.tags())
     found = outcome(clone, "tabular", "tabular", code=1)
