@@ -142,8 +142,8 @@ def _taken(given: Mapping[str, Any], mine: Collection[str], url: str, where: str
         raise GateError(
             f"its {FILE} sets {', '.join(odd)}, which is not taken from somebody else's configuration",
             where=where,
-            hint="if you need it, set it yourself: dvc remote add --global NAME URL, dvc remote modify --global NAME KEY "
-            "VALUE; or with remote_config",
+            hint="if you need it, set it yourself: dvc remote add --global NAME URL, "
+            "dvc remote modify --global NAME KEY VALUE; or with remote_config",
         )
     return taken
 
