@@ -1,15 +1,19 @@
 """A copy of the repository, and the means to run snakemake in it for real."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from forks import SNAKEMAKE
+from registry.config.schema import breaches
+from registry.workflow.record import SCHEMA
 from support import ROOT
 
 DATASETS = [
@@ -65,6 +69,12 @@ class Project:
         """Return the rules of which a dry run lists jobs, but those that only ask for a dataset."""
         listed = re.findall(r"^(\w+) +\d+$", self.snakemake("-n", *arguments).partition("Job stats:")[2], re.MULTILINE)
         return {*listed} - {"total", "all", *(name.replace("-", "_") for name in DATASETS)}
+
+    def record(self) -> dict[str, Any]:
+        """Return what the last run has written down about itself, and check that its schema holds."""
+        record = json.loads((self.folder / "logs" / "run.json").read_text(encoding="utf-8"))
+        assert breaches(record, SCHEMA) == []
+        return record
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace text in a file; it must be there once."""

@@ -1,5 +1,8 @@
 """The one error that a user is meant to read."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from registry.shown import one_line, redacted, shown
 
 
@@ -15,3 +18,15 @@ class RegistryError(Exception):
         self.reason = shown(what if where is None else f"{one_line(where)}: {what}")
         self.hint = hint and shown(hint)
         super().__init__(f"{self.reason}\n  what to do: {self.hint}" if hint else self.reason)
+
+
+class ContractError(RegistryError):
+    """A dataset breaks its contract: `breaches` says to programs what the message says to people.
+
+    Each has `rule`, `split`, `column` (or what else it is about: columns, rows, splits, inputs, floors), `row` (the
+    first, from 0 within the split; None where it is about no single row) and `message`.
+    """
+
+    def __init__(self, what: str, *, where: object, hint: str, breaches: Sequence[dict[str, Any]]) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.breaches = list(breaches)

@@ -3,6 +3,7 @@
 import ast
 import errno
 import gc
+import json
 import logging
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry.config.fingerprint import SCRIPTS
-from registry.errors import RegistryError
+from registry.errors import ContractError, RegistryError
 from registry.files import atomic_file, atomic_folder, write_json
 from registry.workflow.job import job, note
 
@@ -148,6 +149,17 @@ def test_a_log_that_cannot_be_written_does_not_hide_the_message(tmp_path, capfd)
     with pytest.raises(SystemExit, match="1"), job(rule_in(tmp_path)):
         pass
     assert "logs/dataset: file exists" in capfd.readouterr().err.lower()
+
+
+def test_a_broken_contract_leaves_its_breaches_for_programs_until_the_job_runs_again(rule):
+    breaches = [{"rule": "max 3", "split": "all", "column": "pH", "row": 7, "message": "found 4"}]
+    error = ContractError("broken", where="tea", hint="heat it", breaches=breaches)
+    status, lines = run(rule, lambda: fail(error))
+    assert (status, lines) == (1, ["error: tea: broken", "  what to do: heat it"])
+    left = Path(rule.log[0]).with_name("rule.breaches.json")
+    assert json.loads(left.read_text()) == breaches
+    run(rule, lambda: fail(RegistryError("something else")))
+    assert not left.exists()
 
 
 def test_an_interrupt_is_not_swallowed(rule):

@@ -129,6 +129,15 @@ def test_no_name_is_cut_in_a_narrow_terminal(root, monkeypatch, capsys):
     assert name in capsys.readouterr().err
 
 
+def test_nothing_is_cut_where_there_is_no_terminal(root, monkeypatch, capsys):
+    name = "a-name-that-takes-all-of-the-eighty-columns-by-itself-as-some-do-in-other-teams-registries"
+    complete(root, name)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "80")
+    print_summary({name: CONFIG}, since=STARTED)
+    assert f"{name} 1,234 5.6 kB built" in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_is_pinned(root):
     for name in ("built", "broken", "half-done", "odd"):
         (root / "data" / name / "pin.json").write_text(json.dumps({"version": "1.2.0", "tag": f"{name}-v1.2.0"}))

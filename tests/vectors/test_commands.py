@@ -187,9 +187,9 @@ class TestServer:
         """Do what the end of a run does, and return the exit code and what was printed."""
         config = {"publish": True, "vector_store": "server", "vector_versions": 2, "datasets": "all"} | config
         code = (
-            "from types import SimpleNamespace as N; from registry.workflow.hook import release_after_run;"
+            "import sys; from types import SimpleNamespace as N; from registry.workflow.hook import release_after_run;"
             "run = N(scheduler=N(running=[], open_jobs=[], failed=False), touch=False);"
-            f"release_after_run(run, {config!r})"
+            f"sys.exit(release_after_run(run, {config!r}).left)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],

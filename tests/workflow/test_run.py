@@ -30,6 +30,26 @@ def test_the_run_ends_in_a_table_with_a_row_for_every_dataset(built_once):
         assert re.search(rf"^ +{name} +{rows:,} +[\d.]+ \w+ +[\d.]+ s +built\s*$", printed, re.MULTILINE), name
 
 
+def test_each_job_is_one_line_when_it_starts_and_one_when_it_ends(built_once):
+    printed = built_once.folder.with_suffix(".log").read_text()
+    lines = re.findall(
+        r"^\d\d:\d\d:\d\d (\S+ \S+): (?:(done) in [\d.]+ s \(\d+ of (\d+)\)|\S.+)$", printed, re.MULTILINE
+    )
+    ended = [job for job, done, _ in lines if done]
+    assert sorted(ended) == sorted(job for job, done, _ in lines if not done)
+    assert {total for _, done, total in lines if done} == {str(len(ended))}
+    assert {f"{path.parent.name} {path.stem}" for path in built_once.folder.glob("logs/*/*.log")} == set(ended)
+    for words in ("Select jobs", "Finished jobid", "Job stats", "Complete log", "|"):
+        assert words not in printed
+
+
+def test_a_run_writes_down_what_it_did(built_once):
+    record = built_once.record()
+    assert (record["ending"], record["reason"], record["failed_jobs"]) == ("succeeded", None, [])
+    released = {one["dataset"]: (one["state"], one["release"]["tag"]) for one in record["datasets"]}
+    assert released == {name: ("built", f"{name}-v1.0.0") for name in DATASETS}
+
+
 def test_every_dataset_has_a_figure_for_the_report(built_once):
     assert {path.parent.name for path in figures(built_once)} == set(DATASETS)
     assert [path for path in figures(built_once) if not path.stat().st_size] == []
@@ -43,6 +63,32 @@ def test_a_second_run_has_nothing_to_do(built):
     before = built.products()
     assert "Nothing to be done" in built.snakemake("--cores", "2")
     assert built.products() == before
+    record = built.record()
+    assert (record["ending"], record["unreleased"]) == ("nothing to do", [])
+    assert {one["state"] for one in record["datasets"]} == {"up to date"}
+
+
+def test_what_runs_no_job_leaves_the_record_of_the_last_run_alone(built):
+    before = (built.folder / "logs" / "run.json").read_bytes()
+    for options in (["-n", "--forceall", "emotion"], ["--list-rules"], ["--summary"], ["--unlock"], ["--lint"]):
+        printed = built.snakemake(*options)
+        assert "Reason: Forced execution" in printed or "-n" not in options
+    built.snakemake("--report", "report.html", "--config", "source=wrong", fails=True)
+    assert (built.folder / "logs" / "run.json").read_bytes() == before
+
+
+def test_a_run_that_cannot_begin_says_so_in_its_record(built):
+    built.snakemake("--cores", "1", "--config", "source=wrong", fails=True)
+    record = built.record()
+    assert (record["ending"], record["datasets"]) == ("failed", [])
+    assert "source: 'wrong' is not one of" in record["reason"]
+
+
+def test_verbose_gives_all_that_snakemake_says(built):
+    printed = built.snakemake("--cores", "2", "--verbose", "--forcerun", "emotion_analyze", "--", "emotion")
+    assert "Finished jobid: " in printed
+    assert "Reason: Forced execution" in printed
+    assert built.record()["ending"] == "succeeded"
 
 
 def test_one_core_and_two_give_the_same_bytes_in_another_folder(built_once, bare):
@@ -119,7 +165,16 @@ def test_a_failed_dataset_leaves_the_others_complete_and_can_be_run_again(bare):
     assert re.search(r"expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}", printed)
     assert "what to do:" in printed
     assert "Traceback" not in printed
-    assert re.search(r"^ +wine-quality +failed\s*$", printed, re.MULTILINE)
+    assert "returned non-zero exit status" not in printed
+    message = printed.index(
+        "wine_quality_download failed (logs/wine-quality/download.log):\nerror: winequality-red.csv"
+    )
+    assert (
+        printed.rindex(": done in ")
+        < message
+        < re.search(r"^ +wine-quality +failed\s*$", printed, re.MULTILINE).start()
+    )
+    assert printed.rstrip().endswith("wine-quality failed: see logs/wine-quality/download.log")
     assert not (bare.folder / "data" / "wine-quality" / "raw" / "winequality-red.csv").exists()
     sample.write_bytes(good)
     assert bare.planned() == {"wine-quality"}
@@ -142,6 +197,15 @@ def test_a_broken_contract_fails_before_anything_is_called_done(bare):
     assert re.search(r"all: pH: .*3", printed)
     assert "Traceback" not in printed
     assert not bare.complete("wine-quality")
+    record = bare.record()
+    assert (record["ending"], record["reason"]) == ("failed", "jobs that failed: 1")
+    assert [(job["rule"], job["log"]) for job in record["failed_jobs"]] == [
+        ("wine_quality_analyze", "logs/wine-quality/analyze.log")
+    ]
+    assert record["failed_jobs"][0]["message"].startswith("error: wine-quality: the contract is broken")
+    found = {one["dataset"]: one for one in record["datasets"]}["wine-quality"]
+    assert (found["state"], {one["column"] for one in found["breaches"]}) == ("failed", {"quality", "pH"})
+    assert {one["row"] for one in found["breaches"]} == {0}
 
 
 def test_a_killed_run_is_completed_by_the_next(bare, built_once):
@@ -150,6 +214,7 @@ def test_a_killed_run_is_completed_by_the_next(bare, built_once):
     wait_until(lambda: list((bare.folder / "data").glob("*/processed")))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    assert bare.record()["ending"] == "running"
     bare.snakemake("--unlock")
     bare.snakemake("--cores", "2")
     expected, found = built_once.products(), bare.products()

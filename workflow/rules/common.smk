@@ -9,7 +9,6 @@ DATASETS.broken maps the names of those to their errors.
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir).parent / "scripts"
@@ -23,16 +22,16 @@ from registry.config.load import check_samples, load_datasets, normalise, parent
 from registry.config.names import NAME, TAKEN, closest, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
-from registry.workflow.hook import LEFT_OUT, lift_rate_limit, release_after_run
+from registry.workflow.hook import LEFT_OUT, lift_rate_limit
 from registry.config.pins import pins
 from registry.release.assess import assess
 from registry.shown import shown
 from registry.sources.samples import edited_samples
 from registry.storage.snapshot import DESCRIPTIONS
+from registry.workflow.run import Run
 from registry.workflow.running import hold_running
-from registry.workflow.summary import print_summary
 
-STARTED = time.time()
+RUN = Run(workflow)
 NEVER_MADE = "logs/left-out"
 hold_running()
 try:
@@ -52,6 +51,7 @@ try:
     PINNED = pins(Path())
 except RegistryError as error:
     raise WorkflowError(str(error))
+RUN.configure(config, DATASETS)
 
 
 # No rule needs it yet; one that is written for any dataset will.
@@ -221,7 +221,7 @@ def script_of(maker):
 
 
 def watch_samples():
-    """Give each rule that fetches a dataset's sources the param `edited`: what `edited_samples` returns.
+    """Give each rule that fetches a dataset's sources the param `edited`, which is what `edited_samples` returns.
 
     A sample that was edited is then a change of params, for which Snakemake runs the job, and `job` refuses it.
     """

@@ -1,5 +1,7 @@
 """`registry status`, `publish` and `log`."""
 
+import dataclasses
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +23,7 @@ from registry.cli.common import (
     say_odd,
 )
 from registry.compare.semver import Level
+from registry.files import write_json
 from registry.release.plan import Outcome
 from registry.release.publish import Publication, publish
 from registry.release.push import Repaired, copy_to, repair
@@ -77,6 +80,9 @@ def release(
     version: Annotated[str | None, typer.Option("--from", hidden=True)] = None,
     remote: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what --json prints to a file, too.", show_default=False)
+    ] = None,
 ) -> None:
     """Release every complete dataset that changed: data to the DVC remote, one commit, a tag for each dataset."""
     if version is not None:
@@ -88,6 +94,8 @@ def release(
     level = None if bump is None else _level(bump)
     here = _open(context, dry_run, as_json)
     done = publish(here, datasets or (), dry_run=dry_run, bump=level, say=say)
+    if save is not None:
+        write_json(save, dataclasses.asdict(done))
     _report(done, as_json, named=bool(datasets))
 
 

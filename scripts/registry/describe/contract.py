@@ -11,7 +11,7 @@ import pyarrow
 
 from registry.config.names import closest
 from registry.describe.metadata import is_number, leaves
-from registry.errors import RegistryError
+from registry.errors import ContractError
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -103,6 +103,7 @@ def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
 @dataclass
 class _Breach:
     count: int = 0
+    row: int | None = None
     examples: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -142,7 +143,7 @@ class Contract:
             values = samples[number].gather(rows).to_list()
             places = [f"{start + row}{f' ({_shown(keys[row])})' if len(keys) else ''}" for row in rows]
             found = [f"{_shown(value)} in row {place}" for value, place in zip(values, places, strict=True)]
-            self._note(split, names[number], rule, found, failures.height)
+            self._note(split, names[number], rule, found, failures.height, start + rows[0])
 
     def _wrong_values(self, samples: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
         """Yield column, rule, and pandera's failure cases for each rule that is broken; that of the type has no row.
@@ -182,9 +183,17 @@ class Contract:
             first = next(place for place, name in enumerate(self._columns) if found[place] != name)
             yield f"{_shown(found[first])} stands where {_shown([*self._columns][first])} belongs"
 
-    def _note(self, split: str, place: str, rule: str, cases: Sequence[str] = (), count: int | None = None) -> None:
-        """Note a breach, with the cases to show of it; there may be more."""
-        breach = self._breaches.setdefault((split, place, rule), _Breach())
+    def _note(
+        self,
+        split: str,
+        place: str,
+        rule: str,
+        cases: Sequence[str] = (),
+        count: int | None = None,
+        row: int | None = None,
+    ) -> None:
+        """Note a breach, with the cases to show of it (there may be more) and its first row."""
+        breach = self._breaches.setdefault((split, place, rule), _Breach(row=row))
         breach.count += len(cases) if count is None else count
         breach.examples += cases[: EXAMPLES - len(breach.examples)]
 
@@ -228,7 +237,7 @@ class Contract:
             self._note("all", "inputs", f"none {what}", [_shown(key) for key in keys])
 
     def conclude(self) -> dict[str, Any]:
-        """Return the verdict for provenance, or raise one RegistryError that lists every breach."""
+        """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if not self._breaches:
             return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
                 rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
@@ -237,9 +246,13 @@ class Contract:
         lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
         cleaning = Path("reports", self._dataset, "cleaning.json")
         seen = f"see what was left out in {cleaning}; " if cleaning.is_file() else ""
-        raise RegistryError(
+        raise ContractError(
             "the contract is broken:\n" + "\n".join(lines),
             where=self._dataset,
             hint=f"{seen}fix the source or the params, or, if the data is right, the contract in "
             f"config/datasets/{self._dataset}.yaml",
+            breaches=[
+                {"rule": rule, "split": split, "column": place, "row": breach.row, "message": f"{rule}{breach}"}
+                for (split, place, rule), breach in self._breaches.items()
+            ],
         )

@@ -249,6 +249,11 @@ class Git:
         here, there = dict(zip(present, hashed, strict=True)), self._blobs(revision, paths)
         return [path for path in paths if here.get(path) != there.get(path)]
 
+    def uncommitted(self, *patterns: str) -> set[str]:
+        """Return the files of these patterns that HEAD does not have as they are here, but those that git ignores."""
+        listed = self.run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *patterns)
+        return {entry[3:] for entry in records(listed, "\0")}
+
     def differing(self, one: str, other: str, paths: Iterable[str]) -> list[str]:
         """Return those files that differ between two revisions."""
         return records(self.run("diff", "--name-only", "-z", "--no-renames", one, other, "--", *paths), "\0")

@@ -1,9 +1,12 @@
 """What surrounds a run: at its end data is released, by the same commands that a person would use."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from registry.vectors.settings import DATASET
@@ -16,6 +19,14 @@ SKIPPED = 3
 """Exit code of a command that had a reason not to release, or not to load, something."""
 
 
+@dataclass(frozen=True)
+class Release:
+    """What came of releasing: what `registry publish --json` prints, where it came so far, and what is left to do."""
+
+    publication: dict[str, Any] | None = None
+    left: str | None = None
+
+
 def lift_rate_limit(workflow: Any) -> None:
     """Take the limit of jobs per second from a run on this machine alone, where the cores are limit enough.
 
@@ -25,12 +36,11 @@ def lift_rate_limit(workflow: Any) -> None:
         setattr(workflow.scheduler, RATE_LIMITER, None)
 
 
-def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
+def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
     """Release in the folder of the run, unless it was told not to, touched files only, or was cut short.
 
     A run that failed releases what it completed only with --keep-going, or if all but LEFT_OUT is done. With
-    `vector_store: server` the embeddings, if they are released, are then loaded. Raises SystemExit when one of them
-    fails.
+    `vector_store: server` the embeddings, if they are released, are then loaded.
     """
     scheduler = workflow.scheduler
     cut_short = scheduler.running or scheduler.open_jobs
@@ -38,12 +48,19 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> None:
     goes_on = workflow.execution_settings.keep_going or undone == {LEFT_OUT, "all"}
     failed_fast = scheduler.failed and not goes_on
     if not config["publish"] or workflow.touch or cut_short or failed_fast:
-        return
-    _run("publish", otherwise="The data is built, but not released. To release it")
+        return Release()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "publication.json")
+        done = _succeeds("publish", "--save", str(path))
+        publication = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not done:
+        return Release(publication, _left("The data is built, but not released. To release it", "publish"))
     if config["vector_store"] == "server" and _built(config):
         keep = str(config["vector_versions"])
         command = ("vectors", "load", "--released", "--store", "server", "--keep", keep)
-        _run(*command, otherwise="The embeddings are not in the database. To load them")
+        if not _succeeds(*command):
+            return Release(publication, _left("The embeddings are not in the database. To load them", *command))
+    return Release(publication)
 
 
 def _built(config: Mapping[str, Any]) -> bool:
@@ -52,7 +69,10 @@ def _built(config: Mapping[str, Any]) -> bool:
     return wanted and Path("data", DATASET, "provenance.json").is_file()
 
 
-def _run(*command: str, otherwise: str) -> None:
+def _succeeds(*command: str) -> bool:
     done = subprocess.run([sys.executable, "-m", "registry", *command], stdout=sys.stderr.fileno())  # noqa: S603
-    if done.returncode not in (0, SKIPPED):
-        sys.exit(f"{otherwise}, fix what is said above and run: registry {' '.join(command)}")
+    return done.returncode in (0, SKIPPED)
+
+
+def _left(what: str, *command: str) -> str:
+    return f"{what}, fix what is said above and run: registry {' '.join(command)}"

@@ -13,7 +13,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
-from registry.errors import RegistryError
+from registry.errors import ContractError, RegistryError
+from registry.files import write_json
 from registry.shown import one_line, shown
 from registry.sources.raw import check_raw, remember_raw
 from registry.workflow.running import hold_running
@@ -22,6 +23,10 @@ NOTE = "note: "
 """Begins the lines of a log that the run's summary shows."""
 DONE = "done in "
 """Begins the last line of a log whose job did what it should."""
+ERROR = "error: "
+"""Begins the message that ends the log of a job that failed."""
+BREACHES = ".breaches.json"
+"""Ends the name, beside its log, of what a job writes that finds a contract broken: the breaches, for programs."""
 
 ENVIRONMENT = {
     errno.ENOSPC,
@@ -69,13 +74,13 @@ class _Log(io.TextIOBase):
 
 def _message(error: BaseException) -> str:
     if isinstance(error, RegistryError):
-        return f"error: {error}"
+        return f"{ERROR}{error}"
     if isinstance(error, OSError) and error.errno in ENVIRONMENT:
         place = error.filename2 or error.filename or "the disk"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "free some space" if full else "fix that"
         what = "no space left" if full else os.strerror(error.errno).lower()
-        return f"error: {place}: {what}\n  what to do: {hint} and run the same command again"
+        return f"{ERROR}{place}: {what}\n  what to do: {hint} and run the same command again"
     return traceback.format_exc()
 
 
@@ -112,14 +117,17 @@ def job(snakemake: Any) -> Iterator[None]:
     """Send what the block prints and logs to the rule's log file, and end the process with 1 if it fails.
 
     A RegistryError, a full disk and a forbidden place become one plain message; anything else is a bug and leaves its
-    traceback. Where the log cannot be written, messages go to standard error. Inputs in raw/ are read only if they are
-    what was fetched or made, samples only if they are what SHA256SUMS says.
+    traceback. Breaches of a contract are written beside the log, too. Where the log cannot be written, messages go to
+    standard error. Inputs in raw/ are read only if they are what was fetched or made, samples only if they are what
+    SHA256SUMS says.
     """
     hold_running()
     path = Path(snakemake.log[0])
+    breaches = path.with_suffix(BREACHES)
     started = time.monotonic()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        breaches.unlink(missing_ok=True)
         with path.open("w", encoding="utf-8") as stream, redirect_stdout(_Log(stream)) as log, redirect_stderr(log):
             logging.basicConfig(stream=log, level=logging.INFO, format="%(message)s", force=True)
             try:
@@ -132,6 +140,8 @@ def job(snakemake: Any) -> Iterator[None]:
             except Exception as error:
                 log.end()
                 print(_message(error), file=log, flush=True)
+                if isinstance(error, ContractError):
+                    write_json(breaches, error.breaches)
                 sys.exit(1)
             finally:
                 log.end()

@@ -15,6 +15,8 @@ from registry.storage.snapshot import PROVENANCE
 from registry.storage.states import State
 from registry.workflow.job import DONE, NOTE
 
+UNCUT = 1000
+"""Columns that the table may take where there is no terminal; it takes as many as it needs."""
 ENDED = re.compile(rf"^{DONE}([0-9.]+) s$", re.MULTILINE)
 NOTED = re.compile(f"^{NOTE}(.+)$", re.MULTILINE)
 
@@ -64,17 +66,26 @@ def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path())
     )
 
 
-def print_summary(datasets: Datasets, *, since: float) -> None:
+def outcomes_of(datasets: Datasets, *, since: float) -> list[Outcome]:
+    """Judge every dataset after a run that began at `since`, also those that are left out. Raises RegistryError."""
+    return [outcome(name, datasets, since=since) for name in sorted({*datasets, *datasets.broken})]
+
+
+def print_summary(datasets: Datasets, *, since: float) -> list[Outcome]:
     """Print one row for each dataset on standard error, beside Snakemake's output; `since` is when the run started.
 
-    Raises nothing: what was built is released whether this can be shown or not.
+    Returns what it has printed. Raises nothing: what was built is released whether this can be shown or not.
     """
     try:
-        _print([outcome(name, datasets, since=since) for name in sorted({*datasets, *datasets.broken})])
+        outcomes = outcomes_of(datasets, since=since)
+        _print(outcomes)
     except RegistryError as error:
         print(f"no summary: {error}", file=sys.stderr)
     except Exception:
         print(shown(traceback.format_exc()), file=sys.stderr, end="")
+    else:
+        return outcomes
+    return []
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:
@@ -96,7 +107,7 @@ def _print(outcomes: Sequence[Outcome]) -> None:
             "" if result.seconds is None else f"{result.seconds:.1f} s",
             result.state,
         )
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else UNCUT)
     console.print(table)
     for result in outcomes:
         for line in result.notes:

@@ -1,0 +1,144 @@
+"""One run of Snakemake, from its start to what is left of it: what it shows, what it releases, what it writes down."""
+
+import atexit
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from registry.config.load import Datasets
+from registry.errors import RegistryError
+from registry.release.waiting import waiting
+from registry.shown import shown
+from registry.storage.repository import NoRepositoryError, Repository
+from registry.workflow.failures import failed_jobs, print_failures
+from registry.workflow.hook import release_after_run
+from registry.workflow.progress import LOGGER, show_progress
+from registry.workflow.record import Ending, write_record
+from registry.workflow.summary import outcomes_of, print_summary
+
+LOCKED = "LockException"
+"""What Snakemake raises where another run is at work here, whose record logs/run.json then is."""
+STOPPED = "it was stopped before all jobs were done"
+NAMED = 5
+"""As many datasets are named in one line."""
+
+
+class Run:
+    """The run that a Snakefile is read for; in jobs and dry runs it does nothing, and without jobs little."""
+
+    def __init__(self, workflow: Any) -> None:
+        self.started = time.time()
+        self._workflow = workflow
+        self._config: Mapping[str, Any] = {}
+        self._datasets = Datasets()
+        self._witness = _Witness()
+        self._progress = None
+        self._ended = False
+        if workflow.is_main_process and not workflow.output_settings.dryrun:
+            if not workflow.output_settings.verbose:
+                self._progress = show_progress(workflow)
+            LOGGER.addHandler(self._witness)
+            atexit.register(self._at_exit)
+
+    def configure(self, config: Mapping[str, Any], datasets: Datasets) -> None:
+        """Take the configuration and the datasets of the run, once they are known to be valid."""
+        self._config, self._datasets = config, datasets
+
+    def begin(self) -> None:
+        """Write down that jobs are about to start: a run that is killed leaves this."""
+        self._write(Ending.RUNNING)
+
+    def end(self, *, succeeded: bool) -> None:
+        """Say what failed and how every dataset stands, release, and write it all down.
+
+        Raises SystemExit where the data was built and could not be released.
+        """
+        self._ended = True
+        if self._progress is not None:
+            self._progress.close()
+        scheduler = self._workflow.scheduler
+        failed = failed_jobs(scheduler.failed, since=self.started)
+        print_failures(failed)
+        outcomes = print_summary(self._datasets, since=self.started)
+        ending, reason = Ending.SUCCEEDED, None
+        if not succeeded:
+            ending = Ending.FAILED if scheduler.failed else Ending.INTERRUPTED
+            reason = f"jobs that failed: {len(failed)}" if failed else STOPPED
+            if scheduler.failed and not failed:
+                reason = f"left out, since they are broken: {', '.join(self._datasets.broken)}"
+        release = release_after_run(self._workflow, self._config)
+        if release.left:
+            ending, reason = Ending.FAILED, release.left
+        self._write(ending, reason=reason, outcomes=outcomes, failed=failed, publication=release.publication)
+        if release.left:
+            sys.exit(release.left)
+
+    def _at_exit(self) -> None:
+        """Complete what a run leaves that had nothing to do, or failed before its jobs could."""
+        workflow, error = self._workflow, self._witness.error
+        if self._ended or self._witness.exception == LOCKED or not self._was_a_run():
+            return
+        idle = error is None and workflow.scheduler is not None and not len(workflow.dag)
+        try:
+            unreleased = self._unreleased() if idle else []
+            outcomes = outcomes_of(self._datasets, since=self.started)
+        except RegistryError as problem:
+            print(f"no record of this run: {problem}", file=sys.stderr)
+            return
+        self._write(
+            Ending.NOTHING_TO_DO if idle else Ending.FAILED, reason=error, outcomes=outcomes, unreleased=unreleased
+        )
+        if unreleased:
+            more = f" and {len(unreleased) - NAMED} more" if len(unreleased) > NAMED else ""
+            names = ", ".join(unreleased[:NAMED])
+            print(f"built and not released: {names}{more}; to release: registry publish", file=sys.stderr)
+
+    def _was_a_run(self) -> bool:
+        """Tell whether jobs were to run here, with the hooks: not --report and its like, nor --touch.
+
+        Of a Snakefile that cannot be read nobody can tell what for; whoever says how much to run at once wants a run.
+        """
+        if self._witness.executing:
+            return not (self._workflow.execution_settings.no_hooks or self._workflow.touch)
+        resources = self._workflow.resource_settings
+        return self._witness.error is not None and (resources.cores, resources.nodes) != (None, None)
+
+    def _unreleased(self) -> list[str]:
+        """Return the datasets that were built by a run which ended before it could release them."""
+        if not self._config["publish"]:
+            return []
+        try:
+            return waiting(Repository.open(Path()), self._datasets)
+        except NoRepositoryError:
+            return []
+
+    def _write(self, ending: Ending, **found: Any) -> None:
+        if self._workflow.touch:
+            return
+        try:
+            write_record(ending, since=self.started, **found)
+        except OSError as error:
+            print(f"{error.filename} is not written: {error.strerror}", file=sys.stderr)
+
+
+class _Witness(logging.Handler):
+    """Remembers whether Snakemake began to execute, and the last error that it spoke of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.executing = False
+        self.error: str | None = None
+        self.exception: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a record."""
+        if getattr(record, "event", None) == LogEvent.WORKFLOW_STARTED:
+            self.executing = True
+        if record.levelno >= logging.ERROR:
+            self.error = shown(record.getMessage())
+            self.exception = getattr(record, "exception", None)
