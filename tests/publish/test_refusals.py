@@ -14,7 +14,10 @@ import pytest
 import yaml
 
 from clone import Clone
+from registry.release.waiting import waiting
+from registry.storage.repository import Repository
 from support import PATIENCE, wait_until
+from tiny import FILES, make_tiny
 
 NOT_RELEASED = 3
 
@@ -487,3 +490,50 @@ def test_a_foreign_tag_does_not_stop_other_datasets(changed):
     assert done["wine-quality"]["state"] == "unchanged"
     status = {one["dataset"]: one["state"] for one in changed.registry_json("status")}
     assert (status["emotion"], status["tabular"], status["wine-quality"]) == ("unreleased", "released", "released")
+
+
+def test_a_run_with_nothing_to_do_says_what_waits_and_releases_nothing(changed):
+    tags, line = changed.tags(), "built and not released: tabular; to release: registry publish"
+    printed = changed.snakemake("--cores", "1")
+    assert "Nothing to be done" in printed
+    assert printed.splitlines()[-1] == line
+    assert changed.record()["unreleased"] == ["tabular"]
+    publishing_off = ["--cores", "1", "--config", "publish=false"]
+    for silent in (["-n"], ["--lint"], ["--summary"], ["--list-rules"], ["--touch", "--cores", "1"], publishing_off):
+        assert line not in changed.snakemake(*silent), silent
+    assert changed.tags() == tags
+
+
+def test_what_waits_is_what_a_release_would_be_made_of(tmp_path):
+    clone = make_tiny(tmp_path / "registry")
+
+    def found():
+        return waiting(Repository.open(clone.folder), [*FILES])
+
+    assert found() == []
+    for name in FILES:
+        clone.build(name, 10)
+    assert found() == [*FILES]
+    clone.registry("publish")
+    assert found() == []
+    clone.build("letters", 12)
+    assert found() == ["letters"]
+    clone.commit("Commit what a release would have")
+    assert found() == ["letters"]
+    clone.git("switch", "--quiet", "--detach")
+    assert found() == []
+    clone.git("switch", "--quiet", "main")
+    clone.registry("publish")
+    assert found() == []
+    clone.write("data/letters/pin.json", json.dumps({"version": "1.0.0", "tag": "letters-v1.0.0"}))
+    clone.write("data/letters/provenance.json", "{}")
+    clone.write("data/numbers/provenance.json", "{}")
+    assert found() == ["numbers"]
+
+
+def test_a_publication_is_saved_as_it_is_printed(tmp_path):
+    clone = make_tiny(tmp_path / "registry")
+    clone.build("letters", 10)
+    printed = clone.registry_json("publish", "--save", "found.json")
+    assert json.loads((clone.folder / "found.json").read_text()) == printed
+    assert printed["outcomes"][0]["tag"] == "letters-v1.0.0"
