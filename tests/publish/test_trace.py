@@ -133,6 +133,29 @@ def test_an_id_is_found(released_once):
         assert ("radiology-mini-v1.0.0", row["split"], row["key"]) in found(released_once, row[name].hex())
 
 
+def test_a_row_is_found_by_its_key(released_once):
+    row = manifest(released_once, "emotion")[7]
+    assert found(released_once, row["key"]) == {("emotion-v1.0.0", row["split"], row["key"])}
+
+
+def test_the_versions_made_from_a_source_file_are_found_by_it_and_by_its_name(released_once):
+    file = "data/samples/wine-quality/winequality-red.csv"
+    for given in (file, "winequality-red.csv", "data/wine-quality/raw/winequality-red.csv"):
+        sources = released_once.registry_json("find", given)["sources"]
+        assert [(one["tag"], one["file"]) for one in sources] == [("wine-quality-v1.0.0", "winequality-red.csv")], given
+    assert "winequality-red.csv" in released_once.registry("find", file)
+
+
+@pytest.mark.parametrize("given", ["-1.5", "-.5,high", "-1e5,2,h"])
+def test_a_negative_number_is_no_option(released_once, given):
+    for arguments in (
+        [given, "--dataset", "tabular"],
+        ["--dataset", "tabular", given],
+        ["--dataset=tabular", "--", given],
+    ):
+        assert "Not in any of 1 versions" in released_once.registry("find", *arguments, code=1)
+
+
 def test_what_is_nowhere_is_told_from_what_cannot_be_looked_for(released_once):
     printed = released_once.registry("find", "nobody ever wrote this", code=1)
     assert "Not in any of 8 versions; it was taken as: bytes, text" in printed

@@ -161,13 +161,11 @@ def test_a_failed_dataset_leaves_the_others_complete_and_can_be_run_again(bare):
     sample.write_bytes(good.replace(b"7.4", b"7.5", 1))
     printed = bare.snakemake("--cores", "2", "--keep-going", fails=True)
     assert {name for name in DATASETS if bare.complete(name)} == set(FEW) - {"wine-quality"}
-    assert "error: winequality-red.csv: could not be fetched" in printed
-    assert re.search(r"expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}", printed)
     assert "what to do:" in printed
     assert "Traceback" not in printed
     assert "returned non-zero exit status" not in printed
     message = printed.index(
-        "wine_quality_download failed (logs/wine-quality/download.log):\nerror: winequality-red.csv"
+        "wine_quality_download failed (logs/wine-quality/download.log):\nerror: data/samples/wine-quality/"
     )
     assert (
         printed.rindex(": done in ")

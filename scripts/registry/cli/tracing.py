@@ -2,12 +2,14 @@
 
 import csv
 import dataclasses
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from registry.cli.common import (
     AsJson,
@@ -35,6 +37,7 @@ SHOWN = 20
 """Rows that a person is shown unless they ask for more."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Begins a cell that spreadsheets compute."""
+NEGATIVE = re.compile(r"-\.?\d")
 NOT_FOUND = 1
 FAILED = 2
 
@@ -91,17 +94,28 @@ def _print_samples_json(found: Samples) -> None:
     sys.stdout.write(f'{head}, "rows": [\n{rows}\n]}}\n')
 
 
-@app.command(name="find")
+class NumbersFirst(TyperCommand):
+    """A command whose argument may begin with a negative number, which is none of its options."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Take what begins with a number for an argument, with or without `--` before it."""
+        numbers = [] if "--" in args else [one for one in args if NEGATIVE.match(one)]
+        others = [one for one in args if one not in numbers]
+        return super().parse_args(ctx, [*others, "--", *numbers] if numbers else args)
+
+
+@app.command(name="find", cls=NumbersFirst)
 def show_places(
     context: typer.Context,
-    given: Annotated[str, typer.Argument(metavar="FILE|TEXT", help="What to look for.", show_default=False)],
+    given: Annotated[str, typer.Argument(metavar="FILE|TEXT|KEY", help="What to look for.", show_default=False)],
     dataset: Annotated[str | None, typer.Option(help="Only in this dataset.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the versions, splits and keys that hold a sample.
 
     The sample may be a file (a source picture, a picture whose pixels were kept, a text), a text, the input columns of
-    a table's row (separated by commas, an empty one is null) or the whole row, or an id as `registry samples` shows it.
+    a table's row (separated by commas, an empty one is null) or the whole row, or a key or an id as `registry samples`
+    shows it. A source file, or its name, finds the versions that were made from it.
 
     Every released version is searched. Exit codes: 0 found, 1 not found, 2 an error, or a version that could not be
     searched.
@@ -117,23 +131,31 @@ def show_places(
         _print_places(found)
     if found.not_searched:
         raise typer.Exit(FAILED)
-    if not found.places:
+    if not (found.places or found.sources):
         raise typer.Exit(NOT_FOUND)
 
 
 def _print_places(found: Search) -> None:
     for tag, reason in found.reasons.items():
         say(f"not searched: {tag}: {reason}")
-    if not found.places:
+    if not (found.places or found.sources):
         say(f"Not in any of {found.versions:,} versions; it was taken as: {', '.join(found.taken_as)}.")
-        return
-    print_table(
-        ("dataset", "version", "", "split", "key", "taken as"),
-        (
-            (place.dataset, place.version, "latest" if place.latest else None, place.split, place.key, place.taken_as)
-            for place in found.places
-        ),
-    )
+    if found.places:
+        print_table(
+            ("dataset", "version", "", "split", "key", "taken as"),
+            (
+                (one.dataset, one.version, "latest" if one.latest else None, one.split, one.key, one.taken_as)
+                for one in found.places
+            ),
+        )
+    if found.sources:
+        print_table(
+            ("dataset", "version", "", "made from", "sha256"),
+            (
+                (one.dataset, one.version, "latest" if one.latest else None, one.file, one.sha256)
+                for one in found.sources
+            ),
+        )
 
 
 @app.command(name="diff")

@@ -34,12 +34,17 @@ Ids = dict[bytes, str]
 
 
 class Readings:
-    """All ways to take what was given: `ids` holds for any dataset, `row_ids` for one with certain columns."""
+    """All ways to take what was given: `ids` holds for any dataset, `row_ids` for one with certain columns.
 
-    def __init__(self, data: bytes, *, picture: bool) -> None:
+    What is no file is a row's `key`, too, or the name of a source file; a file is the `source` with its sha256.
+    """
+
+    def __init__(self, data: bytes, *, is_file: bool) -> None:
         self.ids: Ids = {}
+        self.key = None if is_file else data.decode(errors="replace").strip()
+        self.source = hashlib.sha256(data).hexdigest() if is_file else self.key
         self._add("bytes", data, pa.binary())
-        for how, pixels in _pictures(data) if picture else ():
+        for how, pixels in _pictures(data) if is_file else ():
             self._add(how, pixels, pa.binary())
         for how, text in _texts(data):
             self._add(how, text, pa.string())
@@ -65,7 +70,8 @@ class Readings:
     @property
     def names(self) -> list[str]:
         """The ways in which it was taken, in words."""
-        return [*dict.fromkeys(self.ids.values()), *(["row of a table"] if self._rows else [])]
+        others = {"row of a table": self._rows, "key": self.key, "source file": self.source}
+        return [*dict.fromkeys(self.ids.values()), *(how for how, taken in others.items() if taken)]
 
 
 def read(given: str) -> Readings:
@@ -77,15 +83,15 @@ def read(given: str) -> Readings:
         if path.is_dir():
             raise RegistryError("a folder, not a sample", where=given, hint="name one of its files")
         if not path.is_file():
-            return Readings(os.fsencode(given), picture=False)
+            return Readings(os.fsencode(given), is_file=False)
         if path.stat().st_size > MAX_BYTES:
             raise RegistryError(f"more than {MAX_BYTES:,} bytes: no sample", where=given, hint="name a single sample")
-        return Readings(path.read_bytes(), picture=True)
+        return Readings(path.read_bytes(), is_file=True)
     except PermissionError:
         raise RegistryError("cannot be read", where=given, hint="check its permissions") from None
     except OSError:
         # A text that is too long to be a file's name.
-        return Readings(os.fsencode(given), picture=False)
+        return Readings(os.fsencode(given), is_file=False)
 
 
 def _id(values: Iterable[bytes]) -> bytes:

@@ -1,6 +1,6 @@
 """Trace samples using manifests only: which samples a version has, and which versions have a sample."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -77,14 +77,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source file that a version was made from, as its provenance.json names it."""
+
+    dataset: str
+    version: str
+    tag: str
+    latest: bool
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Search:
-    """What a search found in how many `versions`.
+    """What a search found in how many `versions`: the samples, and the versions that were made from the file.
 
     `taken_as` says how that which was given was taken, `not_searched` names the tags that could not be searched, and
     `reasons` says why not.
     """
 
     places: list[Place]
+    sources: list[Source]
     taken_as: list[str]
     versions: int
     not_searched: list[str]
@@ -92,10 +105,10 @@ class Search:
 
 
 def find(repository: Repository, given: str, dataset: str | None = None) -> Search:
-    """Return which versions of which datasets (or of one) hold a sample: a file's name, a text, a row or an id.
+    """Return which versions of which datasets (or of one) hold a sample: a file's name, a text, a row, a key or an id.
 
-    Manifests that the cache lacks are fetched; equal ones are read once. A version that cannot be read is left out, and
-    named. Raises RegistryError.
+    A file, or its name, may also be a source that versions were made from. Manifests that the cache lacks are fetched;
+    equal ones are read once. A version that cannot be read is left out, and named. Raises RegistryError.
     """
     from registry.trace.lookup import read
 
@@ -108,7 +121,9 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
         if dataset in (None, release.dataset)
     ]
     readings = read(given)
-    manifests, left_out = _manifests(repository, chosen)
+    snapshots, left_out = _snapshots(repository, chosen)
+    manifests, unread = _manifests(repository, snapshots)
+    left_out |= unread
     left_out |= {odd.tag: odd.reason for odd in odd_tags(repository.git) if dataset in (None, odd.dataset)}
     hits = {path: list(_hits(manifest, readings)) for path, manifest in {m.path: m for m in manifests.values()}.items()}
     latest = {release.dataset: release.tag for release in chosen}
@@ -127,17 +142,38 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
         if release.tag in manifests
         for sample, taken_as in hits[manifests[release.tag].path]
     ]
-    return Search(places, readings.names, len(manifests), list(left_out), left_out)
+    sources = [
+        Source(release.dataset, str(release.version), release.tag, release.tag == latest[release.dataset], file, sha256)
+        for release in chosen
+        if release.tag in snapshots
+        for file, sha256 in _sources(snapshots[release.tag])
+        if readings.source in (sha256, file, f"{snapshots[release.tag].raw}/{file}")
+    ]
+    return Search(places, sources, readings.names, len(manifests), list(left_out), left_out)
 
 
-def _manifests(repository: Repository, chosen: Iterable[Release]) -> tuple[dict[str, ManifestFile], dict[str, str]]:
-    """Return {tag: its manifest} of the versions that can be read, and {tag: why not} of the others."""
-    found, left_out, snapshots = {}, {}, {}
+def _sources(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield the name and the sha256 of every source file of a version."""
+    for file in snapshot.provenance["source"]["files"]:
+        yield file["file"], file["sha256"]
+
+
+def _snapshots(repository: Repository, chosen: Iterable[Release]) -> tuple[dict[str, Snapshot], dict[str, str]]:
+    """Return {tag: what it holds} of the versions that can be read, and {tag: why not} of the others."""
+    found, left_out = {}, {}
     for release in chosen:
         try:
-            snapshots[release.tag] = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+            found[release.tag] = Snapshot.at(repository, release.dataset, release.commit, release.tag)
         except RegistryError as error:
             left_out[release.tag] = error.what
+    return found, left_out
+
+
+def _manifests(
+    repository: Repository, snapshots: Mapping[str, Snapshot]
+) -> tuple[dict[str, ManifestFile], dict[str, str]]:
+    """Return {tag: its manifest} of those that can be had, and {tag: why not} of the others."""
+    found, left_out = {}, {}
     _fetch_together(repository, snapshots.values())
     for tag, snapshot in snapshots.items():
         try:
@@ -161,13 +197,14 @@ def _hits(manifest: ManifestFile, readings: "Readings") -> Iterator[tuple[Sample
 
     wanted = readings.ids | readings.row_ids(manifest.schema)
     with pq.ParquetFile(manifest.path) as file:
-        table = file.read(columns=["sample_id", "input_id"])
+        table = file.read(columns=["sample_id", "input_id", *(["key"] if readings.key else [])])
         among = pa.array(list(wanted), table.schema.field("input_id").type)
+        named = pc.equal(table["key"], pa.scalar(readings.key)) if readings.key else False
         found = [pc.is_in(table[name], value_set=among) for name in ("sample_id", "input_id")]
-        places = pc.indices_nonzero(pc.or_(*found))
+        places = pc.indices_nonzero(pc.or_(pc.or_(*found), named))
         if not len(places):
             return
         columns = file.read(columns=list(Sample._fields)).select(Sample._fields).take(places).columns
     for key, split, sample_id, input_id in zip(*(column.to_pylist() for column in columns), strict=True):
-        taken_as = wanted.get(input_id) or wanted[sample_id]
+        taken_as = wanted.get(input_id) or wanted.get(sample_id) or "key"
         yield Sample(key, split, sample_id.hex(), input_id.hex()), taken_as
