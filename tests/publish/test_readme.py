@@ -27,8 +27,8 @@ def test_the_walk_through_there_and_back(released, tmp_path):
     assert "tabular: released as tabular-v2.0.0 (MAJOR)" in printed
     assert printed.count("Nothing to be done") == 2
     there, back = printed.split("+ registry rollback tabular 1.0.0")
-    assert "tabular: drawing" in there
-    assert "tabular: drawing" not in back
+    assert "tabular generate: drawing" in there
+    assert "tabular generate: drawing" not in back
     assert [tag for tag in released.tags() if tag.startswith("tabular")] == [
         "tabular-v1.0.0",
         "tabular-v1.1.0",
