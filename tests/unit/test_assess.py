@@ -18,6 +18,7 @@ from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.files import sha256_of, write_json
 from registry.release.assess import assess, check_committed, check_contract, check_current, config_files, differences
+from registry.sources.raw import remember_raw
 from registry.storage.dvc import Store
 from registry.storage.git import Git
 from registry.storage.repository import Repository
@@ -275,6 +276,22 @@ def test_samples_must_be_committed_only_where_they_were_used(checkout):
     new.unlink()
     (checkout.root / "data" / "samples" / "SHA256SUMS").write_text("other")
     assert not_committed(checkout) == "made from files that are not committed: data/samples/SHA256SUMS"
+
+
+def test_raw_files_must_be_what_a_job_wrote(root, monkeypatch):
+    monkeypatch.chdir(root)
+    drawn = root / "data" / NAME / "raw" / "dataset.csv"
+    drawn.write_text("x\n1\n")
+    remember_raw([f"data/{NAME}/raw/dataset.csv"])
+    Snapshot.on_disk(root, NAME)
+    drawn.write_text("x\n2\n")
+    found = state(root)
+    assert (found.state, found.reason) == (
+        "damaged",
+        f"data/{NAME}/raw/dataset.csv changed since it was fetched or made",
+    )
+    drawn.unlink()
+    Snapshot.on_disk(root, NAME)
 
 
 def test_a_sample_must_be_what_its_checksum_says_even_when_it_is_committed(root):

@@ -98,6 +98,14 @@ def _unreadable(path: Path) -> RegistryError:
     return RegistryError("not what a download writes", where=path, hint="remove it, and run the same command again")
 
 
+def changed_raw(folder: Path) -> list[Path]:
+    """Return what is in the raw/ of the dataset in `folder` and no longer what a job here wrote, sorted."""
+    notes = {folder / "raw" / output: note for output, note in _notes(folder, Path()).items()}
+    return sorted(
+        path for path, note in notes.items() if path.exists() and dvc_digest(path) != note.read_text(encoding="utf-8")
+    )
+
+
 def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
     """Return {output: its note} of what was written down of a path in raw/: itself, what is in it, what it is in."""
     kept = folder / REMEMBERED

@@ -16,7 +16,7 @@ from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, sealed, sha256_of
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
-from registry.sources.raw import without_served_by
+from registry.sources.raw import changed_raw, without_served_by
 from registry.storage.states import NotReady, State
 
 if TYPE_CHECKING:
@@ -268,6 +268,9 @@ def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) ->
     manifest = dvc_digest(folder / MANIFEST)
     if manifest != provenance["manifest"]["md5"]:
         raise _damaged(dataset, MANIFEST, "is not what was built")
+    for path in changed_raw(folder):
+        hint = f"remove it, and run snakemake --cores all {rule_of(dataset)}, which brings it back"
+        raise NotReady(State.DAMAGED, f"{path.relative_to(root)} changed since it was fetched or made", hint)
     outs = {f"data/{dataset}/{data['path']}": found, f"data/{dataset}/{MANIFEST}": manifest}
     if _came_from(folder / RAW, provenance):
         outs[f"data/{dataset}/{RAW}"] = dvc_digest(folder / RAW)

@@ -61,7 +61,7 @@ def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path())
     return replace(
         result,
         state=found.state if made else "up to date",
-        seconds=sum(float(match[1]) for text in logs.values() if (match := ENDED.search(text))) or None,
+        seconds=round(sum(float(match[1]) for text in logs.values() if (match := ENDED.search(text))), 1) or None,
         notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )
 
