@@ -134,7 +134,7 @@ def test_nothing_is_cut_where_there_is_no_terminal(root, monkeypatch, capsys):
     complete(root, name)
     monkeypatch.chdir(root)
     monkeypatch.setenv("COLUMNS", "80")
-    print_summary({name: CONFIG}, since=STARTED)
+    print_summary(Datasets({name: CONFIG}), since=STARTED)
     assert f"{name} 1,234 5.6 kB built" in " ".join(capsys.readouterr().err.split())
 
 

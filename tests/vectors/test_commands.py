@@ -188,7 +188,8 @@ class TestServer:
         config = {"publish": True, "vector_store": "server", "vector_versions": 2, "datasets": "all"} | config
         code = (
             "import sys; from types import SimpleNamespace as N; from registry.workflow.hook import release_after_run;"
-            "run = N(scheduler=N(running=[], open_jobs=[], failed=False), touch=False);"
+            "run = N(scheduler=N(running=[], open_jobs=[], failed=False), dag=N(needrun_jobs=list), touch=False,"
+            " execution_settings=N(keep_going=False));"
             f"sys.exit(release_after_run(run, {config!r}).left)"
         )
         done = subprocess.run(

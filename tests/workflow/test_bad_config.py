@@ -52,7 +52,7 @@ def test_a_broken_dataset_stops_itself_alone(bare):
     bare.edit("config/datasets/opencloudhub-readmes-rag-evaluation.yaml", "about:", "abuot:")
 
     printed = bare.snakemake("--cores", "1", fails=True)
-    beginning, _, end = printed.partition("Building DAG of jobs...")
+    beginning, _, end = printed.partition(" wine-quality download: ")
     reasons = {
         "emotion": "no rule makes data/emotion/",
         "opencloudhub-readmes": "no rule makes data/opencloudhub-readmes/",
@@ -64,6 +64,13 @@ def test_a_broken_dataset_stops_itself_alone(bare):
         assert reason in beginning
         assert reason in end
     assert bare.complete("wine-quality")
+    record = bare.record()
+    assert (record["ending"], record["failed_jobs"]) == ("failed", [])
+    assert record["reason"] == f"left out, since they are broken: {', '.join(reasons)}"
+    assert {one["dataset"]: one["state"] for one in record["datasets"]} == {
+        **dict.fromkeys(reasons, "broken"),
+        "wine-quality": "built",
+    }
 
     assert "config/datasets/tabular.yaml: no such file" in refused(bare, "data/tabular/processed")
     assert "no rule makes data/emotion/" in refused(bare, "data/emotion/processed")

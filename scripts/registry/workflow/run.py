@@ -70,7 +70,7 @@ class Run:
             ending = Ending.FAILED if scheduler.failed else Ending.INTERRUPTED
             reason = f"jobs that failed: {len(failed)}" if failed else STOPPED
             if scheduler.failed and not failed:
-                reason = f"left out, since they are broken: {', '.join(self._datasets.broken)}"
+                reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
         release = release_after_run(self._workflow, self._config)
         if release.left:
             ending, reason = Ending.FAILED, release.left
