@@ -45,21 +45,36 @@ class Api:
         self.send(handler, names, {"Link": link} if more else {})
 
     def readme(self, name, content, /, **lies):
-        answer = {"path": "README.md", "sha": blob_sha(content), "size": len(content)}
+        answer = {"type": "file", "path": "README.md", "sha": blob_sha(content), "size": len(content)}
         blob = {"content": base64.encodebytes(content).decode(), "encoding": "base64"}
         if len(content) > 1_000_000:
             self.json(f"{name}/git/blobs/{blob_sha(content)}", answer | blob)
             blob = {"content": "", "encoding": "none"}
         self.json(f"{name}/readme", answer | blob | lies)
 
+    def link(self, name, to, content, /, **lies):
+        """Let the README of a repository be a symbolic link; `content` is that of the file behind it, or None."""
+        way = to.encode()
+        told = {"type": "file", "path": "README.md", "sha": blob_sha(way), "size": len(way), "encoding": "base64"}
+        self.json(
+            f"{name}/git/blobs/{blob_sha(way)}", {"content": base64.b64encode(way).decode(), "encoding": "base64"}
+        )
+        if content is None:
+            self.json(f"{name}/readme", told | {"type": "symlink", "target": to} | lies)
+            return
+        sent = {"content": base64.encodebytes(content).decode(), "encoding": "base64"}
+        self.json(f"{name}/readme", told | sent | lies)
+        target = {"type": "file", "path": to, "sha": blob_sha(content), "size": len(content)}
+        self.json(f"{name}/contents/{to}", target | sent)
+
     def json(self, path, value):
         self.server.routes[f"/repos/{ORG}/{path}"] = lambda handler: self.send(handler, value)
 
 
-def build_raw(server, folder, name="raw", **options):
+def build_raw(server, folder, name="raw", exclude=(), **options):
     """Build `<folder>/<name>` from the fake API in the way that the job does."""
     source = GitHub(server.url, ORG, **{"cache": folder / "cache", "retries": 2, "backoff": 0.0} | options)
-    write_corpus(folder / name, source, mode="upstream", api=server.url, organisation=ORG)
+    write_corpus(folder / name, source, mode="upstream", api=server.url, organisation=ORG, exclude=exclude)
     return folder / name
 
 

@@ -24,6 +24,7 @@ def open_source(mode: str, *, dataset: str, mirror: str | None, api: str, organi
 
 if __name__ == "__main__":
     with job(snakemake):
-        params = snakemake.params
-        source = open_source(params.source, dataset=params.dataset, mirror=snakemake.config["mirror"], **params.github)
+        params, mirror = snakemake.params, snakemake.config["mirror"]
+        place = {key: params.github[key] for key in ("api", "organisation")}
+        source = open_source(params.source, dataset=params.dataset, mirror=mirror, **place)
         write_corpus(Path(snakemake.output.folder), source, mode=params.source, **params.github)

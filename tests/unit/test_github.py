@@ -223,7 +223,7 @@ def test_permanent_failure_fails_the_job(http_server, refused):
     Api(http_server, READMES)
     always(http_server, f"/repos/{ORG}/docs/readme", status=500)
     message = refused()
-    assert message.startswith(f"{http_server.url}/repos/{ORG}/docs/readme: HTTP 500 Internal Server Error")
+    assert message.startswith(f"docs: {http_server.url}/repos/{ORG}/docs/readme: HTTP 500 Internal Server Error")
     assert paths(http_server).count(f"/repos/{ORG}/docs/readme") == 3
 
 
@@ -273,11 +273,40 @@ def test_403_for_another_reason_fails_at_once(http_server, refused, headers):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "GITHUB_TOKEN is wrong"), (404, "check sources.github"), (304, "HTTP 304"), (204, "HTTP 204")],
+    [(401, "GitHub asks for a token"), (404, "check sources.github"), (304, "HTTP 304"), (204, "HTTP 204")],
 )
 def test_any_other_state_fails(http_server, refused, status, words):
     http_server.serve(REPOSITORIES, b"", status=status)
     assert words in refused()
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize(("status", "blamed"), [(401, "is wrong or has expired"), (403, "may not read this")])
+def test_only_a_token_that_was_set_is_blamed(http_server, refused, status, blamed, token):
+    always(http_server, REPOSITORIES, status=status)
+    assert (f"GITHUB_TOKEN {blamed}" in refused(token=token)) == bool(token)
+
+
+@pytest.mark.parametrize("status", [403, 409, 451])
+def test_one_repository_that_github_refuses_is_named_and_can_be_excluded(http_server, build, refused, status):
+    Api(http_server, READMES)
+    http_server.serve(f"/repos/{ORG}/docs/readme", b'{"message": "Repository access blocked"}', status=status)
+    message = refused()
+    assert message.startswith(f"docs: {http_server.url}/repos/{ORG}/docs/readme: HTTP {status} ")
+    assert "Repository access blocked" in message
+    assert "leave docs out: name it in sources.github.exclude" in message
+    assert "TOKEN" not in message
+    raw = build(exclude=["docs"])
+    assert {path.stem for path in raw.glob("*.md")} == READMES.keys() - {"docs"}
+
+
+def test_a_rate_limit_that_is_only_spoken_of_is_no_fault_of_the_repository(http_server, refused):
+    Api(http_server, READMES)
+    said = b'{"message": "You have exceeded a secondary rate limit. Please wait."}'
+    http_server.serve(f"/repos/{ORG}/docs/readme", said, status=403)
+    message = refused()
+    assert "rate limit is used up" in message
+    assert "exclude" not in message
 
 
 def test_a_malformed_retry_after_is_one_clear_error(http_server, refused):

@@ -1,6 +1,7 @@
 """Answers of a GitHub API that lie, name what they should not, or never end: one clear error, no file."""
 
 import json
+import time
 from functools import partial
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_blob_that_is_missing_fails_the_job(http_server, refused):
 def test_a_readme_above_the_maximum_is_not_fetched(http_server, refused, monkeypatch):
     monkeypatch.setattr(github, "MAX_BYTES", 1_000_000)
     Api(http_server, {"docs": b"x" * 1_000_001})
-    assert refused() == "docs: README.md has 1,000,001 bytes, more than 1,000,000"
+    assert refused().startswith("docs: README.md has 1,000,001 bytes, more than 1,000,000\n")
     assert paths(http_server)[-1] == f"/repos/{ORG}/docs/readme"
 
 
@@ -77,6 +78,64 @@ def test_pages_that_go_in_circles(http_server, refused):
     link = {"Link": f'<{http_server.url}{REPOSITORIES}?per_page=100&type=public>; rel="next"'}
     http_server.serve(REPOSITORIES, b"[]", headers=link)
     assert "circles" in refused()
+
+
+def test_more_pages_than_an_organisation_has(http_server, refused, monkeypatch):
+    monkeypatch.setattr(github, "MAX_PAGES", 2)
+    Api(http_server, dict.fromkeys("abcde", b"x"))
+    assert "it has more than 2 pages" in refused()
+    assert len(http_server.requests) == 2
+
+
+def dribble(handler):
+    """Send a byte of the answer at a time, for as long as somebody reads."""
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b" ")
+        time.sleep(0.05)
+
+
+def test_an_answer_that_never_comes_to_an_end_is_given_up(http_server, refused, monkeypatch):
+    monkeypatch.setattr(github, "LONGEST", 0.5)
+    http_server.routes[REPOSITORIES] = dribble
+    assert f"{REPOSITORIES}: not done within" in refused()
+
+
+@pytest.mark.parametrize("content", [b"# Docs\n", b"x" * 1_000_001])
+@pytest.mark.parametrize("lie", [{}, {"type": "symlink"}], ids=str)
+def test_a_link_is_the_file_that_it_leads_to(http_server, build, content, lie):
+    api = Api(http_server, {"docs": None, "other": b"x"})
+    api.link("docs", "docs/README.md", content, **lie)
+    raw = build()
+    assert (raw / "docs.md").read_bytes() == content
+    document = json.loads((raw / "index.json").read_text())["documents"][0]
+    assert document == {
+        "repository": "docs",
+        "path": "docs/README.md",
+        "sha": blob_sha(content),
+        "size": len(content),
+    }
+
+
+@pytest.mark.parametrize("to", ["docs", "gone.md", "../../other/readme", "/etc/passwd", "..", "."])
+def test_a_link_to_no_file_of_its_repository_is_named(http_server, refused, to):
+    api = Api(http_server, {"docs": None})
+    api.link("docs", to, None)
+    api.json("docs/contents/docs", [{"type": "file", "path": "docs/README.md"}])
+    message = refused()
+    assert message.startswith(f"docs: README.md is a symbolic link to {to}, which is no file of that repository\n")
+    assert "sources.github.exclude" in message
+    assert {path.split("/")[3] for path in paths(http_server) if path.startswith("/repos/")} == {"docs"}
+
+
+@pytest.mark.parametrize("lie", [{"content": "YmFk"}, {"sha": "0" * 40}, {"type": "symlink"}], ids=str)
+def test_the_file_that_a_link_leads_to_is_held_to_its_hash(http_server, refused, lie):
+    api = Api(http_server, {"docs": None})
+    api.link("docs", "docs.md", b"good")
+    told = {"type": "file", "path": "docs.md", "sha": blob_sha(b"good"), "size": 4}
+    api.json("docs/contents/docs.md", told | {"content": "Z29vZA==", "encoding": "base64"} | lie)
+    assert "GitHub's answer is wrong: its content is not the" in refused()
 
 
 BAD_NAMES = ["..", ".", "", "../x", "a/b", "a\\b", "a b", "a\n", "/etc/passwd", "é", "x" * 101, "a\0"]

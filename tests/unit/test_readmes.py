@@ -39,13 +39,14 @@ def serve_folder(server, root):
     return f"{server.url}/mirror"
 
 
-def gather(root, target):
+def gather(root, target, **options):
     write_corpus(
         target,
         Listing(root, DATASET, patience=Patience(retries=0)),
         mode="mirror",
         api="https://x.test",
         organisation=ORG,
+        **options,
     )
     return target
 
@@ -70,6 +71,14 @@ def test_a_mirror_gives_what_it_lists_for_this_dataset(mirrored, tmp_path):
         json.loads((raw / "sources.json").read_text())["files"][1]["url"] == f"https://x.test/repos/{ORG}/docs/readme"
     )
     assert b"mirror/" not in b"".join(content_of(raw).values())
+
+
+def test_what_is_excluded_is_read_nowhere(mirrored, tmp_path):
+    root = mirrored(READMES, spoil)
+    raw = gather(root, tmp_path / "raw", exclude=["DOCS", "listed-nowhere"])
+    documents = json.loads((raw / "index.json").read_text())["documents"]
+    assert [document["repository"] for document in documents] == [".github", "gitops", "zero"]
+    assert not (raw / "docs.md").exists()
 
 
 def spoil(root):
@@ -125,7 +134,7 @@ def test_a_readme_above_the_maximum_is_not_copied(mirrored, tmp_path, monkeypatc
 def test_a_changed_sample_changes_the_params(tmp_path):
     folder = tmp_path / SAMPLES
     folder.mkdir(parents=True)
-    dataset = {"name": DATASET, "source": "samples"}
+    dataset = {"name": DATASET, "source": "samples", "sources": {"github": {}}}
     make_mirror(folder, {"docs": b"old"})
     before = sample_readmes(dataset, tmp_path)
     shutil.rmtree(folder / DATASET)
@@ -133,6 +142,7 @@ def test_a_changed_sample_changes_the_params(tmp_path):
     assert before.keys() == sample_readmes(dataset, tmp_path).keys() == {"docs"}
     assert before != sample_readmes(dataset, tmp_path)
     assert sample_readmes(dataset | {"source": "upstream"}, tmp_path) == {}
+    assert sample_readmes(dataset | {"sources": {"github": {"exclude": ["Docs"]}}}, tmp_path) == {}
 
 
 def test_the_samples_a_mirror_and_an_api_of_the_same_bytes_give_the_same(http_server, tmp_path):

@@ -44,6 +44,7 @@ def test_a_readme_that_is_not_listed_is_one_too(samples):
     (samples / "two/HEAD/new").mkdir()
     (samples / "two/HEAD/new/README.md").write_text("# New\n")
     assert list(edited_samples(CORPUS, samples.parents[1])) == ["data/samples/two/HEAD/new/README.md"]
+    assert edited_samples(CORPUS | {"sources": {"github": {"exclude": ["new"]}}}, samples.parents[1]) == {}
 
 
 def test_only_samples_in_use_count(samples):

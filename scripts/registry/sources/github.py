@@ -3,12 +3,13 @@
 import base64
 import json
 import logging
+import posixpath
 import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from cachecontrol import CacheControlAdapter, CacheController
@@ -19,7 +20,8 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util import Retry
 
 from registry.errors import RegistryError
-from registry.shown import public_url
+from registry.shown import one_line, public_url
+from registry.sources.deadline import deadline
 from registry.sources.fetch import TIMEOUT, describe
 from registry.sources.readmes import MAX_BYTES, Readme, blob_sha
 
@@ -33,13 +35,35 @@ MAX_WAIT = 300
 """Seconds to wait, at most, because GitHub asks for it."""
 MAX_ANSWER = 2 * MAX_BYTES
 """Bytes of an answer that are read at most: base64 in JSON makes a README 1.4 times as long."""
+LONGEST = 1_800
+"""Seconds that an exchange may take in all, with its pauses and tries: more than four times MAX_WAIT."""
+MAX_PAGES = 1_000
+"""Pages of repositories that are read at most, of up to 100 each."""
+MAX_LINK = 4_096
+"""Bytes of a symbolic link at most, as Linux has it."""
+SAID = 200
+"""Characters of GitHub's own message that an error shows."""
 RETRIED = (403, 429, 500, 502, 503, 504)
 """403 only where it stands for a rate limit."""
-HINTS = {
+LATER = "run the same command again later"
+HINTS = {401: "GitHub asks for a token: set GITHUB_TOKEN", 404: "check sources.github in config/datasets/"}
+WITH_TOKEN = {
     401: "GITHUB_TOKEN is wrong or has expired: set another, or unset it",
     403: "GITHUB_TOKEN may not read this: set another, or unset it",
-    404: "check sources.github in config/datasets/",
 }
+
+
+class _OfAllError(RegistryError):
+    """What no repository in particular is to blame for, such as a rate limit."""
+
+
+def _said(body: bytes) -> str:
+    """Return what GitHub itself says about an error, if it does."""
+    try:
+        message = json.loads(body)["message"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return ""
+    return one_line(message)[:SAID] if isinstance(message, str) else ""
 
 
 class _Patience(Retry):
@@ -73,7 +97,7 @@ def _read(response: requests.Response) -> bytes:
     for chunk in response.iter_content(1 << 16):
         body += chunk
         if len(body) > MAX_ANSWER:
-            raise RegistryError(f"the answer is longer than {MAX_ANSWER:,} bytes", where=public_url(response.url))
+            raise RegistryError(f"the answer is longer than {MAX_ANSWER:,} bytes")
     return bytes(body)
 
 
@@ -100,6 +124,7 @@ class GitHub:
             total=retries, backoff_factor=backoff, status_forcelist=RETRIED, raise_on_status=False
         )
         self._cache = FileCache(cache)
+        self._asked: list[str] = []
         self._session = requests.Session()
         self._session.headers.update(
             {
@@ -141,13 +166,13 @@ class GitHub:
 
     def _get(self, url: str, *, accepted: tuple[int, ...] = (200,)) -> tuple[requests.Response, Any]:
         try:
-            response, body = self._exchange(url)
-        except requests.RequestException as error:
-            raise RegistryError(
-                describe(error), where=public_url(url), hint="run the same command again later"
-            ) from None
+            with deadline(LONGEST):
+                response, body = self._exchange(url)
+        except (requests.RequestException, RegistryError) as error:
+            raise RegistryError(describe(error), where=public_url(url), hint=LATER) from None
+        self._asked.append(response.url)
         if response.status_code not in accepted:
-            raise self._refused(response)
+            raise self._refused(response, body)
         unchanged = " (unchanged since the last run)" if response.from_cache else ""
         log.info("%s: HTTP %d%s", public_url(url), response.status_code, unchanged)
         if response.status_code != 200:
@@ -157,27 +182,29 @@ class GitHub:
         except (ValueError, RecursionError):
             raise self._wrong("it is not JSON", response) from None
 
-    def _refused(self, response: requests.Response) -> RegistryError:
-        where = public_url(response.url)
-        if response.status_code in (403, 429) and (wait := self._patience.get_retry_after(response)) is not None:
-            reset = datetime.now(UTC) + timedelta(seconds=wait)
-            return RegistryError(
-                f"GitHub's rate limit is used up until {reset:%Y-%m-%d %H:%M:%S} UTC",
-                where=where,
-                hint="run the same command again after that, or set GITHUB_TOKEN: with a token, GitHub answers 5,000 "
-                "requests an hour instead of 60",
-            )
-        hint = HINTS.get(response.status_code, "run the same command again later")
-        return RegistryError(f"HTTP {response.status_code} {response.reason}", where=where, hint=hint)
+    def _refused(self, response: requests.Response, body: bytes) -> RegistryError:
+        where, status, said = public_url(response.url), response.status_code, _said(body)
+        wait = self._patience.get_retry_after(response) if status in (403, 429) else None
+        if wait is not None or (status in (403, 429) and "rate limit" in said.lower()):
+            until = f" until {datetime.now(UTC) + timedelta(seconds=wait):%Y-%m-%d %H:%M:%S} UTC" if wait else ""
+            more = ", or set GITHUB_TOKEN: with a token, GitHub answers 5,000 requests an hour instead of 60"
+            hint = "run the same command again after that" + ("" if self._session.auth else more)
+            return _OfAllError(f"GitHub's rate limit is used up{until}", where=where, hint=hint)
+        hint = (HINTS | (WITH_TOKEN if self._session.auth else {})).get(status, LATER)
+        kind = _OfAllError if status == 401 else RegistryError
+        return kind(f"HTTP {status} {response.reason}" + (f": {said}" if said else ""), where=where, hint=hint)
 
-    def _wrong(self, what: str, *responses: requests.Response) -> RegistryError:
-        """Return the error for wrong answers, after forgetting them: they must not be revalidated into the next run."""
-        for response in responses:
-            self._cache.delete(CacheController.cache_url(response.url))
+    def _wrong(self, what: str, response: requests.Response) -> RegistryError:
+        """Return the error for a wrong answer, after forgetting it: it must not be revalidated into the next run.
+
+        With it go those before it that it may not agree with.
+        """
+        for url in self._asked:
+            self._cache.delete(CacheController.cache_url(url))
         return RegistryError(
             f"GitHub's answer is wrong: {what}",
-            where=public_url(responses[0].url),
-            hint="run the same command again later",
+            where=public_url(response.url),
+            hint=LATER,
         )
 
     def _fields(self, response: requests.Response, answer: Any, **types: type) -> tuple[Any, ...]:
@@ -197,6 +224,7 @@ class GitHub:
 
     def repositories(self) -> list[str]:
         """Return the names of the organisation's public repositories, sorted, as GitHub tells them."""
+        self._asked.clear()
         names: set[str] = set()
         visited: set[str] = set()
         url: str | None = f"{self._api}/orgs/{self._organisation}/repos?per_page=100&type=public"
@@ -207,6 +235,8 @@ class GitHub:
                 raise self._wrong("it is not a list", response)
             names.update(self._fields(response, repository, name=str)[0] for repository in answer)
             url = self._next(response)
+            if url and len(visited) == MAX_PAGES:
+                raise self._wrong(f"it has more than {MAX_PAGES:,} pages", response)
             if url in visited:
                 raise self._wrong("its pages go in circles", response)
         return sorted(names)
@@ -215,26 +245,72 @@ class GitHub:
         """Return the README of a repository (a name that `check_names` passed), or None if it has none.
 
         Its bytes are held to the git blob id and the size that GitHub names. One above 1 MB comes as a git blob; one
-        above MAX_BYTES is a RegistryError.
+        above MAX_BYTES is a RegistryError. One that is a symbolic link is the file that it leads to in its repository.
         """
-        base = f"{self._api}/repos/{self._organisation}/{repository}"
+        self._asked.clear()
+        try:
+            return self._readme(f"{self._api}/repos/{self._organisation}/{repository}")
+        except _OfAllError:
+            raise
+        except RegistryError as error:
+            out = f"leave {repository} out: name it in sources.github.exclude in config/datasets/"
+            hint = f"{error.hint}, or {out}" if error.hint else out
+            raise RegistryError(error.reason, where=repository, hint=hint) from None
+
+    def _readme(self, base: str) -> Readme | None:
         response, answer = self._get(f"{base}/readme", accepted=(200, 404))
         if response.status_code == 404:
             return None
+        readme = self._file(base, response, answer)
+        if readme is None:
+            response, answer = self._followed(base, response, answer)
+            readme = self._file(base, response, answer)
+        if readme is None:
+            raise self._mismatched(response, answer)
+        return readme
+
+    def _file(self, base: str, response: requests.Response, answer: Any) -> Readme | None:
+        """Return the file that GitHub tells of; None where its bytes are not those of the blob that is named."""
         path, sha, size = self._fields(response, answer, path=str, sha=str, size=int)
+        if not re.fullmatch(r"[0-9a-f]{40}", sha):
+            raise self._wrong("its sha is not the id of a git blob", response)
+        if answer.get("type") == "symlink":
+            return None
         if size > MAX_BYTES:
-            raise RegistryError(f"{path} has {size:,} bytes, more than {MAX_BYTES:,}", where=repository)
-        responses = [response]
+            raise RegistryError(f"{path} has {size:,} bytes, more than {MAX_BYTES:,}")
         if answer.get("encoding") == "none" or (size and not answer.get("content")):
-            if not re.fullmatch(r"[0-9a-f]{40}", sha):
-                raise self._wrong("its sha is not the id of a git blob", response)
             response, answer = self._get(f"{base}/git/blobs/{sha}")
-            responses.append(response)
+        content = self._content(response, answer)
+        return Readme(path, content) if (len(content), blob_sha(content)) == (size, sha) else None
+
+    def _content(self, response: requests.Response, answer: Any) -> bytes:
         encoding, text = self._fields(response, answer, encoding=str, content=str)
         try:
-            content = base64.b64decode(text)
+            if encoding == "base64":
+                return base64.b64decode(text)
         except ValueError:
-            raise self._wrong("its content is not base64", *responses) from None
-        if encoding != "base64" or len(content) != size or blob_sha(content) != sha:
-            raise self._wrong(f"its content is not the {size:,} bytes of git blob {sha}", *responses)
-        return Readme(path, content)
+            pass
+        raise self._wrong("its content is not base64", response)
+
+    def _followed(self, base: str, response: requests.Response, answer: Any) -> tuple[requests.Response, Any]:
+        """Return what GitHub tells of the file that a symbolic link leads to.
+
+        Of a link it names the blob, which holds the way, but sends the bytes of that file, or none.
+        """
+        path, sha = answer["path"], answer["sha"]
+        blob, told = self._get(f"{base}/git/blobs/{sha}", accepted=(200, 404))
+        way = self._content(blob, told) if blob.status_code == 200 else b""
+        if blob_sha(way) != sha or len(way) > MAX_LINK:
+            raise self._mismatched(response, answer)
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path).encode(), way))
+        if not target.startswith((b"/", b"../")):
+            file, told = self._get(f"{base}/contents/{quote(target)}", accepted=(200, 404))
+            if isinstance(told, dict) and told.get("type") == "file":
+                return file, told
+        if answer.get("type") != "symlink":
+            raise self._mismatched(response, answer)
+        where = way.decode(errors="replace")
+        raise RegistryError(f"{path} is a symbolic link to {where}, which is no file of that repository")
+
+    def _mismatched(self, response: requests.Response, answer: Any) -> RegistryError:
+        return self._wrong(f"its content is not the {answer['size']:,} bytes of git blob {answer['sha']}", response)

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +60,17 @@ def check_names(repositories: Iterable[str], *, where: object) -> list[str]:
     return names
 
 
+def included(repositories: Iterable[str], exclude: Iterable[str]) -> list[str]:
+    """Return the names of repositories but those that are excluded, whose case does not matter: GitHub has none."""
+    lower = {name.lower() for name in exclude}
+    return [name for name in repositories if name.lower() not in lower]
+
+
+def excluded(dataset: Mapping[str, Any]) -> list[str]:
+    """Return the names of the repositories that a corpus leaves out."""
+    return dataset["sources"]["github"].get("exclude", [])
+
+
 def listed_readmes(checksums: dict[str, str], dataset: str, *, where: object) -> dict[str, str]:
     """Return {repository: sha256} of the files `<dataset>/HEAD/<repository>/README.md` in a SHA256SUMS."""
     folder = f"{dataset}/HEAD/"
@@ -80,12 +91,16 @@ def listed_readmes(checksums: dict[str, str], dataset: str, *, where: object) ->
     return listed
 
 
-def sample_readmes(dataset: dict[str, Any], root: Path = Path()) -> dict[str, str]:
-    """Return {repository: sha256} of the samples if they are this dataset's source, so that a changed one rebuilds."""
+def sample_readmes(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str, str]:
+    """Return {repository: sha256} of the samples if they are this dataset's source, so that a changed one rebuilds.
+
+    Those that it excludes are left out.
+    """
     if dataset["source"] != "samples":
         return {}
     path = root / SAMPLES / "SHA256SUMS"
-    return listed_readmes(read_checksums(path), dataset["name"], where=path)
+    listed = listed_readmes(read_checksums(path), dataset["name"], where=path)
+    return {name: listed[name] for name in included(listed, excluded(dataset))}
 
 
 class Listing:
@@ -122,8 +137,12 @@ class Listing:
         return Readme("README.md", content)
 
 
-def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation: str) -> None:
-    """Write the README of each repository to `<raw>/<repository>.md`, beside index.json and sources.json.
+def write_corpus(
+    raw: Path, source: Source, *, mode: str, api: str, organisation: str, exclude: Iterable[str] = ()
+) -> None:
+    """Write the README of each repository but those in `exclude` to `<raw>/<repository>.md`.
+
+    Beside them stand index.json and sources.json.
 
     index.json has `organisation`, `documents` (`repository`, `path`, `sha` of the git blob and `size` in bytes, by
     repository) and `without_readme`; sources.json is as `write_sources` writes it, where the `url` of a file is
@@ -131,7 +150,7 @@ def write_corpus(raw: Path, source: Source, *, mode: str, api: str, organisation
     """
     documents, files, without = [], [], []
     with atomic_folder(raw) as partial:
-        for repository in check_names(source.repositories(), where=organisation):
+        for repository in check_names(included(source.repositories(), exclude), where=organisation):
             readme = source.readme(repository)
             if readme is None:
                 without.append(repository)

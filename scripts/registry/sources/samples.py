@@ -7,13 +7,14 @@ from typing import Any
 
 from registry.config.load import SAMPLES, read_checksums
 from registry.files import sha256_of
+from registry.sources.readmes import excluded, included
 
 
 def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str, str]:
     """Return {path from the root: how to accept it} of a dataset's samples that are not what SHA256SUMS says.
 
-    A README that it does not list is one of them. Nothing where samples are not the dataset's source. Raises
-    RegistryError for a SHA256SUMS that cannot be read.
+    A README that it does not list is one of them, unless its repository is excluded. Nothing where samples are not the
+    dataset's source. Raises RegistryError for a SHA256SUMS that cannot be read.
     """
     sources = dataset.get("sources", {})
     if dataset["source"] != "samples" or not sources.keys() & {"files", "github"}:
@@ -22,7 +23,8 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
     if "files" in sources:
         used = [samples / folder / source["file"] for source in sources["files"]]
     else:
-        used = sorted((samples / folder / "HEAD").glob("*/README.md"))
+        found = {path.parent.name: path for path in sorted((samples / folder / "HEAD").glob("*/README.md"))}
+        used = [found[name] for name in included(found, excluded(dataset))]
     listed = read_checksums(samples / "SHA256SUMS")
     here = {path.relative_to(samples).as_posix(): path for path in used if path.is_file()}
     return {
