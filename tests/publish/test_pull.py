@@ -62,6 +62,13 @@ def first_picture(clone: Clone):
     return min((clone.folder / "data/radiology-mini/processed/train/images").iterdir())
 
 
+def test_the_report_leaves_out_pictures_that_no_release_holds(restored):
+    printed = restored.snakemake("--report", "report.html", "--", "tabular", "emotion")
+    for picture in ("reports/tabular/overview.svg", "reports/emotion/overview.svg"):
+        assert f"the report leaves out {picture}: only a build makes it, no release holds it" in printed
+    assert "data/tabular/metadata.json" in (restored.folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_clone_gets_everything_and_computes_nothing(cloned, released_once):
     found = pulled(cloned)
     assert found.keys() == set(DATASETS)

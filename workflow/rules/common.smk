@@ -18,6 +18,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from snakemake.io import ReportObject, is_flagged
+
 from registry.config.load import check_samples, load_datasets, normalise, parents, read_yaml, selected, source_files
 from registry.config.names import NAME, TAKEN, closest, rule_of
 from registry.errors import RegistryError
@@ -200,6 +202,29 @@ def described(dataset, **figures):
         "metadata": shown(f"data/{dataset}/metadata.json", "metadata", "metadata"),
         "provenance": f"data/{dataset}/provenance.json",
     } | {name: shown(f"reports/{dataset}/{file}", name, FIGURES.get(name, name)) for name, file in figures.items()}
+
+
+class ShownWhileHere(ReportObject):
+    """What the report shows of the file `path`: it counts as marked for the report only while that is there.
+
+    Pictures are in no release, so that a clone and a version that was gone back to have none, or another version's.
+    """
+
+    def __bool__(self):
+        here = os.path.exists(self.path)
+        if not here:
+            print(
+                shown(f"the report leaves out {self.path}: only a build makes it, no release holds it"), file=sys.stderr
+            )
+        return here
+
+
+def show_what_is_here():
+    """Let the report leave out those files of reports/ that are not here, where Snakemake would make none at all."""
+    for file in [file for maker in workflow.rules for file in maker.output if file.startswith("reports/")]:
+        if is_flagged(file, "report"):
+            file.flags["report"] = ShownWhileHere(*file.flags["report"])
+            file.flags["report"].path = str(file)
 
 
 def dataset_of(maker):
