@@ -105,6 +105,17 @@ def test_a_repository_without_commits(tmp_path):
     assert (git.branch(), git.commit(), git.operation()) == ("main", None, None)
 
 
+def test_what_is_ignored_and_which_line_says_so(git):
+    write(git, **{".gitignore": "*.log\n!kept.log\nfolder/\n"})
+    assert git.ignored(["a", "kept.log", "x\n.log", "folder/c"]) == {
+        "x\n.log": "line 1 of .gitignore (*.log)",
+        "folder/c": "line 3 of .gitignore (folder/)",
+    }
+    assert git.ignored([]) == git.ignored(["a"]) == {}
+    with pytest.raises(GitError, match="outside repository"):
+        git.ignored(["../a"])
+
+
 def diverge(git: Git) -> None:
     git.run("switch", "--quiet", "--create", "other")
     write(git, a="theirs")

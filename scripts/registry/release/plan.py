@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from semver import Version
 
@@ -67,6 +68,7 @@ def decide(
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
     check_configured(name, repository.committed_datasets(base.commit))
     built = Snapshot.on_disk(repository.root, name)
+    _check_places(repository, built)
     check_contract(built)
     built = name_source(repository, built, contained, planned)
     git, commit = repository.git, base.commit
@@ -104,6 +106,7 @@ def decide(
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
     check_committed(repository, built, commit)
+    _check_ignored(repository, built)
     if newest and not changes:
         reasons = ["made by other code or libraries, the data is the same"]
         files = sorted([*changed, *outdated])
@@ -123,6 +126,21 @@ def decide(
         files=sorted([*changed, *outdated]),
     )
     return Plan(built, outcome, changes, outdated)
+
+
+def _check_places(repository: Repository, built: Snapshot) -> None:
+    """Check that nothing that DVC is to add is a link, or behind one: it takes no such data. Raises NotReady."""
+    places = {place.as_posix() for out in built.outs for place in (Path(out), *Path(out).parents)}
+    for place in sorted(places):
+        if (repository.root / place).is_symlink():
+            hint = "put what it leads to in its place (a larger disk can be mounted there), then registry publish"
+            raise NotReady(State.SKIPPED, f"{place} is a link, and DVC takes no data behind one", hint)
+
+
+def _check_ignored(repository: Repository, built: Snapshot) -> None:
+    """Check that git does not ignore the .dvc files that a release commits: DVC then writes none. Raises NotReady."""
+    for path, rule in repository.git.ignored(f"{out}.dvc" for out in built.outs).items():
+        raise NotReady(State.SKIPPED, f"git ignores {path}: {rule}", "take that line out, then registry publish")
 
 
 def free_version(

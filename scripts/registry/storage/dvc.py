@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from registry.errors import RegistryError
 from registry.files import dvc_digest, private_place, remove
-from registry.gate import FOLDER, MAX_LISTING, GateError, checked_md5, read_listing, read_yaml
+from registry.gate import FOLDER, MAX_LISTING, GateError, checked_inside, checked_md5, read_listing, read_yaml
 from registry.storage.connection import bounded, checked_url, open_remote
 from registry.storage.damage import Fault, MissingDataError, faults, faulty
 from registry.storage.explain import explained, hint_for
@@ -137,8 +137,8 @@ class Store:
         from dvc.lock import make_lock
 
         for path in (self.root / "data").glob("*/*.dvc"):
-            if not _is_dvc_file(path.read_bytes()):
-                name = path.relative_to(self.root).as_posix()
+            name = path.relative_to(self.root).as_posix()
+            if _is_in_place(self.root, name) and not _is_dvc_file(path.read_bytes()):
                 committed = self._git.read("HEAD", [name]).get(name)
                 if committed is None:
                     path.unlink()
@@ -364,6 +364,14 @@ class Store:
 
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(doing, self._repo.config["remote"].values())
+
+
+def _is_in_place(root: Path, name: str) -> bool:
+    """Tell whether a file below `root` is no link, and behind none."""
+    try:
+        return not checked_inside(root, name).is_symlink()
+    except GateError:
+        return False
 
 
 def _is_dvc_file(content: bytes) -> bool:

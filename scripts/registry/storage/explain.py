@@ -14,6 +14,11 @@ SECRETS = ("access_key_id", "secret_access_key", "session_token", "password", "s
 """Settings of a DVC remote that no message may show."""
 LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "s3fs", "sqlite3", "diskcache")
 """Packages whose errors are those of a place that data goes to or comes from."""
+PLAIN_INDEX = (
+    "if it is split, git config core.splitIndex false && git update-index --no-split-index; if it is sparse, "
+    "git sparse-checkout reapply --no-sparse-index; then run the same command again"
+)
+"""What makes git write an index that DVC's own reader of it, dulwich, can read."""
 VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Variables of the environment that no message may show."""
 
@@ -62,6 +67,8 @@ def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None
             cause = failures.errors[0] if failures.errors else error
             raise RegistryError(f"{doing} failed: {reason_of(cause, remotes)}", hint=hint_for(cause)) from None
         except Exception as error:
+            if type(error).__module__.startswith("dulwich."):
+                raise RegistryError(f"{doing} failed: DVC cannot read git's index", hint=PLAIN_INDEX) from None
             # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
             if type(error).__module__.split(".")[0] not in LIBRARIES:
                 raise

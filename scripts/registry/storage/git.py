@@ -241,6 +241,18 @@ class Git:
         listed = self.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
         return sorted({path for path in records(listed, "\0") if (self.root / path).is_file()})
 
+    def ignored(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return {path: which line of which file says so} of those paths that git ignores unless it tracks them."""
+        try:
+            printed = self.run("check-ignore", "--verbose", "--no-index", "-z", "--stdin", stdin="\0".join(paths))
+        except GitError as error:
+            if error.printed:
+                raise
+            return {}
+        fields = records(printed, "\0")
+        found = zip(*(fields[start::4] for start in range(4)), strict=True)
+        return {path: f"line {line} of {file} ({pattern})" for file, line, pattern, path in found if pattern[:1] != "!"}
+
     def changed(self, revision: str, paths: Iterable[str]) -> list[str]:
         """Return those files of the working tree that differ from a revision's, are new or are gone."""
         paths = sorted(paths)

@@ -39,7 +39,7 @@ class State(StrEnum):
     UNCHANGED = "unchanged"
     """It was released as it is already."""
     SKIPPED = "skipped"
-    """It is not made of what is committed."""
+    """It is not made of what is committed, or lies where nothing of it can be."""
     REFUSED = "refused"
     """It must not be released."""
 
