@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -436,6 +437,33 @@ def two_letters(folder: Path) -> Tiny:
         clone.build(name, rows)
         clone.registry("publish")
     return clone
+
+
+def test_status_shows_the_version_that_is_pinned(tmp_path):
+    clone = two_letters(tmp_path / "registry")
+    clone.registry("rollback", "letters", "1.0.0")
+    found = status(clone)["letters"]
+    assert (found["state"], found["version"], found["newest"], found["rows"]) == ("pinned", "1.0.0", "1.1.0", 10)
+    made = clone.git("tag", "--list", "--format=%(taggerdate:unix)", "letters-v1.0.0")
+    assert datetime.fromisoformat(found["released"]).timestamp() == int(made)
+
+
+def test_status_does_not_advise_to_release_again_what_was_taken_back(tmp_path):
+    clone = two_letters(tmp_path / "registry")
+    clone.registry("republish", "letters", "1.0.0", "--reason", "1.1.0 is broken")
+    (clone.folder / "data/letters/pin.json").unlink()
+    clone.commit("Take the pin away")
+    found = status(clone)["letters"]
+    assert (found["state"], found["reason"]) == ("outdated", "built with params.rows: 10, not 20")
+    assert found["hint"].startswith("2.0.0 took back what was released before it")
+    assert "publish" not in found["hint"]
+
+    clone.build("letters", 20)
+    found = status(clone)["letters"]
+    assert (found["state"], found["reason"]) == ("changed", "holds the content of 1.1.0, which 2.0.0 took back")
+    assert found["hint"] == "registry pull letters brings what is released"
+    clone.build("letters", 30)
+    assert "registry publish --dry-run" in status(clone)["letters"]["hint"]
 
 
 @pytest.mark.parametrize(("version", "would"), [("1.0.0", "letters-v"), ("1.1.0", "Nothing new to release")])

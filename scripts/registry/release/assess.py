@@ -18,7 +18,7 @@ from registry.sources.samples import edited_samples
 from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import Release
+from registry.storage.tags import Release, taken_back, with_content
 
 SOMEWHERE = "somewhere"
 """Stands for a mirror that only a run needs; where it lies does not show in the data."""
@@ -64,6 +64,11 @@ def assess(
         check_current(root, snapshot, datasets)
     except NotReady as found:
         hint = f"run registry pull {name}" if pin and snapshot is None else found.hint
+        if found.state == State.OUTDATED and releases and (latest := releases.contained[-1]).restored:
+            hint = (
+                f"{latest.version} took back what was released before it, and what stands here may make that again: "
+                f"change it first, or registry rollback {name} {latest.version} keeps it from being built"
+            )
         return Assessment(name, found.state, found.reason, hint, snapshot)
     return Assessment(name, State.RELEASED if releases else State.BUILT, snapshot=snapshot)
 
@@ -83,6 +88,11 @@ def _check_released(snapshot: Snapshot, releases: Releases) -> None:
     except RegistryError as error:
         raise NotReady(State.UNRELEASED, str(error).partition("\n")[0], f"git tag --delete {latest.tag}") from None
     if (facts_of(before.metadata), before.data_md5) != (facts_of(snapshot.metadata), snapshot.data_md5):
+        withdrawn = taken_back(releases.contained)
+        those = [release for release in releases.contained if release.tag in withdrawn]
+        if old := with_content(releases.repository, those, snapshot.content_hash):
+            reason = f"holds the content of {old.version}, which {withdrawn[old.tag]} took back"
+            raise NotReady(State.CHANGED, reason, f"registry pull {snapshot.dataset} brings what is released")
         hint = "registry publish --dry-run shows what it would become"
         raise NotReady(State.CHANGED, f"differs from {latest.version}", hint)
 

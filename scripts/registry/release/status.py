@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from registry.config.load import Datasets
+from registry.config.pins import pin_of
 from registry.release.assess import Releases, assess
 from registry.storage.repository import Repository
 from registry.storage.states import State
@@ -12,7 +13,7 @@ from registry.storage.tags import releases
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """One dataset: `version` is the newest release that HEAD contains, `newest` the newest of all."""
+    """One dataset: `version` is that of its pin, else the newest that HEAD contains; `newest` is the newest of all."""
 
     dataset: str
     state: State
@@ -39,10 +40,13 @@ def _one(name: str, datasets: Datasets, known: Releases) -> DatasetStatus:
     every, contained = known.every, known.contained
     found = assess(known.repository.root, name, datasets, releases=known)
     latest, snapshot = contained[-1] if contained else None, found.snapshot
+    pin = pin_of(known.repository.root, name)
+    if pin:
+        latest = next((release for release in every if release.tag == pin["tag"]), None)
     return DatasetStatus(
         name,
         found.state,
-        version=str(latest.version) if latest else None,
+        version=pin["version"] if pin else str(latest.version) if latest else None,
         newest=str(every[-1].version) if every else None,
         released=latest.date if latest else None,
         rows=snapshot.rows if snapshot else None,

@@ -179,24 +179,32 @@ class Entry:
 def history(git: Git, dataset: str) -> list[Entry]:
     """Return the versions of a dataset, newest first. Raises RegistryError where there is none."""
     find_release(git, dataset, "latest")
+    known = releases(git)[dataset]
+    superseded = taken_back(known)
     entries: list[Entry] = []
-    superseding: tuple[Version, Version] | None = None
-    for release in reversed(releases(git)[dataset]):
+    for release in reversed(known):
         lines = [line for line in printable(release.message).split("\n")[1:] if line.strip()]
-        taken_back = superseding and superseding[0] < release.version
+        by = superseded.get(release.tag)
+        version = str(release.version)
         entries.append(
-            Entry(
-                release.tag,
-                str(release.version),
-                release.date,
-                release.commit,
-                lines,
-                str(superseding[1]) if taken_back else None,
-            )
+            Entry(release.tag, version, release.date, release.commit, lines, None if by is None else str(by))
         )
-        if release.restored and not taken_back:
-            superseding = release.restored, release.version
     return entries
+
+
+def taken_back(those: Sequence[Release]) -> dict[str, Version]:
+    """Return {tag: the version that took it back} of these releases of a dataset, oldest first, that one took back.
+
+    A version that holds the content of an older one takes back all between them.
+    """
+    found: dict[str, Version] = {}
+    superseding: tuple[Version, Version] | None = None
+    for release in reversed(those):
+        if superseding and superseding[0] < release.version:
+            found[release.tag] = superseding[1]
+        elif release.restored:
+            superseding = release.restored, release.version
+    return found
 
 
 def find_release(git: Git, dataset: str, version: str) -> Release:
