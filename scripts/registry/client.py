@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ from registry.storage.elsewhere import list_tags, read_tags
 from registry.storage.objects import DamagedDownloadError, ObjectCache
 from registry.storage.remote_data import FULL, RemoteData
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import tag_name
+from registry.storage.tags import check_alias, tag_name
 from registry.storage.versions import LATEST, choose
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ STATISTICS = ("metrics", "statistics")
 
 @dataclass(frozen=True)
 class ListedVersion:
-    """A version of a dataset, how many rows it has, and how many files and bytes its data is."""
+    """A version of a dataset, how many rows it has, and how many files and bytes its data is.
+
+    `dataset` may be an alias; `alias_of` is then the dataset itself.
+    """
 
     dataset: str
     version: str
@@ -39,6 +42,7 @@ class ListedVersion:
     rows: int
     files: int
     bytes: int
+    alias_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,30 @@ def list_datasets(repo: str | os.PathLike[str] = ".") -> Listing:
     found = Listing([], dict(tags.left_out))
     for tag, (name, version) in names.items():
         try:
-            snapshot = Snapshot.of(name, tag, contents[tag], Path)
+            snapshot = _snapshot(name, tag, tags.aliases, contents)
         except RegistryError as error:
             found.left_out[tag] = error.what
             continue
         data = snapshot.provenance["data"]
-        found.versions.append(ListedVersion(name, version, tag, snapshot.rows, data["files"], data["bytes"]))
+        found.versions.append(
+            ListedVersion(name, version, tag, snapshot.rows, data["files"], data["bytes"], tags.aliases.get(tag))
+        )
     return found
+
+
+def _own_tag(name: str, tag: str, aliases: Mapping[str, str]) -> tuple[str, str]:
+    """Return the dataset, and the tag of its own, for which a tag under a name stands; `aliases` as in Tags."""
+    dataset = aliases.get(tag, name)
+    return dataset, dataset + tag.removeprefix(name)
+
+
+def _snapshot(name: str, tag: str, aliases: Mapping[str, str], contents: Mapping[str, Mapping[str, bytes]]) -> Snapshot:
+    """Return what a tag under a name stands for, of {tag: {path: content}}. Raises RegistryError where it is not so."""
+    dataset, own = _own_tag(name, tag, aliases)
+    snapshot = Snapshot.of(dataset, own, contents[own], Path)
+    if own != tag:
+        check_alias(tag, contents[tag], own, contents[own])
+    return snapshot
 
 
 def open_dataset(
@@ -83,8 +104,8 @@ def open_dataset(
     `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken: ~1.2 is every 1.2.x,
     ^1.2 is every 1.x from 1.2.0 on. `repo` is the path or the URL of the git repository, a bare one too. `remote` names
     a DVC remote other than the default one, `remote_config` adds to its configuration (access_key_id,
-    secret_access_key, endpointurl, ...). RegistryError, which names those that exist, if there is no such dataset or
-    version.
+    secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for. RegistryError, which names
+    those that exist, if there is no such dataset or version.
     """
     address = os.fspath(repo)
     tags = list_tags(address)
@@ -97,11 +118,12 @@ def open_dataset(
         choices = f"choose from: {', '.join(names) or 'none, it has no release'}"
         raise RegistryError(f"{what}{''.join(odd)}", where=redacted(address), hint=choices)
     tag = tag_name(name, found)
+    dataset, own = _own_tag(name, tag, tags.aliases)
     try:
-        snapshot = Snapshot.of(name, tag, read_tags(address, {tag: name})[tag], Path)
+        snapshot = _snapshot(name, tag, tags.aliases, read_tags(address, {tag: name, own: dataset}))
     except RegistryError as error:
         raise RegistryError(error.what, where=f"{redacted(address)} at {tag}", hint="choose another version") from None
-    return Dataset(str(found), redacted(address), snapshot, RemoteData(address, tag, remote, remote_config))
+    return Dataset(str(found), redacted(address), snapshot, RemoteData(address, own, remote, remote_config))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typer
 from rich.filesize import decimal
 
 from registry.cli.common import AsJson, app, print_json, print_table, say
-from registry.client import list_datasets, open_dataset
+from registry.client import ListedVersion, list_datasets, open_dataset
 from registry.storage.objects import VARIABLE
 from registry.storage.versions import LATEST
 
@@ -28,13 +28,17 @@ def show_listing(repo: Address, as_json: AsJson = False) -> None:
         print_table(
             ("dataset", "version", "rows", "files", "size"),
             (
-                (one.dataset, one.version, f"{one.rows:,}", f"{one.files:,}", decimal(one.bytes))
+                (_name(one), one.version, f"{one.rows:,}", f"{one.files:,}", decimal(one.bytes))
                 for one in found.versions
             ),
             right=("rows", "files", "size"),
         )
     else:
         say("Nothing is released there.")
+
+
+def _name(one: ListedVersion) -> str:
+    return f"{one.dataset} (alias of {one.alias_of})" if one.alias_of else one.dataset
 
 
 @app.command(name="get")
@@ -67,7 +71,7 @@ def show_data(
     if not name or (at and not version):
         raise typer.BadParameter("write NAME or NAME@VERSION", param_hint="NAME[@VERSION]")
     found = open_dataset(name, version or LATEST, repo, remote=remote)
-    path = found.fetch(out or found.tag, cache=cache, say=say)
+    path = found.fetch(out or f"{name}-v{found.version}", cache=cache, say=say)
     if as_json:
         print_json({"dataset": found.name, "version": found.version, "tag": found.tag, "path": path})
     else:

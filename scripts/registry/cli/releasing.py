@@ -202,6 +202,8 @@ def _print(done: Publication, *, named: bool) -> None:
                 print_line(f"  {reason}")
             for file in outcome.files if done.dry_run else ():
                 print_line(f"  + {file}")
+    for alias, tag in done.aliases.items():
+        print_line(f"{tag}: {'would be' if done.dry_run else 'is'} {alias}, too")
     unchanged = [outcome for outcome in done.outcomes if outcome.state == State.UNCHANGED]
     if not any(outcome.state in (State.RELEASED, State.RECORDED) for outcome in done.outcomes):
         console.print(

@@ -30,7 +30,7 @@ from registry.shown import one_line, printable, redacted
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady
-from registry.storage.tags import find_release, named_release
+from registry.storage.tags import dataset_of, find_release, named_release
 from registry.trace.samples import Sample, Samples, Search, find, samples
 
 SHOWN = 20
@@ -184,7 +184,7 @@ def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Sn
         release = find_release(here.git, dataset, version)
         return release.tag, Snapshot.at(here, dataset, release.commit, release.tag)
     try:
-        return "what is built", Snapshot.on_disk(here.root, dataset)
+        return "what is built", Snapshot.on_disk(here.root, dataset_of(here.git, dataset))
     except NotReady as state:
         raise RegistryError(state.reason, where=dataset, hint=f"{state.hint}, or name two versions") from None
 

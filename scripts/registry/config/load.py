@@ -77,6 +77,27 @@ def _check_name(name: str, names: list[str]) -> None:
             )
 
 
+def _check_alias(alias: str, name: str, taken: Mapping[str, str]) -> None:
+    """Raise RegistryError for an alias of a dataset that cannot be told from `taken` {name: what has it}."""
+    where = f"config/datasets/{name}.yaml"
+    if not re.fullmatch(NAME, alias) or alias in TAKEN:
+        raise RegistryError(
+            f"aliases: {alias} is not a valid dataset name",
+            where=where,
+            hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
+        )
+    if alias in taken:
+        raise RegistryError(f"aliases: {alias} is {taken[alias]}", where=where, hint="choose another name")
+    for other in taken:
+        if alias.startswith(f"{other}-v") or other.startswith(f"{alias}-v"):
+            longer, shorter = sorted((alias, other), key=len, reverse=True)
+            raise RegistryError(
+                f"aliases: {longer} would be mistaken for a version tag of {shorter}",
+                where=where,
+                hint="choose another name",
+            )
+
+
 def _check_mirror(mirror: str | None) -> None:
     try:
         usable = bool(mirror) and not urlsplit(mirror).query
@@ -164,12 +185,15 @@ def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
+    `aliases` maps datasets to their other names. They are not among the configuration of a dataset: they say nothing of
+    its data, which must not be built again for them.
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
 
     def __init__(self, datasets: Mapping[str, dict[str, Any]] | None = None) -> None:
         super().__init__(datasets or {})
         self.broken: dict[str, RegistryError] = {}
+        self.aliases: dict[str, list[str]] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
         """Count a dataset among the broken, and with it those that are made of it."""
@@ -202,6 +226,15 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             datasets[path.stem] = _load(path, config["source"], root)
         except RegistryError as error:
             datasets.broken[path.stem] = error
+    taken = {path.stem: "a dataset" for path in paths}
+    for name in [*datasets]:
+        try:
+            for alias in (aliases := datasets[name].pop("aliases", [])):
+                _check_alias(alias, name, taken)
+            datasets.aliases[name] = aliases
+            taken |= dict.fromkeys(aliases, f"an alias of {name}")
+        except RegistryError as error:
+            datasets.leave_out(name, error)
     for name in [*datasets]:
         try:
             _follow(datasets, name)

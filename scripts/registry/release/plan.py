@@ -1,6 +1,6 @@
 """Decide what to do with a dataset, and why: release it (under which number), record it, skip it or refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import Release, odd_tags, tag_name
+from registry.storage.tags import Release, called, odd_tags, tag_name
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def decide(
     pin = pin_of(repository.root, name)
     if pin:
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
-    check_configured(name, repository.committed_datasets(base.commit))
+    datasets = repository.committed_datasets(base.commit)
+    check_configured(name, datasets)
     built = Snapshot.on_disk(repository.root, name)
     _check_places(repository, built)
     check_contract(built)
@@ -90,7 +91,7 @@ def decide(
     changed += _moved(repository, built, commit)
     changes = []
     if newest:
-        config = repository.committed_datasets(commit).get(name, {})
+        config = datasets.get(name, {})
         before = _released(repository, newest)
         try:
             changes = compare(before, built, config.get("versioning", "fixed"))
@@ -114,7 +115,8 @@ def decide(
             built, Outcome(name, State.RECORDED, previous, newest.tag, reasons=reasons, files=files), [], outdated
         )
     level = changes[0].level if changes else None
-    version = free_version(repository, name, newest.version if newest else None, level or Level.PATCH, bump)
+    latest, aliases = newest.version if newest else None, datasets.aliases.get(name, [])
+    version = free_version(repository, name, aliases, latest, level or Level.PATCH, bump)
     outcome = Outcome(
         name,
         State.RELEASED,
@@ -144,10 +146,23 @@ def _check_ignored(repository: Repository, built: Snapshot) -> None:
 
 
 def free_version(
-    repository: Repository, name: str, latest: Version | None, level: Level, bump: Level | None = None
+    repository: Repository,
+    name: str,
+    aliases: Sequence[str],
+    latest: Version | None,
+    level: Level,
+    bump: Level | None = None,
 ) -> Version:
-    """Return the next number that no tag has, not even one that is no release."""
-    taken = {odd.version for odd in odd_tags(repository.git) if odd.dataset == name}
+    """Return the next number that no tag of a dataset or its aliases has, not even one that is no release.
+
+    It is above those that one of these names had for another dataset: who asks that for the latest gets this. What they
+    held is not compared, so that the first release after a change of names is MAJOR.
+    """
+    git = repository.git
+    former = [one.version for each in (name, *aliases) for one in called(git, each)]
+    if former and (latest is None or max(former) > latest):
+        latest, level = max(former), Level.MAJOR
+    taken = {odd.version for odd in odd_tags(git) if odd.dataset in (name, *aliases)}
     version = next_version(latest, level, bump)
     while version in taken:
         version = next_version(version, level, bump)

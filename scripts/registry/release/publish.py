@@ -11,11 +11,12 @@ Until the last step nobody sees a release, and by then its data can be fetched.
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from registry.compare.semver import Level
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_inside
+from registry.release.aliases import alias_tags, lacking
 from registry.release.lineage import put_back
 from registry.release.pending import read_pending
 from registry.release.plan import Outcome, Plan, decide
@@ -34,13 +35,15 @@ NAMED = 3
 class Publication:
     """What one call of publish did.
 
-    `skipped` says why nothing can be released from here at all, `waiting` what an earlier command left half done, which
-    a dry run does not complete.
+    `aliases` are the tags {tag: the release that it stands for} that releases got under other names. `skipped` says why
+    nothing can be released from here at all, `waiting` what an earlier command left half done, which a dry run does not
+    complete.
     """
 
     outcomes: list[Outcome]
     remote: str | None = None
     commit: str | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
     skipped: str | None = None
     hint: str | None = None
@@ -92,14 +95,20 @@ def _publish(
             plans.append(plan)
         if plan.outcome.state == State.RELEASED:
             planned[name] = plan.outcome.tag, plan.built.content_hash
+    others = repository.committed_datasets(base.commit).aliases
+    newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
+    aliases = lacking(repository, [name for name in names if name not in planned], newest, others)
+    for name, (tag, _) in planned.items():
+        aliases |= alias_tags(tag, others.get(name, []))
     remote = release_remote(repository, base.commit)
     if dry_run:
         pending = read_pending(repository.git)
         waiting = pending.what if pending and not pending.visible else None
-        return Publication(outcomes, remote, dry_run=True, waiting=waiting)
-    if not plans:
+        return Publication(outcomes, remote, aliases=aliases, dry_run=True, waiting=waiting)
+    if not plans and not aliases:
         return Publication(outcomes, remote)
-    _store(repository, plans, remote)
+    if plans:
+        _store(repository, plans, remote)
     for path in [path for plan in plans for path in plan.outdated]:
         checked_inside(repository.root, path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]
@@ -110,9 +119,10 @@ def _publish(
         files,
         _commit_message(plans),
         tags,
+        aliases=aliases,
         check=lambda made: _as_planned(repository, made, plans),
     )
-    return Publication(outcomes, remote, commit)
+    return Publication(outcomes, remote, commit if plans else None, aliases)
 
 
 def _store(repository: Repository, plans: list[Plan], remote: str) -> None:

@@ -7,7 +7,7 @@ from registry.errors import RegistryError
 from registry.storage.examine import Faulty, examine
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import Release, find_release, releases
+from registry.storage.tags import Release, dataset_of, releases
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,5 @@ def repair(
 def released_of(repository: Repository, datasets: Sequence[str]) -> list[Release]:
     """Return all releases of these datasets, or of all. Raises RegistryError for one that has none."""
     every = releases(repository.git)
-    for name in datasets:
-        find_release(repository.git, name, "latest")
-    return [release for name in dict.fromkeys(datasets or every) for release in every[name]]
+    names = [dataset_of(repository.git, name) for name in datasets]
+    return [release for name in dict.fromkeys(names or every) for release in every[name]]

@@ -8,11 +8,12 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from registry.errors import RegistryError
+from registry.release.aliases import alias_object
 from registry.release.pending import Pending, read_pending, settle_pending, write_pending
 from registry.storage.git import Git, GitError
 from registry.storage.git_text import records
 from registry.storage.repository import Repository
-from registry.storage.tags import TAGS, releases
+from registry.storage.tags import TAGS, other_names, releases
 
 ATTEMPTS = 10
 """How often to decide again when somebody else's commit or release came first."""
@@ -175,8 +176,9 @@ def _unpushed(repository: Repository, head: str, theirs: Mapping[str, str]) -> t
     """
     git = repository.git
     known = git.references(TAGS)
-    tags = [f"{TAGS}{release.tag}" for those in releases(git, merged=head).values() for release in those]
-    ours = {reference: known[reference] for reference in tags}
+    tags = {release.tag for those in releases(git, merged=head).values() for release in those}
+    tags |= {alias.tag for alias in other_names(git) if alias.release.tag in tags}
+    ours = {reference: known[reference] for reference in (f"{TAGS}{tag}" for tag in sorted(tags))}
     for reference, target in ours.items():
         if theirs.get(reference, target) != target:
             tag = reference.removeprefix(TAGS)
@@ -194,22 +196,28 @@ def record(
     message: str,
     tags: Mapping[str, str],
     *,
+    aliases: Mapping[str, str] | None = None,
     restore: str | None = None,
     check: Callable[[str], None] = lambda commit: None,
 ) -> str:
     """Commit these files of the working tree on the base, with annotated tags {name: message}, and return the commit.
 
-    `check` looks at the commit before anybody else can, and may raise; `restore` names a dataset that is to be restored
-    after it. Branch and tags appear in one step; with release.push origin is offered them first, all or nothing. Raises
-    Conflict when the branch has moved on or a tag exists, and RegistryError when origin refuses.
+    `aliases` are the tags that these, or others that there are, get under other names {tag there: tag}. With neither
+    files nor tags there is no commit, and the branch stays. `check` looks at the commit before anybody else can, and
+    may raise; `restore` names a dataset that is to be restored after it. Branch and tags appear in one step; with
+    release.push origin is offered them first, all or nothing. Raises Conflict when the branch has moved on or a tag
+    exists, and RegistryError when origin refuses.
     """
     git = repository.git
     owed = check_owed(git, restore)
     identity = git.identity(repository.settings.identity)
-    commit = git.commit_object(base.commit, files, message, identity)
+    commit = git.commit_object(base.commit, files, message, identity) if files or tags else base.head
     check(commit)
     objects = {tag: git.tag_object(tag, commit, text, identity) for tag, text in tags.items()}
-    if repository.settings.push and tags and base.unpushed:
+    for alias, tag in (aliases or {}).items():
+        released = commit if tag in tags else git.commit(f"{TAGS}{tag}")
+        objects[alias] = alias_object(repository, alias, tag, released)
+    if repository.settings.push and objects and base.unpushed:
         names = ", ".join(base.unpushed[:NAMED])
         raise RegistryError(
             f"origin lacks releases that are here, and others could take their numbers: {names}",
@@ -219,7 +227,7 @@ def record(
     pending = Pending(base.branch, base.head, commit, objects, files, restore or owed, owed is not None)
     write_pending(git, pending)
     if repository.settings.push:
-        _offer(repository, base.branch, commit, objects)
+        _offer(repository, base, commit, objects)
     fast_forward(repository, base, commit, files, objects)
     settle_pending(git, pending, visible=True)
     return commit
@@ -234,8 +242,10 @@ def check_owed(git: Git, restore: str | None) -> str | None:
     return owed
 
 
-def _offer(repository: Repository, branch: str, commit: str, tags: Mapping[str, str]) -> None:
-    specs = [f"{commit}:refs/heads/{branch}", *(f"{target}:refs/tags/{tag}" for tag, target in tags.items())]
+def _offer(repository: Repository, base: Base, commit: str, tags: Mapping[str, str]) -> None:
+    specs = [f"{target}:{TAGS}{tag}" for tag, target in tags.items()]
+    if commit != base.head:
+        specs.append(f"{commit}:refs/heads/{base.branch}")
     try:
         repository.git.run("push", "--quiet", "--atomic", "origin", *specs)
     except GitError as error:

@@ -14,6 +14,7 @@ from registry.config.pins import PIN, pin_of
 from registry.errors import RegistryError
 from registry.files import write_json
 from registry.gate import GateError, checked_inside, checked_path
+from registry.release.aliases import alias_tags
 from registry.release.pending import clear_pending, read_pending
 from registry.release.plan import Outcome, free_version
 from registry.release.publish import Publication
@@ -58,6 +59,7 @@ def rollback(
     `remote` names where data is fetched, `force` overwrites unpublished work. Raises RegistryError.
     """
     release = find_release(repository.git, dataset, version)
+    dataset = release.dataset
     pin = {"version": str(release.version), "tag": release.tag} | ({"reason": reason} if reason else {})
     before = pin_of(repository.root, dataset)
     if before and before["tag"] == release.tag and reason is None:
@@ -172,13 +174,14 @@ def _republish(
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)
         return Publication([outcome], remote, dry_run=dry_run, waiting=waiting)
-    number = free_version(repository, name, newest.version, changes[0].level)
+    aliases = datasets.aliases.get(name, [])
+    number = free_version(repository, name, aliases, newest.version, changes[0].level)
     tag = tag_name(name, number)
     reasons = [f"content of {old.version}", f"reason: {reason}", *(change.reason for change in changes)]
     outcome = Outcome(name, State.RELEASED, str(number), tag, str(newest.version), changes[0].level.name, reasons)
     pin = {"version": str(number), "tag": tag, "reason": reason}
     if dry_run:
-        return Publication([outcome], remote, dry_run=True, waiting=waiting)
+        return Publication([outcome], remote, aliases=alias_tags(tag, aliases), dry_run=True, waiting=waiting)
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), remote)
@@ -186,8 +189,9 @@ def _republish(
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
     text = tag_message(number, [*reasons[:2], *levels], wanted)
     message = f"Release {name} {number}: the content of {old.version}\n\n{reason}\n"
-    commit = record(repository, base, files, message, {tag: text})
-    return Publication([outcome], remote, commit)
+    also = alias_tags(tag, aliases)
+    commit = record(repository, base, files, message, {tag: text}, aliases=also)
+    return Publication([outcome], remote, commit, also)
 
 
 def _released(repository: Repository, release: Release) -> Snapshot:

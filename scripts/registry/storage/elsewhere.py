@@ -12,13 +12,13 @@ from urllib.parse import unquote
 from semver import Version
 
 from registry.errors import RegistryError
-from registry.gate import MAX_DESCRIPTION, MAX_POINTER, checked_path
+from registry.gate import MAX_POINTER
 from registry.shown import redacted
 from registry.storage.git import Git, GitError
 from registry.storage.git_text import records
-from registry.storage.snapshot import is_description
+from registry.storage.snapshot import described
 from registry.storage.tag_object import NOT_OF_A_COMMIT
-from registry.storage.tags import NAMED, OddTag, Release, by_dataset, judged
+from registry.storage.tags import NAMED, Alias, OddTag, Release, by_dataset, judged
 
 EAGER = "blob:limit=100k"
 """Larger files of a tag are transferred only when they are read."""
@@ -36,9 +36,13 @@ _HELPER = f"!printf 'password=%s\\n' \"${_PASSWORD}\" #"
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags that name releases: {dataset: its versions, the lowest first}, and {odd tag: why it is left out}."""
+    """The tags that name releases: {name: its versions, the lowest first}, and {odd tag: why it is left out}.
+
+    The name is that of the dataset, or an alias; `aliases` are the tags under such names {tag: the dataset}.
+    """
 
     versions: dict[str, list[Version]]
+    aliases: dict[str, str]
     left_out: dict[str, str]
 
 
@@ -54,7 +58,11 @@ def list_tags(address: str) -> Tags:
         found = list(judged(git, {name: target for name, target in wanted.items() if name not in failed}))
     left_out |= failed | {one.tag: one.reason for one in found if isinstance(one, OddTag)}
     those = by_dataset(one for one in found if isinstance(one, Release))
-    return Tags({name: [one.version for one in its] for name, its in those.items()}, left_out)
+    versions = {name: [one.version for one in its] for name, its in those.items()}
+    others = [one for one in found if isinstance(one, Alias)]
+    for one in others:
+        versions[one.name] = sorted([*versions.get(one.name, []), one.version])
+    return Tags(versions, {one.tag: one.release.dataset for one in others}, left_out)
 
 
 def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
@@ -78,9 +86,7 @@ def _by_name(tags: Iterable[str]) -> dict[str, str]:
 
 def _described(git: Git, tag: str, dataset: str) -> dict[str, bytes]:
     try:
-        listed = git.listed(f"refs/tags/{tag}", f"data/{dataset}")
-        wanted = [checked_path(path, where=tag) for path in listed if is_description(path, dataset)]
-        return git.read(f"refs/tags/{tag}", wanted, max_bytes=MAX_DESCRIPTION)
+        return described(git, dataset, f"refs/tags/{tag}", tag)
     except RegistryError:
         return {}
 

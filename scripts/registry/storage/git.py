@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ FALLBACK_IDENTITY = "Data registry <data-registry@localhost>"
 PATIENCE = 10
 """Seconds to wait for a lock that another git holds."""
 _IDENTITY = re.compile(r"(.+) <(.+)>")
+_COMMITTER = re.compile(rb"^committer (.*) <(.*)> ([0-9]+ [+-][0-9]{4})$", re.MULTILINE)
 LITTLE = 64 << 10
 """A disk with fewer free bytes is full."""
 MAX_LISTED = 1 << 20
@@ -301,19 +303,50 @@ class Git:
             for key, value in (("NAME", name), ("EMAIL", email))
         }
 
+    def signature(self, commit: str) -> dict[str, str]:
+        """Return the environment that makes git sign as, and date by, who made a commit and when."""
+        name, email, date = map(decoded, _COMMITTER.search(self.contents([commit])[commit]).groups())
+        return {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", name), ("EMAIL", email), ("DATE", f"@{date}"))
+        }
+
     def commit_object(self, base: str, paths: Iterable[str], message: str, identity: Mapping[str, str]) -> str:
         """Make, but point no branch at, a commit on `base` that takes these files as they are in the working tree.
 
         Files that are gone are removed. Works in an index of its own; call it with no other at work in this repository.
         """
+        with self._index_of(base) as env:
+            self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
+            tree = self.run("write-tree", env=env)
+        return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
+
+    def copying_commit_object(
+        self, base: str, folder: str, copies: Mapping[str, str], message: str, identity: Mapping[str, str]
+    ) -> str:
+        """Make, but point no branch at, a commit on `base` that has in a folder these {name: file of base} and no more.
+
+        Call it with no other at work in this repository.
+        """
+        entries = self._entries(base, copies.values())
+        gone = dict.fromkeys(self._entries(base, [folder]), self._no_entry)
+        new = {f"{folder}/{name}": entries[path] for name, path in copies.items()}
+        with self._index_of(base) as env:
+            lines = [f"{entry}\t{path}\0" for path, entry in [*gone.items(), *new.items()]]
+            self.run("update-index", "-z", "--index-info", stdin="".join(lines), env=env)
+            tree = self.run("write-tree", env=env)
+        return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
+
+    @contextmanager
+    def _index_of(self, base: str) -> Iterator[dict[str, str]]:
+        """Yield the environment in which git works in an index of its own, which holds the files of a commit."""
         for left in self.common_dir.glob(f"{_SCRATCH}*/"):
             shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=self.common_dir, prefix=_SCRATCH) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self.run("read-tree", base, env=env)
-            self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
-            tree = self.run("write-tree", env=env)
-        return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
+            yield env
 
     def export(self, revision: str, folder: Path) -> None:
         """Write the files of a revision to a folder."""
@@ -365,9 +398,13 @@ class Git:
 
     def _stage(self, paths: Iterable[str], entries: Mapping[str, str]) -> None:
         """Let the index have these files as in `entries`, and none of them that is not there."""
-        nothing = f"0 {'0' * len(self.commit())}"
-        lines = [f"{entries.get(path, nothing)}\t{path}\0" for path in paths]
+        lines = [f"{entries.get(path, self._no_entry)}\t{path}\0" for path in paths]
         self._wait("update-index", "-z", "--index-info", stdin="".join(lines))
+
+    @property
+    def _no_entry(self) -> str:
+        """What takes a file out of an index."""
+        return f"0 {'0' * len(self.commit())}"
 
     def update_refs(self, branch: tuple[str, str, str] | None, tags: Mapping[str, str], reason: str) -> None:
         """In one transaction move a branch (name, new, old) and create tags {name: object}.

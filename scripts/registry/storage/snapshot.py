@@ -139,10 +139,7 @@ class Snapshot:
 
         `reports` reads what is in reports/<dataset>/, too.
         """
-        git, folder = repository.git, f"data/{dataset}"
-        tops = [folder, f"reports/{dataset}"] if reports else [folder]
-        paths = [path for top in tops for path in git.listed(revision, top) if is_description(path, dataset)]
-        files = _read_bounded(git, revision, paths, where=f"{name or revision}: {folder}")
+        files = described(repository.git, dataset, revision, name, reports=reports)
         snapshot = cls.of(dataset, name or revision, files, Path)
         return replace(snapshot, local=lambda path: repository.store.local(path, snapshot.outs))
 
@@ -185,6 +182,25 @@ class Snapshot:
             )
         outs = _outs_by_size(root, dataset, provenance) if quick else _outs_by_content(root, dataset, provenance)
         return cls(dataset, "what is built", metadata, provenance, outs, lambda path: root / path)
+
+
+def described(
+    git: "Git", dataset: str, revision: str, name: str | None = None, *, reports: bool = False
+) -> dict[str, bytes]:
+    """Return {path: content} of what git has of a dataset at a commit or tag; arguments as for Snapshot.at.
+
+    Raises GateError for more than a version may have, and for odd paths.
+    """
+    folder = f"data/{dataset}"
+    tops = [folder, f"reports/{dataset}"] if reports else [folder]
+    paths = [path for top in tops for path in git.listed(revision, top) if is_description(path, dataset)]
+    return _read_bounded(git, revision, paths, where=f"{name or revision}: {folder}")
+
+
+def same_files(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> bool:
+    """Tell whether these files {path: content} in the folders of two names are the same, byte for byte."""
+    first, second = ({path.rpartition("/")[2]: content for path, content in files.items()} for files in (one, other))
+    return bool(first) and first == second
 
 
 def is_description(path: str, dataset: str) -> bool:

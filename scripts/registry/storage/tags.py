@@ -1,4 +1,8 @@
-"""Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them."""
+"""Releases are annotated tags `<dataset>-v<major>.<minor>.<patch>`; nothing else is kept about them.
+
+Under another name of the dataset, an alias, a release has a second tag. Its commit is a child of the release's which
+holds the same files in the folder of that name, for clients that know no other; here it stands for the release itself.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +19,7 @@ from registry.errors import RegistryError
 from registry.gate import GateError
 from registry.shown import printable, shown
 from registry.storage.git import Git
-from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.snapshot import NoReleaseError, Snapshot, described, same_files
 from registry.storage.tag_object import MAX_TAG, NOT_OF_A_COMMIT, TagObject, read_tag
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ CONTENT = re.compile(r"content: (sha256:[0-9a-f]{64})")
 """The line of a tag's message that holds the hash of schema and samples."""
 RESTORED = re.compile(rf"content of (?P<version>{VERSION.pattern})")
 """The line of a tag's message that names the older version whose content was released again."""
+ALIAS = re.compile(rf"alias of (?P<tag>{TAG.pattern})")
+"""The line of a tag's message that names the tag of the release for which it stands."""
+_PARENT = re.compile(rb"tree [0-9a-f]+\nparent ([0-9a-f]+)\n(?!parent )")
+"""Begins a commit that has one parent."""
 TAGS = "refs/tags/"
 """Where git keeps tags."""
 
@@ -59,9 +67,33 @@ class Release:
         version = Version.parse(found) if found else None
         return version if version and version < self.version else None
 
+    @property
+    def alias_of(self) -> str | None:
+        """The tag that it says it stands for; None where it stands for itself."""
+        return self._line(ALIAS)
+
     def _line(self, pattern: re.Pattern[str]) -> str | None:
         found = [match[1] for line in self.message.split("\n") if (match := pattern.fullmatch(line))]
         return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A tag of a release under another name, and its commit."""
+
+    name: str
+    release: Release
+    commit: str
+
+    @property
+    def version(self) -> Version:
+        """The version of the release, and its own."""
+        return self.release.version
+
+    @property
+    def tag(self) -> str:
+        """The name of the tag."""
+        return tag_name(self.name, self.version)
 
 
 def tag_name(dataset: str, version: Version) -> str:
@@ -75,6 +107,12 @@ def tag_message(version: Version | str, changes: Sequence[str], snapshot: Snapsh
     about = [f"rows: {sizes}", f"content: {snapshot.content_hash}"]
     lines = [shown(" ".join(change.splitlines())) for change in changes]
     return "\n".join([f"{snapshot.dataset} {version}", "", *lines, "", *about])
+
+
+def alias_message(tag: str, of: str) -> str:
+    """Return the message of the tag `tag`, which stands for the tag `of`."""
+    name, version = TAG.fullmatch(tag).group("dataset", "version")
+    return f"{name} {version}\n\nalias of {of}"
 
 
 def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
@@ -95,6 +133,11 @@ def by_dataset(found: Iterable[Release]) -> dict[str, list[Release]]:
     for one in sorted(found, key=lambda release: (release.dataset, release.version)):
         ordered.setdefault(one.dataset, []).append(one)
     return ordered
+
+
+def other_names(git: Git) -> list[Alias]:
+    """Return the tags that releases have under other names."""
+    return [one for one in judged(git, _tags(git)) if isinstance(one, Alias)]
 
 
 @dataclass(frozen=True)
@@ -119,8 +162,24 @@ def _tags(git: Git) -> dict[str, str]:
     return {name.removeprefix(TAGS): target for name, target in git.references(TAGS).items()}
 
 
-def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | OddTag]:
+def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | Alias | OddTag]:
     """Yield of {tag: object that it names} those that have the name of a release, each as what it is."""
+    found = list(_named(git, tags))
+    own = {one.tag: one for one in found if isinstance(one, Release) and not one.alias_of}
+    parents = _parents(git, frozenset(one.commit for one in found if isinstance(one, Release) and one.alias_of))
+    for one in found:
+        if isinstance(one, OddTag) or not one.alias_of:
+            yield one
+            continue
+        release = own.get(one.alias_of)
+        if release and (release.version, release.commit) == (one.version, parents.get(one.commit)):
+            yield Alias(one.dataset, release, one.commit)
+        else:
+            yield OddTag(one.tag, one.dataset, one.version, f"it was not made for {one.alias_of}, as it says")
+
+
+def _named(git: Git, tags: Mapping[str, str]) -> Iterator[Release | OddTag]:
+    """Yield of {tag: object that it names} those that have the name of a release, by what they say themselves."""
     named = {match: target for tag, target in tags.items() if (match := NAMED.fullmatch(tag))}
     read = _read(git, frozenset(named.values()))
     for match, target in named.items():
@@ -147,6 +206,14 @@ def _read(git: Git, targets: frozenset[str]) -> Mapping[str, TagObject | str]:
     kinds = git.kinds(set(tagged.values()))
     odd = [target for target, commit in tagged.items() if kinds.get(commit, ("",))[0] != "commit"]
     return found | dict.fromkeys(odd, NOT_OF_A_COMMIT)
+
+
+@lru_cache(maxsize=2)
+def _parents(git: Git, commits: frozenset[str]) -> Mapping[str, str]:
+    """Return {commit: its parent} of those that have one, and are no longer than a publish makes them."""
+    short = [commit for commit, (_, size) in git.kinds(commits).items() if size <= MAX_TAG] if commits else []
+    found = {commit: _PARENT.match(content) for commit, content in git.contents(short).items()} if short else {}
+    return {commit: match[1].decode() for commit, match in found.items() if match}
 
 
 def with_content(repository: "Repository", those: Sequence[Release], content_hash: str | None) -> Release | None:
@@ -178,8 +245,7 @@ class Entry:
 
 def history(git: Git, dataset: str) -> list[Entry]:
     """Return the versions of a dataset, newest first. Raises RegistryError where there is none."""
-    find_release(git, dataset, "latest")
-    known = releases(git)[dataset]
+    known = releases(git)[dataset_of(git, dataset)]
     superseded = taken_back(known)
     entries: list[Entry] = []
     for release in reversed(known):
@@ -207,22 +273,48 @@ def taken_back(those: Sequence[Release]) -> dict[str, Version]:
     return found
 
 
+def dataset_of(git: Git, name: str) -> str:
+    """Return the dataset that a name stands for, if it has a release. Raises RegistryError."""
+    return name if name in releases(git) else find_release(git, name, "latest").dataset
+
+
 def find_release(git: Git, dataset: str, version: str) -> Release:
     """Return a release by dataset and version: `1.0.0`, `v1.0.0`, the whole tag, or `latest`.
 
-    Raises RegistryError with the versions that there are.
+    By an alias it is found as what it is, a release of the dataset. Raises RegistryError with the versions that there
+    are.
     """
-    known = releases(git).get(dataset, [])
-    if version == "latest" and known:
-        return known[-1]
+    known = called(git, dataset)
     wanted = version.removeprefix(f"{dataset}-").removeprefix("v")
-    for release in known:
-        if str(release.version) == wanted:
-            return release
-    raise RegistryError(
-        f"{dataset} has no version {version}",
-        hint=f"choose from: {', '.join(str(release.version) for release in known)}" if known else _others(git),
-    )
+    found = known[-1:] if version == "latest" else [one for one in known if str(one.version) == wanted]
+    if not found:
+        raise RegistryError(
+            f"{dataset} has no version {version}",
+            hint=f"choose from: {', '.join(str(one.version) for one in known)}" if known else _others(git),
+        )
+    return _meant(git, found[0])
+
+
+def called(git: Git, name: str) -> list[Release | Alias]:
+    """Return what can be read by a name: the releases of the dataset, or of those that it is an alias of, in order."""
+    found = [*releases(git).get(name, []), *(alias for alias in other_names(git) if alias.name == name)]
+    return sorted(found, key=lambda one: one.version)
+
+
+def _meant(git: Git, one: Release | Alias) -> Release:
+    """Return the release that a tag stands for. Raises GateError for an alias that holds something else."""
+    if isinstance(one, Release):
+        return one
+    release = one.release
+    others = described(git, one.name, one.commit, one.tag)
+    check_alias(one.tag, others, release.tag, described(git, release.dataset, release.commit, release.tag))
+    return release
+
+
+def check_alias(tag: str, files: Mapping[str, bytes], of: str, those: Mapping[str, bytes]) -> None:
+    """Check that a tag holds the same {path: content} as the one for which it stands. Raises GateError."""
+    if not same_files(files, those):
+        raise GateError(f"it does not hold what {of} does, for which it stands", where=tag, hint=f"name {of}")
 
 
 def parse_tag(git: Git, tag: str) -> Release:
@@ -235,7 +327,7 @@ def parse_tag(git: Git, tag: str) -> Release:
 
 def named_release(git: Git, name: str) -> Release:
     """Return the release that a tag names, or the newest of a dataset. Raises RegistryError."""
-    return find_release(git, name, "latest") if name in releases(git) else parse_tag(git, name)
+    return find_release(git, name, "latest") if called(git, name) else parse_tag(git, name)
 
 
 def _others(git: Git) -> str:

@@ -9,7 +9,7 @@ from registry.compare.manifests import ManifestFile, manifest_of
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import MANIFEST, Snapshot
-from registry.storage.tags import Release, find_release, odd_tags, releases
+from registry.storage.tags import Release, dataset_of, odd_tags, releases
 
 if TYPE_CHECKING:
     from registry.trace.lookup import Readings
@@ -113,7 +113,7 @@ def find(repository: Repository, given: str, dataset: str | None = None) -> Sear
     from registry.trace.lookup import read
 
     if dataset is not None:
-        find_release(repository.git, dataset, "latest")
+        dataset = dataset_of(repository.git, dataset)
     chosen = [
         release
         for those in releases(repository.git).values()
