@@ -27,6 +27,8 @@ DATASETS = [
     "wine-quality",
 ]
 """The project's own datasets. Those that a team adds are left out of what is tested."""
+ALIASES = {"roco-radiology": "radiology-mini"}
+"""Their other names, under each of which releases have tags, too."""
 MADE_OF = {"opencloudhub-readmes-embeddings": {"opencloudhub-readmes", "opencloudhub-readmes-rag-evaluation"}}
 """The datasets that are made of others."""
 

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from registry_of_two_versions import RELEASES
 
+from project import ALIASES
 from support import ROOT
 
 PAGE = (ROOT / "docs" / "consumers.md").read_text(encoding="utf-8")
@@ -70,8 +71,13 @@ def test_which_versions_there_are(names):
 
 
 def test_files_on_the_command_line(registry, names):
-    run_in_shell(names, "dvc get")
+    run_in_shell(names, 'dvc get "$REPO" data/fashion-mnist/')
     assert files(Path("processed")) == files(registry.built("fashion-mnist", "1.0.0") / "processed")
+
+
+def test_other_names(registry, names):
+    run_in_shell(names, "data/roco-radiology/processed")
+    assert files(Path("processed")) == files(registry.built("radiology-mini", "1.0.0") / "processed")
 
 
 def test_metadata(registry, monkeypatch, follow):
@@ -128,9 +134,11 @@ def test_list_and_get(registry, names):
 
 def test_list_in_python(registry, follow):
     names = follow("list_datasets(")
+    others = [(alias, version) for alias, of in ALIASES.items() for name, version in RELEASES if name == of]
     assert [(one.dataset, one.version) for one in names["versions"]] == sorted(
-        RELEASES, key=lambda release: (release[0], -int(release[1].replace(".", "")))
+        [*RELEASES, *others], key=lambda release: (release[0], -int(release[1].replace(".", "")))
     )
+    assert {one.dataset: one.alias_of for one in names["versions"] if one.alias_of} == ALIASES
     assert names["largest"].dataset == "radiology-mini"
 
 

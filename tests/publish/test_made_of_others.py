@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clone import Clone
-from project import DATASETS
+from project import ALIASES, DATASETS
 
 NAME, CORPUS = "opencloudhub-readmes-embeddings", "opencloudhub-readmes"
 RULE = NAME.replace("-", "_")
@@ -98,7 +98,7 @@ def test_other_float_bits_make_no_version(released):
     released.snakemake("--cores", "2", "--config", "publish=false", "--forcerun", f"{RULE}_analyze", "--", RULE)
     printed = released.registry("publish")
     assert f"{NAME}: committed without a new version, it is still 1.0.0" in printed
-    assert len(released.tags()) == len(DATASETS)
+    assert len(released.tags()) == len(DATASETS) + len(ALIASES)
     assert released.registry_json("diff", NAME, "1.0.0", "latest")["content_differs"] is False
     assert metadata(released)["source_data_version"] == f"{CORPUS}-v1.0.0"
     assert released.git("status", "--porcelain") == ""
@@ -144,7 +144,7 @@ def test_a_dry_run_names_no_version_that_is_not_there_yet(released):
 def test_what_was_made_of_uncommitted_readmes_is_not_released(released):
     write_readme(released, (released.folder / README).read_text() + SECTION)
     printed = released.snakemake("--cores", "2")
-    assert len(released.tags()) == len(DATASETS)
+    assert len(released.tags()) == len(DATASETS) + len(ALIASES)
     assert (
         f"{NAME}: skipped, not released: made of {CORPUS}: made from files that are not committed: data/samples/"
         in printed

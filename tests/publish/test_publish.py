@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clone import Clone
-from project import DATASETS
+from project import ALIASES, DATASETS
 from tiny import make_tiny
 
 MANGLE = '#!/bin/sh\nfor file in data/*/*.json; do echo "{}" > "$file"; done\ngit add --all\n'
@@ -43,13 +43,14 @@ def got(clone: Clone, dataset: str, revision: str, target: Path, path: str = "pr
 
 def test_a_first_run_releases_all_datasets_in_one_commit(released_once, tmp_path):
     printed = released_once.folder.with_suffix(".log").read_text(encoding="utf-8")
-    assert set(released_once.tags()) == {f"{name}-v1.0.0" for name in DATASETS}
+    assert set(released_once.tags()) == {f"{name}-v1.0.0" for name in (*DATASETS, *ALIASES)}
     assert released_once.git("log", "--format=%s").splitlines() == [
         f"Release {len(DATASETS)} datasets",
         "Start",
     ]
     assert released_once.git("log", "-1", "--format=%an %ae %cn %ce") == " ".join(["Ada Tester ada@example.org"] * 2)
-    refs = released_once.git("for-each-ref", "refs/tags", "--format=%(objecttype) %(*objectname) %(taggername)")
+    tags = [f"refs/tags/{name}-v1.0.0" for name in DATASETS]
+    refs = released_once.git("for-each-ref", *tags, "--format=%(objecttype) %(*objectname) %(taggername)")
     assert set(refs.splitlines()) == {f"tag {released_once.head()} Ada Tester"}
     assert released_once.git("--no-optional-locks", "status", "--porcelain") == ""
     for name in DATASETS:
@@ -100,7 +101,7 @@ def test_the_same_data_built_again_makes_nothing(released):
     printed = released.snakemake("--cores", "2", "--forcerun", "tabular_generate", "--", "tabular")
     assert "Nothing new to release" in printed
     assert released.head() == head
-    assert len(released.tags()) == len(DATASETS)
+    assert len(released.tags()) == len(DATASETS) + len(ALIASES)
 
 
 USERS = {"README.md": "staged", "Makefile": "unstaged", "CHANGELOG.md": "both", "notes.txt": "untracked"}

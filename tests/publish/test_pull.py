@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from clone import Clone
-from project import DATASETS, with_those_made_of
+from project import ALIASES, DATASETS, with_those_made_of
 from registry.files import sha256_of
 
 PARAMS = {
@@ -196,7 +196,7 @@ def test_a_file_changed_by_hand_is_kept_found_and_rebuilt(restored, released_onc
     assert restored.planned() == {"wine-quality"}
     restored.run("snakemake", "--cores", "2")
     assert data(restored) == data(released_once)
-    assert len(restored.tags()) == len(DATASETS)
+    assert len(restored.tags()) == len(DATASETS) + len(ALIASES)
 
 
 def test_a_file_changed_by_hand_is_overwritten_on_request(restored, released_once):

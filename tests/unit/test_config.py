@@ -408,6 +408,46 @@ def test_a_name_like_a_version_of_another_is_refused(root, name):
         loaded(CONFIG, root)
 
 
+def test_aliases_are_no_part_of_what_makes_the_data(root):
+    write(root, "one", {**DATASET, "aliases": ["uno", "first-one"]})
+    datasets = loaded(CONFIG, root)
+    assert datasets.aliases == {"one": ["uno", "first-one"], "two": []}
+    assert datasets["one"] == {"name": "one", "source": "samples", **DATASET}
+
+
+@pytest.mark.parametrize(
+    ("alias", "reason"),
+    [
+        ("Uno", "Uno is not a valid dataset name"),
+        ("a/b", "a/b is not a valid dataset name"),
+        ("samples", "samples is not a valid dataset name"),
+        ("one", "one is a dataset"),
+        ("two", "two is a dataset"),
+        ("uno", "uno is an alias of one"),
+        ("one-v2", "one-v2 would be mistaken for a version tag of one"),
+        ("uno-v1", "uno-v1 would be mistaken for a version tag of uno"),
+        ("three", "three-v1 would be mistaken for a version tag of three"),
+        ("un", None),
+    ],
+)
+def test_an_alias_that_cannot_be_told_from_others_stops_its_dataset_alone(root, alias, reason):
+    write(root, "one", {**DATASET, "aliases": ["uno"]})
+    write(root, "three-v1", DATASET)
+    write(root, "two", {**DATASET, "aliases": [alias]})
+    datasets = load_datasets(CONFIG, root)
+    assert datasets.aliases == {"one": ["uno"], "three-v1": []} | ({} if reason else {"two": [alias]})
+    assert {name: error.reason for name, error in datasets.broken.items()} == (
+        {"two": f"config/datasets/two.yaml: aliases: {reason}"} if reason else {}
+    )
+
+
+@pytest.mark.parametrize("aliases", [[], "uno", ["uno", "uno"], [1], None])
+def test_aliases_are_a_list_of_names(root, aliases):
+    write(root, "one", {**DATASET, "aliases": aliases})
+    with pytest.raises(RegistryError, match="  aliases"):
+        loaded(CONFIG, root)
+
+
 def test_a_name_like_a_version_of_nothing_is_taken(root):
     write(root, "three-v1", DATASET)
     write(root, "one-two", DATASET)

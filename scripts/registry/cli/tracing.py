@@ -182,7 +182,7 @@ def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Sn
     """Return a version of a dataset, or what is built, with its name."""
     if version is not None:
         release = find_release(here.git, dataset, version)
-        return release.tag, Snapshot.at(here, dataset, release.commit, release.tag)
+        return release.tag, Snapshot.at(here, release.dataset, release.commit, release.tag)
     try:
         return "what is built", Snapshot.on_disk(here.root, dataset_of(here.git, dataset))
     except NotReady as state:

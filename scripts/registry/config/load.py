@@ -234,7 +234,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             datasets.aliases[name] = aliases
             taken |= dict.fromkeys(aliases, f"an alias of {name}")
         except RegistryError as error:
-            datasets.leave_out(name, error)
+            datasets.broken[name] = error
     for name in [*datasets]:
         try:
             _follow(datasets, name)

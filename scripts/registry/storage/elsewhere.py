@@ -62,7 +62,7 @@ def list_tags(address: str) -> Tags:
     others = [one for one in found if isinstance(one, Alias)]
     for one in others:
         versions[one.name] = sorted([*versions.get(one.name, []), one.version])
-    return Tags(versions, {one.tag: one.release.dataset for one in others}, left_out)
+    return Tags(dict(sorted(versions.items())), {one.tag: one.release.dataset for one in others}, left_out)
 
 
 def read_tags(address: str, datasets: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
