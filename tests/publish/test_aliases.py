@@ -178,7 +178,6 @@ def test_whoever_makes_it_makes_the_same(plain, tmp_path):
     "place",
     [
         "after:git mktag:1",
-        "after:git mktag:2",
         "after:registry.release.record.write_pending:1",
         "before:git update-ref:1",
         "after:git update-ref:1",
@@ -250,27 +249,28 @@ def as_alias(clone: Tiny, tag: str, of: str, commit: str) -> None:
     clone.git("tag", "--annotate", "--message", f"x\n\nalias of {of}", tag, commit)
 
 
-@pytest.mark.parametrize(
-    ("tag", "of", "commit"),
-    [
-        ("glyphs-v1.1.0", "letters-v1.0.0", "glyphs-v1.1.0^{commit}"),
-        ("glyphs-v3.0.0", "letters-v1.1.0", "glyphs-v1.1.0^{commit}"),
-        ("runes-v1.1.0", "letters-v1.1.0", "letters-v1.1.0^{commit}"),
-        ("runes-v1.0.0", "letters-v1.0.0", "glyphs-v1.1.0^{commit}"),
-        ("runes-v1.1.0", "glyphs-v1.1.0", "glyphs-v1.1.0^{commit}"),
-        ("runes-v9.0.0", "runes-v9.0.0", "HEAD"),
-    ],
-)
-def test_a_tag_that_stands_for_nothing_that_fits_is_left_out(served, tag, of, commit):
-    target = served.git("rev-parse", commit)
-    served.git("tag", "--delete", "glyphs-v1.1.0")
-    as_alias(served, tag, of, target)
-    reason = f"it was not made for {of}, as it says"
-    assert f"{tag} is left out: {reason}" in served.registry("status").replace("\n", " ")
-    assert list_datasets(served.folder).left_out == {tag: reason}
-    with pytest.raises(RegistryError, match="is left out: it was not made for"):
-        open_dataset(tag.partition("-v")[0], repo=served.folder)
-    assert "error:" in served.registry("samples", tag, code=1)
+UNFIT = {
+    "another-version-v1.1.0": ("letters-v1.0.0", "glyphs-v1.1.0"),
+    "no-such-version-v3.0.0": ("letters-v3.0.0", "glyphs-v1.1.0"),
+    "the-release-itself-v1.1.0": ("letters-v1.1.0", "letters-v1.1.0"),
+    "not-a-child-v1.0.0": ("letters-v1.0.0", "glyphs-v1.1.0"),
+    "an-alias-of-an-alias-v1.1.0": ("glyphs-v1.1.0", "glyphs-v1.1.0"),
+    "an-alias-of-itself-v9.0.0": ("an-alias-of-itself-v9.0.0", "HEAD"),
+}
+"""Tags, for which each says it stands, and where its commit is."""
+
+
+def test_a_tag_that_stands_for_nothing_that_fits_is_left_out(served):
+    for tag, (of, revision) in UNFIT.items():
+        as_alias(served, tag, of, f"{revision}^{{commit}}")
+    reasons = {tag: f"it was not made for {of}, as it says" for tag, (of, _) in UNFIT.items()}
+    printed = served.registry("status").replace("\n", " ")
+    for tag, reason in reasons.items():
+        assert f"{tag} is left out: {reason}" in printed
+    assert list_datasets(served.folder).left_out == reasons
+    with pytest.raises(RegistryError, match="no dataset not-a-child; not-a-child-v1.0.0 is left out: it was not made"):
+        open_dataset("not-a-child", repo=served.folder)
+    assert "error:" in served.registry("samples", "not-a-child-v1.0.0", code=1)
 
 
 def test_an_alias_that_holds_something_else_is_refused(served):
