@@ -174,6 +174,15 @@ def test_whoever_makes_it_makes_the_same(plain, tmp_path):
     assert "glyphs-v1.0.0" in other.tags()
 
 
+def test_a_newest_release_that_cannot_be_read_goes_without_and_stops_no_other(plain):
+    plain.write("data/letters/metadata.json", "{}")
+    plain.commit("Break it")
+    plain.git("tag", "--annotate", "--message", "letters 1.1.0", "letters-v1.1.0")
+    name_too(plain, "letters", "glyphs")
+    name_too(plain, "numbers", "digits")
+    assert plain.registry_json("publish", code=3)["aliases"] == {"digits-v1.0.0": "numbers-v1.0.0"}
+
+
 @pytest.mark.parametrize(
     "place",
     [
