@@ -27,6 +27,7 @@ EXTRAS = {
     "safetensors": "vectors",
     "simplejpeg": "build",
     "snakemake": "build",
+    "snakemake_interface_logger_plugins": "build",
     "tokenizers": "vectors",
     "tqdm": "build",
     "urllib3": "build",

@@ -13,7 +13,10 @@ from registry.files import dvc_digest
 from registry_of_before import PINNED, RENAMED, TAGS, VERSIONS, unpack, upgrade
 from support import ROOT, stress
 
-REBUILT: dict[str, str] = {}
+REBUILT = {
+    f"{name}-v1.0.1": "metadata.json counts more problems than it did"
+    for name in ("emotion", "wine-quality", "radiology-mini", "opencloudhub-readmes")
+}
 """The PATCH versions that a rebuild makes, and why in words that stand in CHANGELOG.md: {tag: reason}."""
 LOG = {
     "3.0.0": "content of 1.1.0",

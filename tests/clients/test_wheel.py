@@ -19,6 +19,7 @@ MEGABYTES = 420
 NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n")
 CALLS = {
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
+    "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),
     "list": (".", None),
@@ -79,7 +80,9 @@ def client(once) -> Path:
 
 @pytest.fixture
 def tiny(released_tiny, tmp_path) -> Tiny:
-    return Tiny(released_tiny).copied(tmp_path / "registry")
+    tiny = Tiny(released_tiny).copied(tmp_path / "registry")
+    tiny.git("remote", "add", "origin", ".")
+    return tiny
 
 
 def registry(client: Path, tiny: Tiny, *arguments: str) -> subprocess.CompletedProcess[str]:

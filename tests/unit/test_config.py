@@ -320,7 +320,7 @@ def test_a_source_file_cannot_leave_its_folder_or_hide(root, name):
 def test_what_would_run_as_a_script_in_the_report_is_refused(root, path, new):
     write(root, "one", changed(DATASET, path, new))
     with pytest.raises(RegistryError, match="config/datasets/one.yaml: it would run as a script in the report: <"):
-        load_datasets(CONFIG, root)
+        loaded(CONFIG, root)
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(root):

@@ -79,7 +79,7 @@ def test_what_is_announced_shows_no_password_and_steers_no_terminal(monkeypatch,
     monkeypatch.setattr(handler, "emit", lambda record: told.set())
     with announced("reading ssh://ada:hunter2@host/\x1b[31mstore"):
         assert told.wait(60)
-    assert "reading ssh://***@host/\N{REPLACEMENT CHARACTER}[31mstore: waiting since 0.01 s" in caplog.text
+    assert "reading ssh://ada@host/\N{REPLACEMENT CHARACTER}[31mstore: waiting since 0.01 s" in caplog.text
 
 
 @pytest.mark.parametrize(

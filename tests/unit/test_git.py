@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from registry.errors import RegistryError
 from registry.gate import GateError
 from registry.storage.git import FALLBACK_IDENTITY, Git, GitError
 
@@ -61,9 +62,10 @@ def test_a_repository_is_found_at_its_top_alone(git, tmp_path):
     assert Git.find(bare) is None
 
 
-def test_without_the_program_there_is_no_repository(git, monkeypatch, tmp_path):
+def test_without_the_program_that_is_said(git, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert Git.find(git.root) is None
+    with pytest.raises(RegistryError, match="git is not installed"):
+        Git.find(git.root)
 
 
 def test_an_index_of_the_caller_is_not_used(git, monkeypatch, tmp_path):

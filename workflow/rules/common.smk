@@ -117,6 +117,9 @@ def leave_out_unmade():
     if workflow.is_main_process:
         for dataset, error in left_out().items():
             print(shown(f"{dataset} is left out: {error}"), file=sys.stderr)
+    for dataset in selected(config, DATASETS):
+        if dataset in left_out():
+            raise WorkflowError(str(left_out()[dataset]))
 
 
 def left_out():

@@ -1,6 +1,7 @@
 """Find which objects a DVC remote lacks or holds damaged: each is hashed while it streams, and none is kept."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,16 @@ def faults(filesystem: "FileSystem", places: Mapping[str, str]) -> dict[str, Fau
 
     Raises whatever the file system does where it cannot be asked.
     """
-    from dvc_objects.executors import ThreadPoolExecutor
 
     def examined(md5: str, path: str) -> tuple[str, Fault | None]:
         return md5, _fault(filesystem, md5, path)
 
-    with ThreadPoolExecutor(AT_ONCE, cancel_on_error=True) as pool:
-        return {md5: fault for md5, fault in pool.imap_unordered(examined, places, places.values()) if fault}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            return {md5: fault for md5, fault in pool.map(examined, places, places.values()) if fault}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _fault(filesystem: "FileSystem", md5: str, path: str) -> Fault | None:

@@ -72,12 +72,14 @@ class Git:
         Raises GitError where there is one that git refuses to read, and RegistryError where git is not installed.
         """
         git = cls(root)
+        if not root.is_dir():
+            return None
         try:
             top = git.run("rev-parse", "--show-toplevel")
         except FileNotFoundError:
             raise RegistryError("git is not installed", hint="install it, and run the same command again") from None
         except GitError as error:
-            if "not a git repository" in error.printed:
+            if "not a git repository" in error.printed or "must be run in a work tree" in error.printed:
                 return None
             raise
         return git if top and Path(top).resolve() == root.resolve() else None
