@@ -24,10 +24,12 @@ def clone(built_tiny, tmp_path) -> Tiny:
 
 
 def test_a_users_own_list_of_ignored_files_does_not_matter(clone, tmp_path):
-    (tmp_path / "ignored").write_text("data/\n*.dvc\n*.json\n")
+    clone.write("reports/letters/profile.json", "{}\n")
+    (tmp_path / "ignored").write_text("data/\nreports/\n*.dvc\n*.json\n")
     (tmp_path / "gitconfig").write_text(f"[core]\nexcludesFile = {tmp_path}/ignored\n")
     clone.registry("publish", GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig"))
     assert clone.tags() == ["letters-v1.0.0", "numbers-v1.0.0"]
+    assert "reports/letters/profile.json" in clone.git("ls-tree", "-r", "--name-only", "letters-v1.0.0").splitlines()
 
 
 def test_a_dataset_that_git_ignores_is_skipped_alone(clone):
