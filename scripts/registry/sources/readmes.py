@@ -61,7 +61,7 @@ def check_names(repositories: Iterable[str], *, where: object) -> list[str]:
 
 
 def included(repositories: Iterable[str], exclude: Iterable[str]) -> list[str]:
-    """Return the names of repositories but those that are excluded, whose case does not matter: GitHub has none."""
+    """Return the names of repositories but those to exclude, in whichever case: to GitHub they are the same."""
     lower = {name.lower() for name in exclude}
     return [name for name in repositories if name.lower() not in lower]
 
