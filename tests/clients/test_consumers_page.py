@@ -71,7 +71,7 @@ def test_which_versions_there_are(names):
 
 
 def test_files_on_the_command_line(registry, names):
-    run_in_shell(names, 'dvc get "$REPO" data/fashion-mnist/')
+    run_in_shell(names, "data/fashion-mnist/processed --rev")
     assert files(Path("processed")) == files(registry.built("fashion-mnist", "1.0.0") / "processed")
 
 
