@@ -138,6 +138,28 @@ def named():
     return dict.fromkeys([*DATASETS, *PINNED, *broken])
 
 
+def without_rules():
+    """Return a pattern for the names of folders below data/ that belong to no dataset which rules make."""
+    made = [re.escape(dataset) for dataset in ("samples", *named()) if dataset not in left_out() or made_of(dataset)]
+    return rf"(?!(?:{'|'.join(made)})/)[^/]+"
+
+
+def refuse(wildcards):
+    """Raise WorkflowError for a target that nothing makes: why, or what may have been meant."""
+    if "folder" in wildcards.keys():
+        name, known = wildcards.folder, [*named()]
+    else:
+        name, known = wildcards.target, [rule.name for rule in workflow.rules]
+    dataset = name.replace("_", "-")
+    if dataset in left_out() or Path(workflow.basedir, "rules", f"{rule_of(dataset)}.smk").is_file():
+        try:
+            DATASETS[dataset]
+        except RegistryError as error:
+            raise WorkflowError(str(error))
+    meant = closest(name, known)
+    raise WorkflowError(f"nothing makes {name}" + (f"\n  what to do: perhaps you mean {meant}" if meant else ""))
+
+
 def raw_files(dataset):
     """Return the paths of a dataset's source files below raw/."""
     return [f"data/{dataset}/raw/{source['file']}" for source in DATASETS[dataset]["sources"]["files"]]
