@@ -149,6 +149,12 @@ def test_there_is_one_dataset(served, tmp_path):
     assert "there is no dataset glyphs" in clone.registry("publish", "glyphs", code=1)
 
 
+def test_a_checkout_of_the_tag_has_no_other_dataset_either(served):
+    served.git("checkout", "--quiet", "glyphs-v1.1.0")
+    assert (served.folder / "data" / "glyphs" / "metadata.json").is_file()
+    assert {one["dataset"] for one in served.registry_json("status")} == {"letters", "numbers"}
+
+
 def test_an_alias_that_comes_later_gets_the_tag_of_the_newest_release_and_nothing_else(plain):
     head, build = plain.head(), (plain.folder / "data/letters/provenance.json").read_bytes()
     name_too(plain, "letters", "glyphs")

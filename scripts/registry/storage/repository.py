@@ -11,6 +11,7 @@ from registry.config.schema import validate
 from registry.errors import RegistryError
 from registry.storage.dvc import Store
 from registry.storage.git import Git
+from registry.storage.tags import other_names
 
 CONFIG = "config/config.yaml"
 
@@ -86,7 +87,14 @@ class Repository:
         return self._datasets[revision]
 
     def names(self) -> list[str]:
-        """Return the names of the datasets that are configured, built or released here, sorted."""
+        """Return the names of the datasets that are configured, built or released here, sorted.
+
+        Where the tag of an alias is checked out, its folder is none of a dataset.
+        """
         configured = {path.stem for path in (self.root / "config" / "datasets").glob("*.yaml")}
         built = {path.parent.name for path in (self.root / "data").glob("*/metadata.json")}
-        return sorted(configured | built)
+        others = built - configured
+        if others:
+            head = self.git.commit()
+            others -= {alias.name for alias in other_names(self.git) if alias.commit == head}
+        return sorted(configured | others)
