@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report test stress lint unreleased bench lock
+.PHONY: setup data report test fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -26,6 +26,10 @@ report: data
 test: .venv/test .venv-mlflow/ready .venv-langchain/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
 		$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+# What draws cases at random draws new ones, and twenty times as many. A failure prints the case, or the seed of it.
+fuzz: .venv/test
+	FUZZ=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "hypothesis or fuzz" tests/unit
 
 # What `make test` tries some of: every place of a kill, every old version, two publishers at once 50 times each way, and
 # 10,000 steps of releases at random. Takes hours.

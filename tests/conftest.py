@@ -14,10 +14,16 @@ from hypothesis import HealthCheck, settings
 from clone import Clone, under_git
 from mlflow_server import MLflowServer
 from project import Project, copy_repository
-from support import MIRROR, ROOT, STRESS, Server, shared
+from support import FUZZ, MIRROR, ROOT, STRESS, Server, examples, shared
 
 # Machines are slow at times; that is no reason to fail.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=not FUZZ,
+    max_examples=examples(100),
+)
 settings.load_profile("patient")
 
 

@@ -22,6 +22,9 @@ MIRROR = ROOT.parent / "shared" / "mirror"
 STRESS = bool(os.environ.get("STRESS"))
 """Whether `make stress` asks for everything; `make test` leaves out what is marked with `stress`."""
 
+FUZZ = bool(os.environ.get("FUZZ"))
+"""Whether `make fuzz` asks for new random cases, and many; otherwise they are the same ones each time."""
+
 PATIENCE = 300
 """Seconds that a test waits for something that must come."""
 
@@ -35,6 +38,11 @@ def wait_until(true: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "waited for too long"
         time.sleep(0.05)
     return found
+
+
+def examples(number: int) -> int:
+    """Return how many cases to try where `make test` tries so many."""
+    return number * 20 if FUZZ else number
 
 
 def stress(cases: Iterable[Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from registry.formats.images import Limits, UnusableError, near_pairs, read_picture
+from support import examples
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2_000)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -224,7 +225,7 @@ def test_what_follows_a_picture_does_not_matter(kind):
     ] == [size] * 3
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"]), st.data())
 def test_a_damaged_picture_is_read_or_refused(kind, draw):
     data = bytearray(encoded(scene(1).resize((40, 30)), kind))

@@ -19,6 +19,7 @@ from registry.describe.manifest import SCHEMA, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
+from support import examples
 
 TYPES = pa.schema([("text", pa.string()), ("label", pa.int64())])
 ABOUT = {"title": "Things", "description": "Texts about things.", "license": "CC0"}
@@ -381,7 +382,7 @@ def test_of_samples_that_are_all_different_every_count_follows_from_sets(old, ne
         assert rows.reordered == (stayed != [sample for sample in here if sample])
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=7), st.lists(st.sampled_from("abc"), max_size=5), st.data()
 )

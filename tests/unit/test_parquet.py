@@ -14,6 +14,7 @@ from registry.errors import RegistryError
 from registry.formats import parquet
 from registry.formats.parquet import read_table, rows_of
 from registry.formats.tables import read_parquet
+from support import examples
 
 ROWS = [
     {"image": {"bytes": b"\xff\0", "path": "a"}, "text": "Köln", "tags": ["x", None], "n": 1},
@@ -139,7 +140,7 @@ def test_every_damaged_byte_is_read_or_refused(tmp_path):
                 read_parquet(path, {"text": pl.String, "n": pl.Int64})
 
 
-@settings(derandomize=True, max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.tuples(st.none() | st.text(), st.none() | st.binary()), min_size=1), st.integers(1, 4), st.booleans()
 )

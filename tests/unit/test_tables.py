@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from registry.errors import RegistryError
 from registry.formats.tables import counts, only_batch, read_csv, read_parquet, write_parquet
+from support import examples
 
 COLUMNS = {"a": pl.Float64, "b": pl.String}
 
@@ -95,7 +96,7 @@ def test_an_encoding_that_nobody_knows(tmp_path):
 TEXTS = st.none() | st.text(st.sampled_from(["a", "é", '"', ",", ";", "\n", "\r", "\\", " ", "#", "1", "\t", "\u2028"]))
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_what_was_written_comes_back(tmp_path_factory, rows, end, always, header):
     def field(text):
@@ -107,7 +108,7 @@ def test_what_was_written_comes_back(tmp_path_factory, rows, end, always, header
     assert read_csv(path, dict.fromkeys("ab", pl.String), header=header).rows() == rows
 
 
-@settings(derandomize=True, max_examples=500)
+@settings(max_examples=examples(500))
 @given(
     st.lists(
         st.sampled_from([b"1", b"x", b'"', b",", b"\n", b"\r", b"\\", b" ", b"\0", b"\xff", b"\xef\xbb\xbf", b'"x"'])

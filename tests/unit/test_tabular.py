@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import examples
 from tabular.generate import generate
 from tabular.process import process
 
 PARAMS = {"n_samples": 500, "n_features": 3, "seed": 1, "class_balance": 0.3, "missing_rate": 0.1}
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 4), st.integers(0, 2**32))
 def test_more_samples_continue_the_same_rows(fewer, more, n_features, seed):
     draw = {"n_features": n_features, "seed": seed, "class_balance": 0.5, "missing_rate": 0.2}
