@@ -254,6 +254,32 @@ def test_a_dataset_can_change_its_name_and_go_on_under_the_old_one(plain, monkey
     assert open_dataset("letters", "^1", plain.folder).tag == "letters-v1.0.0"
 
 
+def test_nothing_is_put_among_the_versions_that_a_name_had(plain, monkeypatch):
+    plain.build("letters", 10, seed=1)
+    plain.registry("publish")
+    plain.git("mv", "config/datasets/letters.yaml", "config/datasets/glyphs.yaml")
+    plain.git("rm", "-r", "--quiet", "data/letters")
+    plain.commit("Call letters glyphs")
+    monkeypatch.setitem(tiny.FILES, "glyphs", 1)
+    for rows in (10, 20):
+        plain.build("glyphs", rows)
+        plain.registry("publish")
+    name_too(plain, "glyphs", "letters")
+    assert plain.registry_json("publish")["aliases"] == {}
+    assert {tag for tag in plain.tags() if tag.startswith("letters")} == {"letters-v1.0.0", "letters-v2.0.0"}
+    plain.build("glyphs", 30)
+    plain.registry("publish")
+    assert open_dataset("letters", repo=plain.folder).tag == "glyphs-v3.0.0"
+
+
+def test_an_alias_that_is_not_committed_is_not_used_yet(plain):
+    name_too(plain, "letters", "glyphs")
+    plain.git("reset", "--quiet", "--soft", "HEAD^")
+    assert plain.registry_json("publish")["aliases"] == {}
+    plain.git("commit", "--quiet", "--message", "Name it")
+    assert plain.registry_json("publish")["aliases"] == {"glyphs-v1.0.0": "letters-v1.0.0"}
+
+
 def test_numbers_that_the_alias_has_already_are_not_used(waiting):
     waiting.git("tag", "glyphs-v1.1.0")
     waiting.registry("publish")

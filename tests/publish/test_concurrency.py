@@ -190,6 +190,17 @@ def test_the_loser_follows_and_loses_nothing(server, tmp_path, released_before):
     witness.look()
 
 
+def test_what_is_staged_is_not_lost_by_following(server, tmp_path):
+    one, two, _ = two_clones(server, tmp_path)
+    one.build("letters", 20)
+    one.registry("publish")
+    two.write("data/letters/metadata.json", "{}")
+    two.git("add", "data/letters/metadata.json")
+    two.build("letters", 30)
+    assert "data/letters/metadata.json: staged in another version" in two.registry("follow", code=1)
+    assert two.git("show", ":data/letters/metadata.json") == "{}"
+
+
 def test_changes_of_another_kind_are_in_the_way_of_following(server, tmp_path):
     one, two, _ = two_clones(server, tmp_path)
     one.build("letters", 20)

@@ -58,7 +58,7 @@ def test_a_server_that_hangs_or_dies_is_one_message(answer, monkeypatch, caplog)
         failed = pytest.raises(RegistryError, match=r"^fetching from remote team \(s3://bucket/store\) failed: ")
         with failed, explained(doing, [remote]):
             filesystem.fs.cat_file(f"{path}/object")
-    assert f"{doing}: waiting since 0.1 s" in caplog.text
+    assert f"{doing}: waiting for 0.1 s" in caplog.text
     assert "the-secret-of-ada" not in caplog.text
 
 
@@ -79,7 +79,7 @@ def test_what_is_announced_shows_no_password_and_steers_no_terminal(monkeypatch,
     monkeypatch.setattr(handler, "emit", lambda record: told.set())
     with announced("reading ssh://ada:hunter2@host/\x1b[31mstore"):
         assert told.wait(60)
-    assert "reading ssh://ada@host/\N{REPLACEMENT CHARACTER}[31mstore: waiting since 0.01 s" in caplog.text
+    assert "reading ssh://ada@host/\N{REPLACEMENT CHARACTER}[31mstore: waiting for 0.01 s" in caplog.text
 
 
 @pytest.mark.parametrize(

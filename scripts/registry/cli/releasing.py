@@ -147,13 +147,11 @@ def _print_repair(done: Repaired, as_json: bool) -> None:
         print_json(done)
     else:
         for one in done.replaced:
-            console.print(escape(f"{one.tag}: {one.path} was {one.fault}, and is repaired"))
+            print_line(f"{one.tag}: {one.path} was {one.fault}, and is repaired")
         for one in done.left:
-            console.print(
-                escape(f"{one.tag}: {one.path} is {one.fault} ({one.md5}), and the cache here does not have it")
-            )
+            print_line(f"{one.tag}: {one.path} is {one.fault} ({one.md5}), and the cache here does not have it")
         if not (done.replaced or done.left):
-            console.print(escape(f"Nothing to repair in remote {done.remote}."))
+            print_line(f"Nothing to repair in remote {done.remote}.")
     if done.left or done.left_out:
         raise typer.Exit(1)
 

@@ -28,7 +28,8 @@ def take_over(context: typer.Context, as_json: AsJson = False) -> None:
         return
     print_line(f"The branch is at {done.commit[:10]}{'' if done.moved else ', as before'}.")
     for file in done.kept:
-        print_line(f"{file} stays as it is here")
+        differs = "; origin has another: git diff shows how" if file.startswith("config/") else ""
+        print_line(f"{file} stays as it is here{differs}")
 
 
 @app.command(name="pull")
@@ -73,11 +74,11 @@ def roll_back(
         print_json(done)
         return
     if not done.changed:
-        print_line(f"{dataset} is pinned at {done.version} already.")
+        print_line(f"{done.dataset} is pinned at {done.version} already.")
         return
-    print_line(f"{dataset} is back at {done.version} and pinned there.")
+    print_line(f"{done.dataset} is back at {done.version} and pinned there.")
     _print_commit(done.commit, done.uncommitted)
-    print_line(f"To return to the newest version: registry unpin {dataset}")
+    print_line(f"To return to the newest version: registry unpin {done.dataset}")
 
 
 @app.command(name="unpin")

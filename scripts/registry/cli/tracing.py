@@ -82,7 +82,7 @@ def show_samples(
 
 
 def no_formula(cell: str) -> str:
-    """Return a cell that no spreadsheet computes: what could begin a formula follows a quote."""
+    """Return a cell that no spreadsheet computes: a quote is put before what could begin a formula."""
     return f"'{printable(cell)}" if cell.startswith(FORMULA) else printable(cell)
 
 

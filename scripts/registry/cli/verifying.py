@@ -45,6 +45,8 @@ def check(
     """
     here = repository(context)
     if remote is not None:
+        if mirror or keep:
+            raise typer.BadParameter("with --remote nothing is built", param_hint="--mirror, --keep")
         _check_remote(here, tag, remote, as_json)
         return
     if tag is None:

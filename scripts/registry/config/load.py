@@ -187,6 +187,7 @@ class Datasets(dict[str, dict[str, Any]]):
 
     `aliases` maps datasets to their other names. They are not among the configuration of a dataset: they say nothing of
     its data, which must not be built again for them.
+
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
 

@@ -8,10 +8,13 @@ from the release: whoever makes it makes the same, to the last bit, and no two c
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from semver import Version
+
 from registry.errors import RegistryError
+from registry.storage.git import Git
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot, described
-from registry.storage.tags import TAG, TAGS, Release, alias_message, tag_name
+from registry.storage.tags import TAG, TAGS, Release, alias_message, called, tag_name
 
 
 def alias_tags(tag: str, aliases: Iterable[str]) -> dict[str, str]:
@@ -24,18 +27,29 @@ def lacking(
 ) -> dict[str, str]:
     """Return {tag under another name: tag} of what the newest releases of these datasets lack.
 
-    Those are the ones that got an alias since. One goes without where the tag is taken, or the release cannot be read.
+    These releases were made before their dataset got the alias. One goes without where the tag is taken, where the
+    release cannot be read, or where the alias has a newer version already, as the name of an earlier dataset has.
     """
     there = repository.git.references(TAGS)
     found: dict[str, str] = {}
     for release in (newest[name] for name in names if name in newest):
         wanted = alias_tags(release.tag, aliases.get(release.dataset, []))
-        missing = {alias: tag for alias, tag in wanted.items() if f"{TAGS}{alias}" not in there}
+        missing = {
+            alias: tag
+            for alias, tag in wanted.items()
+            if f"{TAGS}{alias}" not in there and not _newer(repository.git, alias)
+        }
         if missing:
             with suppress(RegistryError):
                 Snapshot.at(repository, release.dataset, release.commit, release.tag)
                 found |= missing
     return found
+
+
+def _newer(git: Git, tag: str) -> bool:
+    """Tell whether something newer can be read by the name in a tag."""
+    found = TAG.fullmatch(tag)
+    return any(one.version > Version.parse(found["version"]) for one in called(git, found["dataset"]))
 
 
 def alias_object(repository: Repository, alias: str, tag: str, commit: str) -> str:

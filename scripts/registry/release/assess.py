@@ -80,7 +80,8 @@ def _check_released(snapshot: Snapshot, releases: Releases) -> None:
         reason = f"{tag} is released, and this checkout does not contain it"
         raise NotReady(State.BEHIND, reason, "registry follow, then registry pull")
     if not releases.contained:
-        check_first(releases.repository, snapshot, "HEAD")
+        if releases.repository.git.commit():
+            check_first(releases.repository, snapshot, "HEAD")
         raise NotReady(State.UNRELEASED, "never released", "registry publish")
     latest = releases.contained[-1]
     try:

@@ -97,7 +97,8 @@ def _publish(
             planned[name] = plan.outcome.tag, plan.built.content_hash
     others = repository.committed_datasets(base.commit).aliases
     newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
-    aliases = lacking(repository, [name for name in names if name not in planned], newest, others)
+    committed = [name for name in names if not repository.git.changed(base.commit, [f"config/datasets/{name}.yaml"])]
+    aliases = lacking(repository, [name for name in committed if name not in planned], newest, others)
     for name, (tag, _) in planned.items():
         aliases |= alias_tags(tag, others.get(name, []))
     remote = release_remote(repository, base.commit)

@@ -165,7 +165,8 @@ def find_base_on_origin(repository: Repository) -> Base:
     if git.is_ancestor(head, newest):
         return Base(branch, head, newest, unpushed)
     raise RegistryError(
-        f"{branch} and origin/{branch} have diverged", hint="git pull --rebase, then run the same command again"
+        f"{branch} and origin/{branch} have diverged",
+        hint="git pull --no-rebase, which leaves released commits as they are, then run the same command again",
     )
 
 

@@ -68,7 +68,7 @@ def announced(doing: str) -> Iterator[None]:
     def tell() -> None:
         pause = since = AFTER
         while not done.wait(pause):
-            _log.warning("%s: waiting since %s s", one_line(doing), since)
+            _log.warning("%s: waiting for %s s", one_line(doing), since)
             pause, since = since, 2 * since
 
     teller = threading.Thread(target=tell, daemon=True)

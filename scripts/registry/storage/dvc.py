@@ -176,7 +176,7 @@ class Store:
 
     def list_of(self, md5: str) -> dict[str, str]:
         """Return {relative path: md5} of a folder; nothing where the cache does not have its list undamaged."""
-        return self.listing(md5) if self._sound(md5) else {}
+        return {} if self._damaged(self.path(md5)) else self.listing(md5)
 
     def push(self, md5s: Iterable[str], remote: str) -> None:
         """Copy objects (folders with all their files) to a remote, all or an error; what is there already stays.

@@ -275,7 +275,7 @@ def taken_back(those: Sequence[Release]) -> dict[str, Version]:
 
 def dataset_of(git: Git, name: str) -> str:
     """Return the dataset that a name stands for, if it has a release. Raises RegistryError."""
-    return name if name in releases(git) else find_release(git, name, "latest").dataset
+    return find_release(git, name, "latest").dataset
 
 
 def find_release(git: Git, dataset: str, version: str) -> Release:

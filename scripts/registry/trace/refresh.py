@@ -1,6 +1,8 @@
 """Ask the sources of a dataset again: Snakemake alone sees nothing to do, because no local file has changed."""
 
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +13,7 @@ from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
-from registry.sources.fetch import fetch
+from registry.sources.fetch import fetch, is_url
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import PROVENANCE, Snapshot
 from registry.storage.states import NotReady
@@ -51,9 +53,8 @@ def refresh(
     datasets = load_datasets(read_config(repository.root), repository.root)
     _check(repository, name, datasets)
     before = _newest(repository, name)
-    if "files" in datasets[name]["sources"] and _fetched_again(repository, datasets[name]) == _made_from(
-        repository, name
-    ):
+    made_from = _made_from(repository, name) if "files" in datasets[name]["sources"] else None
+    if made_from is not None and _fetched_again(repository, datasets[name]) == made_from:
         return Refreshed(name, before, before, released=False)
     rule = rule_of(name)
     made_of_it = [other for other in datasets if name in parents(datasets[other]) and _here(repository, other)]
@@ -77,15 +78,19 @@ def _here(repository: Repository, name: str) -> bool:
 def _fetched_again(repository: Repository, dataset: Mapping[str, Any]) -> dict[str, str]:
     """Return {file: sha256} of a dataset's source files as they are now; RegistryError if they are not accepted."""
     root, name = repository.root, dataset["name"]
+    mirror = read_config(root)["mirror"]
     (root / CACHE).mkdir(exist_ok=True)
     with TemporaryDirectory(dir=root / CACHE) as folder:
+        lock = Path(folder, "lock.yaml")
+        with suppress(FileNotFoundError):
+            shutil.copyfile(root / "config" / "locks" / f"{name}.yaml", lock)
         fetched = fetch(
             name,
             source_files(dataset, root),
             mode=dataset["source"],
-            mirror=read_config(root)["mirror"],
+            mirror=mirror if mirror is None or is_url(mirror) else str(root / mirror),
             target=Path(folder),
-            lock=root / "config" / "locks" / f"{name}.yaml",
+            lock=lock,
         )
     return {file["file"]: file["sha256"] for file in fetched["files"]}
 
