@@ -38,7 +38,8 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
-    text = _LOGIN_WITHOUT_SCHEME.sub(r"\1@", _LOGIN.sub(_user, text))
+    if "@" in text:
+        text = _LOGIN_WITHOUT_SCHEME.sub(r"\1@", _LOGIN.sub(_user, text))
     return _SECRET.sub(rf"\1{HIDDEN}", text)
 
 

@@ -253,3 +253,8 @@ def test_pandas_is_there_only_for_a_script_that_imports_it_at_its_top(rule, top,
     done = subprocess.run(command, cwd=SCRIPTS, stdout=subprocess.PIPE, text=True)
     assert (done.stdout.strip(), done.returncode) == (found, int(not top))
     assert last in Path(rule.log[0]).read_text(encoding="utf-8").rstrip().splitlines()[-1]
+
+
+def test_another_process_can_write_into_the_log(rule):
+    status, lines = run(rule, lambda: subprocess.run(["echo", "from elsewhere"], stdout=sys.stdout, check=True))
+    assert (status, lines[0]) == (0, "from elsewhere")

@@ -151,3 +151,22 @@ def test_what_was_written_comes_back(tmp_path_factory, rows, size, dictionary):
     path = written(tmp_path_factory.getbasetemp(), table, row_group_size=size, use_dictionary=dictionary)
     assert read_parquet(path, {"a": pl.String, "b": pl.Binary}).rows() == rows
     assert list(rows_of(path, ["a", "b"])) == table.to_pylist()
+
+
+def test_types_that_hold_texts_stay_as_they_are(tmp_path):
+    table = pl.DataFrame(
+        {
+            "list": [["a", "b"], []],
+            "struct": [{"a": "x"}, {"a": None}],
+            "category": pl.Series(["x", "y"], dtype=pl.Categorical),
+            "enum": pl.Series(["x", "y"], dtype=pl.Enum(["x", "y"])),
+        }
+    )
+    table.write_parquet(tmp_path / "t.parquet")
+    assert read_parquet(tmp_path / "t.parquet", dict(table.schema)).equals(table)
+
+
+def test_numbers_that_need_no_room_in_the_file_are_bounded_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "MAX_BYTES", 1000)
+    with pytest.raises(RegistryError, match="a row group has 1,608 bytes when it is unpacked, more than 1,000"):
+        read_table(written(tmp_path, pa.table({"n": [0] * 201})), ["n"])

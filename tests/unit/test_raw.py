@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import RegistryError
-from registry.sources.raw import check_raw, forget_raw, remember_raw
+from registry.sources.raw import check_raw, forget_raw, read_sources, remember_raw
 
 RAW = Path("data/letters/raw")
 
@@ -98,3 +98,10 @@ def test_sources_that_cannot_be_read_are_refused(text):
     (RAW / "sources.json").write_text(text)
     with pytest.raises(RegistryError, match="sources.json: not what a download writes"):
         check_raw([str(RAW / "a.csv")])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mode": "x"}', '{"files": [{}]}'])
+def test_a_record_of_sources_that_cannot_be_read_is_refused(text):
+    (RAW / "sources.json").write_text(text)
+    with pytest.raises(RegistryError, match="sources.json: not what a download writes"):
+        read_sources(RAW / "sources.json")

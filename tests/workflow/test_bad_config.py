@@ -93,6 +93,17 @@ def test_a_target_that_is_nearly_one_is_told_what_it_may_be_called(bare, target,
     assert f"what to do: perhaps you mean {meant}\n" in refused(bare, target)
 
 
+def test_what_is_here_and_of_no_rule_can_be_an_input(bare):
+    for file in ("LICENSE", "data/lookup/x.csv"):
+        (bare.folder / file).parent.mkdir(exist_ok=True)
+        (bare.folder / file).write_text("x")
+    path = bare.folder / "workflow" / "rules" / "tabular.smk"
+    path.write_text(
+        path.read_text().replace("    output:", "    input: 'LICENSE', 'data/lookup/x.csv'\n    output:", 1)
+    )
+    assert bare.jobs("tabular") == {"tabular_generate", "tabular_process", "tabular_analyze"}
+
+
 def test_a_sample_that_is_not_there_stops_its_dataset_alone(bare):
     sums = bare.folder / "data" / "samples" / "SHA256SUMS"
     sums.write_text("".join(line for line in sums.read_text().splitlines(True) if "winequality-red" not in line))

@@ -139,9 +139,16 @@ def named():
 
 
 def without_rules():
-    """Return a pattern for the names of folders below data/ that belong to no dataset which rules make."""
-    made = [re.escape(dataset) for dataset in ("samples", *named()) if dataset not in left_out() or made_of(dataset)]
-    return rf"(?!(?:{'|'.join(made)})/)[^/]+"
+    """Return a pattern for the names of folders below data/ that are not here, nor of a dataset which rules make."""
+    made = [dataset for dataset in named() if dataset not in left_out() or made_of(dataset)]
+    here = [path.name for path in Path("data").glob("*") if path.name not in left_out()]
+    return rf"(?!(?:{'|'.join(map(re.escape, [*made, *here]))})/)[^/]+"
+
+
+def not_here():
+    """Return a pattern for the names of targets that could be rules, and are no files here."""
+    here = [re.escape(path.name) for path in Path().iterdir()]
+    return rf"(?!(?:{'|'.join(here)})$)[A-Za-z0-9_-]+"
 
 
 def refuse(wildcards):
@@ -197,14 +204,14 @@ def described(dataset, **figures):
     `figures` maps names to files there; a figure's caption is workflow/report/<name>.rst.
     """
 
-    def shown(path, caption, what):
+    def in_report(path, caption, what):
         return report(path, caption=f"../report/{caption}.rst", category=dataset, labels={"what": what})
 
     return {
         "manifest": f"data/{dataset}/manifest.parquet",
-        "metadata": shown(f"data/{dataset}/metadata.json", "metadata", "metadata"),
+        "metadata": in_report(f"data/{dataset}/metadata.json", "metadata", "metadata"),
         "provenance": f"data/{dataset}/provenance.json",
-    } | {name: shown(f"reports/{dataset}/{file}", name, FIGURES.get(name, name)) for name, file in figures.items()}
+    } | {name: in_report(f"reports/{dataset}/{file}", name, FIGURES.get(name, name)) for name, file in figures.items()}
 
 
 class ShownWhileHere(ReportObject):

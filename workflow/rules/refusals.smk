@@ -23,7 +23,9 @@ rule refuse_target:
     input:
         refuse,
     output:
-        "{target,[A-Za-z0-9_-]+}",
+        "{target}",
+    wildcard_constraints:
+        target=not_here(),
 
 
 rule refuse_file:

@@ -232,8 +232,8 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
         try:
             for alias in (aliases := datasets[name].pop("aliases", [])):
                 _check_alias(alias, name, taken)
+                taken[alias] = f"an alias of {name}"
             datasets.aliases[name] = aliases
-            taken |= dict.fromkeys(aliases, f"an alias of {name}")
         except RegistryError as error:
             datasets.broken[name] = error
     for name in [*datasets]:

@@ -21,6 +21,8 @@ MAX_CELL = 256 << 20
 """Bytes that one value may have."""
 MAX_BYTES = 4 << 30
 """Bytes that a row group may have when it is unpacked."""
+VALUE = 8
+"""Bytes that a value is taken to have, whatever its type: the encodings of a file may need none."""
 ROWS = 50
 """Rows that are read at once where they are taken one by one."""
 
@@ -49,7 +51,8 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
                 if twice := [name for name, count in Counter(names).items() if count > 1]:
                     raise RegistryError(f"more than one column is called {', '.join(twice)}", where=path.name)
             for number in range(file.metadata.num_row_groups):
-                _check_bytes(file.metadata.row_group(number).total_byte_size, path)
+                group = file.metadata.row_group(number)
+                _check_bytes(max(group.total_byte_size, group.num_rows * len(leaves) * VALUE), path)
         repeated = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
         with pq.ParquetFile(path, read_dictionary=repeated, page_checksum_verification=True) as file:
             yield file
@@ -67,14 +70,16 @@ def _check_bytes(size: int, path: Path) -> None:
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
     """Return these columns of a Parquet file, in the file's order. Raises RegistryError as `rows_of` does."""
     with open_parquet(path) as file:
+        found = pq.read_schema(path)
+        schema = pa.schema([field for field in found if field.name in columns], found.metadata)
         tables, first = [], 0
         for number in range(file.metadata.num_row_groups):
-            found = file.read_row_group(number, columns=list(columns), use_threads=False)
-            sizes = [_check_batch(batch, first, path) for batch in found.to_batches()]
+            group = file.read_row_group(number, columns=list(columns), use_threads=False)
+            sizes = [_check_batch(batch, first, path) for batch in group.to_batches()]
             _check_bytes(sum(sizes), path)
-            tables.append(_decoded(found))
-            first += found.num_rows
-        return pa.concat_tables(tables) if tables else _decoded(file.schema_arrow.empty_table().select(list(columns)))
+            tables.append(group.select(schema.names).cast(schema))
+            first += group.num_rows
+        return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
 def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -93,13 +98,6 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
                 for row in range(batch.num_rows):
                     yield from batch.slice(row, 1).to_pylist()
                 first += batch.num_rows
-
-
-def _decoded(table: pa.Table) -> pa.Table:
-    arrays = [
-        column.cast(column.type.value_type) if pat.is_dictionary(column.type) else column for column in table.columns
-    ]
-    return pa.table(arrays, names=table.column_names)
 
 
 def _check_batch(batch: pa.RecordBatch, first: int, path: Path) -> int:

@@ -16,8 +16,9 @@ QUOTES = 'quote a field as a whole, and write a quote in it twice (""): not as \
 def canonical_encoding(name: str) -> str:
     """Return the name by which Python calls an encoding; RegistryError if it has none of this name."""
     try:
+        "".encode(name)
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, ValueError):
         raise RegistryError(f"there is no encoding {name!r}", hint="name one of Python's, such as cp1252") from None
 
 

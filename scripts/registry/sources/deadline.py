@@ -9,9 +9,13 @@ from types import FrameType
 from registry.errors import RegistryError
 
 
+class LateError(RegistryError):
+    """Something took too long."""
+
+
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Interrupt the block after so many seconds, whatever it waits for. Raises RegistryError.
+    """Interrupt the block after so many seconds, whatever it waits for. Raises LateError.
 
     Signals do it, which reach the main thread alone: in another one the block takes as long as it takes.
     """
@@ -20,7 +24,7 @@ def deadline(seconds: float) -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise RegistryError(f"not done within {seconds:,.0f} s")
+        raise LateError(f"not done within {seconds:,.0f} s")
 
     before = signal.signal(signal.SIGALRM, interrupt)
     # Once more each second, because a library that was interrupted at a bad moment may have swallowed the first.
@@ -28,5 +32,8 @@ def deadline(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # It may have rung just before.
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)

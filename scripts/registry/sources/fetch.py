@@ -141,6 +141,8 @@ def _copy(path: Path, target: Path, max_bytes: int) -> None:
         found = path.stat()
     except FileNotFoundError:
         raise RegistryError("no such file") from None
+    except OSError as error:
+        raise RegistryError(str(error.strerror).lower()) from None
     if not stat.S_ISREG(found.st_mode):
         raise RegistryError("no plain file")
     with path.open("rb") as source, target.open("wb") as stream:

@@ -21,7 +21,7 @@ from urllib3.util import Retry
 
 from registry.errors import RegistryError
 from registry.shown import one_line, public_url
-from registry.sources.deadline import deadline
+from registry.sources.deadline import LateError, deadline
 from registry.sources.fetch import TIMEOUT, describe
 from registry.sources.readmes import MAX_BYTES, Readme, blob_sha
 
@@ -168,8 +168,8 @@ class GitHub:
         try:
             with deadline(LONGEST):
                 response, body = self._exchange(url)
-        except (requests.RequestException, RegistryError) as error:
-            raise RegistryError(describe(error), where=public_url(url), hint=LATER) from None
+        except (requests.RequestException, LateError) as error:
+            raise _OfAllError(describe(error), where=public_url(url), hint=LATER) from None
         self._asked.append(response.url)
         if response.status_code not in accepted:
             raise self._refused(response, body)
@@ -191,7 +191,7 @@ class GitHub:
             hint = "run the same command again after that" + ("" if self._session.auth else more)
             return _OfAllError(f"GitHub's rate limit is used up{until}", where=where, hint=hint)
         hint = (HINTS | (WITH_TOKEN if self._session.auth else {})).get(status, LATER)
-        kind = _OfAllError if status == 401 else RegistryError
+        kind = _OfAllError if status == 401 or status >= 500 else RegistryError
         return kind(f"HTTP {status} {response.reason}" + (f": {said}" if said else ""), where=where, hint=hint)
 
     def _wrong(self, what: str, response: requests.Response) -> RegistryError:

@@ -83,8 +83,11 @@ def read_sources(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     source, note = _read(path), path.parents[1] / REMEMBERED / SERVED
     served = _read(note) if note.is_file() else {}
-    noted = [file | {"served_by": served[file["file"]]} if file["file"] in served else file for file in source["files"]]
-    return {**source, "files": noted}
+    try:
+        notes = [{"served_by": served[file["file"]]} if file["file"] in served else {} for file in source["files"]]
+        return {**source, "files": [{**file, **note} for file, note in zip(source["files"], notes, strict=True)]}
+    except (KeyError, TypeError):
+        raise _unreadable(path) from None
 
 
 def _read(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """Compare the committed samples with data/samples/SHA256SUMS, which says what they are."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,6 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
 
 def _how_to_accept(file: str) -> str:
     """Return the commands that put the hash of a file below data/samples/ into SHA256SUMS, or bring it back."""
-    line, it = shlex.quote(f"[ *]{file}$"), shlex.quote(file)
+    line, it = shlex.quote(f"[ *]{re.escape(file)}$"), shlex.quote(file)
     accept = f"(cd {SAMPLES} && {{ grep -v {line} SHA256SUMS; sha256sum {it}; }} > sums && mv sums SHA256SUMS)"
     return f"if it was meant to change, {accept} accepts it; else git restore {SAMPLES}/{it}"

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -42,19 +43,32 @@ ENVIRONMENT = {
 
 
 class _Log(io.TextIOBase):
-    """A log in which what scripts print, and data that they quote, steers no terminal and is not taken for `say`'s."""
+    """A log in which what scripts print, and data that they quote, steers no terminal and is not taken for `say`'s.
+
+    What other processes write into its file is written as it is.
+    """
 
     encoding = "utf-8"
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._rest = stream, ""
+        self._stream, self._rest, self._lock = stream, "", threading.RLock()
+
+    def writable(self) -> bool:
+        """Tell that text can be written."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file, for other processes to write into."""
+        self.flush()
+        return self._stream.fileno()
 
     def write(self, text: str) -> int:
         """Write the lines that are whole by now."""
-        *lines, self._rest = (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        for line in lines:
-            quoted = " " if line.startswith((NOTE, DONE)) else ""
-            self._stream.write(f"{quoted}{shown(line)}\n")
+        with self._lock:
+            *lines, self._rest = (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            for line in lines:
+                quoted = " " if line.startswith((NOTE, DONE)) else ""
+                self._stream.write(f"{quoted}{shown(line)}\n")
         return len(text)
 
     def flush(self) -> None:

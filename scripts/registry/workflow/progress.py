@@ -91,13 +91,18 @@ class Progress(logging.Handler):
             case LogEvent.JOB_FINISHED:
                 self._finish_job(record.job_id, shown=shown)
             case LogEvent.JOB_ERROR:
-                if shown:
+                if record.jobid not in self._names:
+                    self._hand_on(record)
+                elif shown:
                     self._say(record.jobid, f"failed after {self._seconds(record.jobid)}{_places(record)}")
             case _ if event in SILENT or _is_noise(record):
                 pass
             case _:
-                with self._beside_bar():
-                    self._theirs.handle(record)
+                self._hand_on(record)
+
+    def _hand_on(self, record: logging.LogRecord) -> None:
+        with self._beside_bar():
+            self._theirs.handle(record)
 
     def flush(self) -> None:
         """Write out what is buffered."""
