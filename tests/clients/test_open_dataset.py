@@ -192,7 +192,7 @@ def refused(action) -> str:
 def test_an_unknown_dataset(registry, elsewhere):
     message = refused(lambda: open_dataset("tabula", repo=registry.repository))
     assert message.startswith(f"{registry.repository}: no dataset tabula\n")
-    assert f"choose from: {', '.join(sorted(FIRST))}" in message
+    assert f"choose from: {', '.join(sorted([*FIRST, 'roco-radiology']))}" in message
 
 
 @pytest.mark.parametrize("version", ["9.0.0", "v1.0.0", "1.0", "", "main"])

@@ -399,7 +399,7 @@ def test_settings_that_cannot_work_are_one_message(changed, tmp_path):
     settings(changed, remote="docker")
     assert "releases go to remote docker, but clients of this commit look in local" in fails()
     settings(changed, remote="local", push=True)
-    assert "release.push is true, but there is no git remote `origin`" in fails()
+    assert "there is no git remote `origin`" in fails()
     changed.git("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     changed.git("remote", "add", "origin", str(tmp_path / "origin.git"))
     assert "release.push is true, but remote local is a local folder" in fails()

@@ -420,7 +420,7 @@ def test_old_content_where_nothing_can_be_released(versions):
 
 
 def test_old_content_completes_when_killed_before_its_tag(versions):
-    tag = "import registry.restore.rollback as r; r.record = lambda *a: __import__('os')._exit(9)\n"
+    tag = "import registry.restore.rollback as r; r.record = lambda *a, **k: __import__('os')._exit(9)\n"
     versions.run(sys.executable, "-c", tag + PUBLISH_FROM, "1.0.0", code=9)
     assert json.loads((versions.folder / PIN).read_text())["tag"] == "tabular-v3.0.0"
     assert "tabular-v3.0.0" not in versions.tags()

@@ -105,6 +105,7 @@ def test_no_such_bucket(server, tmp_path):
 def test_no_server(clone, tmp_path):
     with S3Server(tmp_path / "s3") as other:
         clone.edit(".dvc/config", _url(clone), other.url)
+        clone.git("rm", "--quiet", "data/*/*.dvc")
         clone.commit()
         clone.git("tag", "--delete", "letters-v1.0.0", "numbers-v1.0.0")
         other.stop()
