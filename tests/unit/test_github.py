@@ -223,7 +223,7 @@ def test_permanent_failure_fails_the_job(http_server, refused):
     Api(http_server, READMES)
     always(http_server, f"/repos/{ORG}/docs/readme", status=500)
     message = refused()
-    assert message.startswith(f"docs: {http_server.url}/repos/{ORG}/docs/readme: HTTP 500 Internal Server Error")
+    assert message.startswith(f"{http_server.url}/repos/{ORG}/docs/readme: HTTP 500 Internal Server Error")
     assert paths(http_server).count(f"/repos/{ORG}/docs/readme") == 3
 
 

@@ -70,8 +70,9 @@ def _check_bytes(size: int, path: Path) -> None:
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
     """Return these columns of a Parquet file, in the file's order. Raises RegistryError as `rows_of` does."""
     with open_parquet(path) as file:
-        found = pq.read_schema(path)
-        schema = pa.schema([field for field in found if field.name in columns], found.metadata)
+        schema = pa.schema(
+            [(field.name, _plain(field.type)) for field in pq.read_schema(path) if field.name in columns]
+        )
         tables, first = [], 0
         for number in range(file.metadata.num_row_groups):
             group = file.read_row_group(number, columns=list(columns), use_threads=False)
@@ -98,6 +99,23 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
                 for row in range(batch.num_rows):
                     yield from batch.slice(row, 1).to_pylist()
                 first += batch.num_rows
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """Return a type without dictionaries and views, at any depth: what holds texts is read as texts."""
+    if pat.is_dictionary(type_):
+        return _plain(type_.value_type)
+    if pat.is_string_view(type_) or pat.is_binary_view(type_):
+        return pa.large_string() if pat.is_string_view(type_) else pa.large_binary()
+    if pat.is_struct(type_):
+        return pa.struct([field.with_type(_plain(field.type)) for field in type_])
+    if pat.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_plain(type_.value_type)))
+    if pat.is_large_list(type_):
+        return pa.large_list(type_.value_field.with_type(_plain(type_.value_type)))
+    if pat.is_fixed_size_list(type_):
+        return pa.list_(type_.value_field.with_type(_plain(type_.value_type)), type_.list_size)
+    return type_
 
 
 def _check_batch(batch: pa.RecordBatch, first: int, path: Path) -> int:
