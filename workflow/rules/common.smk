@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from snakemake.io import ReportObject, is_flagged
 
 from registry.config.load import check_samples, load_datasets, normalise, parents, read_yaml, selected, source_files
-from registry.config.names import NAME, TAKEN, closest, rule_of
+from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import LEFT_OUT, lift_rate_limit
@@ -134,8 +134,7 @@ def left_out_of_all():
 
 def named():
     """Return the datasets that have a rule of their name, as all have whose names allow it."""
-    broken = [dataset for dataset in left_out() if re.fullmatch(NAME, dataset) and dataset not in TAKEN]
-    return dict.fromkeys([*DATASETS, *PINNED, *broken])
+    return dict.fromkeys([*DATASETS, *PINNED, *filter(is_name, left_out())])
 
 
 def without_rules():

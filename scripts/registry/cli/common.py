@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,6 +82,12 @@ def say_odd(tags: Iterable[OddTag]) -> None:
     """Name the tags that look like releases, and are left out."""
     for odd in tags:
         say(f"{odd.tag} is left out: {odd.reason}")
+
+
+def say_left_out(reasons: Mapping[str, str]) -> None:
+    """Name what was left out {tag: why}."""
+    for tag, why in reasons.items():
+        say(f"left out: {tag}: {why}")
 
 
 def console_error(error: RegistryError) -> None:

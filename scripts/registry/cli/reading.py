@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.filesize import decimal
 
-from registry.cli.common import AsJson, app, print_json, print_table, say
+from registry.cli.common import AsJson, app, print_json, print_table, say, say_left_out
 from registry.client import ListedVersion, list_datasets, open_dataset
 from registry.storage.objects import VARIABLE
 from registry.storage.versions import LATEST
@@ -20,8 +20,7 @@ Address = Annotated[
 def show_listing(repo: Address, as_json: AsJson = False) -> None:
     """List the datasets of a registry anywhere, with the rows and the size of every version."""
     found = list_datasets(repo)
-    for tag, why in found.left_out.items():
-        say(f"left out: {tag}: {why}")
+    say_left_out(found.left_out)
     if as_json:
         print_json(found)
     elif found.versions:

@@ -20,6 +20,7 @@ from registry.cli.common import (
     print_table,
     repository,
     say,
+    say_left_out,
     say_odd,
 )
 from registry.compare.semver import Level
@@ -141,8 +142,7 @@ def copy_releases(
 
 
 def _print_repair(done: Repaired, as_json: bool) -> None:
-    for tag, why in done.left_out.items():
-        say(f"left out: {tag}: {why}")
+    say_left_out(done.left_out)
     if as_json:
         print_json(done)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say
+from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say, say_left_out
 from registry.cli.tracing import SHOWN, print_diff
 from registry.release.push import released_of
 from registry.storage.examine import examine
@@ -64,8 +64,7 @@ def _check_remote(here: Repository, tag: str | None, remote: str, as_json: bool)
     datasets = () if tag is None else (tag,)
     wanted = [parse_tag(here.git, tag)] if tag and TAG.fullmatch(tag) else released_of(here, datasets)
     found = examine(here, wanted, remote, say)
-    for odd, why in found.left_out.items():
-        say(f"left out: {odd}: {why}")
+    say_left_out(found.left_out)
     if as_json:
         print_json(found)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.names import NAME, TAKEN, closest, rule_of
+from registry.config.names import TAKEN, closest, is_name, rule_of
 from registry.config.schema import validate
 from registry.errors import RegistryError
 
@@ -60,14 +60,19 @@ def parse_checksums(text: str, *, where: object) -> dict[str, str]:
     return hashes
 
 
-def _check_name(name: str, names: list[str]) -> None:
-    where = f"config/datasets/{name}.yaml"
-    if not re.fullmatch(NAME, name) or name in TAKEN:
+def _check_valid(name: str, what: str, where: str) -> None:
+    """Raise RegistryError for a name that no dataset may have; `what` says in the message which it is."""
+    if not is_name(name):
         raise RegistryError(
-            "the file's name is not a valid dataset name",
+            f"{what} is not a valid dataset name",
             where=where,
             hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
         )
+
+
+def _check_name(name: str, names: list[str]) -> None:
+    where = f"config/datasets/{name}.yaml"
+    _check_valid(name, "the file's name", where)
     for other in names:
         if name.startswith(f"{other}-v"):
             raise RegistryError(
@@ -80,12 +85,7 @@ def _check_name(name: str, names: list[str]) -> None:
 def _check_alias(alias: str, name: str, taken: Mapping[str, str]) -> None:
     """Raise RegistryError for an alias of a dataset that cannot be told from `taken` {name: what has it}."""
     where = f"config/datasets/{name}.yaml"
-    if not re.fullmatch(NAME, alias) or alias in TAKEN:
-        raise RegistryError(
-            f"aliases: {alias} is not a valid dataset name",
-            where=where,
-            hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
-        )
+    _check_valid(alias, f"aliases: {alias}", where)
     if alias in taken:
         raise RegistryError(f"aliases: {alias} is {taken[alias]}", where=where, hint="choose another name")
     for other in taken:

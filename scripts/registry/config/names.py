@@ -10,6 +10,11 @@ TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
 """Names that rules, their modules and folders have already."""
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a dataset may have this name."""
+    return bool(re.fullmatch(NAME, name)) and name not in TAKEN
+
+
 def rule_of(dataset: str) -> str:
     """Return what a dataset is called in the names of its rules, of their module, and of the folder of its scripts."""
     return dataset.replace("-", "_")

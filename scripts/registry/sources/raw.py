@@ -41,11 +41,11 @@ def check_raw(inputs: Iterable[str]) -> None:
     digests: dict[Path, str] = {}
     hashes: dict[Path, str] = {}
     for folder, inside in _in_raw(inputs):
-        raw, notes = folder / "raw", _notes(folder, inside)
-        digests |= {raw / output: note.read_text(encoding="utf-8") for output, note in notes.items()}
-        if not notes:
-            hashes |= _sources(raw, raw / inside)
-    changed = [path for path, digest in digests.items() if path.exists() and dvc_digest(path) != digest]
+        noted = _noted(folder, inside)
+        digests |= noted
+        if not noted:
+            hashes |= _sources(folder / "raw", folder / "raw" / inside)
+    changed = _differing(digests)
     changed += [path for path, sha256 in hashes.items() if sha256_of(path) != sha256]
     if changed:
         raise RegistryError(
@@ -103,10 +103,18 @@ def _unreadable(path: Path) -> RegistryError:
 
 def changed_raw(folder: Path) -> list[Path]:
     """Return what is in the raw/ of the dataset in `folder` and no longer what a job here wrote, sorted."""
-    notes = {folder / "raw" / output: note for output, note in _notes(folder, Path()).items()}
-    return sorted(
-        path for path, note in notes.items() if path.exists() and dvc_digest(path) != note.read_text(encoding="utf-8")
-    )
+    return sorted(_differing(_noted(folder, Path())))
+
+
+def _noted(folder: Path, inside: Path) -> dict[Path, str]:
+    """Return {output: the digest that was written down of it}, of what `_notes` finds."""
+    notes = _notes(folder, inside)
+    return {folder / "raw" / output: note.read_text(encoding="utf-8") for output, note in notes.items()}
+
+
+def _differing(digests: Mapping[Path, str]) -> list[Path]:
+    """Return those of {path: its digest} that are there, and not so any more."""
+    return [path for path, digest in digests.items() if path.exists() and dvc_digest(path) != digest]
 
 
 def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
