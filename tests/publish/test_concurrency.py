@@ -14,7 +14,7 @@ from s3 import S3Server
 from support import STRESS
 from tiny import Tiny, make_tiny
 
-ROUNDS = 50 if STRESS else 6
+ROUNDS = 50 if STRESS else 4
 """How often two publishers meet. An even number."""
 
 

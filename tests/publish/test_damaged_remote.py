@@ -37,6 +37,7 @@ class Remote:
 
     def __init__(self, clone: Tiny, server: S3Server) -> None:
         self.clone, self.server, self.client = clone, server, server.client()
+        self.sound: dict[str, bytes] = {}
 
     def md5(self, path: str) -> str:
         out = LIST if path.startswith(LIST) else path
@@ -60,7 +61,7 @@ class Remote:
     def spoil(self, path: str, how: str) -> str:
         """Damage the object of a path, or remove it, and return its md5."""
         md5 = self.md5(path)
-        content = self.read(md5)
+        content = self.sound.setdefault(md5, self.read(md5))
         if how == "missing":
             self.client.delete_object(**self.key(md5))
         else:
@@ -75,10 +76,11 @@ class Remote:
 
 @pytest.fixture
 def remote(once: Tiny, server: S3Server) -> Iterator[Remote]:
-    """The remote, which is whole again afterwards: that is what `--repair` is for."""
-    yield Remote(once, server)
-    once.registry("push", "team", "--repair")
-    assert "; 0 are missing or damaged" in once.registry("verify", "--remote", "team")
+    """The remote, which is whole again afterwards."""
+    remote = Remote(once, server)
+    yield remote
+    for md5, content in remote.sound.items():
+        remote.client.put_object(**remote.key(md5), Body=content)
 
 
 @pytest.fixture
@@ -105,17 +107,15 @@ def test_every_command_that_reads_a_damaged_object_says_which_and_how_to_repair_
     assert not (reader.folder / "numbers-v1.1.0").exists()
 
 
-@pytest.mark.parametrize("how", ["flipped", "missing"])
-def test_verify_names_version_and_file_and_repair_puts_it_back(how, remote, once):
-    md5s = {path: remote.spoil(path, how) for path in (LIST, FILE)}
-    shared = remote.spoil("data/numbers/processed/part-0.parquet", how)
-    fault = "missing" if how == "missing" else "damaged"
+def test_verify_names_version_and_file_and_repair_puts_it_back(remote, once):
+    md5s = {path: remote.spoil(path, how) for path, how in ((LIST, "flipped"), (FILE, "missing"))}
+    shared = remote.spoil("data/numbers/processed/part-0.parquet", "missing")
     found = once.registry_json("verify", "--remote", "team", code=1)
     assert [(one["tag"], one["path"], one["md5"], one["fault"]) for one in found["faulty"]] == [
-        ("numbers-v1.0.0", "data/numbers/processed/part-0.parquet", shared, fault),
-        ("numbers-v1.1.0", LIST, md5s[LIST], fault),
-        ("numbers-v1.1.0", "data/numbers/processed/part-0.parquet", shared, fault),
-        ("numbers-v1.1.0", FILE, md5s[FILE], fault),
+        ("numbers-v1.0.0", "data/numbers/processed/part-0.parquet", shared, "missing"),
+        ("numbers-v1.1.0", LIST, md5s[LIST], "damaged"),
+        ("numbers-v1.1.0", "data/numbers/processed/part-0.parquet", shared, "missing"),
+        ("numbers-v1.1.0", FILE, md5s[FILE], "missing"),
     ]
     assert found["tags"] == ["letters-v1.0.0", "numbers-v1.0.0", "numbers-v1.1.0"]
     assert len(once.registry_json("verify", "numbers-v1.0.0", "--remote", "team", code=1)["faulty"]) == 1
@@ -123,6 +123,8 @@ def test_verify_names_version_and_file_and_repair_puts_it_back(how, remote, once
     printed = once.registry("push", "team", "--repair")
     assert printed.count("and is repaired") == 4
     assert "Nothing to repair" in once.registry("push", "team", "--repair")
+    assert "; 0 are missing or damaged" in once.registry("verify", "--remote", "team")
+    assert {md5: remote.read(md5) for md5 in remote.sound} == remote.sound
 
 
 def test_nothing_is_repaired_from_a_cache_that_is_damaged_itself(remote, once, tmp_path):

@@ -334,6 +334,7 @@ def test_rows_added_before_others_are_told_from_rows_in_another_order(tmp_path):
     assert not found("abac", "bax").reordered
 
 
+@settings(max_examples=examples(30))
 @given(SPLITS, SPLITS)
 def test_counts_add_up_and_follow_the_multisets(old, new):
     old, new = with_positions(old), with_positions(new)
@@ -357,6 +358,7 @@ def test_counts_add_up_and_follow_the_multisets(old, new):
     assert sum(sum(rows.moved_out.values()) for rows in found.splits.values()) == (lost & gained).total()
 
 
+@settings(max_examples=examples(30))
 @given(ALL_DIFFERENT, ALL_DIFFERENT)
 def test_of_samples_that_are_all_different_every_count_follows_from_sets(old, new):
     states = [with_positions(by_split(places)) for places in (old, new)]
@@ -382,7 +384,7 @@ def test_of_samples_that_are_all_different_every_count_follows_from_sets(old, ne
         assert rows.reordered == (stayed != [sample for sample in here if sample])
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(25))
 @given(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=7), st.lists(st.sampled_from("abc"), max_size=5), st.data()
 )

@@ -160,12 +160,13 @@ def right(vectors, texts=MANY):
     np.testing.assert_allclose(vectors, the_encoder().encode(texts), atol=1e-4)
 
 
-def test_two_nodes_share_the_work_and_a_killed_worker_is_made_up_for(head, second):
-    right(encode_while(lambda found: send(signal.SIGKILL, found), head[1], second))
+def test_two_nodes_share_the_work_and_a_killed_worker_and_a_node_that_dies_are_made_up_for(head, second):
+    def kill(found):
+        send(signal.SIGKILL, found)
+        wait_until(lambda: send(signal.SIGSTOP, actors(head[1])) or busy(second))
+        return send(signal.SIGKILL, family(second))
 
-
-def test_a_node_that_dies_is_made_up_for(head, second):
-    right(encode_while(lambda _: send(signal.SIGKILL, family(second)), head[1], second))
+    right(encode_while(kill, head[1], second))
 
 
 def test_without_an_address_it_starts_its_own_and_ends_it(environment):

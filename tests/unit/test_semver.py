@@ -235,7 +235,7 @@ def test_a_word_that_is_no_versioning_is_an_error(tmp_path):
         compare(old, old, "semver")
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(SPLITS, st.sampled_from(VERSIONING))
 def test_nothing_is_no_version(splits, versioning):
     with TemporaryDirectory() as folder:
@@ -244,7 +244,7 @@ def test_nothing_is_no_version(splits, versioning):
         assert compare(replace(old, local=never), replace(new, local=never), versioning) == []
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(SPLITS, SPLITS, st.sampled_from(VERSIONING))
 def test_what_is_only_appended_is_minor(old, more, versioning):
     appended = {split: old.get(split, []) + more.get(split, []) for split in [*old, *(more.keys() - old.keys())]}
@@ -271,7 +271,7 @@ def subset(old, new, split):
 
 
 @pytest.mark.parametrize("kept", [prefix, subset])
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(SPLITS, SPLITS, st.booleans())
 def test_the_level_says_whether_what_was_there_is_in_place(kept, old, new, positions):
     def keyed(splits):
@@ -300,7 +300,7 @@ def test_the_level_says_whether_what_was_there_is_in_place(kept, old, new, posit
     assert changes == sorted(changes, key=lambda change: -change.level)
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(SPLITS, st.data())
 def test_any_row_that_goes_and_any_other_order_is_major(old, data):
     split = data.draw(st.sampled_from(sorted(old)))
@@ -316,7 +316,7 @@ def test_any_row_that_goes_and_any_other_order_is_major(old, data):
         assert reasons(changes) == ([(MAJOR, f"rows reordered in {split}")] if shuffled != rows else [])
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(SPLITS, SPLITS, st.sampled_from(VERSIONING), st.sampled_from(["none", "gzip"]), st.integers(1, 5))
 def test_how_parquet_stores_a_manifest_is_no_matter(old, new, versioning, compression, rows):
     with TemporaryDirectory() as folder:
