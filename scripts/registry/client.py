@@ -85,7 +85,7 @@ def _own_tag(name: str, tag: str, aliases: Mapping[str, str]) -> tuple[str, str]
 def _snapshot(name: str, tag: str, aliases: Mapping[str, str], contents: Mapping[str, Mapping[str, bytes]]) -> Snapshot:
     """Return what a tag under a name stands for, of {tag: {path: content}}. Raises RegistryError where it is not so."""
     dataset, own = _own_tag(name, tag, aliases)
-    snapshot = Snapshot.of(dataset, own, contents[own], Path)
+    snapshot = Snapshot.of(dataset, own, contents[own])
     if own != tag:
         check_alias(tag, contents[tag], own, contents[own])
     return snapshot
@@ -298,19 +298,16 @@ class Dataset:
         splits = list(self.metadata["splits"])
         if split is not None and split not in splits:
             raise RegistryError(f"no split {split}", where=self.tag, hint=f"choose from: {', '.join(splits)}")
-        for kind in ("parquet", "csv"):
-            tables = [file for file in self._files if file.endswith(f".{kind}")]
-            if len(splits) > 1:
-                wanted = splits if split is None else [split]
-                tables = [f for name in wanted for f in tables if f.startswith(f"{self.path}/{name}/")]
-            if tables:
-                md5s = [self._files[table] for table in tables]
-                if verify:
-                    self._remote.check(md5s)
-                self._check_sizes()
-                places = [self._remote.place(md5) for md5 in md5s]
-                return kind, [place.path for place in places], places[0].filesystem
-        raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
+        found = self.snapshot.tables(self._files, ("parquet", "csv"))
+        tables = [table for name in splits if split in (None, name) for table in found.get(name, [])]
+        if not tables:
+            raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
+        md5s = [self._files[table] for table in tables]
+        if verify:
+            self._remote.check(md5s)
+        self._check_sizes()
+        places = [self._remote.place(md5) for md5 in md5s]
+        return tables[0].rpartition(".")[2], [place.path for place in places], places[0].filesystem
 
 
 def _numbers(value: Any, *path: str) -> dict[str, int | float]:

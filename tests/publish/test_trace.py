@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from clone import Clone
 from registry.files import json_digest
 from registry.storage.dvc import Store
 from registry.storage.git import Git
+from tiny import make_tiny
 
 ROWS = {"fashion-mnist": {"train": 2000, "val": 500}, "tabular": {"all": 1000}}
 
@@ -252,3 +254,33 @@ def test_a_search_that_cannot_see_every_version_says_so(released):
         (released.folder / ".dvc" / top / "files" / "md5" / md5[:2] / md5[2:]).unlink()
     printed = released.registry("find", "nobody ever wrote this", code=2)
     assert "1 objects of this data are not in remote local" in printed
+
+
+def test_a_diff_shows_values_of_data_that_is_here_and_fetches_just_that_data_when_asked(tmp_path):
+    tiny = make_tiny(tmp_path / "registry")
+    for seed in (0, 100):
+        tiny.build("numbers", 6, seed=seed)
+        tiny.registry("publish", "numbers")
+    first, second = "all, values.csv:0:\n    value: 0 -> 100\n", "all, values.csv:1:\n    value: 1 -> 101\n"
+    assert f"{first}{second}" in tiny.registry("diff", "numbers", "1.0.0", "latest")
+
+    clone = tiny.elsewhere(tmp_path / "clone")
+    keys = "all, changed: values.csv:0, values.csv:1, values.csv:2 and 3 more"
+    for command in (("1.0.0", "latest"), ("1.0.0", "latest", "--json")):
+        printed = clone.registry("diff", "numbers", *command)
+        assert keys in printed or '"values": []' in printed
+        assert "values of changed rows are not shown: the data is not here; --rows N fetches it" in printed
+    held = sorted((clone.folder / ".dvc" / "cache").rglob("*"))
+    assert "rows are not shown" not in clone.registry("diff", "numbers", "1.0.0", "latest", "--rows", "0")
+    assert sorted((clone.folder / ".dvc" / "cache").rglob("*")) == held
+
+    printed = clone.registry("diff", "numbers", "1.0.0", "latest", "--rows", "1")
+    assert first in printed
+    assert second not in printed
+    objects = {path for path in (clone.folder / ".dvc" / "cache" / "files").rglob("*") if path.is_file()}
+    # Of each version the manifest, the list of files, and the three files of its one split.
+    assert len(objects) == 10
+    shutil.rmtree(tiny.folder / ".dvc" / "storage")
+    shutil.rmtree(clone.folder / ".dvc" / "cache")
+    printed = clone.registry("diff", "numbers", "1.0.0", "latest", "--rows", "1", code=1)
+    assert "objects of this data are not in remote local" in printed

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -257,7 +256,7 @@ def files(about: dict[str, object] | None = None, **changes: object) -> dict[str
 
 
 def read(contents: dict[str, bytes]) -> Snapshot:
-    return Snapshot.of("small", "small-v1.0.0", contents, Path)
+    return Snapshot.of("small", "small-v1.0.0", contents)
 
 
 def test_a_version_whose_parts_agree():

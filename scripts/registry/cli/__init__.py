@@ -3,13 +3,24 @@
 import os
 import sys
 
-from registry.cli import reading, releasing, restoring, running, searching, tracing, verifying
+from registry.cli import comparing, reading, releasing, restoring, running, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
 from registry.extras import MissingExtraError, explain_missing
 from registry.workflow.job import ENVIRONMENT
 
-__all__ = ["app", "main", "reading", "releasing", "restoring", "running", "searching", "tracing", "verifying"]
+__all__ = [
+    "app",
+    "comparing",
+    "main",
+    "reading",
+    "releasing",
+    "restoring",
+    "running",
+    "searching",
+    "tracing",
+    "verifying",
+]
 
 
 def main() -> None:

@@ -1,11 +1,9 @@
-"""`registry samples`, `find` and `diff`: answered from manifests alone."""
+"""`registry samples` and `find`: answered from manifests alone."""
 
 import csv
-import dataclasses
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -13,25 +11,22 @@ from typer.core import TyperCommand
 
 from registry.cli.common import (
     AsJson,
-    Dataset,
     app,
     console,
     console_error,
     json_text,
     print_json,
-    print_line,
     print_table,
     repository,
     say,
 )
-from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
 from registry.errors import RegistryError
-from registry.shown import one_line, printable, redacted
-from registry.storage.repository import Repository
-from registry.storage.snapshot import Snapshot
-from registry.storage.states import NotReady
-from registry.storage.tags import dataset_of, find_release, named_release
+from registry.shown import one_line, printable
+from registry.storage.tags import named_release
 from registry.trace.samples import Sample, Samples, Search, find, samples
+
+if TYPE_CHECKING:
+    pass
 
 SHOWN = 20
 """Rows that a person is shown unless they ask for more."""
@@ -156,147 +151,3 @@ def _print_places(found: Search) -> None:
                 for one in found.sources
             ),
         )
-
-
-@app.command(name="diff")
-def show_diff(
-    context: typer.Context,
-    dataset: Dataset,
-    a: Annotated[str, typer.Argument(help="A version, or latest.", show_default=False)],
-    b: Annotated[str | None, typer.Argument(help="Another; else what is built here.", show_default=False)] = None,
-    show_all: Annotated[bool, typer.Option("--all", help="Show every statistic that moved.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what differs between two versions: schema, rows of each split, statistics. Fetches manifests only."""
-    here = repository(context)
-    states = [_state(here, dataset, version) for version in (a, b)]
-    found = diff(*(snapshot for _, snapshot in states))
-    names = [name for name, _ in states]
-    if as_json:
-        print_json({"from": names[0], "to": names[1]} | dataclasses.asdict(found))
-    else:
-        print_diff(names, found, None if show_all else SHOWN)
-
-
-def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Snapshot]:
-    """Return a version of a dataset, or what is built, with its name."""
-    if version is not None:
-        release = find_release(here.git, dataset, version)
-        return release.tag, Snapshot.at(here, release.dataset, release.commit, release.tag)
-    try:
-        return "what is built", Snapshot.on_disk(here.root, dataset_of(here.git, dataset))
-    except NotReady as state:
-        raise RegistryError(state.reason, where=dataset, hint=f"{state.hint}, or name two versions") from None
-
-
-def print_diff(names: Sequence[str], found: DatasetDiff, limit: int | None) -> None:
-    """Print what differs between two states of these names, with at most `limit` statistics."""
-    console.print(f"[bold]{escape(names[0])}[/] -> [bold]{escape(names[1])}[/]")
-    if not found.content_differs:
-        console.print("The samples are the same" + (", the files' bytes differ." if found.bytes_differ else "."))
-    for line in _schema(found):
-        print_line(line)
-    if found.content_differs:
-        if found.rows_by not in (None, "sample_id"):
-            console.print(f"Columns differ, so rows are compared by {found.rows_by}.")
-        _print_rows(found)
-    _print_statistics(found.statistics, limit)
-    for fact in found.metadata:
-        print_line(f"{fact.path}: {_fact(fact)}")
-
-
-def _schema(found: DatasetDiff) -> Iterator[str]:
-    columns = found.columns
-    for name, dtype in columns.added.items():
-        yield f"column `{name}` added ({dtype})"
-    for name, dtype in columns.removed.items():
-        yield f"column `{name}` removed ({dtype})"
-    for name, new in columns.renamed.items():
-        yield f"column `{name}` renamed to `{new}`"
-    for name, (before, after) in columns.retyped.items():
-        yield f"column `{name}` changed from {before} to {after}"
-    if columns.reordered:
-        yield "columns reordered"
-    for name, classes in found.classes.items():
-        for what, labels in (("added", classes.added), ("removed", classes.removed)):
-            if labels:
-                yield f"classes of `{name}` {what}: {', '.join(labels)}"
-        if classes.reordered:
-            yield f"classes of `{name}` reordered"
-    if found.splits_reordered:
-        yield "splits reordered"
-
-
-def _print_rows(found: DatasetDiff) -> None:
-    kinds = ("added", "removed", "changed")
-    print_table(
-        ("split", "before", "after", *kinds, "moved in", "moved out", ""),
-        (
-            (
-                split,
-                f"{rows.before:,}",
-                f"{rows.after:,}",
-                *(f"{getattr(rows, kind):,}" for kind in kinds),
-                _moves(rows.moved_in, "from"),
-                _moves(rows.moved_out, "to"),
-                _remark(found, split),
-            )
-            for split, rows in found.splits.items()
-        ),
-        right=("before", "after", *kinds),
-    )
-    for split, rows in found.splits.items():
-        for kind, keys in rows.examples.items():
-            number = getattr(rows, kind)
-            more = (number if isinstance(number, int) else sum(number.values())) - len(keys)
-            rest = f" and {more:,} more" if more else ""
-            print_line(f"{split}, {kind.replace('_', ' ')}: {', '.join(keys)}{rest}")
-
-
-def _moves(counts: dict[str, int], word: str) -> str:
-    return ", ".join(f"{count:,} {word} {split}" for split, count in counts.items())
-
-
-def _remark(found: DatasetDiff, split: str) -> str | None:
-    rows = found.splits[split]
-    remarks = {
-        "new split": split in found.splits_added,
-        "split removed": split in found.splits_removed,
-        "reordered": rows.reordered,
-    }
-    return ", ".join(remark for remark, holds in remarks.items() if holds) or None
-
-
-def _print_statistics(statistics: Sequence[Statistic], limit: int | None) -> None:
-    if not statistics:
-        return
-    moved = sorted(statistics, key=_size, reverse=True)[:limit]
-    rows = [(one.path, _number(one.old), _number(one.new), _relative(one)) for one in moved]
-    print_table(("statistic", "before", "after", "change"), rows, right=("before", "after", "change"))
-    if len(moved) < len(statistics):
-        console.print(f"{len(statistics) - len(moved):,} more statistics moved; --all shows every one.")
-
-
-def _size(one: Statistic) -> float:
-    """Return how much a number moved, relative to what it was; most of all where it came, went or was zero."""
-    return abs(one.change / one.old) if one.change is not None and one.old else float("inf")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
-
-
-def _relative(one: Statistic) -> str:
-    if one.change is None:
-        return "new" if one.old is None else "gone"
-    return f"{one.change / one.old:+.2%}" if one.old else f"{one.change:+,.6g}"
-
-
-def _fact(fact: Fact) -> str:
-    def spelt(value: object) -> str:
-        text = redacted(json_text(value))
-        return text if len(text) <= 100 else f"{text[:97]}..."
-
-    if fact.old is None:
-        return f"added: {spelt(fact.new)}"
-    return f"removed: {spelt(fact.old)}" if fact.new is None else f"{spelt(fact.old)} -> {spelt(fact.new)}"

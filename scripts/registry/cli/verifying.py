@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say, say_left_out
-from registry.cli.tracing import SHOWN, print_diff
+from registry.cli.comparing import SHOWN, print_diff
 from registry.release.push import released_of
 from registry.storage.examine import examine
 from registry.storage.repository import Repository
@@ -96,7 +96,7 @@ def _print(verdict: Verdict) -> None:
         if names:
             say(f"{what}: {'; '.join(names)}")
     if verdict.diff:
-        print_diff((verdict.tag, "built again"), verdict.diff, SHOWN)
+        print_diff((verdict.tag, "built again"), verdict.diff, (), SHOWN)
 
 
 @app.command(name="refresh")

@@ -9,7 +9,7 @@ and what is left was removed (old) or added (new).
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from registry.compare.manifests import ManifestFile
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXAMPLES = 3
-"""Keys named of each kind of change in a split, unless told otherwise."""
+"""Rows named of each kind of change in a split, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ def compare_columns(old: ManifestFile, new: ManifestFile) -> Columns:
     return Columns(added, removed, renamed, retyped, stayed != [name for name in new.schema if name not in added])
 
 
+class Change(NamedTuple):
+    """A changed row: its key, and where it stands in its split, before and after."""
+
+    key: str
+    old: int
+    new: int
+
+
 @dataclass(frozen=True)
 class SplitRows:
     """How the rows of a split differ: before - removed - all moved out + added + all moved in = after.
@@ -68,7 +76,8 @@ class SplitRows:
     `changed` counts rows whose key is the same and whose sample is another; `moved_in` and `moved_out` count, by the
     other split, those that changed splits. `in_place`: the old rows are all there, first, in their order. `identical`:
     so are they in every column that both sides have, and there are no others. `reordered`: rows that stayed follow each
-    other in another order. `examples` holds the first keys of each kind: added, removed, changed, moved_in, moved_out.
+    other in another order. `examples` holds the first keys of each kind: added, removed, changed, moved_in, moved_out;
+    `changes` says where the changed ones among these stand.
     """
 
     before: int
@@ -82,6 +91,7 @@ class SplitRows:
     identical: bool = True
     reordered: bool = False
     examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    changes: tuple[Change, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -161,10 +171,11 @@ class _Pairing:
     def __init__(self, old: "pl.DataFrame", new: "pl.DataFrame", splits: list[str]) -> None:
         import polars as pl
 
-        self.sizes, self.in_place, self.middles, self.unchanged, self.unpaired = {}, {}, {}, {}, {}
+        self.sizes, self.first, self.in_place, self.middles, self.unchanged, self.unpaired = {}, {}, {}, {}, {}, {}
         for split in splits:
             before, after = (rows.filter(pl.col("split") == split) for rows in (old, new))
             self.sizes[split] = before.height, after.height
+            self.first[split] = before["row"].min(), after["row"].min()
             self.in_place[split] = _common_prefix(before["id"], after["id"]) == before.height
             before, after = self._without_ends(before, after, in_place=self.in_place[split])
             self.middles[split] = before, after
@@ -227,10 +238,11 @@ class _Pairing:
             return dict(rows.group_by(column, maintain_order=True).len().iter_rows())
 
         moved_in, moved_out = of(self.moved, "split_new").sort("row_new"), of(self.moved).sort("row")
+        changed, (first, first_new) = of(self.changed).sort("row"), self.first[split]
         keys = {
             "added": of(self.added)["key"],
             "removed": of(self.removed)["key"],
-            "changed": of(self.changed).sort("row")["key"],
+            "changed": changed["key"],
             "moved_in": moved_in["key_new"],
             "moved_out": moved_out["key"],
         }
@@ -248,4 +260,8 @@ class _Pairing:
             not digested and in_place and before == after,
             self._reordered(split),
             {kind: tuple(some.head(examples)) for kind, some in keys.items() if len(some)},
+            tuple(
+                Change(key, row - first, row_new - first_new)
+                for key, row, row_new in changed.select("key", "row", "row_new").head(examples).iter_rows()
+            ),
         )

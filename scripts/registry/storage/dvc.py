@@ -89,20 +89,41 @@ class Store:
         """Return where the cache keeps an object, or would."""
         return Path(self._cache().oid_to_path(checked_md5(md5, where="DVC's cache")))
 
-    def local(self, path: str, outs: Mapping[str, str]) -> Path:
+    def local(self, path: str, outs: Mapping[str, str], *, fetch: bool = True) -> Path:
         """Return where the cache keeps one of `outs` {path: md5} that is a file, or a file in one that is a folder.
 
-        Fetches what is not there. Raises RegistryError where nothing of `outs` has this path.
+        Fetches that file if it is not there, or raises MissingDataError, as `fetch` says. Raises RegistryError where
+        nothing of `outs` has this path.
         """
-        if path in outs:
-            return self.files([outs[path]])[outs[path]]
         for out, md5 in outs.items():
-            if path.startswith(f"{out}/"):
-                self.fetch([md5])
-                file = self.listing(md5).get(path.removeprefix(f"{out}/"))
+            if path == out or path.startswith(f"{out}/"):
+                file = self.listed(out, md5, fetch=fetch).get(path)
                 if file is not None:
-                    return self.path(file)
+                    return self._here(file) if not fetch else self.files([file])[file]
         raise RegistryError("is not a part of this version", where=path)
+
+    def listed(self, out: str, md5: str, *, fetch: bool = True) -> dict[str, str]:
+        """Return {path: md5} of an output that is a file, or of the files of one that is a folder.
+
+        Of these only the list is fetched if it is not there, or MissingDataError raised, as `fetch` says.
+        """
+        if not md5.endswith(FOLDER):
+            return {out: md5}
+        if not fetch:
+            self._here(md5)
+        elif self._damaged(self.path(md5)):
+            name = self.default_remote
+            with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
+                self._bring_listings(self._odb(name), [md5])
+            if self._damaged(self.path(md5)):
+                self.fetch([md5])
+        return {f"{out}/{file}": digest for file, digest in self.listing(md5).items()}
+
+    def _here(self, md5: str) -> Path:
+        """Return where the cache keeps an object that it has undamaged. Raises MissingDataError."""
+        if self._damaged(self.path(md5)):
+            raise MissingDataError("DVC's cache does not have it", where=md5)
+        return self.path(md5)
 
     def files(self, md5s: Iterable[str]) -> dict[str, Path]:
         """Return {md5: where the cache keeps that file}, undamaged, fetching what is not there. Raises RegistryError.

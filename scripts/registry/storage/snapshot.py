@@ -4,7 +4,7 @@ Everything in it has passed the gate, and its parts agree: the .dvc files, metad
 version name the same data, the same manifest and the same content.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,13 +40,18 @@ class NoReleaseError(RegistryError):
     """A commit or tag holds no release of a dataset."""
 
 
+def _out_of_reach(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError("only what describes this state was read")
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A state of a dataset.
 
     `name` is the tag or commit, or says that it is built; `outs` maps what DVC tracks of it (paths in the repository)
-    to its md5; `local` returns where one of these, or a file in one, can be read, and fetches it at need; `files` are
-    those that git tracks of it {path: content}, where they were read from git.
+    to its md5; `local(path)` returns where one of these, or a file in one, can be read, and `listed()` the paths of the
+    files of its data: both fetch what is not here, or raise MissingDataError with `fetch=False`. `files` are those that
+    git tracks of it {path: content}, where they were read from git.
     """
 
     dataset: str
@@ -54,7 +59,8 @@ class Snapshot:
     metadata: dict[str, Any] = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
     outs: dict[str, str] = field(repr=False)
-    local: Callable[[str], Path] = field(repr=False, compare=False)
+    local: Callable[..., Path] = field(default=_out_of_reach, repr=False, compare=False)
+    listed: Callable[..., list[str]] = field(default=_out_of_reach, repr=False, compare=False)
     files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -97,8 +103,10 @@ class Snapshot:
         return self.local(f"{self.folder}/{MANIFEST}")
 
     @classmethod
-    def of(cls, dataset: str, name: str, files: Mapping[str, bytes], local: Callable[[str], Path]) -> "Snapshot":
+    def of(cls, dataset: str, name: str, files: Mapping[str, bytes]) -> "Snapshot":
         """Return the state that these files {path: content} describe: both descriptions and the .dvc files.
+
+        Its data and its manifest cannot be read.
 
         Raises NoReleaseError where one is missing, and GateError where one is not what it should be or they disagree.
         """
@@ -129,7 +137,32 @@ class Snapshot:
         _check_agreement(
             name, outs[f"{folder}/{MANIFEST}"], f"{MANIFEST}.dvc", provenance["manifest"]["md5"], "manifest"
         )
-        return cls(dataset, name, metadata, provenance, outs, local, own)
+        return cls(dataset, name, metadata, provenance, outs, files=own)
+
+    def in_tree(self, root: Path) -> "Snapshot":
+        """Return the same, whose files are read from the working tree at `root`."""
+        return replace(
+            self,
+            local=lambda path, fetch=True: root / path,
+            listed=lambda fetch=True: [file.relative_to(root).as_posix() for file in data_files(root / self.data)],
+        )
+
+    def tables(self, files: Iterable[str], kinds: Sequence[str]) -> dict[str, list[str]]:
+        """Return {split: its tables}, in order, of the first of these kinds (`parquet`) that `files` of its data have.
+
+        The tables of a split are in the folder of its name; those of a dataset that has one split may be anywhere. {}
+        where there are none.
+        """
+        splits, files = list(self.metadata["splits"]), sorted(files)
+        for kind in kinds:
+            tables = [file for file in files if file.endswith(f".{kind}")]
+            if len(splits) > 1:
+                found = {name: [one for one in tables if one.startswith(f"{self.data}/{name}/")] for name in splits}
+            else:
+                found = dict.fromkeys(splits, tables)
+            if any(found.values()):
+                return found
+        return {}
 
     @classmethod
     def at(
@@ -140,8 +173,12 @@ class Snapshot:
         `reports` reads what is in reports/<dataset>/, too.
         """
         files = described(repository.git, dataset, revision, name, reports=reports)
-        snapshot = cls.of(dataset, name or revision, files, Path)
-        return replace(snapshot, local=lambda path: repository.store.local(path, snapshot.outs))
+        snapshot = cls.of(dataset, name or revision, files)
+        return replace(
+            snapshot,
+            local=lambda path, fetch=True: repository.store.local(path, snapshot.outs, fetch=fetch),
+            listed=lambda fetch=True: list(repository.store.listed(snapshot.data, snapshot.data_md5, fetch=fetch)),
+        )
 
     @classmethod
     def checked_out(cls, repository: "Repository", dataset: str) -> "Snapshot":
@@ -149,7 +186,7 @@ class Snapshot:
         root, folder = repository.root, f"data/{dataset}"
         here = {f"{folder}/{path.name}": path for path in (root / folder).glob("*") if path.is_file()}
         files = {name: _read(path) for name, path in here.items() if is_description(name, dataset)}
-        return cls.of(dataset, "the working tree", files, lambda path: root / path)
+        return cls.of(dataset, "the working tree", files).in_tree(root)
 
     @classmethod
     def on_disk(cls, root: Path, dataset: str, *, quick: bool = False) -> "Snapshot":
@@ -181,7 +218,7 @@ class Snapshot:
                 State.INCOMPLETE, f"data/{dataset}/{missing[0]} is not here", f"run registry pull {dataset}, or {build}"
             )
         outs = _outs_by_size(root, dataset, provenance) if quick else _outs_by_content(root, dataset, provenance)
-        return cls(dataset, "what is built", metadata, provenance, outs, lambda path: root / path)
+        return cls(dataset, "what is built", metadata, provenance, outs).in_tree(root)
 
 
 def described(
