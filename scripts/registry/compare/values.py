@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ class _Side:
             start += found.count
         if start != self.snapshot.metadata["splits"][split]["num_samples"]:
             raise RegistryError(f"{name} has no table with one row for each sample of {split}")
-        if any(self._sample_ids(split, ids)[position] != id_ for position, id_ in ids.items()):
+        if ids != self._sample_ids(split, ids):
             raise RegistryError(f"the table of {split} in {name} has its rows in another order than the manifest")
         return [rows[position] for position in positions]
 
@@ -77,7 +78,7 @@ class _Side:
 
     def _sample_ids(self, split: str, positions: Iterable[int]) -> dict[int, bytes]:
         sizes = self.manifest.split_sizes()
-        start = sum(size for name, size in sizes.items() if list(sizes).index(name) < list(sizes).index(split))
+        start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
         column = pq.read_table(self.manifest.path, columns=["sample_id"]).column(0)
         return {position: column[start + position].as_py() for position in positions}
 
