@@ -10,13 +10,19 @@ UNPRINTABLE = ("C", "Zl", "Zp")
 """Categories of Unicode: controls, what turns the direction of text or has no width, surrogates, ends of lines."""
 _LOGIN = re.compile(r"(?<=://)(?:[^/?#\s]*@|[^\s/:@\[]*:(?!\d*[/?#])[^\s'\"]{0,1000}@)")
 """What an address has before its host. A password may hold `@` and, though it should not, `/`."""
-_LOGIN_WITHOUT_SCHEME = re.compile(r"(?<![\w/])([^\s:/@'\"]{1,100}):[^\s/@'\"][^\s'\"]{0,1000}@(?=[\w.-]+[:/])")
-"""`user:password@host:path`, as scp and git take it."""
+_LOGIN_WITHOUT_SCHEME = re.compile(
+    r"(?<![\w/])([^\s:/@'\"]{1,100}):[^\s/@'\"][^\s'\"]{0,1000}@(?=(?:\d+\.\d+\.\d+\.\d+|[\d.-]*[^\W\d][\w.-]*)[:/])"
+)
+"""`user:password@host:path`, as scp and git take it; `name@1.0/x` has no host."""
 _SECRET = re.compile(
     r"(?<=[?&;#])([\w.-]{0,100}(?:token|secret|passw|pwd|key|sig|credential|auth)[\w.-]*=)[^&,;\s'\"<>()]+",
     re.IGNORECASE,
 )
 """A value in the query of an address, by its name."""
+_SETTING = re.compile(
+    r"(?<![\w.?&;#-])(\w{0,100}(?:password|passwd|secret|token|access_key)=)[^&,;\s'\"<>()]+", re.IGNORECASE
+)
+"""A value of a setting, by its name: `password=...` of PostgreSQL, `AWS_SECRET_ACCESS_KEY=...`."""
 
 
 def printable(text: str) -> str:
@@ -40,7 +46,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, HIDDEN)
     if "@" in text:
         text = _LOGIN_WITHOUT_SCHEME.sub(r"\1@", _LOGIN.sub(_user, text))
-    return _SECRET.sub(rf"\1{HIDDEN}", text)
+    return _SETTING.sub(rf"\1{HIDDEN}", _SECRET.sub(rf"\1{HIDDEN}", text))
 
 
 def _user(login: re.Match[str]) -> str:

@@ -129,6 +129,7 @@ def test_the_command_line_takes_the_alias(served):
     assert served.registry_json("diff", "glyphs", "1.1.0")["to"] == "what is built"
     assert served.registry_json("verify", "glyphs", "--remote", "local")["tags"] == ["letters-v1.0.0", "letters-v1.1.0"]
     assert served.registry_json("verify", "glyphs-v1.1.0", "--remote", "local")["tags"] == ["letters-v1.1.0"]
+    assert [one["tag"] for one in served.registry_json("push", "local", "glyphs")] == ["letters-v1.1.0"]
     assert [entry["tag"] for entry in served.registry_json("log", "glyphs")] == ["letters-v1.1.0", "letters-v1.0.0"]
     last = served.registry_json("samples", "glyphs")["rows"][-1]["sample_id"]
     assert [place["tag"] for place in served.registry_json("find", last, "--dataset", "glyphs")["places"]] == [

@@ -119,7 +119,7 @@ def test_verify_names_version_and_file_and_repair_puts_it_back(remote, once):
     ]
     assert found["tags"] == ["letters-v1.0.0", "numbers-v1.0.0", "numbers-v1.1.0"]
     assert len(once.registry_json("verify", "numbers-v1.0.0", "--remote", "team", code=1)["faulty"]) == 1
-    assert "0 are missing" in once.registry("verify", "letters", "--remote", "team")
+    assert "0 are missing" in once.registry("verify", "letters", "--remote")
     printed = once.registry("push", "team", "--repair")
     assert printed.count("and is repaired") == 4
     assert "Nothing to repair" in once.registry("push", "team", "--repair")

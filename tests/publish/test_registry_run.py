@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +78,17 @@ def test_it_waits_for_a_run_that_lives_and_leaves_its_locks_alone(lock, who, fre
 def test_every_run_of_the_workflow_can_be_seen_by_the_others(fresh):
     fresh.snakemake("-n", TARGET)
     assert (fresh.folder / RUNNING).is_file()
+
+
+def test_what_a_run_writes_down_is_left_to_it_by_one_that_does_not_start(fresh):
+    record = fresh.folder / "logs" / "run.json"
+    (fresh.folder / RUNNING).parent.mkdir()
+    with (fresh.folder / RUNNING).open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        fresh.snakemake("--cores", "1", "--config", "source=upstrem", fails=True)
+        assert not record.exists()
+    fresh.snakemake("--cores", "1", "--config", "source=upstrem", fails=True)
+    assert json.loads(record.read_text())["ending"] == "failed"
 
 
 def test_a_folder_that_a_link_leads_to_keeps_its_files(fresh, tmp_path):

@@ -152,10 +152,15 @@ def test_a_run_shows_the_pin_and_publishes_around_it(rolled):
 
 def test_a_pin_survives_a_new_clone(rolled, tmp_path):
     clone = rolled.cloned(tmp_path / "clone")
-    printed = clone.snakemake("-n", fails=True)
-    assert "tabular is pinned, but its data is not here, or not all of it" in printed
+    clone.write("data/wine-quality/pin.json", "<<<<<<<")
+    printed = clone.snakemake("-n")
+    assert "tabular is left out: data/tabular/pin.json: pinned, but the data is not here, or not all of it" in printed
     assert "registry pull tabular" in printed
-    assert "most recent call last" not in printed
+    assert "wine-quality is left out: data/wine-quality/pin.json: not a pin" in printed
+    states = {one["dataset"]: one["state"] for one in clone.registry_json("status")}
+    assert (states["tabular"], states["wine-quality"], states["emotion"]) == ("incomplete", "broken", "incomplete")
+    assert "wine-quality: broken, not released" in clone.registry("publish", code=3)
+    (clone.folder / "data/wine-quality/pin.json").unlink()
     assert clone.planned("emotion") == {"emotion"}
     found = {one["dataset"]: one for one in clone.registry_json("pull")}
     assert found["tabular"] | {"state": None} == {
@@ -171,7 +176,7 @@ def test_a_pin_survives_a_new_clone(rolled, tmp_path):
     assert DONE in jobs(clone)
     assert "tabular" not in clone.planned("--forceall")
     next((clone.folder / "data/tabular/processed").iterdir()).unlink()
-    assert "registry pull tabular" in clone.snakemake("-n", fails=True)
+    assert "registry pull tabular" in clone.snakemake("-n", "tabular", fails=True)
 
 
 def test_rolling_back_again_changes_nothing_and_to_another_version_moves_the_pin(rolled, versions_once):
@@ -261,7 +266,7 @@ def test_wrong_names(versions):
 
 def test_a_pin_that_nobody_can_read(versions):
     versions.write(PIN, "<<<<<<<")
-    for printed in (versions.snakemake("-n", fails=True), versions.registry("pull", code=1)):
+    for printed in (versions.snakemake("-n", "tabular", fails=True), versions.registry("pull", code=1)):
         assert "data/tabular/pin.json: not a pin" in printed
         assert "Traceback" not in printed
 

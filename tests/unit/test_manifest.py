@@ -209,6 +209,16 @@ def test_a_broken_contract_or_block_writes_nothing_and_keeps_the_old(tmp_path, e
     assert (tmp_path / "m.parquet").read_text() == "old"
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    schema = pa.schema([("x", pa.int64()), ("y", pa.int64()), ("x", pa.int64())])
+    with (
+        pytest.raises(RegistryError, match="more than one column is called x"),
+        write_manifest(tmp_path / "m", DATASET, schema),
+    ):
+        pass
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("keys", [["a"], ["a"] * 51])
 def test_keys_must_match_the_rows(tmp_path, keys):
     batch = table().to_batches()[0]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from registry.config.pins import pin_of, pins
+from registry.config.pins import pin_of, pinned
 from registry.errors import RegistryError
 from registry.files import write_json
 
@@ -17,7 +17,7 @@ def test_who_is_pinned(tmp_path):
     assert pin_of(tmp_path, "tabular") == PIN | {"reason": "why"}
     assert pin_of(tmp_path, "emotion") is None
     assert pin_of(tmp_path, "nothing") is None
-    assert pins(tmp_path) == {"tabular": PIN | {"reason": "why"}}
+    assert pinned(tmp_path) == ["tabular"]
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_pin_that_nobody_can_read(tmp_path, text):
     path.parent.mkdir(parents=True)
     path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(RegistryError, match="data/tabular/pin.json: not a pin"):
-        pins(tmp_path)
+        pin_of(tmp_path, "tabular")

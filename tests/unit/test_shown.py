@@ -13,6 +13,8 @@ KEPT = [
     "s3://bucket/a@b",
     "ada@example.org: 12:30",
     "emotion@1.0.0: it has 3 tokens=4",
+    "class a:b@1.0/x",
+    "where token is = 3, tokens=4, key=value",
 ]
 
 
@@ -37,6 +39,9 @@ def test_what_is_no_secret_stays(text):
         ("url: /a?x=1&access_token=hunter2 (Caused by", "url: /a?x=1&access_token=*** (Caused by"),
         ("https://host/#access_token=hunter2", "https://host/#access_token=***"),
         ("?X-Amz-Signature=hunter2&X-Amz-Date=3", "?X-Amz-Signature=***&X-Amz-Date=3"),
+        ("ada:hunter2@10.0.0.1:a.git", "ada@10.0.0.1:a.git"),
+        ("host=db password=hunter2 user=ada", "host=db password=*** user=ada"),
+        ("AWS_SECRET_ACCESS_KEY=hunter2", "AWS_SECRET_ACCESS_KEY=***"),
     ],
 )
 def test_credentials_are_not_shown_wherever_they_stand(text, left):

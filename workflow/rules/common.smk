@@ -25,7 +25,7 @@ from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.hook import LEFT_OUT, lift_rate_limit
-from registry.config.pins import pins
+from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
 from registry.shown import shown
 from registry.sources.samples import edited_samples
@@ -50,9 +50,18 @@ try:
     config |= normalise(config)
     DATASETS = load_datasets(config)
     check_samples(DATASETS)
-    PINNED = pins(Path())
 except RegistryError as error:
     raise WorkflowError(str(error))
+PINNED = {}
+for dataset in pinned(Path()):
+    try:
+        pin = pin_of(Path(), dataset)
+        if assess(Path(), dataset, DATASETS, quick=True).snapshot is None:
+            where, hint = f"data/{dataset}/pin.json", f"run registry pull {dataset}"
+            raise RegistryError("pinned, but the data is not here, or not all of it", where=where, hint=hint)
+        PINNED[dataset] = pin
+    except RegistryError as error:
+        DATASETS.leave_out(dataset, error)
 RUN.configure(config, DATASETS)
 
 
@@ -87,12 +96,8 @@ def complete(dataset):
     taken as it is. Raises WorkflowError for one that is broken.
     """
     if dataset in PINNED:
-        pinned = assess(Path(), dataset, DATASETS, quick=True).snapshot
-        if pinned is None:
-            raise WorkflowError(
-                f"{dataset} is pinned, but its data is not here, or not all of it: run registry pull {dataset}"
-            )
-        return [pinned.data, *(f"{pinned.folder}/{file}" for file in DESCRIPTIONS)]
+        snapshot = assess(Path(), dataset, DATASETS, quick=True).snapshot
+        return [snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS)]
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say, say_left_out
 from registry.cli.comparing import SHOWN, print_diff
@@ -18,7 +19,18 @@ from registry.trace.verify import Verdict, verify
 DIFFERENT = 1
 
 
-@app.command(name="verify")
+class RemoteByItself(TyperCommand):
+    """A command whose option --remote may stand without a name: then it is the default remote's."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Give --remote an empty name where it has none."""
+        for place in [place for place, one in enumerate(args, start=1) if one == "--remote"]:
+            if place == len(args) or args[place].startswith("-"):
+                args = [*args[:place], "", *args[place:]]
+        return super().parse_args(ctx, args)
+
+
+@app.command(name="verify", cls=RemoteByItself)
 def check(
     context: typer.Context,
     tag: Annotated[
@@ -27,7 +39,11 @@ def check(
     ] = None,
     remote: Annotated[
         str | None,
-        typer.Option(help="Build nothing: find what is missing or damaged in this DVC remote.", show_default=False),
+        typer.Option(
+            metavar="[NAME]",
+            help="Build nothing: find what is missing or damaged in this DVC remote, or the default one.",
+            show_default=False,
+        ),
     ] = None,
     mirror: Annotated[
         str | None, typer.Option(help="Folder or URL of the sources of a version built from a mirror.")
@@ -47,7 +63,7 @@ def check(
     if remote is not None:
         if mirror or keep:
             raise typer.BadParameter("with --remote nothing is built", param_hint="--mirror, --keep")
-        _check_remote(here, tag, remote, as_json)
+        _check_remote(here, tag, remote or here.store.default_remote, as_json)
         return
     if tag is None:
         raise typer.BadParameter("name a version to build, or a remote with --remote", param_hint="TAG")

@@ -24,7 +24,7 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
             pin = read_json(stream.read(MAX_POINTER), where=where)
     except FileNotFoundError:
         return None
-    except GateError:
+    except (GateError, OSError):
         raise RegistryError("not a pin", where=where, hint=hint) from None
     texts = isinstance(pin, dict) and all(isinstance(value, str) for value in pin.values())
     if not texts or not VERSION.fullmatch(pin.get("version", "")) or pin.get("tag") != f"{name}-v{pin['version']}":
@@ -32,7 +32,6 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
     return pin
 
 
-def pins(root: Path) -> dict[str, dict[str, Any]]:
-    """Return {dataset: its pin} of all that are pinned. RegistryError as in pin_of."""
-    names = sorted(path.parent.name for path in root.glob(f"data/*/{PIN}"))
-    return {name: pin for name in names if (pin := pin_of(root, name)) is not None}
+def pinned(root: Path) -> list[str]:
+    """Return the names of the datasets that are pinned, whether or not their pins can be read."""
+    return sorted(path.parent.name for path in root.glob(f"data/*/{PIN}"))

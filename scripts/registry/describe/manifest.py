@@ -13,6 +13,7 @@ in the dataset's order, and in its key-value metadata
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 from registry.describe.canonical import canonical, logical_type
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
+from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest
 
 
@@ -105,11 +107,13 @@ def write_manifest(
     """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
 
     Every sample added is checked against the contract in `dataset`, the dataset's configuration; at the end of the
-    block one RegistryError lists all breaches.
+    block one RegistryError lists all breaches. Two columns of one name are one, too.
 
     `computed` maps columns that a model computes from the others to what identifies that model: they count as that,
     since the last bits of their floats differ between machines.
     """
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise RegistryError(f"more than one column is called {', '.join(twice)}", where=dataset["name"])
     contract = Contract(dataset)
     with atomic_file(path) as partial:
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:

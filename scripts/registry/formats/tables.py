@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,12 @@ def read_csv(
     try:
         table = pl.read_csv(source, schema=dict(columns), **options)
     except pl.exceptions.PolarsError as error:
-        found = _wrong_value(source, columns, options) or _first_line(error)
-        raise RegistryError(f"not a table of {', '.join(columns)}: {found}", where=path) from None
+        wrong = _wrong_value(source, columns, options)
+        if wrong is None:
+            raise RegistryError(f"not a table of {', '.join(columns)}: {_first_line(error)}", where=path) from None
+        row, found = wrong
+        line, *_ = next(islice(records(path, separator=separator, encoding=encoding), row + header, None))
+        raise RegistryError(f"line {line:,}: {found}", where=path) from None
     if table.height != rows:
         raise RegistryError(f"{table.height:,} rows were read of {rows:,}", where=path)
     return table
@@ -62,8 +67,10 @@ def _count_rows(path: Path, columns: list[str], *, separator: str, header: bool,
     return rows
 
 
-def _wrong_value(source: Path | bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]) -> str | None:
-    """Say which field of a CSV file is not of its column's type; None where polars casts no text to such a type."""
+def _wrong_value(
+    source: Path | bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]
+) -> tuple[int, str] | None:
+    """Return the first row with a field that is not of its column's type, and which; None where polars cannot tell."""
     texts = pl.read_csv(source, schema=dict.fromkeys(columns, pl.String), **options)
     for name, dtype in columns.items():
         try:
@@ -71,7 +78,7 @@ def _wrong_value(source: Path | bytes, columns: Mapping[str, pl.DataType], optio
         except pl.exceptions.InvalidOperationError:
             continue
         if (row := wrong.arg_max()) is not None and wrong[row]:
-            return f"row {row + 1:,}: {name} is {texts[name][row][:80]!r}, not {dtype}"
+            return row, f"{name} is {texts[name][row][:80]!r}, not {dtype}"
     return None
 
 

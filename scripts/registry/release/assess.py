@@ -52,8 +52,9 @@ def assess(
     `quick` looks at the number and size of its files, and hashes none. Without `releases`, a dataset that is what the
     checkout makes is BUILT; with them it is compared with its newest release first.
     """
-    snapshot, pin = None, pin_of(root, name)
+    snapshot = pin = None
     try:
+        pin = readable_pin(root, name)
         if not pin:
             check_configured(name, datasets)
         snapshot = Snapshot.on_disk(root, name, quick=quick)
@@ -71,6 +72,14 @@ def assess(
             )
         return Assessment(name, found.state, found.reason, hint, snapshot)
     return Assessment(name, State.RELEASED if releases else State.BUILT, snapshot=snapshot)
+
+
+def readable_pin(root: Path, name: str) -> dict[str, Any] | None:
+    """Return the pin of a dataset, None where it is not pinned. Raises NotReady for one that nobody can read."""
+    try:
+        return pin_of(root, name)
+    except RegistryError as error:
+        raise _broken(error) from None
 
 
 def _check_released(snapshot: Snapshot, releases: Releases) -> None:
@@ -251,7 +260,7 @@ def _check_parent(repository: Repository, snapshot: Snapshot, other: str, base: 
         parent = Snapshot.on_disk(repository.root, other)
         if parent.content_hash != recorded.get(other):
             raise NotReady(State.SKIPPED, "it changed since", f"run snakemake --cores all {rule_of(snapshot.dataset)}")
-        if not pin_of(repository.root, other):
+        if not readable_pin(repository.root, other):
             check_committed(repository, parent, base)
     except NotReady as found:
         raise NotReady(State.SKIPPED, f"made of {other}: {found.reason}", found.hint) from None

@@ -8,9 +8,16 @@ from semver import Version
 
 from registry.compare.semver import Change, Level, compare, next_version
 from registry.config.load import read_yaml
-from registry.config.pins import PIN, pin_of
+from registry.config.pins import PIN
 from registry.gate import GateError, checked_path, read_json, read_pointer
-from registry.release.assess import check_committed, check_configured, check_contract, check_first, config_files
+from registry.release.assess import (
+    check_committed,
+    check_configured,
+    check_contract,
+    check_first,
+    config_files,
+    readable_pin,
+)
 from registry.release.lineage import keep_served_by, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
@@ -63,7 +70,7 @@ def decide(
     """
     newest = every[name][-1] if name in every else None
     behind = newest is not None and newest not in contained.get(name, [])
-    pin = pin_of(repository.root, name)
+    pin = readable_pin(repository.root, name)
     if pin:
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
     datasets = repository.committed_datasets(base.commit)

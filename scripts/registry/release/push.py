@@ -27,12 +27,13 @@ def copy_to(repository: Repository, datasets: Sequence[str], remote: str) -> lis
     git, store = repository.git, repository.store
     contained = releases(git, merged=git.commit()) if git.commit() else {}
     store.remote_url(remote)
-    unreleased = [name for name in datasets if name not in contained]
+    names = [dataset_of(git, name) for name in datasets]
+    unreleased = [name for name in names if name not in contained]
     if unreleased or not contained:
         raise RegistryError(
             f"HEAD contains no release of {', '.join(unreleased) or 'any dataset'}", hint="run registry publish first"
         )
-    newest = [contained[name][-1] for name in dict.fromkeys(datasets or contained)]
+    newest = [contained[name][-1] for name in dict.fromkeys(names or contained)]
     found = [Snapshot.at(repository, release.dataset, release.commit, release.tag) for release in newest]
     md5s = [md5 for snapshot in found for md5 in snapshot.outs.values()]
     store.fetch(md5s)

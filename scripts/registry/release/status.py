@@ -40,7 +40,7 @@ def _one(name: str, datasets: Datasets, known: Releases) -> DatasetStatus:
     every, contained = known.every, known.contained
     found = assess(known.repository.root, name, datasets, releases=known)
     latest, snapshot = contained[-1] if contained else None, found.snapshot
-    pin = pin_of(known.repository.root, name)
+    pin = pin_of(known.repository.root, name) if found.state != State.BROKEN else None
     if pin:
         latest = next((release for release in every if release.tag == pin["tag"]), None)
     return DatasetStatus(

@@ -1,6 +1,8 @@
 """Say in one line when a job starts or ends, with a bar at a terminal, where Snakemake would say it in ten."""
 
 import logging
+import re
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +44,16 @@ NOISE = (
 """How that begins which says nothing new. What is not known here is shown."""
 EXPLAINED = "returned non-zero exit status 1."
 """In what Snakemake says of a script that failed, and has written why into its log; see registry.workflow.job."""
+REFUSED = re.compile(r"InputFunctionException in rule .*?\nError:\n  WorkflowError:\n(.*?)\nWildcards:\n", re.DOTALL)
+"""How Snakemake reports an error that an input function of ours raises for whoever asked for it."""
 BAR = "{n_fmt} of {total_fmt} jobs |{bar}| {elapsed}"
+
+
+def say_refusals_plainly(record: logging.LogRecord) -> bool:
+    """Leave of such an error what was said, without the function that said it; a filter that drops no record."""
+    if refused := REFUSED.match(record.getMessage()):
+        record.msg, record.args = f"error: {textwrap.dedent(refused[1])}", ()
+    return True
 
 
 def show_progress(workflow: Any) -> "Progress | None":

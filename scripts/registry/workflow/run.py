@@ -17,8 +17,9 @@ from registry.shown import shown
 from registry.storage.repository import NoRepositoryError, Repository
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run
-from registry.workflow.progress import LOGGER, show_progress
+from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import Ending, write_record
+from registry.workflow.running import others_run
 from registry.workflow.summary import outcomes_of, print_summary
 
 LOCKED = "LockException"
@@ -39,6 +40,8 @@ class Run:
         self._witness = _Witness()
         self._progress = None
         self._ended = False
+        if workflow.is_main_process and not workflow.output_settings.verbose:
+            LOGGER.addFilter(say_refusals_plainly)
         if workflow.is_main_process and not workflow.output_settings.dryrun:
             if not workflow.output_settings.verbose:
                 self._progress = show_progress(workflow)
@@ -82,6 +85,8 @@ class Run:
         """Complete what a run leaves that had nothing to do, or failed before its jobs could."""
         workflow, error = self._workflow, self._witness.error
         if self._ended or self._witness.exception == LOCKED or not self._was_a_run():
+            return
+        if not self._witness.executing and others_run():
             return
         idle = error is None and workflow.scheduler is not None and not len(workflow.dag)
         try:

@@ -22,3 +22,17 @@ def hold_running(root: Path = Path()) -> None:
         lock = (root / RUNNING).open("ab")
         _held.append(lock)
         fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+def others_run(root: Path = Path()) -> bool:
+    """Tell whether another Snakemake, or a job of one, works in the checkout at `root`; this process holds no more."""
+    while _held:
+        _held.pop().close()
+    try:
+        with (root / RUNNING).open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
