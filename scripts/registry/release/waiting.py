@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from registry.config.pins import PIN
 from registry.release.record import blocked
@@ -35,8 +36,10 @@ def waiting(repository: Repository, names: Iterable[str]) -> list[str]:
 
 def _content(repository: Repository, name: str) -> str | None:
     """Return the content hash of what is built; None where nothing is, or the dataset is pinned."""
-    folder = repository.root / "data" / name
-    if not (folder / PROVENANCE).is_file() or (folder / PIN).exists():
+    if Path(repository.root, "data", name, PIN).exists():
         return None
-    found = CONTENT.search((folder / PROVENANCE).read_bytes())
+    try:
+        found = CONTENT.search(Path(repository.root, "data", name, PROVENANCE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     return found[1].decode() if found else ""
