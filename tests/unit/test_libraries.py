@@ -9,7 +9,7 @@ import pytest
 from registry.describe.libraries import libraries_behind
 from support import ROOT
 
-FOUND = {"python", "pandera", "polars", "pyarrow"}
+FOUND = {"python", "polars", "pyarrow"}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_counts(libraries, monkeypatch, text, expected):
 )
 def test_the_datasets_name_what_shows_in_their_data_and_not_what_only_fetches_it(scripts, further):
     """In a process of its own: others have loaded more."""
-    code = f"import pandera.polars, registry.describe.libraries as of; print(*of.libraries_behind({scripts!r}))"
+    code = f"import registry.describe.libraries as of; print(*of.libraries_behind({scripts!r}))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, check=True
     )

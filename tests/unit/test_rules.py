@@ -14,7 +14,6 @@ from support import ROOT
 MODULES = ["common", "steps", *(dataset.replace("-", "_") for dataset in DATASETS)]
 LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
-    "pandera-polars": "pandera",
     "cachecontrol-with-filecache": "cachecontrol",
 }
 

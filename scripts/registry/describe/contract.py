@@ -1,10 +1,10 @@
-"""Check samples against a dataset's contract, with pandera, and report every breach at once."""
+"""Check samples against a dataset's contract, and report every breach at once."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pyarrow
@@ -12,9 +12,6 @@ import pyarrow
 from registry.config.names import closest
 from registry.describe.metadata import is_number, leaves
 from registry.errors import ContractError
-
-if TYPE_CHECKING:
-    import pandera.polars as pa
 
 DTYPES = {
     "bool": pl.Boolean,
@@ -31,8 +28,6 @@ BREACHES = 10
 """Breaches that are shown."""
 SHOWN = 80
 """Characters of a value that are shown."""
-TYPE = "dtype("
-"""Begins what pandera calls the check of a column's type. The others cannot judge a column of another type."""
 UNIT_NORM_TOLERANCE = 1e-4
 
 
@@ -43,39 +38,38 @@ def _all_finite(values: pl.Expr, dimensions: int) -> pl.Expr:
     return values.arr.eval(inner, as_list=False).arr.all()
 
 
-def _unit_norm(data: "pa.PolarsData") -> pl.LazyFrame:
-    squares = pl.col(data.key).arr.eval(pl.element() ** 2, as_list=False).arr.sum()
-    return data.lazyframe.select(((squares.sqrt() - 1).abs() < UNIT_NORM_TOLERANCE) & squares.is_not_nan())
+def _unit_norm(values: pl.Expr) -> pl.Expr:
+    norm = values.arr.eval(pl.element() ** 2, as_list=False).arr.sum().sqrt()
+    return ((norm - 1).abs() < UNIT_NORM_TOLERANCE) & norm.is_not_nan()
 
 
-def _column(spec: dict[str, Any]) -> "pa.Column":
-    """Return what a column must be; each check's `error` says so in words."""
-    # Not at the top: see registry.workflow.job, without_pandas.
-    import pandera.polars as pa
+def _dtype(spec: Mapping[str, Any]) -> pl.DataType:
+    dtype = DTYPES[spec["dtype"]]()
+    return pl.Array(dtype, tuple(spec["shape"])) if "shape" in spec else dtype
 
-    dtype = DTYPES[spec["dtype"]]
-    checks = []
+
+def _rules(values: pl.Expr, spec: Mapping[str, Any]) -> dict[str, pl.Expr]:
+    """Return {what a column must be, in words: whether each of its values is}; null where there is none to judge."""
+    rules = {}
+    if not spec.get("nullable"):
+        rules["no nulls"] = values.is_not_null()
     if spec["dtype"] in ("float32", "float64"):
-        dimensions = len(spec.get("shape", []))
-        checks.append(
-            pa.Check(lambda data: data.lazyframe.select(_all_finite(pl.col(data.key), dimensions)), error="finite")
-        )
+        rules["finite"] = _all_finite(values, len(spec.get("shape", [])))
     if "min" in spec:
-        checks.append(pa.Check.ge(spec["min"], error=f"at least {spec['min']}"))
+        rules[f"at least {spec['min']}"] = values >= spec["min"]
     if "max" in spec:
-        checks.append(pa.Check.le(spec["max"], error=f"at most {spec['max']}"))
+        rules[f"at most {spec['max']}"] = values <= spec["max"]
     if "values" in spec:
         # 1 is a float, and 1.0 an integer, where the column is of that type.
-        values = pl.Series(spec["values"], strict=False).cast(dtype).to_list()
-        checks.append(pa.Check.isin(values, error=f"one of {_shown(values)}"))
+        among = pl.Series(spec["values"], strict=False).cast(DTYPES[spec["dtype"]])
+        rules[f"one of {_shown(among.to_list())}"] = values.is_in(among.implode())
     low, high = spec.get("min_length"), spec.get("max_length")
     if low is not None or high is not None:
-        checks.append(pa.Check.str_length(low, high, error=f"{_in_words(low, high)} characters"))
+        length = values.str.len_chars()
+        rules[f"{_in_words(low, high)} characters"] = length.is_between(low or 0, math.inf if high is None else high)
     if spec.get("unit_norm"):
-        checks.append(pa.Check(_unit_norm, error="unit norm"))
-    if "shape" in spec:
-        dtype = pl.Array(dtype, tuple(spec["shape"]))
-    return pa.Column(dtype, checks, nullable=spec.get("nullable", False))
+        rules["unit norm"] = _unit_norm(values)
+    return rules
 
 
 def _type(spec: dict[str, Any]) -> str:
@@ -118,7 +112,7 @@ class Contract:
         self._dataset = dataset["name"]
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
-        self._columns = {name: _column(spec) for name, spec in self._spec["columns"].items()}
+        self._columns = self._spec["columns"]
         self._seen: dict[str, int] = {}
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
 
@@ -131,39 +125,34 @@ class Contract:
         self._seen[split] = start + batch.num_rows
         for rule in self._wrong_columns(batch.schema.names):
             self._note(split, "columns", rule)
-        # Under numbers, since pandera and polars take names such as `*` and `^...$` for patterns.
+        # Under numbers, since polars takes names such as `*` and `^...$` for patterns.
         names = {str(number): name for number, name in enumerate(self._columns) if name in batch.schema.names}
         samples = pl.from_arrow(pyarrow.record_batch([batch[name] for name in names.values()], names=[*names]))
-        for number, rule, failures in self._wrong_values(samples):
-            if failures["index"].null_count():
-                rule = f"type {_type(self._spec['columns'][names[number]])}" if rule.startswith(TYPE) else rule
-                self._note(split, names[number], rule, [case[:SHOWN] for case in failures["failure_case"]])
-                continue
-            rows = failures["index"].head(EXAMPLES).to_list()
-            values = samples[number].gather(rows).to_list()
-            places = [f"{start + row}{f' ({_shown(keys[row])})' if len(keys) else ''}" for row in rows]
+        for number, rule, rows in self._wrong_values(samples, names):
+            values = samples[number].gather(rows.head(EXAMPLES)).to_list()
+            places = [f"{start + row}{f' ({_shown(keys[row])})' if len(keys) else ''}" for row in rows.head(EXAMPLES)]
             found = [f"{_shown(value)} in row {place}" for value, place in zip(values, places, strict=True)]
-            self._note(split, names[number], rule, found, failures.height, start + rows[0])
+            self._note(split, names[number], rule, found, len(rows), start + rows[0])
+        for number, name in names.items():
+            if samples.schema[number] != _dtype(self._columns[name]):
+                self._note(split, name, f"type {_type(self._columns[name])}", [str(samples.schema[number])[:SHOWN]])
 
-    def _wrong_values(self, samples: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-        """Yield column, rule, and pandera's failure cases for each rule that is broken; that of the type has no row.
+    def _wrong_values(self, samples: pl.DataFrame, names: Mapping[str, str]) -> Iterator[tuple[str, str, pl.Series]]:
+        """Yield column, rule, and the numbers of the rows that break it, of columns that have the type they should.
 
-        The columns of `samples` are called by their numbers in the contract.
+        The columns of `samples` are called by their numbers in the contract, of which `names` are the names.
         """
-        import pandera.polars as pa
-        from pandera.errors import SchemaErrors
-
-        columns = [*self._columns.values()]
-        try:
-            pa.DataFrameSchema({number: columns[int(number)] for number in samples.columns}).validate(
-                samples, lazy=True
-            )
-        except SchemaErrors as errors:
-            cases = errors.failure_cases
-            mistyped = set(cases.filter(pl.col("check").str.starts_with(TYPE))["column"])
-            for (number, rule), failures in cases.group_by("column", "check", maintain_order=True):
-                if number not in mistyped or rule.startswith(TYPE):
-                    yield number, "no nulls" if rule == "not_nullable" else rule, failures
+        rules = {
+            (number, rule): ~good
+            for number, name in names.items()
+            if samples.schema[number] == _dtype(self._columns[name])
+            for rule, good in _rules(pl.col(number), self._columns[name]).items()
+        }
+        wrong = samples.select(bad.alias(str(place)) for place, bad in enumerate(rules.values()))
+        for place, (number, rule) in enumerate(rules):
+            rows = wrong[str(place)].fill_null(False).arg_true()
+            if len(rows):
+                yield number, rule, rows
 
     def _wrong_columns(self, found: list[str]) -> Iterator[str]:
         """Yield what is wrong with the names of the columns, or their order."""

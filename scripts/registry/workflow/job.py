@@ -109,7 +109,7 @@ class _NotInstalled:
 
 @contextmanager
 def without_pandas() -> Iterator[None]:
-    """Keep pyarrow and pandera from loading pandas, as they do where it is installed, at half a second for each job.
+    """Keep pyarrow from loading pandas, as it does where it is installed, at half a second for each job.
 
     A script that imports it at its top has it all the same.
     """
