@@ -302,12 +302,15 @@ class Dataset:
         tables = [table for name in splits if split in (None, name) for table in found.get(name, [])]
         if not tables:
             raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
+        kind, *others = dict.fromkeys(table.rpartition(".")[2] for table in tables)
+        if others:
+            raise RegistryError(f"its splits are {kind} and {others[0]} files", where=self.tag, hint="name one split")
         md5s = [self._files[table] for table in tables]
         if verify:
             self._remote.check(md5s)
         self._check_sizes()
         places = [self._remote.place(md5) for md5 in md5s]
-        return tables[0].rpartition(".")[2], [place.path for place in places], places[0].filesystem
+        return kind, [place.path for place in places], places[0].filesystem
 
 
 def _numbers(value: Any, *path: str) -> dict[str, int | float]:

@@ -1,8 +1,11 @@
 """Write files and folders so that nobody ever sees half of one, and hash them."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -103,6 +106,14 @@ def _seal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.md5")
 
 
+def read_regular(path: str | Path, max_bytes: int) -> bytes:
+    """Return the first bytes of a file. Raises OSError, also for a pipe, at which others would wait, or a device."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "no plain file", str(path))
+        return stream.read(max_bytes)
+
+
 def sealed_path(seal: str | Path) -> Path:
     """Return the file or folder that a file which `seal` wrote stands beside."""
     return Path(seal).with_name(Path(seal).name.removeprefix(".").removesuffix(".md5"))
@@ -117,7 +128,7 @@ def seal(path: str | Path) -> None:
 def sealed(path: str | Path) -> str | None:
     """Return the digest that was written down by `seal`; None where there is none."""
     seal_of = _seal_of(Path(path))
-    return seal_of.read_text(encoding="utf-8").strip() if seal_of.is_file() else None
+    return seal_of.read_text(encoding="utf-8", errors="replace").strip() if seal_of.is_file() else None
 
 
 def data_files(path: Path) -> list[Path]:

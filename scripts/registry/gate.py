@@ -109,9 +109,11 @@ class _Loader(yaml.CSafeLoader):
         for key, _ in node.value:
             if key.tag != f"{YAML_TAG}str":
                 raise _misread(key, "is no text as a key: quote it")
-        keys = [key.value for key, _ in node.value]
-        if len(set(keys)) < len(keys):
-            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if key.value in keys:
+                raise _misread(key, "is there twice as a key")
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 ODD = "\N{REPLACEMENT CHARACTER}"
 HIDDEN = "***"
@@ -62,6 +62,12 @@ def shown(text: str, secrets: Iterable[str] = ()) -> str:
 def one_line(text: object) -> str:
     """Return what `shown` does of a name, a cell or a path, which adds no line and no column wherever it stands."""
     return re.sub(r"[\n\t]", ODD, shown(str(text)))
+
+
+def some(items: Sequence[str], number: int) -> str:
+    """Return the first of these, so many, and how many more there are: `a, b and 3 more`."""
+    more = len(items) - number
+    return ", ".join(items[:number]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def public_url(url: str) -> str:

@@ -159,6 +159,9 @@ def test_a_checkout_of_the_tag_has_no_other_dataset_either(served):
 def test_an_alias_that_comes_later_gets_the_tag_of_the_newest_release_and_nothing_else(plain):
     head, build = plain.head(), (plain.folder / "data/letters/provenance.json").read_bytes()
     name_too(plain, "letters", "glyphs")
+    plain.git("reset", "--quiet", "--soft", head)
+    assert "config/datasets/letters.yaml gives another name to what is released: commit it" in plain.registry("publish")
+    plain.commit()
     assert {one["state"] for one in plain.registry_json("status")} == {"released"}
     assert "letters-v1.0.0: would be glyphs-v1.0.0, too" in plain.registry("publish", "--dry-run")
     done = plain.registry_json("publish")

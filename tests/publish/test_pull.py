@@ -93,6 +93,10 @@ def test_pulling_again_changes_nothing(restored):
 
 def test_raw_comes_on_request(cloned, released_once):
     pulled(cloned, "tabular", "opencloudhub-readmes", "--raw")
+    # Of radiology-mini's source only what was unpacked of it is kept.
+    assert pulled(cloned, "radiology-mini", "--raw")["radiology-mini"]["state"] == "restored"
+    assert pulled(cloned, "radiology-mini")["radiology-mini"]["state"] == "unchanged"
+    assert (cloned.folder / "data/radiology-mini/raw/captions.json").is_file()
     for file in ("tabular/raw/dataset.csv", "opencloudhub-readmes/raw/docs.md"):
         assert (cloned.folder / "data" / file).read_bytes() == (released_once.folder / "data" / file).read_bytes()
     assert cloned.planned("tabular", "opencloudhub_readmes") == set()
@@ -362,7 +366,7 @@ def test_a_damaged_object_in_the_cache_is_fetched_anew(restored, released_once):
 def test_data_that_is_nowhere(cloned, tmp_path):
     cloned.git("remote", "set-url", "origin", str(tmp_path / "gone"))
     printed = cloned.registry("pull", code=1)
-    assert "are not in remote local" in printed
+    assert "lacks files of this data: " in printed
     assert "Traceback" not in printed
     assert "there is no remote elsewhere" in cloned.registry("pull", "--remote", "elsewhere", code=1)
 

@@ -119,7 +119,8 @@ def test_a_run_that_is_cut_short_publishes_nothing(changed, keep_going):
                 go.touch()
             printed += process.communicate(timeout=PATIENCE)[0]
             assert process.returncode != 0, printed
-            assert "released" not in printed, printed
+            assert "nothing is released: " in printed
+            assert "released as" not in printed, printed
     assert "tabular: released as tabular-v1.1.0 (MINOR)" in changed.registry("publish", "tabular")
 
 
@@ -346,7 +347,7 @@ def test_an_override_is_built_but_not_released_and_samples_do_not_follow_full_da
     with nothing_released(clone):
         printed = clone.snakemake("--cores", "2", "wine_quality", "--config", "source=mirror", mirror)
         assert 'wine-quality: skipped, not released: built with source: "mirror", not "samples"' in printed
-        assert outcome(clone, "wine-quality")["hint"].endswith("then registry publish")
+        assert "overridden on the command line" in outcome(clone, "wine-quality")["hint"]
 
     path = clone.folder / "config" / "datasets" / "wine-quality.yaml"
     samples = path.read_text(encoding="utf-8")

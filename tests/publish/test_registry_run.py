@@ -47,6 +47,7 @@ def test_it_goes_on_after_a_run_that_was_killed_and_its_jobs(fresh):
     jobs = killed(fresh)
     assert "LockException" in fresh.run("snakemake", "--cores", "1", TARGET, code=1)
     assert "did not finish in 0.1 s" in fresh.registry("run", TARGET, code=1, REGISTRY_PATIENCE="0.1")
+    assert "not a number of seconds" in fresh.registry("run", TARGET, code=1, REGISTRY_PATIENCE="nan")
     for job in jobs:
         job.kill()
     psutil.wait_procs(jobs)

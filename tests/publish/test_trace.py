@@ -253,7 +253,7 @@ def test_a_search_that_cannot_see_every_version_says_so(released):
     for top in ("cache", "storage"):
         (released.folder / ".dvc" / top / "files" / "md5" / md5[:2] / md5[2:]).unlink()
     printed = released.registry("find", "nobody ever wrote this", code=2)
-    assert "1 objects of this data are not in remote local" in printed
+    assert "lacks files of this data: 1" in printed
 
 
 def test_a_diff_shows_values_of_data_that_is_here_and_fetches_just_that_data_when_asked(tmp_path):
@@ -269,7 +269,7 @@ def test_a_diff_shows_values_of_data_that_is_here_and_fetches_just_that_data_whe
     for command in (("1.0.0", "latest"), ("1.0.0", "latest", "--json")):
         printed = clone.registry("diff", "numbers", *command)
         assert keys in printed or '"values": []' in printed
-        assert "values of changed rows are not shown: the data is not here; --rows N fetches it" in printed
+        assert "are not shown: the data of numbers-v1.0.0 is not here; --rows N fetches it" in printed
     held = sorted((clone.folder / ".dvc" / "cache").rglob("*"))
     assert "rows are not shown" not in clone.registry("diff", "numbers", "1.0.0", "latest", "--rows", "0")
     assert sorted((clone.folder / ".dvc" / "cache").rglob("*")) == held
@@ -283,4 +283,4 @@ def test_a_diff_shows_values_of_data_that_is_here_and_fetches_just_that_data_whe
     shutil.rmtree(tiny.folder / ".dvc" / "storage")
     shutil.rmtree(clone.folder / ".dvc" / "cache")
     printed = clone.registry("diff", "numbers", "1.0.0", "latest", "--rows", "1", code=1)
-    assert "objects of this data are not in remote local" in printed
+    assert "lacks files of this data: 1" in printed

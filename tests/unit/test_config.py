@@ -1,5 +1,6 @@
 """Reading the configuration: what is taken, and how each mistake is told."""
 
+import os
 import shutil
 
 import pytest
@@ -419,6 +420,7 @@ def test_aliases_are_no_part_of_what_makes_the_data(root):
     ("alias", "reason"),
     [
         ("Uno", "Uno is not a valid dataset name"),
+        ("a" * 101, f"{'a' * 101} is not a valid dataset name"),
         ("a/b", "a/b is not a valid dataset name"),
         ("samples", "samples is not a valid dataset name"),
         ("one", "one is a dataset"),
@@ -479,7 +481,9 @@ class TestSourceFiles:
         assert files("upstream", sources=only_mirror["sources"])[0]["sha256"] == []
 
     def test_a_missing_sample_is_named(self, files):
-        with pytest.raises(RegistryError, match="data/samples/SHA256SUMS: no sample of a.csv\n  what to do: make one"):
+        with pytest.raises(
+            RegistryError, match="data/samples/SHA256SUMS: no sample of a.csv\n  what to do: put one into"
+        ):
             files("samples", name="three")
 
     def test_samples_need_their_checksums(self, files, root):
@@ -571,3 +575,18 @@ def test_what_a_dataset_cannot_be_made_of(root, datasets, words):
         write(root, name, dataset)
     with pytest.raises(RegistryError, match=words):
         loaded(CONFIG, root)
+
+
+@pytest.mark.parametrize("odd", ["folder", "pipe", "link to itself"])
+def test_what_is_no_file_makes_its_own_dataset_broken(tmp_path, odd):
+    path = tmp_path / "config" / "datasets" / "odd.yaml"
+    path.parent.mkdir(parents=True)
+    match odd:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.symlink_to(path)
+    with pytest.raises(RegistryError, match="odd.yaml: cannot be read: "):
+        read_yaml(path)

@@ -154,6 +154,12 @@ def test_numbers_that_are_not_finite_are_refused(value, nullable, dtype):
         judge({"a": {"dtype": dtype, "nullable": nullable}}, a=pa.array([1.0, value], getattr(pa, dtype)()))
 
 
+def test_what_is_no_number_is_told_once():
+    with pytest.raises(RegistryError) as caught:
+        judge({"a": {"dtype": "float64", "min": 0, "max": 5}}, a=pa.array([1.0, math.nan]))
+    assert str(caught.value).count("found nan") == 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("value", [*NOT_FINITE, None])
 def test_vectors_with_a_number_that_is_not_finite_or_missing_are_refused(value, dtype):

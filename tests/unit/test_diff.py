@@ -92,6 +92,16 @@ def test_columns(tmp_path, plain):
     assert back.columns == Columns(removed={"size": "int64"})
 
 
+def test_values_that_changed_beside_a_change_of_columns_are_told_column_by_column(tmp_path, plain):
+    rows = {"train": numbered("train", 5), "val": numbered("val", 2)}
+    key, text, label = rows["train"][3]
+    rows["train"][3] = key, text, label + 1
+    new = state(tmp_path, {split: with_column(some) for split, some in rows.items()}, classes=["a", "b", "c"])
+    found = diff(plain, new)
+    assert (found.rows_by, found.splits["train"].changed) == ("input_id", 0)
+    assert {split: those.columns for split, those in found.splits.items()} == {"train": ("label",), "val": ()}
+
+
 def test_facts_of_a_column_that_stayed_are_told_and_those_of_a_new_one_are_not(tmp_path, plain):
     features = json.loads(json.dumps(plain.metadata["schema"]["features"]))
     features["text"]["description"] = "what it says"

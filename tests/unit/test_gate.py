@@ -141,7 +141,11 @@ def test_numbers_of_64_bits():
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("a: 1\nb: : c", "line 2, column 4"), ("a: 1\na: 2", "line 1, column 1"), ("a: &x 1\nb: *x", "line 2, column 4")],
+    [
+        ("a: 1\nb: : c", "line 2, column 4"),
+        ("a: 1\na: 2", "'a' is there twice as a key, line 2, column 1"),
+        ("a: &x 1\nb: *x", "line 2, column 4"),
+    ],
 )
 def test_what_is_not_yaml_is_named_with_its_place(text, place):
     with pytest.raises(GateError, match=place):

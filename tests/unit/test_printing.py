@@ -1,14 +1,27 @@
 """What commands print: text of others steers no terminal, and programs get it as it is."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
-from rich.markup import escape
 
-from registry.cli.common import console, json_text, print_json, print_line, print_table, say
+from registry.cli.common import (
+    console,
+    console_error,
+    json_text,
+    print_headed,
+    print_json,
+    print_line,
+    print_table,
+    say,
+)
 from registry.cli.tracing import no_formula
+from registry.errors import RegistryError
 from registry.shown import printable
+from support import ROOT
 
 ODD = "\x1b]0;title\x07 \x9b31m \u202e \U000e0001 [bold]"
 
@@ -21,7 +34,7 @@ class Named:
 
 
 def test_nothing_that_is_printed_steers_a_terminal(capsys):
-    console.print(escape(ODD))
+    console.print(ODD)
     print_table(("a", "b"), [(ODD, None)])
     print_json([Named(ODD)])
     say(ODD)
@@ -49,3 +62,23 @@ def test_json_says_what_it_was_given(text):
     value = {"names": [text], text: 1}
     assert json.loads(json_text(value)) == json.loads(json_text(value, indent=2)) == value
     assert printable(json_text(value)) == json_text(value)
+
+
+@pytest.mark.parametrize("text", ["I :smile: at 10:o:20", "\\[ x", "a\\[b]c[/b]", "[red]x", "[/]"])
+def test_text_stays_as_it_is_written(capsys, text):
+    print_line(text)
+    say(text)
+    print_headed(text, text)
+    print_table((text,), [(text,)])
+    console_error(RegistryError(text))
+    printed = capsys.readouterr()
+    assert printed.out.count(text) == 5
+    assert printed.err == f"{text}\nerror: {text}\n"
+
+
+def test_what_a_stream_cannot_spell_is_printed_all_the_same():
+    code = "from registry.cli import app, main; from registry.cli.common import print_line as p; "
+    code += "app.command('x')(lambda: p('\xe9')); main()"
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run([sys.executable, "-c", code, "x"], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "\\xe9\n"

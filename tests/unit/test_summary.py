@@ -176,3 +176,13 @@ def test_a_summary_that_fails_keeps_no_release_from_happening(error, monkeypatch
     monkeypatch.setattr(summary, "assess", fail)
     print_summary(Datasets({"built": CONFIG}), since=STARTED)
     assert "not a pin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["metadata.json", "provenance.json", "pin.json"])
+def test_a_description_that_is_no_file_is_told_of_its_dataset(root, file):
+    path = root / "data" / "built" / file
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    found = outcome("built", DATASETS, since=STARTED, root=root)
+    assert found.state == ("broken" if file == "pin.json" else "damaged")
+    assert outcome("broken", DATASETS, since=STARTED, root=root).state != "damaged"

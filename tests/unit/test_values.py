@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_manifests import state
 
+from registry.compare import values
 from registry.compare.diff import diff
 from registry.compare.values import READERS, changed_rows
 from registry.errors import RegistryError
@@ -160,4 +161,80 @@ def test_they_are_what_stood_there(tmp_path_factory, rows, kind):
     ]
     assert changed(*sides, examples=100) == {
         f"all:{place}": {"value": (before, after)} for place, (before, after) in enumerate(rows) if before != after
+    }
+
+
+def with_bytes(tmp_path, write, kind="parquet"):
+    """Two states, of which the file of the second is what `write` makes of its path."""
+    sides = [built(tmp_path / name, {"all": texts("a", name)}, kind) for name in ("old", "new")]
+    write(sides[1].local(sides[1].listed()[0]))
+    return sides
+
+
+def lying(path):
+    path.write_bytes(path.read_bytes().replace(b"\x16\x04", b"\x16\x08"))
+
+
+def with_column(values):
+    return lambda path: pq.write_table(texts("a", "new").append_column("more", values), path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "write", "message"),
+    [
+        ("parquet", lying, ""),
+        ("parquet", with_column(pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())), "cannot be read"),
+        ("parquet", with_column(pa.array(["x", "x" * 600]).dictionary_encode()), "more than 500 bytes"),
+        ("csv", lambda path: path.write_bytes("text,n,ü\na,0,1\nnew,1,1\n".encode("latin-1")), "cannot be read"),
+        ("csv", lambda path: path.write_bytes(b"text,n\na,0\n" + b"x" * 600 + b",1\n"), "larger than 500 bytes"),
+        ("json", lambda path: path.write_text("[" * 400), "cannot be read"),
+        ("json", lambda path: path.write_text("{}"), "not a list of records"),
+    ],
+)
+def test_what_cannot_be_read_is_one_error_that_names_the_table(tmp_path, monkeypatch, kind, write, message):
+    monkeypatch.setattr(values, "MAX_BYTES", 500)
+    with pytest.raises(RegistryError, match=f"(data/things/processed/all/0.{kind}: .*{message}|no table with one row)"):
+        changed(*with_bytes(tmp_path, write, kind))
+
+
+def test_a_cell_of_a_csv_file_may_be_large(tmp_path):
+    sides = [built(tmp_path / name, {"all": texts(name * 500_000)}, "csv") for name in ("old", "new")]
+    assert [*changed(*sides)["all:0"]] == ["text"]
+
+
+def test_what_json_nests_keeps_its_place(tmp_path):
+    sides = [built(tmp_path / name, {"all": texts(name)}, "json") for name in ("old", "new")]
+    for side, record in zip(
+        sides, ({"a.b": 1, "a": {"b": 2}, "c": {}}, {"a.b": 2, "a": {"b": 2}, "c": []}), strict=True
+    ):
+        side.local(side.listed()[0]).write_text(json.dumps([record]))
+    assert changed(*sides) == {"all:0": {'"a.b"': (1, 2), "c": ({}, [])}}
+
+
+def test_numbers_that_json_does_not_have_are_texts(tmp_path):
+    sides = [built(tmp_path / name, {"all": texts(name)}, "json") for name in ("old", "new")]
+    for side, number in zip(sides, ("NaN", "Infinity"), strict=True):
+        side.local(side.listed()[0]).write_text(f'[{{"x": {number}}}]')
+    assert changed(*sides) == {"all:0": {"x": ("nan", "inf")}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "computed", "checked"), [("csv", False, True), ("csv", True, False), ("json", False, False)]
+)
+def test_it_is_told_where_nothing_vouches_for_the_order(tmp_path, kind, computed, checked):
+    sides = [built(tmp_path / name, {"all": texts(text)}, kind) for name, text in (("old", "002"), ("new", "02"))]
+    for side in sides if computed else ():
+        side.metadata["schema"]["features"]["n"]["computed"] = True
+    (row,) = changed_rows(*sides, diff(*sides), fetch=True)
+    assert row.checked == checked
+    assert row.values["text"] == ("002", "02")
+
+
+def test_each_split_has_tables_of_its_own_kind(tmp_path):
+    side = built(tmp_path, {"train": texts("a"), "val": texts("b")})
+    files = ["train/b.csv", "train/a.csv", "val/a.parquet", "val/a.csv", "notes.csv"]
+    found = side.tables([f"data/things/processed/{file}" for file in files], ["parquet", "csv"])
+    assert found == {
+        "train": ["data/things/processed/train/a.csv", "data/things/processed/train/b.csv"],
+        "val": ["data/things/processed/val/a.parquet"],
     }

@@ -50,8 +50,8 @@ def test_the_parquet_file_is_the_same_table(wines, tmp_path):
         (";", ",", "separator"),
         ('"pH"', '"ph"', "missing: pH; unexpected: ph"),
         ('"alcohol"', '"pH"', "duplicate: pH"),
-        ("7.4", "high", "not a table"),
-        (";5\n", ";5.5\n", "not a table"),
+        ("7.4", "high", "line 2: fixed acidity is 'high'"),
+        (";5\n", ";5.5\n", "line 2: quality is '5.5'"),
     ],
 )
 def test_a_table_that_is_not_as_published(wines, tmp_path, old, new, message):

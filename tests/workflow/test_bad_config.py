@@ -29,7 +29,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("source: upstream\n", "a key is there twice"),
+        ("source: upstream\n", "'source' is there twice as a key"),
         (BOMB, "it has aliases"),
         (f"mirror: {'[' * 50_000}{']' * 50_000}\n", "nested more than 50 deep"),
         ("No: 1\n", "'No' is no text as a key: quote it"),
@@ -45,11 +45,13 @@ def test_in_the_file_of_everything_which_snakemake_itself_would_take(bare, more,
 
 
 def test_a_broken_dataset_stops_itself_alone(bare):
-    for name in ("fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini", "tabular"):
+    for name in ("fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini"):
         (bare.folder / "config" / "datasets" / f"{name}.yaml").unlink()
     for name in ("emotion", "opencloudhub_readmes"):
         (bare.folder / "workflow" / "rules" / f"{name}.smk").unlink()
     bare.edit("config/datasets/opencloudhub-readmes-rag-evaluation.yaml", "about:", "abuot:")
+
+    bare.edit("workflow/rules/tabular.smk", "scripts/tabular/process.py", "scripts/tabular/proces.py")
 
     printed = bare.snakemake("--cores", "1", fails=True)
     beginning, _, end = printed.partition(" wine-quality download: ")
@@ -57,6 +59,7 @@ def test_a_broken_dataset_stops_itself_alone(bare):
         "emotion": "no rule makes data/emotion/",
         "opencloudhub-readmes": "no rule makes data/opencloudhub-readmes/",
         "opencloudhub-readmes-rag-evaluation": "'abuot' was unexpected",
+        "tabular": "tabular_process: there is no script ../../scripts/tabular/proces.py",
     }
     for name, reason in reasons.items():
         assert f"{name} is left out: " in beginning
@@ -72,10 +75,14 @@ def test_a_broken_dataset_stops_itself_alone(bare):
         "wine-quality": "built",
     }
 
-    assert "config/datasets/tabular.yaml: no such file" in refused(bare, "data/tabular/processed")
-    assert "no rule makes data/emotion/" in refused(bare, "data/emotion/processed")
+    assert "config/datasets/radiology-mini.yaml: no such file" in refused(bare, "data/radiology-mini/processed")
+    assert refused(bare, "data/emotion/processed").endswith(
+        "\nerror: emotion: no rule makes data/emotion/\n  what to do: write its rules into workflow/rules/emotion.smk\n"
+    )
     assert "'abuot' was unexpected" in refused(bare, "opencloudhub_readmes_rag_evaluation")
     assert "no rule makes data/emotion/" in refused(bare, "--config", "datasets=[emotion,wine-quality]")
+    (bare.folder / "scripts" / "tabular" / "proces.py").write_text("def process(:\n")
+    assert "proces.py: not Python: invalid syntax" in refused(bare, "tabular")
     assert "Nothing to be done" in bare.snakemake("-n", "wine_quality")
     assert "Nothing to be done" in bare.snakemake("-n", "--config", "datasets=[wine-quality]")
 

@@ -204,6 +204,7 @@ def test_a_broken_contract_fails_before_anything_is_called_done(bare):
     found = {one["dataset"]: one for one in record["datasets"]}["wine-quality"]
     assert (found["state"], {one["column"] for one in found["breaches"]}) == ("failed", {"quality", "pH"})
     assert {one["row"] for one in found["breaches"]} == {0}
+    assert record["release"]["skipped"] == "publish is off"
 
 
 def test_a_killed_run_is_completed_by_the_next(bare, built_once):

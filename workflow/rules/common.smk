@@ -62,7 +62,7 @@ for dataset in pinned(Path()):
         PINNED[dataset] = pin
     except RegistryError as error:
         DATASETS.leave_out(dataset, error)
-RUN.configure(config, DATASETS)
+RUN.configure(config, DATASETS, PINNED)
 
 
 # No rule needs it yet; one that is written for any dataset will.
@@ -250,12 +250,18 @@ def dataset_of(maker):
 def script_of(maker):
     """Return the path of the script that a rule runs, relative to scripts/."""
     if not maker.script:
-        raise WorkflowError(
-            f"{maker.name}: it runs no script, so that no fingerprint covers what it does; write one in scripts/"
+        raise RegistryError(
+            "it runs no script, so that no fingerprint covers what it does",
+            where=maker.name,
+            hint="write one in scripts/",
         )
     path = Path(os.path.normpath(maker.basedir.join(maker.script).get_path_or_uri(secret_free=False)))
     if not path.is_relative_to(SCRIPTS):
-        raise WorkflowError(f"{maker.name}: its script, {maker.script}, is not in scripts/; move it there")
+        raise RegistryError(f"its script, {maker.script}, is not in scripts/", where=maker.name, hint="move it there")
+    if not path.is_file():
+        raise RegistryError(
+            f"there is no script {maker.script}", where=maker.name, hint="write it, or put the name right"
+        )
     return path.relative_to(SCRIPTS).as_posix()
 
 
@@ -278,12 +284,14 @@ def track_code():
     pull` has no other way to tell Snakemake that what it restored must be built again.
     """
     stale = os.environ.get("REGISTRY_STALE", "").split(",")
-    scripts = {maker: script_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
-    for maker, own in scripts.items():
-        dataset = dataset_of(maker)
+    makers = {maker: dataset_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
+    for maker, dataset in makers.items():
         describes = f"data/{dataset}/provenance.json" in maker.output
-        behind = [script for other, script in scripts.items() if dataset_of(other) == dataset] if describes else [own]
+        behind = [other for other, its in makers.items() if its == dataset] if describes else [maker]
         try:
-            maker.set_params(code={script: "stale" if dataset in stale else fingerprint(script) for script in behind})
+            scripts = [script_of(other) for other in behind]
+            maker.set_params(code={script: "stale" if dataset in stale else fingerprint(script) for script in scripts})
         except RegistryError as error:
-            raise WorkflowError(str(error))
+            if dataset not in DATASETS.keys() | DATASETS.broken.keys():
+                raise WorkflowError(str(error))
+            DATASETS.leave_out(dataset, error)

@@ -1,5 +1,6 @@
 """The `registry` command."""
 
+import io
 import os
 import sys
 
@@ -25,6 +26,9 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; what a user can fix is one message and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except RegistryError as error:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from registry.errors import RegistryError
 from registry.shown import one_line, printable, shown
@@ -34,14 +34,17 @@ app = typer.Typer(
 
 
 class _Terminal(Console):
-    """Prints text of others, too, so that none of it steers the terminal."""
+    """Prints text of others, too, so that none of it steers the terminal, and all of it is there as it is written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, soft_wrap=True, markup=False, emoji=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(shown(one) if isinstance(one, str) else one for one in objects), **options)
 
 
-console = _Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-errors = _Terminal(stderr=True, highlight=False, soft_wrap=True)
+console = _Terminal(width=None if sys.stdout and sys.stdout.isatty() else 120)
+errors = _Terminal(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite work that was not published.")]
@@ -70,12 +73,17 @@ def repository_root(context: typer.Context) -> Path:
 
 def say(line: str) -> None:
     """Tell a person what is going on, beside what a program reads."""
-    errors.print(escape(line))
+    errors.print(line)
 
 
 def print_line(text: str) -> None:
     """Print a line of plain text; what it is made of adds no other."""
-    console.print(escape(one_line(text)))
+    console.print(one_line(text))
+
+
+def print_headed(head: str, text: str) -> None:
+    """Print a line of plain text that begins with a head in bold."""
+    console.print(Text.assemble((one_line(head), "bold"), one_line(text)))
 
 
 def say_odd(tags: Iterable[OddTag]) -> None:
@@ -92,7 +100,7 @@ def say_left_out(reasons: Mapping[str, str]) -> None:
 
 def console_error(error: RegistryError) -> None:
     """Print an error for people."""
-    errors.print(f"[bold red]error:[/] {escape(str(error))}")
+    errors.print(Text.assemble(("error:", "bold red"), " ", shown(str(error))))
 
 
 def _plain(value: Any) -> Any:
@@ -126,5 +134,5 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right
         justify = "right" if heading in right else "left"
         table.add_column(heading, justify=justify, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else escape(one_line(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else one_line(cell)) for cell in row))
     console.print(table)

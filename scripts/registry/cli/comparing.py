@@ -1,12 +1,12 @@
 """`registry diff`: what differs between two states of a dataset."""
 
 import dataclasses
-import os
+import json
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from registry.cli.common import (
     AsJson,
@@ -14,6 +14,7 @@ from registry.cli.common import (
     app,
     console,
     json_text,
+    print_headed,
     print_json,
     print_line,
     print_table,
@@ -21,6 +22,7 @@ from registry.cli.common import (
     say,
 )
 from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
+from registry.compare.manifests import MAX_ROWS
 from registry.compare.rows import EXAMPLES
 from registry.errors import RegistryError
 from registry.shown import one_line, redacted
@@ -37,6 +39,8 @@ SHOWN = 20
 """Statistics that a person is shown unless they ask for more."""
 WIDTH, LEAD = 80, 20
 """Characters of a changed value that are shown, and how many of these before the first that differs."""
+AROUND = 200
+"""Characters on both sides that are searched for secrets."""
 
 
 @app.command(name="diff")
@@ -49,6 +53,7 @@ def show_diff(
         int | None,
         typer.Option(
             min=0,
+            max=MAX_ROWS,
             help=f"Name this many rows of each kind of change, and fetch the data to show values. Default: {EXAMPLES}, "
             "with values if the data is here.",
             show_default=False,
@@ -59,7 +64,8 @@ def show_diff(
 ) -> None:
     """Show what differs between two versions: schema, rows of each split, old and new values, statistics.
 
-    Only manifests are fetched, unless --rows asks for values.
+    Only manifests are fetched, unless --rows asks for values. Exit codes: 0 done; 1 an error, or values were asked for
+    and cannot be shown.
     """
     here = repository(context)
     names, snapshots = zip(*(_state(here, dataset, version) for version in (a, b)), strict=True)
@@ -68,11 +74,17 @@ def show_diff(
     values, missing = _values(snapshots, found, fetch=rows is not None)
     if as_json:
         changed = [dataclasses.asdict(row) for row in values]
-        print_json({"from": names[0], "to": names[1]} | dataclasses.asdict(found) | {"values": changed})
+        print_json(
+            {"from": names[0], "to": names[1]}
+            | dataclasses.asdict(found)
+            | {"values": None if missing else changed, "values_missing": missing}
+        )
     else:
         print_diff(names, found, values, None if show_all else SHOWN)
     if missing:
         say(f"values of changed rows are not shown: {missing}")
+        if rows is not None:
+            raise typer.Exit(1)
 
 
 def _values(snapshots: Sequence[Snapshot], found: DatasetDiff, *, fetch: bool) -> tuple[list["ChangedRow"], str | None]:
@@ -82,7 +94,7 @@ def _values(snapshots: Sequence[Snapshot], found: DatasetDiff, *, fetch: bool) -
     try:
         return changed_rows(*snapshots, found, fetch=fetch), None
     except MissingDataError as error:
-        return [], str(error) if fetch else "the data is not here; --rows N fetches it"
+        return [], str(error) if fetch else f"{error}; --rows N fetches it"
     except RegistryError as error:
         return [], str(error)
 
@@ -100,14 +112,15 @@ def _state(here: Repository, dataset: str, version: str | None) -> tuple[str, Sn
 
 def print_diff(names: Sequence[str], found: DatasetDiff, values: Sequence["ChangedRow"], limit: int | None) -> None:
     """Print what differs between two states of these names, with at most `limit` statistics."""
-    console.print(f"[bold]{escape(names[0])}[/] -> [bold]{escape(names[1])}[/]")
+    print_headed(names[0], f" -> {names[1]}")
     if not found.content_differs:
         console.print("The samples are the same" + (", the files' bytes differ." if found.bytes_differ else "."))
     for line in _schema(found):
         print_line(line)
     if found.content_differs:
         if found.rows_by not in (None, "sample_id"):
-            console.print(f"Columns differ, so rows are compared by {found.rows_by}.")
+            by = "inputs" if found.rows_by == "input_id" else "keys"
+            console.print(f"Columns differ, so rows are compared by their {by} alone, other values column by column.")
         _print_rows(found)
     _print_values(values)
     _print_statistics(found.statistics, limit)
@@ -156,7 +169,11 @@ def _print_rows(found: DatasetDiff) -> None:
         right=("before", "after", *kinds),
     )
     for split, rows in found.splits.items():
+        if rows.columns and found.rows_by != "sample_id":
+            print_line(f"{split}, values differ in: {', '.join(rows.columns)}")
         for kind, keys in rows.examples.items():
+            if not keys:
+                continue
             number = getattr(rows, kind)
             more = (number if isinstance(number, int) else sum(number.values())) - len(keys)
             rest = f" and {more:,} more" if more else ""
@@ -165,21 +182,28 @@ def _print_rows(found: DatasetDiff) -> None:
 
 def _print_values(values: Sequence["ChangedRow"]) -> None:
     for row in values:
-        print_line(f"{row.split}, {row.key}:" + ("" if row.values else " no column of its table differs"))
+        by_place = "" if row.checked else " (by its place; nothing tells whether that is so)"
+        print_line(f"{row.split}, {row.key}{by_place}:" + ("" if row.values else " no column of its table differs"))
         for column, values in row.values.items():
-            old, new = _around_the_difference(*(redacted(json_text(value)) for value in values))
-            console.print(f"    {escape(one_line(f'{column}: {old} -> {new}'))}")
+            old, new = _excerpts(*values)
+            console.print(f"    {one_line(f'{column}: {old} -> {new}')}")
 
 
-def _around_the_difference(old: str, new: str) -> tuple[str, str]:
-    """Cut two texts to where they begin to differ."""
-    same = len(os.path.commonprefix([old, new]))
+def _excerpts(old: object, new: object) -> tuple[str, str]:
+    """Return what two values are, from where they begin to differ."""
+    texts = [json.dumps(value, ensure_ascii=False, default=str) for value in (old, new)]
+    # The first place that differs, by halves: values may have many megabytes.
+    same = bisect_left(range(min(map(len, texts))), True, key=lambda end: texts[0][: end + 1] != texts[1][: end + 1])
     start = same - LEAD if same > 2 * LEAD else 0
+    return tuple(_excerpt(text, start) for text in texts)
 
-    def cut(text: str) -> str:
-        return ("..." if start else "") + text[start : start + WIDTH] + ("..." if len(text) > start + WIDTH else "")
 
-    return cut(old), cut(new)
+def _excerpt(text: str, start: int) -> str:
+    end, before = start + WIDTH, max(0, start - AROUND)
+    around = text[before : end + AROUND]
+    if redacted(around) != around:
+        return redacted(around)
+    return ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")
 
 
 def _moves(counts: dict[str, int], word: str) -> str:
@@ -200,7 +224,7 @@ def _print_statistics(statistics: Sequence[Statistic], limit: int | None) -> Non
     if not statistics:
         return
     moved = sorted(statistics, key=_size, reverse=True)[:limit]
-    rows = [(one.path, _number(one.old), _number(one.new), _relative(one)) for one in moved]
+    rows = [(one.path, *_numbers(one), _relative(one)) for one in moved]
     print_table(("statistic", "before", "after", "change"), rows, right=("before", "after", "change"))
     if len(moved) < len(statistics):
         console.print(f"{len(statistics) - len(moved):,} more statistics moved; --all shows every one.")
@@ -209,6 +233,12 @@ def _print_statistics(statistics: Sequence[Statistic], limit: int | None) -> Non
 def _size(one: Statistic) -> float:
     """Return how much a number moved, relative to what it was; most of all where it came, went or was zero."""
     return abs(one.change / one.old) if one.change is not None and one.old else float("inf")
+
+
+def _numbers(one: Statistic) -> tuple[str, str]:
+    """Return both numbers with six digits, or with all where six are the same."""
+    old, new = (_number(value) for value in (one.old, one.new))
+    return (old, new) if old != new else (repr(one.old), repr(one.new))
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.markup import escape
 
 from registry.cli.common import (
     NOT_RELEASED,
@@ -15,6 +14,7 @@ from registry.cli.common import (
     Force,
     app,
     console,
+    print_headed,
     print_json,
     print_line,
     print_table,
@@ -200,6 +200,8 @@ def _print(done: Publication, *, named: bool) -> None:
                 print_line(f"  {reason}")
             for file in outcome.files if done.dry_run else ():
                 print_line(f"  + {file}")
+    for path in done.uncommitted_aliases:
+        say(f"{path} gives another name to what is released: commit it, and run registry publish")
     for alias, tag in done.aliases.items():
         print_line(f"{tag}: {'would be' if done.dry_run else 'is'} {alias}, too")
     unchanged = [outcome for outcome in done.outcomes if outcome.state == State.UNCHANGED]
@@ -237,7 +239,7 @@ def log(context: typer.Context, dataset: Dataset, as_json: AsJson = False) -> No
         return
     for entry in entries:
         mark = f"  superseded by {entry.superseded_by}" if entry.superseded_by else ""
-        console.print(f"[bold]{escape(entry.tag)}[/]  {entry.date:%Y-%m-%d %H:%M}  {entry.commit[:10]}{mark}")
+        print_headed(entry.tag, f"  {entry.date:%Y-%m-%d %H:%M}  {entry.commit[:10]}{mark}")
         for line in entry.changes:
             print_line(f"    {line}")
     say_odd(odd for odd in odd_tags(here.git) if odd.dataset == dataset)

@@ -3,11 +3,20 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from registry.cli.common import NOT_RELEASED, AsJson, app, console, print_json, print_line, print_table, repository, say
+from registry.cli.common import (
+    NOT_RELEASED,
+    AsJson,
+    app,
+    console,
+    print_headed,
+    print_json,
+    print_line,
+    print_table,
+    repository,
+    say,
+)
 from registry.config.schema import validate
-from registry.shown import one_line
 from registry.storage.repository import Repository, read_config
 from registry.vectors.settings import DATASET, Settings, read_settings
 
@@ -64,11 +73,12 @@ def show_hits(
         print_json(hits)
         return
     if hits:
-        console.print(escape(hits[0].data_version), style="dim")
+        console.print(hits[0].data_version, style="dim")
     for number, hit in enumerate(hits, start=1):
         path = " › ".join([hit.repository, *hit.section])
         facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {hit.file}"
-        console.print(f"\n{number}. [bold]{escape(one_line(path))}[/]  {escape(one_line(facts))}")
+        console.print()
+        print_headed(f"{number}. {path}", f"  {facts}")
         print_line(f"   {hit.excerpt}")
 
 

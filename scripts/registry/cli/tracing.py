@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand
 
 from registry.cli.common import (
@@ -15,13 +14,15 @@ from registry.cli.common import (
     console,
     console_error,
     json_text,
+    print_headed,
     print_json,
     print_table,
     repository,
     say,
 )
+from registry.compare.manifests import MAX_ROWS
 from registry.errors import RegistryError
-from registry.shown import one_line, printable
+from registry.shown import printable
 from registry.storage.tags import named_release
 from registry.trace.samples import Sample, Samples, Search, find, samples
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Rows that a person is shown unless they ask for more."""
+DIGITS = 16
+"""Of a hash, as many are shown; --json has all."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Begins a cell that spreadsheets compute."""
 NEGATIVE = re.compile(r"-\.?\d")
@@ -47,7 +50,10 @@ def show_samples(
     tag: Tag,
     split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"Maximum number of rows. Default: {SHOWN}, or all with --json or --csv.")
+        int | None,
+        typer.Option(
+            min=1, max=MAX_ROWS, help=f"Maximum number of rows. Default: {SHOWN}, or all with --json or --csv."
+        ),
     ] = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
@@ -59,6 +65,8 @@ def show_samples(
     if for_excel and not as_csv:
         raise typer.BadParameter("is for --csv", param_hint="--excel")
     here = repository(context)
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one", param_hint="--json, --csv")
     everything = as_json or as_csv
     found = samples(here, named_release(here.git, tag), split, limit if limit or everything else SHOWN)
     if as_json:
@@ -70,7 +78,7 @@ def show_samples(
         writer.writerows(map(spelt, row) for row in found.rows)
     else:
         counts = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
-        console.print(f"[bold]{escape(found.tag)}[/]  {escape(one_line(counts))}  {found.content_hash}")
+        print_headed(found.tag, f"  {counts}  {found.content_hash}")
         print_table(Sample._fields, found.rows)
         if len(found.rows) < found.total:
             console.print(f"{len(found.rows):,} of {found.total:,} rows; --limit N shows more, --json or --csv all.")
@@ -147,7 +155,7 @@ def _print_places(found: Search) -> None:
         print_table(
             ("dataset", "version", "", "made from", "sha256"),
             (
-                (one.dataset, one.version, "latest" if one.latest else None, one.file, one.sha256)
+                (one.dataset, one.version, "latest" if one.latest else None, one.file, one.sha256[:DIGITS])
                 for one in found.sources
             ),
         )

@@ -8,8 +8,8 @@ same columns, rows are paired in this order, each row once:
 and what is left was removed (old) or added (new).
 """
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from registry.compare.manifests import ManifestFile
 
@@ -61,7 +61,8 @@ def compare_columns(old: ManifestFile, new: ManifestFile) -> Columns:
     return Columns(added, removed, renamed, retyped, stayed != [name for name in new.schema if name not in added])
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True)
+class Change:
     """A changed row: its key, and where it stands in its split, before and after."""
 
     key: str
@@ -77,7 +78,8 @@ class SplitRows:
     other split, those that changed splits. `in_place`: the old rows are all there, first, in their order. `identical`:
     so are they in every column that both sides have, and there are no others. `reordered`: rows that stayed follow each
     other in another order. `examples` holds the first keys of each kind: added, removed, changed, moved_in, moved_out;
-    `changes` says where the changed ones among these stand.
+    `changes` says where the changed ones among these stand. `columns` are those of both sides in which values, or their
+    order, differ.
     """
 
     before: int
@@ -92,6 +94,7 @@ class SplitRows:
     reordered: bool = False
     examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     changes: tuple[Change, ...] = field(default=(), compare=False)
+    columns: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
     names = list(dict.fromkeys([*old.digests, *new.digests]))
     shared = [name for name, dtype in old.schema.items() if new.schema.get(name) == dtype]
     common = [name for name in old.digests if name in new.digests and shared]
-    same = {name for name in common if all(old.digests[name][c] == new.digests[name][c] for c in shared)}
+    columns = {name: tuple(c for c in shared if old.digests[name][c] != new.digests[name][c]) for name in common}
+    same = {name for name in common if not columns[name]}
     splits = {name: SplitRows(sizes[0][name], sizes[1][name]) for name in names if name in same}
     identity = None
     differing = [name for name in names if name not in same]
@@ -121,6 +125,7 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
         identity = _identity(old, new, differing)
         pairing = _Pairing(old.rows(identity, differing), new.rows(identity, differing), differing)
         splits |= {name: pairing.split(name, examples, digested=bool(shared)) for name in differing}
+        splits |= {name: replace(splits[name], columns=those) for name, those in columns.items()}
     return Rows(identity, {name: splits[name] for name in names})
 
 

@@ -1,6 +1,8 @@
 """Read the old and the new values of rows that changed, from the tables of both states."""
 
 import hashlib
+import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,12 +19,14 @@ from registry.compare.rows import Columns
 from registry.describe.canonical import canonical, logical_type
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
-from registry.formats.parquet import open_parquet
-from registry.gate import read_json
+from registry.formats.parquet import check_batch, open_parquet
+from registry.storage.damage import MissingDataError
 from registry.storage.snapshot import Snapshot
 
-MAX_BYTES = 1 << 30
-"""Bytes of a table that is read as a whole."""
+MAX_BYTES = 1 << 28
+"""Bytes of a table that is read as a whole, and of the texts in rows that are shown."""
+BATCH = 1000
+"""Rows that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class ChangedRow:
     """A row that changed: {column: (old, new value)} of the columns that both states have and in which it differs.
 
     Bytes are shown by their number and their SHA-256. What is nested in a record of JSON has its path for a name
-    (`conversations.1.value`).
+    (`conversations.1.value`). `checked` tells whether the rows of both tables are known to be those of the manifests:
+    where a model computed a column, and of JSON, only their number is.
     """
 
     split: str
     key: str
     values: dict[str, tuple[Any, Any]]
+    checked: bool
 
 
 class Read(NamedTuple):
@@ -51,30 +57,39 @@ class _Side:
     snapshot: Snapshot
     manifest: ManifestFile
 
-    def rows(self, split: str, positions: Sequence[int], *, fetch: bool) -> list[dict[str, Any]]:
+    def read(self, split: str, positions: Sequence[int], *, fetch: bool) -> Read:
         """Return the rows at these positions of a split; `fetch` the tables if they are not here.
 
         Raises RegistryError where no table has them, MissingDataError where one is not here.
         """
-        name = self.snapshot.name
-        tables = self.snapshot.tables(self.snapshot.listed(fetch=fetch), tuple(READERS)).get(split, [])
-        rows, ids, start = {}, {}, 0
-        for table in tables:
-            read = READERS[table.rpartition(".")[2]]
-            found = read(self.snapshot.local(table, fetch=fetch), [one - start for one in positions], self._types())
-            rows |= {start + position: row for position, row in found.rows.items()}
-            ids |= {start + position: id_ for position, id_ in found.ids.items()}
-            start += found.count
-        if start != self.snapshot.metadata["splits"][split]["num_samples"]:
+        name, found = self.snapshot.name, Read(0, {}, {})
+        for table, place in self._places(split, fetch=fetch).items():
+            start = found.count
+            read = _read(table, place, [position - start for position in positions], self.manifest.schema)
+            found.rows.update({start + position: row for position, row in read.rows.items()})
+            found.ids.update({start + position: sample_id for position, sample_id in read.ids.items()})
+            found = found._replace(count=start + read.count)
+        if found.count != self.snapshot.metadata["splits"][split]["num_samples"] or found.rows.keys() != {*positions}:
             raise RegistryError(f"{name} has no table with one row for each sample of {split}")
-        if ids != self._sample_ids(split, ids):
+        if self._is_computed():
+            return found._replace(ids={})
+        if found.ids != self._sample_ids(split, found.ids):
             raise RegistryError(f"the table of {split} in {name} has its rows in another order than the manifest")
-        return [rows[position] for position in positions]
+        return found
 
-    def _types(self) -> dict[str, str]:
-        """Return {column: type} of the columns that sample ids are made of; {} where a model computed one of them."""
-        features = self.snapshot.metadata["schema"]["features"].values()
-        return {} if any(one.get("computed") for one in features) else self.manifest.schema
+    def _places(self, split: str, *, fetch: bool) -> dict[str, Path]:
+        """Return {table of a split: where it can be read}."""
+        try:
+            tables = self.snapshot.tables(self.snapshot.listed(fetch=fetch), tuple(READERS)).get(split, [])
+            return {table: self.snapshot.local(table, fetch=fetch) for table in tables}
+        except MissingDataError as error:
+            if fetch:
+                raise
+            raise MissingDataError(f"the data of {self.snapshot.name} is not here") from error
+
+    def _is_computed(self) -> bool:
+        """Tell whether a model computed a column: it counts as that model for the ids of samples."""
+        return any(one.get("computed") for one in self.snapshot.metadata["schema"]["features"].values())
 
     def _sample_ids(self, split: str, positions: Iterable[int]) -> dict[int, bytes]:
         sizes = self.manifest.split_sizes()
@@ -95,9 +110,11 @@ def changed_rows(old: Snapshot, new: Snapshot, found: DatasetDiff, *, fetch: boo
     changed = []
     for split, changes in differing:
         positions = [change.old for change in changes], [change.new for change in changes]
-        rows = [side.rows(split, places, fetch=fetch) for side, places in zip(sides, positions, strict=True)]
-        for change, *pair in zip(changes, *rows, strict=True):
-            changed.append(ChangedRow(split, change.key, _differing(*pair, found.columns)))
+        before, after = (side.read(split, those, fetch=fetch) for side, those in zip(sides, positions, strict=True))
+        for change in changes:
+            values = _differing(before.rows[change.old], after.rows[change.new], found.columns)
+            checked = change.old in before.ids and change.new in after.ids
+            changed.append(ChangedRow(split, change.key, values, checked))
     return changed
 
 
@@ -110,38 +127,60 @@ def _differing(old: dict[str, Any], new: dict[str, Any], columns: Columns) -> di
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return f"{len(value):,} bytes, sha256:{hashlib.sha256(value).hexdigest()}"
-    if isinstance(value, dict):
-        return {name: _shown(inner) for name, inner in value.items()}
-    return [_shown(inner) for inner in value] if isinstance(value, list) else value
+    match value:
+        case bytes():
+            return f"{len(value):,} bytes, sha256:{hashlib.sha256(value).hexdigest()}"
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {name: _shown(inner) for name, inner in value.items()}
+        case list():
+            return [_shown(inner) for inner in value]
+    return value
+
+
+def _read(table: str, path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
+    """Read a table of any kind. Raises RegistryError, whatever is wrong with it."""
+    try:
+        if not table.endswith(".parquet") and path.stat().st_size > MAX_BYTES:
+            raise RegistryError(f"larger than {MAX_BYTES:,} bytes")
+        return READERS[table.rpartition(".")[2]](path, positions, types)
+    except RegistryError as error:
+        raise RegistryError(error.what, where=table) from None
+    except (pa.ArrowException, ValueError, OSError, LookupError, OverflowError, RecursionError, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RegistryError(f"cannot be read: {reason}", where=table) from None
 
 
 def _read_parquet(path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
+    read, first, size = Read(0, {}, {}), 0, 0
     with open_parquet(path) as file:
-        read, first = Read(file.metadata.num_rows, {}, {}), 0
         for number in range(file.metadata.num_row_groups):
-            count = file.metadata.row_group(number).num_rows
-            inside = [position for position in positions if first <= position < first + count]
-            if inside:
-                group = file.read_row_group(number, use_threads=False)
-                _add(read, inside, group.take([position - first for position in inside]), types)
-            first += count
-        return read
+            group = file.metadata.row_group(number).num_rows
+            if any(first <= position < first + group for position in positions):
+                start = first
+                for batch in file.iter_batches(BATCH, row_groups=[number], use_threads=False):
+                    inside = [position for position in positions if start <= position < start + batch.num_rows]
+                    chosen = batch.take(pa.array([position - start for position in inside], pa.int64()))
+                    size += check_batch(chosen, start, path)
+                    if size > MAX_BYTES:
+                        raise RegistryError(f"these rows have more than {MAX_BYTES:,} bytes")
+                    _add(read, inside, pa.table(chosen), types)
+                    start += batch.num_rows
+            first += group
+    return read._replace(count=first)
 
 
 def _read_csv(path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
-    _check_size(path)
-    try:
-        options = csv.ConvertOptions(
-            column_types={name: pa.type_for_alias(dtype) for name, dtype in types.items() if "<" not in dtype},
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        table = csv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=options)
-    except (pa.ArrowException, ValueError) as error:
-        raise RegistryError(f"cannot be read as CSV: {str(error).partition(chr(10))[0]}", where=path) from None
+    options = csv.ConvertOptions(
+        column_types={name: pa.type_for_alias(dtype) for name, dtype in types.items() if "<" not in dtype},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    # In one block, for a row must not be longer than one.
+    blocks = csv.ReadOptions(block_size=path.stat().st_size + 1)
+    table = csv.read_csv(path, blocks, csv.ParseOptions(newlines_in_values=True), options)
     inside = [position for position in positions if 0 <= position < table.num_rows]
     read = Read(table.num_rows, {}, {})
     _add(read, inside, table.take(pa.array(inside, pa.int64())), types)
@@ -149,10 +188,9 @@ def _read_csv(path: Path, positions: Sequence[int], types: Mapping[str, str]) ->
 
 
 def _read_json(path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
-    _check_size(path)
-    records = read_json(path.read_bytes(), where=path)
+    records = json.loads(path.read_bytes())
     if not isinstance(records, list):
-        raise RegistryError("is not a list of records", where=path)
+        raise RegistryError("not a list of records")
     inside = [position for position in positions if 0 <= position < len(records)]
     return Read(len(records), {position: _leaves(records[position]) for position in inside}, {})
 
@@ -163,11 +201,6 @@ READERS: dict[str, Callable[[Path, Sequence[int], Mapping[str, str]], Read]] = {
     "json": _read_json,
 }
 """By the suffix of a table: how rows at some positions are read. Positions that it does not have are left out."""
-
-
-def _check_size(path: Path) -> None:
-    if path.stat().st_size > MAX_BYTES:
-        raise RegistryError(f"is larger than {MAX_BYTES:,} bytes", where=path)
 
 
 def _add(read: Read, positions: Sequence[int], rows: pa.Table, types: Mapping[str, str]) -> None:
@@ -184,8 +217,8 @@ def _add(read: Read, positions: Sequence[int], rows: pa.Table, types: Mapping[st
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return what a record of JSON holds, by its path; a list stays a list unless it holds objects or lists."""
-    if isinstance(value, dict):
-        inner = value.items()
+    if isinstance(value, dict) and value:
+        inner = ((key if "." not in key else json.dumps(key), one) for key, one in value.items())
     elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         inner = ((str(number), one) for number, one in enumerate(value))
     else:

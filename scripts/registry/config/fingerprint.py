@@ -50,9 +50,13 @@ class Imports(NamedTuple):
 def imports_of(path: Path) -> Imports:
     """Return what a Python file imports.
 
-    RegistryError for a relative import: it works in a package only, which the folder of a script is not.
+    RegistryError for a file that is no Python, and for a relative import: it works in a package only, which the folder
+    of a script is not.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        raise RegistryError(f"not Python: {error}", where=path) from None
     return Imports(_imported(_statements(tree), path), _imported(tree.body, path))
 
 

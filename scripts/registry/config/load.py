@@ -1,15 +1,17 @@
 """Read the registry's configuration. Light on purpose: the Snakefile runs this at every start."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.names import TAKEN, closest, is_name, rule_of
+from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of
 from registry.config.schema import validate
 from registry.errors import RegistryError
+from registry.files import read_regular
 
 SAMPLES = "data/samples"
 RANGES = (("min", "max"), ("min_length", "max_length"))
@@ -31,10 +33,11 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file. Raises RegistryError, which says where, for a missing or malformed one."""
     try:
-        with path.open("rb") as stream:
-            return gate.read_yaml(stream.read(gate.MAX_POINTER + 1), where=path)
+        return gate.read_yaml(read_regular(path, gate.MAX_POINTER + 1), where=path)
     except FileNotFoundError:
         raise RegistryError("no such file", where=path) from None
+    except OSError as error:
+        raise RegistryError(f"cannot be read: {str(error.strerror).lower()}", where=path) from None
 
 
 def read_checksums(path: Path) -> dict[str, str]:
@@ -66,7 +69,7 @@ def _check_valid(name: str, what: str, where: str) -> None:
         raise RegistryError(
             f"{what} is not a valid dataset name",
             where=where,
-            hint=f"use lower-case words joined by hyphens, and none of {', '.join(TAKEN)}",
+            hint=f"use lower-case words joined by hyphens, {LONGEST} characters at most, none of {', '.join(TAKEN)}",
         )
 
 
@@ -289,6 +292,13 @@ def parents(dataset: dict[str, Any]) -> list[str]:
     return dataset.get("sources", {}).get("datasets", [])
 
 
+def _how_to_add(name: str, file: str, root: Path) -> str:
+    """Return how to add a file to the samples of a dataset."""
+    if (root / SAMPLES / name / file).is_file():
+        return f"(cd {SAMPLES} && sha256sum {shlex.quote(f'{name}/{file}')} >> SHA256SUMS)"
+    return f"put one into {SAMPLES}/{name}/{file}, or choose another source for this dataset (config/README.md)"
+
+
 def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str, Any]]:
     """Return what to fetch for a dataset in its source mode.
 
@@ -302,11 +312,8 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
         if mode == "samples":
             sha256 = checksums.get(f"{dataset['name']}/{source['file']}")
             if sha256 is None:
-                raise RegistryError(
-                    f"no sample of {source['file']}",
-                    where=f"{SAMPLES}/SHA256SUMS",
-                    hint="make one, or choose another source for this dataset (config/README.md)",
-                )
+                hint = _how_to_add(dataset["name"], source["file"], root)
+                raise RegistryError(f"no sample of {source['file']}", where=f"{SAMPLES}/SHA256SUMS", hint=hint)
             accepted = [sha256]
         else:
             accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]

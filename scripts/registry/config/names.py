@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+LONGEST = 100
+"""Characters of a name: it is part of the names of folders, files and tags."""
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 """A full version number."""
 TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
@@ -12,7 +14,7 @@ TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
 
 def is_name(name: str) -> bool:
     """Tell whether a dataset may have this name."""
-    return bool(re.fullmatch(NAME, name)) and name not in TAKEN
+    return len(name) <= LONGEST and bool(re.fullmatch(NAME, name)) and name not in TAKEN
 
 
 def rule_of(dataset: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from registry.config.names import VERSION
 from registry.errors import RegistryError
+from registry.files import read_regular
 from registry.gate import MAX_POINTER, GateError, read_json
 
 PIN = "pin.json"
@@ -20,8 +21,7 @@ def pin_of(root: Path, name: str) -> dict[str, Any] | None:
     """
     where, hint = f"data/{name}/{PIN}", f"delete it; registry rollback {name} VERSION writes it again"
     try:
-        with (root / where).open("rb") as stream:
-            pin = read_json(stream.read(MAX_POINTER), where=where)
+        pin = read_json(read_regular(root / where, MAX_POINTER), where=where)
     except FileNotFoundError:
         return None
     except (GateError, OSError):

@@ -58,7 +58,8 @@ def _rules(values: pl.Expr, spec: Mapping[str, Any]) -> dict[str, pl.Expr]:
     if "min" in spec:
         rules[f"at least {spec['min']}"] = values >= spec["min"]
     if "max" in spec:
-        rules[f"at most {spec['max']}"] = values <= spec["max"]
+        # To polars, NaN is more than any number; that it is none is for `finite` to say.
+        rules[f"at most {spec['max']}"] = (values <= spec["max"]) | (values.cast(pl.Float64).is_nan())
     if "values" in spec:
         # 1 is a float, and 1.0 an integer, where the column is of that type.
         among = pl.Series(spec["values"], strict=False).cast(DTYPES[spec["dtype"]])

@@ -76,7 +76,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
         tables, first = [], 0
         for number in range(file.metadata.num_row_groups):
             group = file.read_row_group(number, columns=list(columns), use_threads=False)
-            sizes = [_check_batch(batch, first, path) for batch in group.to_batches()]
+            sizes = [check_batch(batch, first, path) for batch in group.to_batches()]
             _check_bytes(sum(sizes), path)
             tables.append(group.select(schema.names).cast(schema))
             first += group.num_rows
@@ -94,7 +94,7 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         for number in range(file.metadata.num_row_groups):
             size = 0
             for batch in file.iter_batches(ROWS, row_groups=[number], columns=list(columns), use_threads=False):
-                size += _check_batch(batch, first, path)
+                size += check_batch(batch, first, path)
                 _check_bytes(size, path)
                 for row in range(batch.num_rows):
                     yield from batch.slice(row, 1).to_pylist()
@@ -118,8 +118,11 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return type_
 
 
-def _check_batch(batch: pa.RecordBatch, first: int, path: Path) -> int:
-    """Return how many bytes the texts and bytes of a batch have, whose first row is number `first` of the file."""
+def check_batch(batch: pa.RecordBatch, first: int, path: Path) -> int:
+    """Return how many bytes the texts and bytes of a batch have, whose first row is number `first` of the file.
+
+    Raises RegistryError for a value that has more than MAX_CELL bytes, and for a text that is not UTF-8.
+    """
     total = 0
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         for leaf, array, rows in _leaves(name, column, pa.array(range(first, first + batch.num_rows))):

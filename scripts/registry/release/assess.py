@@ -2,17 +2,19 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from registry.config.fingerprint import code_files, fingerprint
-from registry.config.load import SAMPLES, Datasets, load_datasets, parents
+from registry.config.load import SAMPLES, Datasets, check_samples, load_datasets, parents
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.describe.metadata import facts_of
 from registry.errors import RegistryError
+from registry.shown import some
 from registry.sources.accepted import changed_prompt, changed_sources, own_files
 from registry.sources.samples import edited_samples
 from registry.storage.repository import CONFIG, Repository, read_config
@@ -122,7 +124,9 @@ def check_first(repository: Repository, snapshot: Snapshot, base: str) -> None:
 def configured(repository: Repository) -> Datasets:
     """Return every dataset as a run without overrides would take it from the working tree."""
     config = read_config(repository.root)
-    return load_datasets(config | {"mirror": config.get("mirror") or SOMEWHERE}, repository.root)
+    datasets = load_datasets(config | {"mirror": config.get("mirror") or SOMEWHERE}, repository.root)
+    check_samples(datasets, repository.root)
+    return datasets
 
 
 def check_configured(name: str, datasets: Datasets) -> None:
@@ -132,7 +136,8 @@ def check_configured(name: str, datasets: Datasets) -> None:
 
 
 def _broken(error: RegistryError) -> NotReady:
-    return NotReady(State.BROKEN, error.reason, error.hint or "put it right")
+    reason = re.sub(r"\n\s*", "; ", re.sub(r":\n\s*", ": ", error.reason))
+    return NotReady(State.BROKEN, reason, error.hint or "put it right")
 
 
 def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:
@@ -147,8 +152,7 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:
         raise NotReady(
             State.OUTDATED,
             f"built with {'; '.join(changed[:3])}",
-            f"it was overridden on the command line or changed since: set it in config/, commit {CONFIG}, {build}, "
-            "then registry publish",
+            f"{build}; what was overridden on the command line has to be set in config/ first, and {CONFIG} committed",
         )
     stale = _stale_scripts(provenance["code"], (root / "scripts").resolve())
     if stale:
@@ -160,7 +164,7 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:
     except RegistryError as error:
         raise _broken(error) from None
     if changed:
-        raise NotReady(State.OUTDATED, f"its sources changed since it was built ({', '.join(changed[:3])})", build)
+        raise NotReady(State.OUTDATED, f"its sources changed since it was built ({some(changed, 3)})", build)
     for path, accept in edited.items():
         raise NotReady(State.OUTDATED, f"{path} is not what {SAMPLES}/SHA256SUMS says", accept)
     if prompt:
@@ -227,7 +231,7 @@ def check_committed(repository: Repository, snapshot: Snapshot, base: str) -> No
     if uncommitted:
         raise NotReady(
             State.SKIPPED,
-            f"made from files that are not committed: {', '.join(uncommitted[:3])}",
+            f"made from files that are not committed: {some(uncommitted, 3)}",
             "git commit (or pull, where others changed it), and run registry publish",
         )
     for other in made_of:

@@ -25,7 +25,7 @@ from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import releases, tag_message
+from registry.storage.tags import TAG, releases, tag_message
 
 NAMED = 3
 """As many datasets fit into the first line of a commit's message."""
@@ -35,7 +35,8 @@ NAMED = 3
 class Publication:
     """What one call of publish did.
 
-    `aliases` are the tags {tag: the release that it stands for} that releases got under other names. `skipped` says why
+    `aliases` are the tags {tag: the release that it stands for} that releases got under other names,
+    `uncommitted_aliases` the files whose other names wait until they are committed. `skipped` says why
     nothing can be released from here at all, `waiting` what an earlier command left half done, which a dry run does not
     complete.
     """
@@ -44,6 +45,7 @@ class Publication:
     remote: str | None = None
     commit: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
+    uncommitted_aliases: list[str] = field(default_factory=list)
     dry_run: bool = False
     skipped: str | None = None
     hint: str | None = None
@@ -98,16 +100,21 @@ def _publish(
     others = repository.committed_datasets(base.commit).aliases
     newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
     committed = [name for name in names if not repository.git.changed(base.commit, [f"config/datasets/{name}.yaml"])]
-    aliases = lacking(repository, [name for name in committed if name not in planned], newest, others)
+    unplanned = [name for name in names if name not in planned]
+    aliases = lacking(repository, [name for name in unplanned if name in committed], newest, others)
+    unnamed = lacking(repository, [name for name in unplanned if name not in committed], newest, others)
+    waiting_for = sorted({f"config/datasets/{TAG.fullmatch(tag)['dataset']}.yaml" for tag in unnamed.values()})
     for name, (tag, _) in planned.items():
         aliases |= alias_tags(tag, others.get(name, []))
     remote = release_remote(repository, base.commit)
     if dry_run:
         pending = read_pending(repository.git)
         waiting = pending.what if pending and not pending.visible else None
-        return Publication(outcomes, remote, aliases=aliases, dry_run=True, waiting=waiting)
+        return Publication(
+            outcomes, remote, aliases=aliases, uncommitted_aliases=waiting_for, dry_run=True, waiting=waiting
+        )
     if not plans and not aliases:
-        return Publication(outcomes, remote)
+        return Publication(outcomes, remote, uncommitted_aliases=waiting_for)
     if plans:
         _store(repository, plans, remote)
     for path in [path for plan in plans for path in plan.outdated]:
@@ -123,7 +130,7 @@ def _publish(
         aliases=aliases,
         check=lambda made: _as_planned(repository, made, plans),
     )
-    return Publication(outcomes, remote, commit if plans else None, aliases)
+    return Publication(outcomes, remote, commit if plans else None, aliases, waiting_for)
 
 
 def _store(repository: Repository, plans: list[Plan], remote: str) -> None:

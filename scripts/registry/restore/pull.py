@@ -8,20 +8,19 @@
 Run again after being killed at any point, it does what is left.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, seal, sha256_of
-from registry.gate import GateError, checked_path, read_pointer
+from registry.files import data_files, dvc_digest, seal
+from registry.gate import GateError, read_pointer
 from registry.release.record import exclusive
 from registry.restore.mark import mark
 from registry.restore.places import check_places, write
 from registry.sources.raw import forget_raw
 from registry.storage.repository import Repository
-from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.snapshot import NoReleaseError, Snapshot, came_from
 from registry.storage.tags import releases
 from registry.workflow.snakemake import wait_until_idle
 
@@ -148,15 +147,9 @@ def _leave_out_other_sources(repository: Repository, snapshot: Snapshot, say: Ca
     raw = repository.root / snapshot.raw
     if not raw.exists() or snapshot.raw not in snapshot.outs:
         return
-    odd = [file["file"] for file in snapshot.provenance["source"]["files"] if not _is_source(raw, file)]
-    if odd:
+    if not came_from(raw, snapshot.provenance):
         repository.store.remove([snapshot.raw])
-        say(f"{snapshot.raw} is left out: {odd[0]} in it is not what {snapshot.dataset} was made from")
-
-
-def _is_source(raw: Path, file: Mapping[str, str]) -> bool:
-    path = raw / checked_path(file["file"], where=raw)
-    return path.is_file() and sha256_of(path) == file["sha256"]
+        say(f"{snapshot.raw} is removed: it is not what {snapshot.dataset} was made from")
 
 
 def differing(repository: Repository, outs: dict[str, str]) -> dict[str, str]:

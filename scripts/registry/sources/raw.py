@@ -109,7 +109,9 @@ def changed_raw(folder: Path) -> list[Path]:
 def _noted(folder: Path, inside: Path) -> dict[Path, str]:
     """Return {output: the digest that was written down of it}, of what `_notes` finds."""
     notes = _notes(folder, inside)
-    return {folder / "raw" / output: note.read_text(encoding="utf-8") for output, note in notes.items()}
+    return {
+        folder / "raw" / output: note.read_text(encoding="utf-8", errors="replace") for output, note in notes.items()
+    }
 
 
 def _differing(digests: Mapping[Path, str]) -> list[Path]:

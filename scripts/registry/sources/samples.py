@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
         used = [found[name] for name in included(found, excluded(dataset))]
     listed = read_checksums(samples / "SHA256SUMS")
     here = {path.relative_to(samples).as_posix(): path for path in used if path.is_file()}
-    return {
-        f"{SAMPLES}/{file}": _how_to_accept(file) for file, path in here.items() if listed.get(file) != sha256_of(path)
-    }
+    edited = [file for file, path in here.items() if listed.get(file) != sha256_of(path)]
+    return {f"{SAMPLES}/{file}": _how_to_accept(edited) for file in edited}
 
 
-def _how_to_accept(file: str) -> str:
-    """Return the commands that put the hash of a file below data/samples/ into SHA256SUMS, or bring it back."""
-    line, it = shlex.quote(f"[ *]{re.escape(file)}$"), shlex.quote(file)
-    accept = f"(cd {SAMPLES} && {{ grep -v {line} SHA256SUMS; sha256sum {it}; }} > sums && mv sums SHA256SUMS)"
-    return f"if it was meant to change, {accept} accepts it; else git restore {SAMPLES}/{it}"
+def _how_to_accept(files: Sequence[str]) -> str:
+    """Return the commands that put the hashes of files below data/samples/ into SHA256SUMS, or bring them back."""
+    lines = " ".join(f"-e {shlex.quote(f'[ *]{re.escape(file)}$')}" for file in files)
+    those, paths = shlex.join(files), shlex.join(f"{SAMPLES}/{file}" for file in files)
+    accept = f"(cd {SAMPLES} && {{ grep -v {lines} SHA256SUMS; sha256sum {those}; }} > sums && mv sums SHA256SUMS)"
+    it = "it was" if len(files) == 1 else "they were"
+    return f"if {it} meant to change, {accept} accepts it; else git restore {paths}"

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -115,6 +115,8 @@ class Store:
             name = self.default_remote
             with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
                 self._bring_listings(self._odb(name), [md5])
+            if self._damaged(self.path(md5)):
+                self._bring_from_origin([md5], self._bring_listings)
             if self._damaged(self.path(md5)):
                 self.fetch([md5])
         return {f"{out}/{file}": digest for file, digest in self.listing(md5).items()}
@@ -269,7 +271,7 @@ class Store:
             self._bring(self._odb(name), wanted)
         wanted = self._incomplete(wanted)
         if wanted and not remote:
-            self._bring_from_origin(wanted)
+            self._bring_from_origin(wanted, self._bring)
             wanted = self._incomplete(wanted)
         if wanted:
             url, lacking = self.remote_url(name), set(self._lacking(wanted))
@@ -277,11 +279,11 @@ class Store:
             if Fault.DAMAGED in found.values():
                 raise faulty(found, name, url)
             raise MissingDataError(
-                f"{len(lacking)} objects of this data are not in remote {name} ({url})",
-                hint="ask whoever published it to push it to a remote that you reach, or name one with --remote",
+                f"remote {name} ({url}) lacks files of this data: {len(lacking):,}",
+                hint="ask whoever published it to push it to a remote that you reach (registry pull --remote NAME)",
             )
 
-    def _bring_from_origin(self, md5s: list[str]) -> None:
+    def _bring_from_origin(self, md5s: list[str], bring: Callable[["HashFileDB", list[str]], None]) -> None:
         """Bring what the default remote of the checkout that this is a clone of has, if it is one."""
         from dvc.data_cloud import Remote
 
@@ -296,7 +298,7 @@ class Store:
             return
         with explained("fetching from the store of the repository that this is a clone of", remotes.values()):
             filesystem, path = open_remote(name, remotes)
-            self._bring(Remote(name, path, filesystem).odb, md5s)
+            bring(Remote(name, path, filesystem).odb, md5s)
 
     def _incomplete(self, md5s: Iterable[str]) -> list[str]:
         """Return those objects that the cache lacks, or of whose folder it lacks a file. What is damaged is removed."""

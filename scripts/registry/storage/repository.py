@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from registry import gate
-from registry.config.load import Datasets, load_datasets, normalise, read_yaml
+from registry.config.load import Datasets, check_samples, load_datasets, normalise, read_yaml
 from registry.config.schema import validate
 from registry.errors import RegistryError
 from registry.storage.dvc import Store
@@ -84,6 +84,7 @@ class Repository:
             config = _normalised(gate.read_yaml(content, where=f"{CONFIG}, as committed"))
             # Where a mirror lies is nobody's business but the run's, and does not show in the data.
             self._datasets[revision] = load_datasets(config | {"mirror": "anywhere"}, self.root)
+            check_samples(self._datasets[revision], self.root)
         return self._datasets[revision]
 
     def names(self) -> list[str]:

@@ -14,7 +14,7 @@ from registry.config.pins import PIN
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, sealed, sha256_of
+from registry.files import data_files, dvc_digest, read_regular, sealed, sha256_of
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
 from registry.sources.raw import changed_raw, without_served_by
 from registry.storage.states import NotReady, State
@@ -148,21 +148,18 @@ class Snapshot:
         )
 
     def tables(self, files: Iterable[str], kinds: Sequence[str]) -> dict[str, list[str]]:
-        """Return {split: its tables}, in order, of the first of these kinds (`parquet`) that `files` of its data have.
+        """Return {split: its tables}, in order: those `files` of its data of the first of these kinds that it has.
 
-        The tables of a split are in the folder of its name; those of a dataset that has one split may be anywhere. {}
-        where there are none.
+        The tables of a split are in the folder of its name; those of a dataset that has one split may be anywhere.
         """
         splits, files = list(self.metadata["splits"]), sorted(files)
-        for kind in kinds:
-            tables = [file for file in files if file.endswith(f".{kind}")]
-            if len(splits) > 1:
-                found = {name: [one for one in tables if one.startswith(f"{self.data}/{name}/")] for name in splits}
-            else:
-                found = dict.fromkeys(splits, tables)
-            if any(found.values()):
-                return found
-        return {}
+        found = {}
+        for name in splits:
+            its = [file for file in files if file.startswith(f"{self.data}/{name}/")] if len(splits) > 1 else files
+            by_kind = ([file for file in its if file.endswith(f".{kind}")] for kind in kinds)
+            if tables := next(filter(None, by_kind), []):
+                found[name] = tables
+        return found
 
     @classmethod
     def at(
@@ -205,7 +202,7 @@ class Snapshot:
                 (State.INCOMPLETE, "not all of it is built") if begun else (State.NOT_BUILT, "nothing is built")
             )
             raise NotReady(state, reason, build) from None
-        except GateError as error:
+        except (GateError, OSError) as error:
             reason = f"metadata.json or provenance.json is not what a build writes ({error})"
             raise NotReady(State.DAMAGED, reason, build) from None
         recorded = provenance["content_hash"], provenance["metadata"]["sha256"]
@@ -249,8 +246,7 @@ def is_description(path: str, dataset: str) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(MAX_DESCRIPTION + 1)
+    return read_regular(path, MAX_DESCRIPTION + 1)
 
 
 def _read_bounded(git: "Git", revision: str, paths: list[str], *, where: str) -> dict[str, bytes]:
@@ -301,6 +297,8 @@ def _outs_by_size(root: Path, dataset: str, provenance: Mapping[str, Any]) -> di
     """Return what DVC is to track, as recorded, if the files are as many and as long as they were. Raises NotReady."""
     folder, data = f"data/{dataset}", provenance["data"]
     sizes = [file.stat().st_size for file in data_files(root / folder / data["path"])]
+    if sealed(root / folder / data["path"]) not in (None, data["md5"]):
+        raise _made_again(dataset, data["path"])
     if (len(sizes), sum(sizes)) != (data["files"], data["bytes"]):
         raise _damaged(dataset, data["path"], "has other files or other sizes than what was built")
     return {f"{folder}/{data['path']}": data["md5"], f"{folder}/{MANIFEST}": provenance["manifest"]["md5"]}
@@ -311,11 +309,7 @@ def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) ->
     folder, data = root / "data" / dataset, provenance["data"]
     found = dvc_digest(folder / data["path"])
     if found != data["md5"] and sealed(folder / data["path"]) == found:
-        raise NotReady(
-            State.INCOMPLETE,
-            f"data/{dataset}/{data['path']} was made again, what describes it was not",
-            f"run snakemake --cores all {rule_of(dataset)}",
-        )
+        raise _made_again(dataset, data["path"])
     if found != data["md5"]:
         raise _damaged(dataset, data["path"], f"is not what was built (its digest is {found}, not {data['md5']})")
     manifest = dvc_digest(folder / MANIFEST)
@@ -325,9 +319,15 @@ def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) ->
         hint = f"remove it, and run snakemake --cores all {rule_of(dataset)}, which brings it back"
         raise NotReady(State.DAMAGED, f"{path.relative_to(root)} changed since it was fetched or made", hint)
     outs = {f"data/{dataset}/{data['path']}": found, f"data/{dataset}/{MANIFEST}": manifest}
-    if _came_from(folder / RAW, provenance):
+    if came_from(folder / RAW, provenance):
         outs[f"data/{dataset}/{RAW}"] = dvc_digest(folder / RAW)
     return outs
+
+
+def _made_again(dataset: str, path: str) -> NotReady:
+    reason = f"data/{dataset}/{path} is whole, and not what is described: it was made again, or others were checked out"
+    hint = f"registry pull {dataset} brings what is described, snakemake --cores all {rule_of(dataset)} describes it"
+    return NotReady(State.INCOMPLETE, reason, hint)
 
 
 def _damaged(dataset: str, file: str, reason: str) -> NotReady:
@@ -337,7 +337,7 @@ def _damaged(dataset: str, file: str, reason: str) -> NotReady:
     return NotReady(State.DAMAGED, f"data/{dataset}/{file} {reason}", hint)
 
 
-def _came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
+def came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
     """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself.
 
     What it says of itself and the sources that it holds must be as recorded. A download may keep a source in another

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from registry.config.names import NAME, VERSION
+from registry.config.names import NAME, VERSION, closest
 from registry.errors import RegistryError
 from registry.gate import GateError
 from registry.shown import printable, shown
@@ -289,8 +289,8 @@ def find_release(git: Git, dataset: str, version: str) -> Release:
     found = known[-1:] if version == "latest" else [one for one in known if str(one.version) == wanted]
     if not found:
         raise RegistryError(
-            f"{dataset} has no version {version}",
-            hint=f"choose from: {', '.join(str(one.version) for one in known)}" if known else _others(git),
+            f"{dataset} has no version {version}" if known else f"{dataset} has no version",
+            hint=f"choose from: {', '.join(str(one.version) for one in known)}" if known else _others(git, dataset),
         )
     return _meant(git, found[0])
 
@@ -330,6 +330,9 @@ def named_release(git: Git, name: str) -> Release:
     return find_release(git, name, "latest") if called(git, name) else parse_tag(git, name)
 
 
-def _others(git: Git) -> str:
-    datasets = ", ".join(releases(git))
-    return f"released are: {datasets}" if datasets else "nothing is released here yet; `git fetch --tags`, or publish"
+def _others(git: Git, name: str) -> str:
+    datasets = [*releases(git)]
+    meant = closest(name, datasets)
+    if not datasets:
+        return "nothing is released here yet; `git fetch --tags`, or publish"
+    return (f"perhaps you mean {meant}; " if meant else "") + f"released are: {', '.join(datasets)}"

@@ -21,7 +21,7 @@ SKIPPED = 3
 
 @dataclass(frozen=True)
 class Release:
-    """What came of releasing: what `registry publish --json` prints, where it came so far, and what is left to do."""
+    """What came of releasing: what `registry publish --json` prints, or why not, and what is left to do."""
 
     publication: dict[str, Any] | None = None
     left: str | None = None
@@ -46,9 +46,14 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
     cut_short = scheduler.running or scheduler.open_jobs
     undone = {job.rule.name for job in workflow.dag.needrun_jobs()}
     goes_on = workflow.execution_settings.keep_going or undone == {LEFT_OUT, "all"}
-    failed_fast = scheduler.failed and not goes_on
-    if not config["publish"] or workflow.touch or cut_short or failed_fast:
+    if workflow.touch:
         return Release()
+    if not config["publish"]:
+        return _skipped("publish is off")
+    if cut_short or (scheduler.failed and not goes_on):
+        why = "the run was stopped" if cut_short else "a job failed, and the run had no --keep-going"
+        print(f"nothing is released: {why}; what is complete: registry publish", file=sys.stderr)
+        return _skipped(why)
     with TemporaryDirectory() as folder:
         path = Path(folder, "publication.json")
         done = _succeeds("publish", "--save", str(path))
@@ -61,6 +66,10 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
         if not _succeeds(*command):
             return Release(publication, _left("The embeddings are not in the database. To load them", *command))
     return Release(publication)
+
+
+def _skipped(why: str) -> Release:
+    return Release({"outcomes": [], "skipped": why, "hint": "registry publish"})
 
 
 def _built(config: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from registry.errors import ContractError, RegistryError
 from registry.files import write_json
-from registry.shown import one_line, shown
+from registry.shown import one_line, shown, some
 from registry.sources.raw import check_raw, remember_raw
 from registry.workflow.running import hold_running
 
@@ -145,8 +145,9 @@ def job(snakemake: Any) -> Iterator[None]:
         with path.open("w", encoding="utf-8") as stream, redirect_stdout(_Log(stream)) as log, redirect_stderr(log):
             logging.basicConfig(stream=log, level=logging.INFO, format="%(message)s", force=True)
             try:
-                for path, accept in snakemake.params.get("edited", {}).items():
-                    raise RegistryError("not what data/samples/SHA256SUMS says", where=path, hint=accept)
+                for accept in snakemake.params.get("edited", {}).values():
+                    where = some([*snakemake.params.edited], 3)
+                    raise RegistryError("not what data/samples/SHA256SUMS says", where=where, hint=accept)
                 check_raw(snakemake.input)
                 with without_pandas():
                     yield

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from registry.shown import one_line
+from registry.workflow.hook import LEFT_OUT
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -103,7 +104,8 @@ class Progress(logging.Handler):
                 self._finish_job(record.job_id, shown=shown)
             case LogEvent.JOB_ERROR:
                 if record.jobid not in self._names:
-                    self._hand_on(record)
+                    if record.rule_name != LEFT_OUT:
+                        self._hand_on(record)
                 elif shown:
                     self._say(record.jobid, f"failed after {self._seconds(record.jobid)}{_places(record)}")
             case _ if event in SILENT or _is_noise(record):

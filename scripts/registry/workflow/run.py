@@ -13,7 +13,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from registry.config.load import Datasets
 from registry.errors import RegistryError
 from registry.release.waiting import waiting
-from registry.shown import shown
+from registry.shown import shown, some
 from registry.storage.repository import NoRepositoryError, Repository
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run
@@ -37,6 +37,7 @@ class Run:
         self._workflow = workflow
         self._config: Mapping[str, Any] = {}
         self._datasets = Datasets()
+        self._pinned: Mapping[str, Any] = {}
         self._witness = _Witness()
         self._progress = None
         self._ended = False
@@ -48,9 +49,9 @@ class Run:
             LOGGER.addHandler(self._witness)
             atexit.register(self._at_exit)
 
-    def configure(self, config: Mapping[str, Any], datasets: Datasets) -> None:
-        """Take the configuration and the datasets of the run, once they are known to be valid."""
-        self._config, self._datasets = config, datasets
+    def configure(self, config: Mapping[str, Any], datasets: Datasets, pinned: Mapping[str, Any]) -> None:
+        """Take the configuration of the run, the datasets, and {dataset: pin}, once they are known to be valid."""
+        self._config, self._datasets, self._pinned = config, datasets, pinned
 
     def begin(self) -> None:
         """Write down that jobs are about to start: a run that is killed leaves this."""
@@ -98,10 +99,10 @@ class Run:
         self._write(
             Ending.NOTHING_TO_DO if idle else Ending.FAILED, reason=error, outcomes=outcomes, unreleased=unreleased
         )
+        for name, pin in self._pinned.items() if idle else ():
+            print(f"{name} is pinned at {pin['version']}: registry unpin {name} lets it be built", file=sys.stderr)
         if unreleased:
-            more = f" and {len(unreleased) - NAMED} more" if len(unreleased) > NAMED else ""
-            names = ", ".join(unreleased[:NAMED])
-            print(f"built and not released: {names}{more}; to release: registry publish", file=sys.stderr)
+            print(f"built and not released: {some(unreleased, NAMED)}; to release: registry publish", file=sys.stderr)
 
     def _was_a_run(self) -> bool:
         """Tell whether jobs were to run here, with the hooks: not --report and its like, nor --touch.

@@ -11,13 +11,14 @@ On a file system without locks nobody can be waited for, and nothing is known to
 """
 
 import fcntl
+import math
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -117,12 +118,11 @@ def _wait_for(lock: IO[bytes], who: str, say: Say) -> bool:
 
 def _patience() -> float:
     given = os.environ.get("REGISTRY_PATIENCE")
-    try:
-        return float(given) if given else PATIENCE
-    except ValueError:
-        raise RegistryError(
-            "not a number of seconds", where="REGISTRY_PATIENCE", hint="set a number, such as 600, or unset it"
-        ) from None
+    with suppress(ValueError):
+        if not given or math.isfinite(float(given)):
+            return float(given or PATIENCE)
+    hint = "set a number, such as 600, or unset it"
+    raise RegistryError("not a number of seconds", where="REGISTRY_PATIENCE", hint=hint)
 
 
 def _taken(lock: IO[bytes]) -> bool:

@@ -58,9 +58,10 @@ def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path())
     if found.state != State.BUILT:
         return replace(result, hint=f"{found.reason}; {found.hint}")
     made = (root / found.snapshot.folder / PROVENANCE).stat().st_mtime >= since
+    if not made:
+        return replace(result, state="up to date")
     return replace(
         result,
-        state=found.state if made else "up to date",
         seconds=round(sum(float(match[1]) for text in logs.values() if (match := ENDED.search(text))), 1) or None,
         notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )

@@ -241,7 +241,8 @@ def test_a_manifest_that_nobody_has_refuses_its_dataset_alone(clone):
     clone.build("numbers", 12)
     clone.commit("More of both")
     printed = clone.registry("publish", code=1)
-    assert "it cannot be compared with letters-v1.1.0: 1 objects of this data are not in remote local" in printed
+    assert "it cannot be compared with letters-v1.1.0: remote local (" in printed
+    assert "lacks files of this data: 1" in printed
     assert "Traceback" not in printed
     assert "numbers-v1.1.0" in clone.git("tag", "--list")
     assert "letters-v1.2.0" not in clone.git("tag", "--list")
