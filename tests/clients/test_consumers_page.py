@@ -77,7 +77,7 @@ def test_files_on_the_command_line(registry, names):
 
 def test_other_names(registry, names):
     run_in_shell(names, "data/roco-radiology/processed")
-    assert files(Path("processed")) == files(registry.built("radiology-mini", "1.0.0") / "processed")
+    assert files(Path("radiology")) == files(registry.built("radiology-mini", "1.0.0") / "processed")
 
 
 def test_metadata(registry, monkeypatch, follow):

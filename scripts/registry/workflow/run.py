@@ -16,7 +16,7 @@ from registry.release.waiting import waiting
 from registry.shown import shown, some
 from registry.storage.repository import NoRepositoryError, Repository
 from registry.workflow.failures import failed_jobs, print_failures
-from registry.workflow.hook import release_after_run
+from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import Ending, write_record
 from registry.workflow.running import others_run
@@ -46,6 +46,7 @@ class Run:
         if workflow.is_main_process and not workflow.output_settings.dryrun:
             if not workflow.output_settings.verbose:
                 self._progress = show_progress(workflow)
+            touch_at_once()
             LOGGER.addHandler(self._witness)
             atexit.register(self._at_exit)
 

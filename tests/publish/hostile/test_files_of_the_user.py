@@ -130,5 +130,5 @@ def test_sources_that_the_data_was_not_made_from_are_left_out(content, left, clo
     forge(clone, "letters-v9.0.0", "letters-v1.1.0", change)
     clone.git("reset", "--quiet", "--hard", "letters-v9.0.0")
     printed = clone.registry("pull", "--raw", "--force", "letters", code=None)
-    assert ("data/letters/raw is left out: values.csv in it is not what letters was made from" in printed) != left
+    assert ("data/letters/raw is removed: it is not what letters was made from" in printed) != left
     assert (clone.folder / "data/letters/raw/values.csv").exists() == left
