@@ -52,16 +52,24 @@ try:
     check_samples(DATASETS)
 except RegistryError as error:
     raise WorkflowError(str(error))
-PINNED = {}
-for dataset in pinned(Path()):
-    try:
-        pin = pin_of(Path(), dataset)
-        if assess(Path(), dataset, DATASETS, quick=True).snapshot is None:
-            where, hint = f"data/{dataset}/pin.json", f"run registry pull {dataset}"
-            raise RegistryError("pinned, but the data is not here, or not all of it", where=where, hint=hint)
-        PINNED[dataset] = pin
-    except RegistryError as error:
-        DATASETS.leave_out(dataset, error)
+
+
+def usable_pins():
+    """Return {dataset: its pin}; what is pinned and cannot be taken as it is counts among the broken."""
+    usable = {}
+    for dataset in pinned(Path()):
+        try:
+            pin = pin_of(Path(), dataset)
+            if assess(Path(), dataset, DATASETS, quick=True).snapshot is None:
+                where, hint = f"data/{dataset}/pin.json", f"run registry pull {dataset}"
+                raise RegistryError("pinned, but the data is not here, or not all of it", where=where, hint=hint)
+            usable[dataset] = pin
+        except RegistryError as error:
+            DATASETS.leave_out(dataset, error)
+    return usable
+
+
+PINNED = usable_pins()
 RUN.configure(config, DATASETS, PINNED)
 
 
