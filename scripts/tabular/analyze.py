@@ -1,6 +1,8 @@
 """Measure the synthetic table: its classes and gaps, and the profile of every column."""
 
-import polars as pl
+from collections import Counter
+from pathlib import Path
+
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
@@ -8,30 +10,37 @@ from registry.describe.description import Description, describe
 from registry.describe.manifest import row_keys
 from registry.describe.tables import profile
 from registry.files import write_json
-from registry.formats.tables import counts, only_batch
 from registry.workflow.job import job
 
 TARGET = "label"
+BATCH = 1 << 20
+"""Rows that are in memory at once, and in a row group of the manifest."""
 
 
-def measure(about: Description, table: pl.DataFrame) -> None:
-    """Add the table and what follows from it."""
-    features = [name for name in table.columns if name != TARGET]
-    batch = only_batch(table, about.schema)
-    about.add("all", batch, inputs=features, keys=row_keys("dataset.csv", 0, table.height))
+def measure(about: Description, file: Path) -> None:
+    """Add the table in a Parquet file, batch by batch, and what follows from it."""
+    features = [name for name in about.schema.names if name != TARGET]
+    labels: Counter[int] = Counter()
+    missing = dict.fromkeys(features, 0)
+    with pq.ParquetFile(file, pre_buffer=False) as table:
+        for batch in table.iter_batches(BATCH, use_threads=False):
+            keys = row_keys("dataset.csv", about.num_samples("all"), batch.num_rows)
+            about.add("all", batch, inputs=features, keys=keys)
+            labels.update({one["values"]: one["counts"] for one in batch[TARGET].value_counts().to_pylist()})
+            missing = {name: count + batch[name].null_count for name, count in missing.items()}
     about.facts["summary"] = {
-        "num_samples": table.height,
+        "num_samples": about.num_samples("all"),
         "num_features": len(features),
-        "duplicate_rows": table.height - table.n_unique(),
-        "label_distribution": counts(table[TARGET]),
-        "missing_distribution": {name: table[name].null_count() for name in features},
+        "duplicate_rows": about.manifest.duplicates(),
+        "label_distribution": {str(label): labels[label] for label in sorted(labels)},
+        "missing_distribution": missing,
     }
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        table = pl.read_parquet(snakemake.input.table)
         with describe(snakemake, pq.read_schema(snakemake.input.table)) as about:
-            measure(about, table)
-        write_json(snakemake.output.profile, profile(table))
+            measure(about, Path(snakemake.input.table))
+        duplicates = about.metadata["summary"]["duplicate_rows"]
+        write_json(snakemake.output.profile, profile(snakemake.input.table, duplicate_rows=duplicates))
         draw_distributions(about.metadata, snakemake.output.overview)

@@ -6,9 +6,9 @@ import pytest
 from registry.describe.tables import column_statistics, profile
 
 
-def test_the_profile_counts_gaps_types_ranges_and_duplicates():
-    table = pl.DataFrame({"feature_0": [1.0, 1.0, None, 4.0], "label": [0, 0, 1, 1]})
-    assert profile(table) == {
+def test_the_profile_counts_gaps_types_and_ranges(tmp_path):
+    pl.DataFrame({"feature_0": [1.0, 1.0, None, 4.0], "label": [0, 0, 1, 1]}).write_parquet(tmp_path / "a.parquet")
+    assert profile(tmp_path / "a.parquet", duplicate_rows=1) == {
         "rows": 4,
         "duplicate_rows": 1,
         "columns": {
@@ -46,9 +46,10 @@ def test_every_column_has_its_statistics():
 
 
 @pytest.mark.parametrize("name", ["^a$", "*"])
-def test_a_columns_name_is_no_pattern(name):
+def test_a_columns_name_is_no_pattern(name, tmp_path):
     table = pl.DataFrame({name: [1, None], "a": [3, 4]})
-    assert profile(table)["columns"][name] == {
+    table.write_parquet(tmp_path / "a.parquet")
+    assert profile(tmp_path / "a.parquet", duplicate_rows=0)["columns"][name] == {
         "dtype": "Int64", "missing": 1, "missing_rate": 0.5, "distinct": 1,
         "mean": 1, "std": 0.0, "min": 1, "max": 1, "median": 1,
     }  # fmt: skip

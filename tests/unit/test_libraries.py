@@ -9,7 +9,7 @@ import pytest
 from registry.describe.libraries import libraries_behind
 from support import ROOT
 
-FOUND = {"python", "polars", "pyarrow"}
+FOUND = {"python", "numpy", "polars", "pyarrow"}
 
 
 @pytest.fixture

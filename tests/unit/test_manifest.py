@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from registry.describe.canonical import canonical
+from registry.describe.canonical import canonical, data_of
 from registry.describe.manifest import SCHEMA, row_keys, write_manifest
 from registry.errors import RegistryError
 from registry.files import dvc_digest
@@ -73,7 +73,7 @@ def test_one_row_a_sample_in_order(tmp_path):
 def test_ids_are_the_hash_of_the_canonical_values(tmp_path):
     make(tmp_path / "m.parquet", {"train": table(["a", "b"], [1, 2])})
     written = pq.read_table(tmp_path / "m.parquet")
-    text, label = canonical(pa.array(["a", "b"])), canonical(pa.array([1, 2]))
+    text, label = (canonical(pa.array(values)).to_pylist() for values in (["a", "b"], [1, 2]))
     for row in range(2):
         assert written["sample_id"][row].as_py() == hashlib.sha256(text[row] + label[row]).digest()[:16]
         assert written["input_id"][row].as_py() == hashlib.sha256(text[row]).digest()[:16]
@@ -167,7 +167,7 @@ def test_digests_tell_which_column_of_which_split_changed(tmp_path):
     other = make(tmp_path / "m.parquet", {"train": table(), "val": table(labels=changed)}).digests
     differ = {(split, name) for split in one for name in one[split] if one[split][name] != other[split][name]}
     assert differ == {("val", "label")}
-    assert one["train"]["label"] == hashlib.sha256(b"".join(canonical(pa.array(LABELS)))).hexdigest()
+    assert one["train"]["label"] == hashlib.sha256(data_of(canonical(pa.array(LABELS)))).hexdigest()
 
 
 def test_the_file_itself_tells_schema_digests_and_content_hash(tmp_path):
@@ -271,3 +271,19 @@ def test_a_number_below_its_floor_leaves_no_manifest(tmp_path):
     with pytest.raises(RegistryError, match="summary.rows at least 5"), written as manifest:
         manifest.check_floors({"summary": {"rows": 4}})
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", [1, 3, 1000])
+def test_values_are_spelt_out_in_parts_of_a_batch(tmp_path, monkeypatch, plain, part):
+    monkeypatch.setattr("registry.describe.manifest.PART", part)
+    assert make(tmp_path / "parts.parquet", {"train": table()}).md5 == plain.md5
+
+
+def test_samples_that_were_there_before_are_duplicates(tmp_path):
+    one = table(["a", "b", "a", "c"], [1, 2, 1, 3]), table(["b", "b", "d"], [2, 3, 4])
+    with write_manifest(tmp_path / "m", DATASET, one[0].schema) as written:
+        assert written.duplicates() == 0
+        for number, (split, rows) in enumerate(zip(("train", "val"), one, strict=True)):
+            keys = row_keys(str(number), 0, rows.num_rows)
+            written.add(split, rows.to_batches()[0], inputs=["text"], keys=keys)
+        assert written.duplicates() == 2

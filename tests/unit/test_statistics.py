@@ -1,13 +1,16 @@
 """Mean, deviation, extremes and median."""
 
 import random
+import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.describe import moments
 from registry.describe.statistics import summarise
+from support import examples
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=100))
@@ -18,6 +21,34 @@ def test_equals_numpy_and_ignores_the_order(values):
     assert (found["min"], found["max"]) == (min(values), max(values))
     assert found["median"] == pytest.approx(np.median(values), abs=1e-6)
     assert summarise(random.Random(0).sample(values, len(values))) == found
+
+
+NUMBERS = st.one_of(
+    st.floats(-1e100, 1e100), st.integers(-(2**53), 2**53).map(float), st.sampled_from([5e-324, 1e-310, -0.0, 1e-160])
+)
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(NUMBERS, min_size=2, max_size=60), st.integers(1, 5))
+def test_every_digit_is_that_of_exact_sums(values, batch):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moments, "BATCH", batch)
+        found = summarise(values)
+    assert (found["mean"], found["std"]) == (statistics.fmean(values), statistics.stdev(values))
+
+
+def test_a_whole_batch_of_the_longest_numbers_is_added_without_rounding():
+    values = np.full(moments.BATCH, 1 - 2**-53)
+    assert (summarise(values)["mean"], summarise(values)["std"]) == (1 - 2**-53, 0)
+    values[::2] *= -1
+    assert summarise(values)["std"] == statistics.stdev(values.tolist())
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=20))
+def test_integers_stay_what_they_are(values):
+    found = summarise(values)
+    for name, expected in (("min", min(values)), ("max", max(values)), ("median", statistics.median(values))):
+        assert (found[name], type(found[name])) == (expected, type(expected))
 
 
 def test_one_value_has_no_deviation():

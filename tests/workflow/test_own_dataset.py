@@ -62,7 +62,7 @@ def test_it_is_built_described_and_released(own):
     assert metadata["summary"] == {"decade_distribution": {"1920": 2, "1960": 1, "1980": 1}}
     assert list(provenance["code"]) == ["shared/download.py", "books/process.py", "books/analyze.py"]
     assert provenance["contract"]["floors"] == {"statistics.features.rating.mean": 3}
-    assert provenance["libraries"].keys() == {"python", "polars", "pyarrow"}
+    assert provenance["libraries"].keys() == {"python", "numpy", "polars", "pyarrow"}
     assert "Nothing to be done" in clone.snakemake("-n")
 
     clone.configure("books", first_year=1925)

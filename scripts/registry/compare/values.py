@@ -16,7 +16,7 @@ from pyarrow import csv
 from registry.compare.diff import DatasetDiff
 from registry.compare.manifests import ManifestFile, read_manifest
 from registry.compare.rows import Columns
-from registry.describe.canonical import canonical, logical_type
+from registry.describe.canonical import canonical, identified, logical_type
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
 from registry.formats.parquet import check_batch, open_parquet
@@ -211,8 +211,9 @@ def _add(read: Read, positions: Sequence[int], rows: pa.Table, types: Mapping[st
         columns = [canonical(rows[name].combine_chunks()) for name in types] if told else []
     except (KeyError, TypeError):
         return
-    for position, *values in zip(positions, *columns, strict=bool(columns)) if columns else ():
-        read.ids[position] = hashlib.sha256(b"".join(values)).digest()[:ID_BYTES]
+    if columns:
+        ids = identified(columns, ID_BYTES)
+        read.ids.update({position: ids[ID_BYTES * n :][:ID_BYTES] for n, position in enumerate(positions)})
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -7,7 +7,11 @@ float64 (one NaN, no minus zero); text `s` + length + UTF-8; binary, and a list 
 
 import math
 import struct
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
@@ -30,19 +34,29 @@ def logical_type(dtype: pa.DataType) -> str:
     return {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(dtype), str(dtype))
 
 
-def _fixed_width(prefix: bytes, numbers: pa.Array, count: int) -> list[bytes]:
+def _fixed_width(prefix: bytes, numbers: pa.Array, count: int) -> pa.LargeBinaryArray:
     """Return `count` values, each the prefix and its equal share of the bytes of an array without nulls."""
     width = numbers.type.bit_width // 8
-    data = memoryview(numbers.buffers()[1] or b"")[numbers.offset * width :][: len(numbers) * width].tobytes()
+    data = np.frombuffer(numbers.buffers()[1] or b"", np.uint8)[numbers.offset * width :][: len(numbers) * width]
     share = len(data) // max(count, 1)
-    return [prefix + data[share * place : share * (place + 1)] for place in range(count)]
+    values = np.empty((count, len(prefix) + share), np.uint8)
+    values[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    values[:, len(prefix) :] = data.reshape(count, share)
+    ends = np.arange(count + 1, dtype=np.int64) * values.shape[1]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, pa.py_buffer(ends), pa.py_buffer(values)])
 
 
-def _sized(tag: bytes, values: list[bytes]) -> list[bytes]:
-    return [tag + _LENGTH.pack(len(value)) + value for value in values]
+def _sized(tag: bytes, values: pa.Array) -> pa.LargeBinaryArray:
+    lengths = _fixed_width(tag, pc.binary_length(values).cast(pa.int64()), len(values))
+    return _joined([lengths, values.cast(pa.large_binary())])
 
 
-def _pictures(column: pa.Array) -> list[bytes]:
+def _joined(columns: Sequence[pa.Array]) -> pa.LargeBinaryArray:
+    """Return, row by row, the values of all columns one after the other."""
+    return pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.large_binary()))
+
+
+def _pictures(column: pa.Array) -> pa.LargeBinaryArray:
     count, size = len(column), 1
     while pat.is_fixed_size_list(column.type) and not column.null_count:
         size *= column.type.list_size
@@ -52,7 +66,7 @@ def _pictures(column: pa.Array) -> list[bytes]:
     return _fixed_width(b"x" + _LENGTH.pack(size), column, count)
 
 
-def _present(column: pa.Array) -> list[bytes]:
+def _present(column: pa.Array) -> pa.LargeBinaryArray:
     dtype = column.type
     if pat.is_boolean(dtype):
         return _fixed_width(b"b", column.cast(pa.uint8()), len(column))
@@ -63,13 +77,13 @@ def _present(column: pa.Array) -> list[bytes]:
         return _fixed_width(b"f", pc.if_else(pc.is_nan(values), math.nan, values), len(column))
     match logical_type(dtype):
         case "string":
-            return _sized(b"s", column.cast(pa.binary()).to_pylist())
+            return _sized(b"s", column.cast(pa.large_string()).cast(pa.large_binary()))
         case "binary":
-            return _sized(b"x", column.to_pylist())
+            return _sized(b"x", column)
     return _pictures(column)
 
 
-def canonical(column: pa.Array) -> list[bytes]:
+def canonical(column: pa.Array) -> pa.LargeBinaryArray:
     """Return the canonical bytes of each value of an Arrow array.
 
     Raises TypeError for a type that has no canonical form here (lists of anything but uint8, structs, times), and
@@ -81,5 +95,24 @@ def canonical(column: pa.Array) -> list[bytes]:
         column = column.cast(pa.string() if pat.is_string_view(column.type) else pa.binary())
     if not column.null_count:
         return _present(column)
-    present = iter(_present(column.drop_null()))
-    return [next(present) if valid else b"n" for valid in column.is_valid().to_pylist()]
+    values, null = _present(column.drop_null()), pa.scalar(b"n", pa.large_binary())
+    places = pc.if_else(column.is_valid(), pc.subtract(pc.cumulative_sum(column.is_valid().cast(pa.int64())), 1), None)
+    return pc.coalesce(values.take(places), null)
+
+
+def identified(columns: Sequence[pa.LargeBinaryArray], size: int) -> bytes:
+    """Return the SHA-256, cut to `size` bytes, of each row's canonical values, one after the other."""
+    rows = _joined(columns)
+    data, ends = memoryview(rows.buffers()[2] or b""), _ends(rows)
+    return b"".join([sha256(data[start:end]).digest()[:size] for start, end in pairwise(ends)])
+
+
+def data_of(values: pa.LargeBinaryArray) -> memoryview:
+    """Return the bytes of all values, one after the other."""
+    ends = _ends(values)
+    return memoryview(values.buffers()[2] or b"")[ends[0] : ends[-1]]
+
+
+def _ends(values: pa.LargeBinaryArray) -> list[int]:
+    """Return where the bytes of the first value begin, and where those of each end."""
+    return np.frombuffer(values.buffers()[1], np.int64)[values.offset :][: len(values) + 1].tolist()

@@ -14,24 +14,24 @@ in the dataset's order, and in its key-value metadata
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.describe.canonical import canonical, logical_type
+from registry.describe.canonical import canonical, data_of, identified, logical_type
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
 from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest
 
-
-def _identify(columns: Iterable[list[bytes]]) -> list[bytes]:
-    return [hashlib.sha256(b"".join(row)).digest()[:ID_BYTES] for row in zip(*columns, strict=True)]
+PART = 1 << 16
+"""Rows whose values are spelt out at once."""
 
 
 class Manifest:
@@ -50,6 +50,7 @@ class Manifest:
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
         self._content = ContentHash(self.schema)
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
+        self._ids: list[bytes] = []
         self.num_samples: dict[str, int] = {}
         self.verdict: dict[str, Any] = {}
         self.md5: str | None = None
@@ -66,20 +67,39 @@ class Manifest:
             self.num_samples[split] = 0
             self._content.begin(split)
         self._contract.check(split, batch.select(names), keys)
+        parts = [self._identify(split, batch.slice(start, PART), inputs) for start in range(0, batch.num_rows, PART)]
+        ids = [b"".join(those) for those in zip(*parts, strict=True)] or [b"", b""]
+        self._content.add(ids[0])
+        self._ids.append(ids[0])
+        self.num_samples[split] += batch.num_rows
+        columns = [
+            pa.FixedSizeBinaryArray.from_buffers(pa.binary(ID_BYTES), batch.num_rows, [None, pa.py_buffer(those)])
+            for those in ids
+        ]
+        split_column = pa.repeat(split, batch.num_rows)
+        self._writer.write_batch(pa.record_batch([*columns, pa.array(keys, pa.string()), split_column], schema=SCHEMA))
+
+    def _identify(self, split: str, batch: pa.RecordBatch, inputs: Sequence[str]) -> tuple[bytes, bytes]:
+        """Return the ids of samples, and those of their inputs, and hash each column's values on the way."""
+        names = self._columns[split].keys()
         values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
-            digest.update(b"".join(values[name]))
-        sample_ids = _identify(values[name] for name in names)
-        input_ids = _identify(values[name] for name in inputs)
-        self._content.add(b"".join(sample_ids))
-        self.num_samples[split] += batch.num_rows
-        self._writer.write_batch(
-            pa.record_batch([sample_ids, input_ids, list(keys), [split] * batch.num_rows], schema=SCHEMA)
-        )
+            digest.update(data_of(values[name]))
+        return tuple(identified([values[name] for name in those], ID_BYTES) for those in (names, inputs))
 
-    def _canonical(self, batch: pa.RecordBatch, name: str) -> list[bytes]:
+    def _canonical(self, batch: pa.RecordBatch, name: str) -> pa.LargeBinaryArray:
         by = self.computed.get(name)
         return canonical(batch.column(name) if by is None else pa.repeat(by, batch.num_rows))
+
+    def duplicates(self) -> int:
+        """Return how many of the samples so far are the same as one before them."""
+        ids = [np.frombuffer(part, np.uint64).reshape(-1, 2) for part in self._ids]
+        heads = np.sort(np.concatenate([part[:, 0] for part in ids] or [np.empty(0, np.uint64)]))
+        several = heads[1:][heads[1:] == heads[:-1]]
+        twins = (
+            [tuple(row) for part in ids for row in part[np.isin(part[:, 0], several)].tolist()] if len(several) else []
+        )
+        return len(twins) - len(set(twins))
 
     def check_samples(self) -> None:
         """Raise RegistryError if the samples so far break the contract."""

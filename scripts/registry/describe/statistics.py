@@ -1,20 +1,27 @@
 """Summary statistics of numbers, the same to the last bit on every machine."""
 
-import statistics
 from collections.abc import Sequence
 
+import numpy as np
 
-def summarise(values: Sequence[float], prefix: str = "") -> dict[str, float]:
-    """Return mean, std, min, max and median of at least one number, each key with `prefix` before it.
+from registry.describe.moments import Moments
+
+
+def summarise(values: Sequence[float] | np.ndarray, prefix: str = "") -> dict[str, float]:
+    """Return mean, std, min, max and median of at least one finite number, each key with `prefix` before it.
 
     The mean is correctly rounded, the standard deviation is the sample's (n - 1; 0 for one value), and the sums behind
-    both are exact (Python's `statistics`), so that neither order, threads nor vector units move a digit.
+    both are exact: see registry.describe.moments. Of integers, min, max and the median of an odd number are integers.
     """
+    ordered = np.sort(values)
+    moments, middle = Moments(), len(ordered) // 2
+    moments.add(ordered)
+    upper, lower = ordered[middle].item(), ordered[middle - 1].item()
     result = {
-        "mean": statistics.fmean(values),
-        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
-        "min": min(values),
-        "max": max(values),
-        "median": statistics.median(values),
+        "mean": moments.mean(),
+        "std": moments.std(),
+        "min": ordered[0].item(),
+        "max": ordered[-1].item(),
+        "median": upper if len(ordered) % 2 else (lower + upper) / 2,
     }
     return {f"{prefix}{name}": value for name, value in result.items()}

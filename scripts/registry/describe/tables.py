@@ -1,31 +1,36 @@
 """Statistics of tables."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from registry.describe.statistics import summarise
 
 
 def column_statistics(table: pl.DataFrame) -> dict[str, dict[str, float]]:
     """Return summary statistics of each column; all are of numbers, without nulls."""
-    return {name: summarise(table[name].to_list()) for name in table.columns}
+    return {name: summarise(table[name].to_numpy()) for name in table.columns}
 
 
-def profile(table: pl.DataFrame) -> dict[str, Any]:
+def profile(file: str | Path, *, duplicate_rows: int) -> dict[str, Any]:
     """Return the number of rows and of duplicate rows and, for each column, what there is to know of it.
 
-    That is its dtype, missing and distinct values, and summary statistics of those that are not missing.
+    That is its dtype, missing and distinct values, and summary statistics of those that are not missing; all columns of
+    the Parquet file are of numbers. One is in memory at a time.
     """
+    with pq.ParquetFile(file) as table:
+        rows, names = table.metadata.num_rows, table.schema_arrow.names
     columns = {}
-    for name in table.columns:
+    for number, name in enumerate(names):
         # Under another name, since polars takes one such as `^...$` for a pattern.
-        present = table[name].alias("column").drop_nulls()
+        present = pl.read_parquet(file, columns=[number]).to_series().alias("column").drop_nulls()
         columns[name] = {
             "dtype": str(present.dtype),
-            "missing": table.height - len(present),
-            "missing_rate": (table.height - len(present)) / table.height,
+            "missing": rows - len(present),
+            "missing_rate": (rows - len(present)) / rows,
             "distinct": present.n_unique(),
-            **(summarise(present.to_list()) if len(present) else {}),
+            **(summarise(present.to_numpy()) if len(present) else {}),
         }
-    return {"rows": table.height, "duplicate_rows": table.height - table.n_unique(), "columns": columns}
+    return {"rows": rows, "duplicate_rows": duplicate_rows, "columns": columns}

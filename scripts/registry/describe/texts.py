@@ -12,4 +12,4 @@ def text_statistics(texts: pl.Series) -> dict[str, float]:
     """
     texts = texts.drop_nulls()
     words = texts.str.extract_all(r"\S+").list.len()
-    return summarise(texts.str.len_chars().to_list(), "char_length_") | summarise(words.to_list(), "word_count_")
+    return summarise(texts.str.len_chars().to_numpy(), "char_length_") | summarise(words.to_numpy(), "word_count_")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from registry.describe.canonical import canonical
+from registry.describe.canonical import canonical, data_of
 from registry.errors import RegistryError
 from registry.extras import needed
 
@@ -54,7 +54,7 @@ class Readings:
         self._rows = list(_rows(text)) if len(text) <= MAX_ROW else []
 
     def _add(self, how: str, value: bytes | str, dtype: pa.DataType) -> None:
-        self.ids.setdefault(_id(canonical(pa.array([value], dtype))), how)
+        self.ids.setdefault(_id([data_of(canonical(pa.array([value], dtype)))]), how)
 
     def row_ids(self, columns: Mapping[str, str]) -> Ids:
         """Return the ids of what was given as a row of a table with these columns {name: logical type}, in order.
@@ -94,7 +94,7 @@ def read(given: str) -> Readings:
         return Readings(os.fsencode(given), is_file=False)
 
 
-def _id(values: Iterable[bytes]) -> bytes:
+def _id(values: Iterable[bytes | memoryview]) -> bytes:
     return hashlib.sha256(b"".join(values)).digest()[:ID_BYTES]
 
 
@@ -164,7 +164,7 @@ def _value(text: str, logical_type: str) -> bytes | None:
         dtype = pa.type_for_alias(logical_type)
         field = text if logical_type == "string" else text.strip()
         value = pa.array([field or None], pa.string())
-        return canonical(_cast(value, dtype))[0]
+        return bytes(data_of(canonical(_cast(value, dtype))))
     except (pa.ArrowException, TypeError, ValueError):
         return None
 
