@@ -138,6 +138,15 @@ def test_a_pin_survives_changes_of_code_and_configuration_and_forceall(rolled):
     assert rolled.planned("tabular") == {"tabular"}
 
 
+def test_a_pull_completes_a_killed_unpin(rolled):
+    rolled.interfered("before:registry.restore.rollback.restore:1", command="unpin tabular")
+    waiting = rolled.folder / ".git" / "registry-pending.json"
+    rolled.registry("pull", "emotion")
+    assert json.loads(waiting.read_text())["restore"] == "tabular"
+    rolled.registry("pull", "tabular")
+    assert not waiting.exists()
+
+
 def test_a_run_shows_the_pin_and_publishes_around_it(rolled):
     rolled.edit("config/datasets/wine-quality.yaml", "title: ", "title: New ")
     printed = rolled.run("snakemake", "--cores", "2")

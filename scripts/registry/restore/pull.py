@@ -15,6 +15,7 @@ from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, seal
 from registry.gate import GateError, read_pointer
+from registry.release.pending import clear_pending, read_pending
 from registry.release.record import exclusive
 from registry.restore.mark import mark
 from registry.restore.places import check_places, write
@@ -132,6 +133,7 @@ def restore(
     for snapshot in wanted:
         _leave_out_other_sources(repository, snapshot, say)
     reasons = mark(repository, snapshots, kept, say)
+    _settle(repository, [snapshot.dataset for snapshot in wanted])
     found = []
     for name in (snapshot.dataset for snapshot in snapshots):
         pin = pin_of(repository.root, name)
@@ -140,6 +142,13 @@ def restore(
         version = pin["version"] if pin else newest
         found.append(Restored(name, outcome, version, pin is not None, reasons.get(name), kept.get(name, [])))
     return found
+
+
+def _settle(repository: Repository, restored: Sequence[str]) -> None:
+    """Forget that one of these datasets is still to be restored, where nothing else is left of what was interrupted."""
+    pending = read_pending(repository.git)
+    if pending and pending.visible and pending.restore in restored:
+        clear_pending(repository.git)
 
 
 def _leave_out_other_sources(repository: Repository, snapshot: Snapshot, say: Callable[[str], None]) -> None:
