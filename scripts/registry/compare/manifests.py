@@ -1,6 +1,6 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +37,8 @@ class ManifestFile:
         sizes = dict(pl.scan_parquet(self.path).group_by("split").len().collect().iter_rows())
         return {split: sizes.get(split, 0) for split in self.digests}
 
-    def rows(self, identity: str, splits: Collection[str]) -> "pl.DataFrame":
-        """Return the rows of some splits, in order, with the columns row (their index), split, id and key.
+    def rows(self, identity: str, start: int, stop: int) -> "pl.DataFrame":
+        """Return the rows from one to before another, with the columns row (their index), split, id and key.
 
         `identity` names the column that stands for a sample: sample_id, input_id or key.
         """
@@ -47,8 +47,8 @@ class ManifestFile:
         identifier = pl.col(identity)
         if identity != "key":
             identifier = identifier.bin.reinterpret(dtype=pl.UInt128)
-        rows = pl.scan_parquet(self.path).filter(pl.col("split").is_in(list(splits)))
-        return rows.select("split", identifier.alias("id"), "key").collect().with_row_index("row")
+        rows = pl.scan_parquet(self.path).slice(start, stop - start)
+        return rows.select("split", identifier.alias("id"), "key").collect().with_row_index("row", start)
 
 
 def manifest_of(snapshot: Snapshot) -> ManifestFile:
@@ -142,47 +142,54 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
 
     from registry.describe.layout import ID_BYTES, ContentHash
 
-    with pq.ParquetFile(manifest.path, read_dictionary=["key", "split"]) as file:
-        table = file.read(use_threads=False).combine_chunks()
-    if any(column.null_count for column in table.columns):
-        raise GateError("a value is missing")
-    texts = [chunk for name in ("key", "split") for chunk in table[name].chunks]
-    if sum(pc.sum(pc.binary_length(one.dictionary).take(one.indices)).as_py() or 0 for one in texts) > MAX_BYTES:
-        raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
-    ids, runs = _bytes_of(table["sample_id"]), _runs(table["split"])
-    if [split for split in manifest.digests if split in runs] != list(runs):
-        raise GateError("its splits are not those that it names, one after the other")
     content = ContentHash([{"name": name, "type": dtype} for name, dtype in manifest.schema.items()])
-    sizes = {}
-    for split in manifest.digests:
-        start, end = runs.get(split, (0, 0))
-        sizes[split] = end - start
-        content.begin(split)
-        content.add(ids[ID_BYTES * start : ID_BYTES * end])
+    sizes: dict[str, int] = {}
+    awaited, length = iter(manifest.digests), 0
+
+    def begin(wanted: str | None) -> None:
+        """Begin the splits up to this one, or all."""
+        for split in awaited:
+            content.begin(split)
+            sizes[split] = 0
+            if split == wanted:
+                return
+        if wanted is not None:
+            raise GateError("its splits are not those that it names, one after the other")
+
+    with pq.ParquetFile(manifest.path, read_dictionary=["key", "split"], pre_buffer=False) as file:
+        for number in range(file.metadata.num_row_groups):
+            group = file.read_row_group(number, use_threads=False)
+            columns = {name: group[name].combine_chunks() for name in group.column_names}
+            if any(column.null_count for column in columns.values()):
+                raise GateError("a value is missing")
+            texts = columns["key"], columns["split"]
+            length += sum(pc.sum(pc.binary_length(one.dictionary).take(one.indices)).as_py() or 0 for one in texts)
+            if length > MAX_BYTES:
+                raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
+            ids = _bytes_of(columns["sample_id"])
+            for split, start, end in _runs(columns["split"]):
+                if split != next(reversed(sizes), None):
+                    if sizes.get(split):
+                        raise GateError(f"the rows of its split {split} lie apart")
+                    begin(split)
+                content.add(ids[ID_BYTES * start : ID_BYTES * end])
+                sizes[split] += end - start
+    begin(None)
     return sizes, str(content)
 
 
-def _bytes_of(column: "pa.ChunkedArray") -> memoryview:
+def _bytes_of(ids: "pa.FixedSizeBinaryArray") -> memoryview:
     """Return the bytes of all ids, one after the other."""
-    width = column.type.byte_width
-    chunks = [memoryview(chunk.buffers()[1])[width * chunk.offset :][: width * len(chunk)] for chunk in column.chunks]
-    return memoryview(b"".join(chunks))
+    width = ids.type.byte_width
+    return memoryview(ids.buffers()[1] or b"")[width * ids.offset :][: width * len(ids)]
 
 
-def _runs(column: "pa.ChunkedArray") -> dict[str, tuple[int, int]]:
-    """Return {split: first row and the row after its last}. Raises GateError for a split whose rows lie apart."""
+def _runs(splits: "pa.DictionaryArray") -> Iterator[tuple[str, int, int]]:
+    """Yield, in order, the split of rows that follow each other, the first of them, and the row after the last."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    runs: dict[str, tuple[int, int]] = {}
-    start = 0
-    for chunk in column.chunks:
-        offset, names = start, chunk.dictionary.to_pylist()
-        encoded = pc.run_end_encode(chunk.indices, run_end_type=pa.int64())
-        for end, index in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-            first, last = runs.get(names[index], (start, start))
-            if last != start:
-                raise GateError(f"the rows of its split {names[index]} lie apart")
-            start = offset + end
-            runs[names[index]] = first, start
-    return runs
+    encoded, names, start = pc.run_end_encode(splits.indices, run_end_type=pa.int64()), splits.dictionary.to_pylist(), 0
+    for end, index in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+        yield names[index], start, end
+        start = end

@@ -8,9 +8,12 @@ same columns, rows are paired in this order, each row once:
 and what is left was removed (old) or added (new).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from registry.compare.ends import without_ends
 from registry.compare.manifests import ManifestFile
 
 if TYPE_CHECKING:
@@ -122,17 +125,29 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
     identity = None
     differing = [name for name in names if name not in same]
     if differing:
-        identity = _identity(old, new, differing)
-        pairing = _Pairing(old.rows(identity, differing), new.rows(identity, differing), differing)
+        ranges = {split: (_range(sizes[0], split), _range(sizes[1], split)) for split in differing}
+        identity = _identity(old, new, ranges)
+        pairing = _Pairing(old, new, identity, ranges)
         splits |= {name: pairing.split(name, examples, digested=bool(shared)) for name in differing}
         splits |= {name: replace(splits[name], columns=those) for name, those in columns.items()}
     return Rows(identity, {name: splits[name] for name in names})
 
 
-def _identity(old: ManifestFile, new: ManifestFile, splits: list[str]) -> str:
+def _range(sizes: Mapping[str, int], split: str) -> range:
+    """Return which rows of a manifest are those of a split."""
+    start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
+    return range(start, start + sizes.get(split, 0))
+
+
+def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[range, range]]) -> str:
+    import polars as pl
+
     if list(old.schema.items()) == list(new.schema.items()):
         return "sample_id"
-    before, after = old.rows("input_id", splits), new.rows("input_id", splits)
+    before, after = (
+        pl.concat(manifest.rows("input_id", rows.start, rows.stop) for rows in those)
+        for manifest, those in zip((old, new), zip(*ranges.values(), strict=True), strict=True)
+    )
     known = before.join(after, on="id", how="semi").height
     return "input_id" if 2 * known >= min(before.height, after.height) else "key"
 
@@ -159,12 +174,6 @@ def _without(old: "pl.DataFrame", new: "pl.DataFrame", pairs: "pl.DataFrame") ->
     )
 
 
-def _common_prefix(old: "pl.Series", new: "pl.Series") -> int:
-    length = min(len(old), len(new))
-    differ = old.head(length) != new.head(length)
-    return differ.arg_max() if differ.any() else length
-
-
 def _is_subsequence(short: "pl.Series", long: "pl.Series") -> bool:
     remaining = iter(long.to_list())
     return all(value in remaining for value in short.to_list())
@@ -173,16 +182,19 @@ def _is_subsequence(short: "pl.Series", long: "pl.Series") -> bool:
 class _Pairing:
     """The rows of two manifests, paired. Most rows are where they were: these are set aside first."""
 
-    def __init__(self, old: "pl.DataFrame", new: "pl.DataFrame", splits: list[str]) -> None:
+    def __init__(
+        self, old: ManifestFile, new: ManifestFile, identity: str, ranges: Mapping[str, tuple[range, range]]
+    ) -> None:
         import polars as pl
 
         self.sizes, self.first, self.in_place, self.middles, self.unchanged, self.unpaired = {}, {}, {}, {}, {}, {}
-        for split in splits:
-            before, after = (rows.filter(pl.col("split") == split) for rows in (old, new))
-            self.sizes[split] = before.height, after.height
-            self.first[split] = before["row"].min(), after["row"].min()
-            self.in_place[split] = _common_prefix(before["id"], after["id"]) == before.height
-            before, after = self._without_ends(before, after, in_place=self.in_place[split])
+        for split, places in ranges.items():
+            self.sizes[split] = len(places[0]), len(places[1])
+            self.first[split] = places[0].start, places[1].start
+            self.in_place[split], rest = without_ends(old, new, identity, *places)
+            before, after = (
+                manifest.rows(identity, rows.start, rows.stop) for manifest, rows in zip((old, new), rest, strict=True)
+            )
             self.middles[split] = before, after
             copies, before, after = self._pair_copies(before, after)
             pairs, before, after = _pair(before, after, on=["id"])
@@ -203,17 +215,6 @@ class _Pairing:
         copies = [rows.join(several, on="id", how="semi", maintain_order="left") for rows in (old, new)]
         pairs, *_ = _pair(*copies, on=["id", "key"])
         return pairs, *_without(old, new, pairs)
-
-    @staticmethod
-    def _without_ends(
-        old: "pl.DataFrame", new: "pl.DataFrame", *, in_place: bool
-    ) -> tuple["pl.DataFrame", "pl.DataFrame"]:
-        head = old.height
-        if not in_place:
-            head = min(_common_prefix(old[column], new[column]) for column in ("id", "key"))
-        old, new = old.slice(head), new.slice(head)
-        tail = _common_prefix(old["id"].reverse(), new["id"].reverse())
-        return old.head(old.height - tail), new.head(new.height - tail)
 
     def _reordered(self, split: str) -> bool:
         """Tell whether the rows that stayed in a split follow each other in another order.
