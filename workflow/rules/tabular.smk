@@ -18,7 +18,7 @@ rule tabular_generate:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(),
+        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
     params:
         options=DATASETS["tabular"]["params"],
     message:
@@ -39,7 +39,7 @@ rule tabular_process:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(),
+        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
     params:
         n_features=DATASETS["tabular"]["params"]["n_features"],
     message:
@@ -59,7 +59,7 @@ rule tabular_analyze:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(),
+        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
     params:
         dataset=DATASETS["tabular"],
     message:
