@@ -16,7 +16,7 @@ from pyarrow import csv
 from registry.compare.diff import DatasetDiff
 from registry.compare.manifests import ManifestFile, read_manifest
 from registry.compare.rows import Columns
-from registry.describe.canonical import canonical, identified, logical_type
+from registry.describe.canonical import canonical, logical_type, row_digests
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
 from registry.formats.parquet import check_batch, open_parquet
@@ -212,7 +212,7 @@ def _add(read: Read, positions: Sequence[int], rows: pa.Table, types: Mapping[st
     except (KeyError, TypeError):
         return
     if columns:
-        ids = identified(columns, ID_BYTES)
+        ids = row_digests(columns, ID_BYTES)
         read.ids.update({position: ids[ID_BYTES * n :][:ID_BYTES] for n, position in enumerate(positions)})
 
 

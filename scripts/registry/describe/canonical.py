@@ -100,7 +100,7 @@ def canonical(column: pa.Array) -> pa.LargeBinaryArray:
     return pc.coalesce(values.take(places), null)
 
 
-def identified(columns: Sequence[pa.LargeBinaryArray], size: int) -> bytes:
+def row_digests(columns: Sequence[pa.LargeBinaryArray], size: int) -> bytes:
     """Return the SHA-256, cut to `size` bytes, of each row's canonical values, one after the other."""
     rows = _joined(columns)
     data, ends = memoryview(rows.buffers()[2] or b""), _ends(rows)

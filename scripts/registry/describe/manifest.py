@@ -24,7 +24,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.describe.canonical import canonical, data_of, identified, logical_type
+from registry.describe.canonical import canonical, data_of, logical_type, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
 from registry.errors import RegistryError
@@ -85,7 +85,7 @@ class Manifest:
         values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
             digest.update(data_of(values[name]))
-        return tuple(identified([values[name] for name in those], ID_BYTES) for those in (names, inputs))
+        return tuple(row_digests([values[name] for name in those], ID_BYTES) for those in (names, inputs))
 
     def _canonical(self, batch: pa.RecordBatch, name: str) -> pa.LargeBinaryArray:
         by = self.computed.get(name)
