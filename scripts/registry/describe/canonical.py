@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
@@ -36,14 +35,12 @@ def logical_type(dtype: pa.DataType) -> str:
 
 def _fixed_width(prefix: bytes, numbers: pa.Array, count: int) -> pa.LargeBinaryArray:
     """Return `count` values, each the prefix and its equal share of the bytes of an array without nulls."""
+    if not count:
+        return pa.array([], pa.large_binary())
     width = numbers.type.bit_width // 8
-    data = np.frombuffer(numbers.buffers()[1] or b"", np.uint8)[numbers.offset * width :][: len(numbers) * width]
-    share = len(data) // max(count, 1)
-    values = np.empty((count, len(prefix) + share), np.uint8)
-    values[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-    values[:, len(prefix) :] = data.reshape(count, share)
-    ends = np.arange(count + 1, dtype=np.int64) * values.shape[1]
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, pa.py_buffer(ends), pa.py_buffer(values)])
+    data = numbers.buffers()[1].slice(numbers.offset * width, len(numbers) * width)
+    shares = pa.FixedSizeBinaryArray.from_buffers(pa.binary(len(data) // count), count, [None, data])
+    return _joined([pa.scalar(prefix, pa.large_binary()), shares.cast(pa.large_binary())])
 
 
 def _sized(tag: bytes, values: pa.Array) -> pa.LargeBinaryArray:
@@ -51,7 +48,7 @@ def _sized(tag: bytes, values: pa.Array) -> pa.LargeBinaryArray:
     return _joined([lengths, values.cast(pa.large_binary())])
 
 
-def _joined(columns: Sequence[pa.Array]) -> pa.LargeBinaryArray:
+def _joined(columns: Sequence[pa.Array | pa.Scalar]) -> pa.LargeBinaryArray:
     """Return, row by row, the values of all columns one after the other."""
     return pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.large_binary()))
 
@@ -115,4 +112,4 @@ def data_of(values: pa.LargeBinaryArray) -> memoryview:
 
 def _ends(values: pa.LargeBinaryArray) -> list[int]:
     """Return where the bytes of the first value begin, and where those of each end."""
-    return np.frombuffer(values.buffers()[1], np.int64)[values.offset :][: len(values) + 1].tolist()
+    return memoryview(values.buffers()[1]).cast("q")[values.offset :][: len(values) + 1].tolist()
