@@ -32,7 +32,7 @@ fuzz: .venv/test
 	FUZZ=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "hypothesis or fuzz" tests/unit
 
 # What `make test` tries some of: every place of a kill, every old version, two publishers at once 50 times each way, and
-# 10,000 steps of releases at random. Takes hours.
+# 10,000 steps of releases at random. Takes about half an hour.
 stress: .venv/test
 	STRESS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/before tests/publish
 
