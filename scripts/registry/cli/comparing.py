@@ -184,8 +184,8 @@ def _print_values(values: Sequence["ChangedRow"]) -> None:
     for row in values:
         by_place = "" if row.checked else " (by its place; nothing tells whether that is so)"
         print_line(f"{row.split}, {row.key}{by_place}:" + ("" if row.values else " no column of its table differs"))
-        for column, values in row.values.items():
-            old, new = _excerpts(*values)
+        for column, pair in row.values.items():
+            old, new = _excerpts(*pair)
             console.print(f"    {one_line(f'{column}: {old} -> {new}')}")
 
 

@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
@@ -25,9 +25,6 @@ from registry.errors import RegistryError
 from registry.shown import printable
 from registry.storage.tags import named_release
 from registry.trace.samples import Sample, Samples, Search, find, samples
-
-if TYPE_CHECKING:
-    pass
 
 SHOWN = 20
 """Rows that a person is shown unless they ask for more."""

@@ -1,8 +1,9 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,12 @@ class ManifestFile:
             identifier = identifier.bin.reinterpret(dtype=pl.UInt128)
         rows = pl.scan_parquet(self.path).slice(start, stop - start)
         return rows.select("split", identifier.alias("id"), "key").collect().with_row_index("row", start)
+
+
+def rows_of_split(sizes: Mapping[str, int], split: str) -> range:
+    """Return which rows of a manifest with splits of these sizes are those of one."""
+    start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
+    return range(start, start + sizes.get(split, 0))
 
 
 def manifest_of(snapshot: Snapshot) -> ManifestFile:

@@ -10,11 +10,10 @@ and what is left was removed (old) or added (new).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from registry.compare.ends import without_ends
-from registry.compare.manifests import ManifestFile
+from registry.compare.manifests import ManifestFile, rows_of_split
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,18 +124,12 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
     identity = None
     differing = [name for name in names if name not in same]
     if differing:
-        ranges = {split: (_range(sizes[0], split), _range(sizes[1], split)) for split in differing}
+        ranges = {split: (rows_of_split(sizes[0], split), rows_of_split(sizes[1], split)) for split in differing}
         identity = _identity(old, new, ranges)
         pairing = _Pairing(old, new, identity, ranges)
         splits |= {name: pairing.split(name, examples, digested=bool(shared)) for name in differing}
         splits |= {name: replace(splits[name], columns=those) for name, those in columns.items()}
     return Rows(identity, {name: splits[name] for name in names})
-
-
-def _range(sizes: Mapping[str, int], split: str) -> range:
-    """Return which rows of a manifest are those of a split."""
-    start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
-    return range(start, start + sizes.get(split, 0))
 
 
 def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[range, range]]) -> str:

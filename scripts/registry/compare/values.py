@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from registry.compare.diff import DatasetDiff
-from registry.compare.manifests import ManifestFile, read_manifest
+from registry.compare.manifests import ManifestFile, read_manifest, rows_of_split
 from registry.compare.rows import Columns
 from registry.describe.canonical import canonical, logical_type, row_digests
 from registry.describe.layout import ID_BYTES
@@ -92,10 +91,9 @@ class _Side:
         return any(one.get("computed") for one in self.snapshot.metadata["schema"]["features"].values())
 
     def _sample_ids(self, split: str, positions: Iterable[int]) -> dict[int, bytes]:
-        sizes = self.manifest.split_sizes()
-        start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
+        rows = rows_of_split(self.manifest.split_sizes(), split)
         column = pq.read_table(self.manifest.path, columns=["sample_id"]).column(0)
-        return {position: column[start + position].as_py() for position in positions}
+        return {position: column[rows[position]].as_py() for position in positions}
 
 
 def changed_rows(old: Snapshot, new: Snapshot, found: DatasetDiff, *, fetch: bool) -> list[ChangedRow]:
