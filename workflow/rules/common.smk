@@ -194,8 +194,14 @@ def download_params(dataset):
 
 
 def needs(mem_mb=500, runtime=10):
-    """Return the resources of a job: megabytes of memory and minutes, with what is enough for most."""
-    return {"mem_mb": mem_mb, "runtime": runtime}
+    """Return the resources of a job: megabytes of memory and minutes, with what is enough for most.
+
+    A job that is tried again, as on clusters, gets as much more as it was tried.
+    """
+    return {
+        "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
+        "runtime": lambda wildcards, attempt: runtime * attempt,
+    }
 
 
 def outputs_of(step):

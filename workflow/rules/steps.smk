@@ -14,7 +14,7 @@ rule download:
     conda:
         "../../envs/fetch.yaml"
     resources:
-        mem_mb=300,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 300 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     script:
         "../../scripts/shared/download.py"
