@@ -34,9 +34,7 @@ def _parse() -> dict[str, dict[str, Any]]:
                 "message": rule.message,
                 "params": list(rule.params.keys()),
                 "code": rule.params.get("code"),
-                "resources": {
-                    name: rule.resources[name].value for name in ("mem_mb", "runtime") if name in rule.resources
-                },
+                "resources": [name for name in ("mem_mb", "runtime") if name in rule.resources],
             }
             for rule in workflow.rules
         }

@@ -17,7 +17,9 @@ from registry.extras import EXTRAS
 from support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_DEVELOPERS = {"editable", "lint", "test"}
+FOR_DEVELOPERS = {"cluster", "editable", "lint", "test"}
+FOR_SNAKEMAKE = {"cluster-generic", "kubernetes", "slurm"}
+"""Extras whose packages Snakemake imports by itself."""
 OWN = {path.stem for path in SCRIPTS.iterdir()}
 DISTRIBUTIONS = packages_distributions()
 
@@ -39,7 +41,7 @@ for name, requirements in sorted(
     PROJECT["optional-dependencies"].items(), key=lambda item: "data-registry" in str(item)
 ):
     EXTRA[name] = distributions(requirements)
-DECLARED = BASE.union(*(those for name, those in EXTRA.items() if name not in FOR_DEVELOPERS))
+DECLARED = BASE.union(*(those for name, those in EXTRA.items() if name not in FOR_DEVELOPERS | FOR_SNAKEMAKE))
 
 
 def imports(block: ast.AST, *, lazy: bool) -> Iterator[str]:

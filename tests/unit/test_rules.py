@@ -35,7 +35,7 @@ def test_every_job_has(key):
 
 
 def test_every_job_says_how_much_memory_and_time_it_needs():
-    assert [name for name, rule in jobs().items() if rule["resources"].keys() != {"mem_mb", "runtime"}] == []
+    assert [name for name, rule in jobs().items() if rule["resources"] != ["mem_mb", "runtime"]] == []
 
 
 def test_a_job_has_the_fingerprint_of_its_script():
