@@ -108,14 +108,18 @@ def test_importing_the_command_and_the_client_needs_the_base_alone():
 
 
 def test_the_extra_that_a_message_names_brings_the_package():
-    assert not {(package, extra) for package, extra in EXTRAS.items() if not is_in(package, EXTRA[extra])}
+    plugins = {package: extra for package, extra in EXTRAS.items() if extra in FOR_SNAKEMAKE}
+    others = EXTRAS.items() - plugins.items()
+    assert not {(package, extra) for package, extra in others if not is_in(package, EXTRA[extra])}
+    assert not {package for package, extra in plugins.items() if canonicalize_name(package) not in EXTRA[extra]}
 
 
 def test_a_message_names_the_extra_of_every_package_that_the_base_lacks():
     optional = set().union(
         *(third_party(path, lazy=True) for path in FILES if path.is_relative_to(SCRIPTS / "registry"))
     )
-    assert {package for package in optional if not is_in(package, BASE)} == EXTRAS.keys()
+    plugins = {package for package in EXTRAS if EXTRAS[package] in FOR_SNAKEMAKE}
+    assert {package for package in optional if not is_in(package, BASE)} == EXTRAS.keys() - plugins
 
 
 def test_search_needs_the_base_and_its_extra_alone():

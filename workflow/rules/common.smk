@@ -35,6 +35,9 @@ from registry.workflow.running import hold_running
 
 RUN = Run(workflow)
 NEVER_MADE = "logs/left-out"
+LONGEST_NAME = 255
+SNAKEMAKE_MB = 500
+"""What Snakemake itself takes in a job on a cluster, in megabytes: one starts the job there, and one its script."""
 hold_running()
 try:
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.
@@ -196,10 +199,10 @@ def download_params(dataset):
 def needs(mem_mb=500, runtime=10):
     """Return the resources of a job: megabytes of memory and minutes, with what is enough for most.
 
-    A job that is tried again, as on clusters, gets as much more as it was tried.
+    A job that is tried again, as on clusters, gets as much more as it was tried. There, Snakemake runs beside the script.
     """
     return {
-        "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
+        "mem_mb": lambda wildcards, attempt: (mem_mb + SNAKEMAKE_MB) * attempt,
         "runtime": lambda wildcards, attempt: runtime * attempt,
     }
 
@@ -277,6 +280,24 @@ def script_of(maker):
             f"there is no script {maker.script}", where=maker.name, hint="write it, or put the name right"
         )
     return path.relative_to(SCRIPTS).as_posix()
+
+
+def group_by_dataset():
+    """Let a cluster take all jobs of a dataset for one of its own: to start one takes it longer than most jobs run.
+
+    A dataset is left out where a rule scatters over several jobs, by wildcards, or uses several cores: such work is
+    neither to wait for what is small nor to be done again with it. So it is where a name would be too long for a file.
+    """
+    of_dataset = {}
+    for maker in workflow.rules:
+        if dataset := dataset_of(maker):
+            of_dataset.setdefault(dataset, []).append(maker)
+    for dataset, makers in of_dataset.items():
+        small = all(not maker.has_wildcards() and maker.resources["_cores"].value == 1 for maker in makers)
+        name = "_".join(["group", dataset, *(maker.name for maker in makers)])
+        if small and len(name) < LONGEST_NAME:
+            for maker in makers:
+                maker.group = maker.group or dataset
 
 
 def watch_samples():

@@ -19,6 +19,7 @@ from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import Ending, write_record
+from registry.workflow.remote import Verdicts
 from registry.workflow.running import others_run
 from registry.workflow.summary import outcomes_of, print_summary
 
@@ -39,6 +40,7 @@ class Run:
         self._datasets = Datasets()
         self._pinned: Mapping[str, Any] = {}
         self._witness = _Witness()
+        self._verdicts = Verdicts(since=self.started, logger=LOGGER)
         self._progress = None
         self._ended = False
         if workflow.is_main_process and not workflow.output_settings.verbose:
@@ -56,6 +58,8 @@ class Run:
 
     def begin(self) -> None:
         """Write down that jobs are about to start: a run that is killed leaves this."""
+        if not self._workflow.local_exec:
+            self._verdicts.listen_to(self._workflow.scheduler._executor)
         self._write(Ending.RUNNING)
 
     def end(self, *, succeeded: bool) -> None:
@@ -67,7 +71,7 @@ class Run:
         if self._progress is not None:
             self._progress.close()
         scheduler = self._workflow.scheduler
-        failed = failed_jobs(scheduler.failed, since=self.started)
+        failed = failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
         ending, reason = Ending.SUCCEEDED, None

@@ -10,6 +10,7 @@ through here holds the first lock, too, and can be seen before it holds the seco
 On a file system without locks nobody can be waited for, and nothing is known to be dead.
 """
 
+import argparse
 import fcntl
 import math
 import os
@@ -23,8 +24,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from registry.config.load import read_yaml
 from registry.errors import RegistryError
-from registry.extras import check_installed
+from registry.extras import EXTRAS, check_installed
 from registry.workflow.running import RUNNING
 
 OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
@@ -74,11 +76,31 @@ def run_quietly(
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
     check_installed("snakemake")
+    _check_executor(root, arguments)
     with _turn(root, say) as lock:
         os.chdir(root)
         os.set_inheritable(lock.fileno(), True)
         command = _command(arguments)
         os.execv(command[0], command)  # noqa: S606
+
+
+def _check_executor(root: Path, arguments: Sequence[str]) -> None:
+    """Raise MissingExtraError where the executor that options or a profile name is one that an extra brings.
+
+    Snakemake calls it an invalid choice.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--executor", "--workflow-profile", "--profile"):
+        parser.add_argument(option)
+    options = parser.parse_known_args(arguments)[0]
+    executors = [options.executor] if options.executor else []
+    for profile in filter(None, (options.workflow_profile, options.profile)):
+        path = root / profile / "config.yaml"
+        executors += [read_yaml(path).get("executor")] if path.is_file() and not options.executor else []
+    for executor in filter(None, executors):
+        plugin = f"snakemake_executor_plugin_{executor.replace('-', '_')}"
+        if plugin in EXTRAS:
+            check_installed(plugin)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
