@@ -28,9 +28,15 @@ def missing() -> str | None:
         return f"needs Slurm ({', '.join(absent)}): apt-get install --no-install-recommends slurm-wlm munge"
     if os.geteuid():
         return "needs to be root, to start a Slurm"
-    if CONFIG.exists() or CONFIG.is_symlink():
+    if CONFIG.exists() and not _is_left_over(CONFIG):
         return f"this machine has a Slurm of its own: {CONFIG}"
     return None
+
+
+def _is_left_over(config: Path) -> bool:
+    """Tell whether a configuration is that of one of ours whose tests were killed."""
+    pid = config.resolve().with_name("controller.pid")
+    return config.is_symlink() and not (pid.exists() and psutil.pid_exists(int(pid.read_text())))
 
 
 class Job(NamedTuple):
@@ -60,6 +66,7 @@ class Slurm:
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
         CONFIG.parent.mkdir(exist_ok=True)
+        CONFIG.unlink(missing_ok=True)
         CONFIG.symlink_to(self.folder / "slurm.conf")
         try:
             self._start_munge()

@@ -126,11 +126,7 @@ def test_a_job_that_takes_too_long_gets_more_time(slurm, gated):
 
 
 def test_a_job_that_says_what_is_wrong_is_not_tried_again(slurm, bare):
-    bare.edit(
-        "config/datasets/tabular.yaml",
-        "max: 10\n      nullable: true\n    feature_1:",
-        "max: 0\n      nullable: true\n    feature_1:",
-    )
+    bare.edit("config/datasets/tabular.yaml", "min: 100,", "min: 5_000,")
     before = len(slurm.jobs())
     printed = run(bare, "tabular", code=1)
     assert len(slurm.jobs()) == before + 1
@@ -162,6 +158,7 @@ def test_a_controller_that_starts_again_costs_only_time(slurm, gated):
     running = started(gated)
     slurm.stop("controller")
     go_on(gated)
+    wait_until((gated.folder / "data" / "tabular" / "provenance.json").exists)
     slurm.start("controller")
     ended(running)
     assert gated.complete("tabular")

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -60,6 +61,8 @@ class Run:
         """Write down that jobs are about to start: a run that is killed leaves this."""
         if not self._workflow.local_exec:
             self._verdicts.listen_to(self._workflow.scheduler._executor)
+            # Snakemake would wait for the jobs, and whoever sent it would end Snakemake alone.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         self._write(Ending.RUNNING)
 
     def end(self, *, succeeded: bool) -> None:
