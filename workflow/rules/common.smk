@@ -285,8 +285,8 @@ def script_of(maker):
 def group_by_dataset():
     """Let a cluster take all jobs of a dataset for one of its own: to start one takes it longer than most jobs run.
 
-    A dataset is left out where a rule scatters over several jobs, by wildcards, or uses several cores: such work is
-    neither to wait for what is small nor to be done again with it. So it is where a name would be too long for a file.
+    A dataset is left out that scatters work over several jobs, by wildcards, or over several cores: such work is neither
+    to wait for what is small nor to be done again with it. So is one whose job would have too long a name for a file.
     """
     of_dataset = {}
     for maker in workflow.rules:
