@@ -36,6 +36,7 @@ def test_a_dataset_has_as_many_shards_as_its_own_file_says(built):
     assert printed.count("-of-7: done") == 7
     assert "-of-2" not in printed
     assert products(built) == before
+    assert "part 3-of-3" in built.snakemake("-n", "--set-scatter", "tabular=3", "--", "tabular")
 
 
 def test_a_dataset_whose_rules_make_no_parts_is_left_out(built):

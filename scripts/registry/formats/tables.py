@@ -1,7 +1,7 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,16 @@ def write_parquet(table: pl.DataFrame, path: str | Path, schema: pa.Schema) -> N
     """Write a table as a Parquet file of exactly this Arrow schema (plain `string`, which every client reads)."""
     with atomic_file(path) as partial:
         pq.write_table(table.to_arrow().cast(schema), partial, compression="zstd")
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path, schema: pa.Schema, size: int) -> int:
+    """Write rows as a Parquet file of this Arrow schema, so many in a row group and in memory; return how many."""
+    count, rows = 0, iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while group := list(islice(rows, size)):
+            count += len(group)
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
+    return count
 
 
 def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
