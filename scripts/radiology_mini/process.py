@@ -177,7 +177,8 @@ def similar(pictures: list[Checked], max_distance: int) -> dict[str, Any]:
     for i, j, distances in near_pairs(hashes, max_distance):
         report["pairs"] += len(i)
         report["across_splits"] += int((splits[i] != splits[j]).sum())
-        for a, b, distance in list(zip(i, j, distances, strict=True))[: LISTED - len(report["first"])]:
+        left = LISTED - len(report["first"])
+        for a, b, distance in zip(i[:left], j[:left], distances[:left], strict=True):
             report["first"].append({"pictures": [pictures[a].name, pictures[b].name], "distance": int(distance)})
     return report
 
