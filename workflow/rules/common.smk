@@ -76,6 +76,11 @@ PINNED = usable_pins()
 RUN.configure(config, DATASETS, PINNED)
 
 
+# How many jobs share the work on each dataset whose rules make parts; for one run also --set-scatter tabular=4.
+scattergather:
+    **{rule_of(dataset): DATASETS.shards.get(dataset, config.get("shards", 1)) for dataset in DATASETS},
+
+
 # No rule needs it yet; one that is written for any dataset will.
 wildcard_constraints:
     dataset="|".join(DATASETS),
@@ -136,6 +141,15 @@ def leave_out_unmade():
     for dataset in selected(config, DATASETS):
         if dataset in left_out():
             raise WorkflowError(str(left_out()[dataset]))
+
+
+def leave_out_undivided():
+    """Count the datasets among the broken whose files ask for shards, and whose rules make no parts."""
+    divided = {dataset_of(maker) for maker in workflow.rules if "scatteritem" in maker.wildcard_names}
+    for dataset in [name for name in DATASETS if name in DATASETS.shards and name not in divided and name not in PINNED]:
+        hint = "take the key out, or write a rule that makes a part (docs/datasets.md)"
+        where = f"config/datasets/{dataset}.yaml"
+        DATASETS.leave_out(dataset, RegistryError("shards: no rule of it makes a part", where=where, hint=hint))
 
 
 def left_out():
@@ -213,6 +227,12 @@ def outputs_of(step):
     if sum(1 if isinstance(files, str) else len(files) for files in named.values()) < len(step.output):
         raise WorkflowError(f"{step.output[0]} and what is made with it: name each output of that rule")
     return named
+
+
+def parts_of(step):
+    """Return what a rule makes in all shards of its dataset, in their order; nothing where one job does all at once."""
+    parts = getattr(gather, rule_of(dataset_of(step)))(step.output)
+    return parts if len(parts) > 1 else []
 
 
 FIGURES = {"overview": "distributions"}

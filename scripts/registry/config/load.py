@@ -188,8 +188,9 @@ def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
-    `aliases` maps datasets to their other names. They are not among the configuration of a dataset: they say nothing of
-    its data, which must not be built again for them.
+    `aliases` maps datasets to their other names, and `shards` those whose files say so to the number of jobs that share
+    their work. Neither is among the configuration of a dataset: they say nothing of its data, which must not be built
+    again for them.
 
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
@@ -198,6 +199,7 @@ class Datasets(dict[str, dict[str, Any]]):
         super().__init__(datasets or {})
         self.broken: dict[str, RegistryError] = {}
         self.aliases: dict[str, list[str]] = {}
+        self.shards: dict[str, int] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
         """Count a dataset among the broken, and with it those that are made of it."""
@@ -227,7 +229,10 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     for path in paths:
         try:
             _check_name(path.stem, [other.stem for other in paths])
-            datasets[path.stem] = _load(path, config["source"], root)
+            dataset = _load(path, config["source"], root)
+            if shards := dataset.pop("shards", None):
+                datasets.shards[path.stem] = shards
+            datasets[path.stem] = dataset
         except RegistryError as error:
             datasets.broken[path.stem] = error
     taken = {path.stem: "a dataset" for path in paths}

@@ -1,22 +1,32 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
 
 from registry.errors import RegistryError
 from registry.files import atomic_file
 from registry.formats.parquet import open_parquet, read_table
 from registry.formats.records import canonical_encoding, fields, records
+from registry.formats.shards import WHOLE, Shard
+
+ROWS = 1 << 15
+"""Rows of a CSV file that are in memory at once."""
 
 
-def read_csv(
+def read_csv(path: str | Path, columns: Mapping[str, pl.DataType], **options: Any) -> pl.DataFrame:
+    """Read a CSV file as a whole; columns, options and errors as in `csv_batches`."""
+    return pl.concat(csv_batches(path, columns, **options), rechunk=True)
+
+
+def csv_batches(
     path: str | Path,
     columns: Mapping[str, pl.DataType],
     *,
@@ -24,21 +34,43 @@ def read_csv(
     header: bool = True,
     nulls: Sequence[str] = (),
     encoding: str = "utf-8",
-) -> pl.DataFrame:
-    """Read a CSV file (RFC 4180) with exactly these columns, in this order and of these types.
+    shard: Shard = WHOLE,
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a CSV file (RFC 4180) with exactly these columns, in this order and of these types, in batches.
 
     `header=False`: the first line is a row already. An empty field without quotes is null, and so is every field that
-    is one of the words in `nulls`, quoted or not. A byte order mark may be there. Raises RegistryError for another
-    header (missing, extra, duplicate or reordered columns, another separator), a row of another width, a value of
-    another type, a file without rows, and what `registry.formats.records` refuses: blank lines, quotes that do not
-    match, and text that is not in this encoding.
+    is one of the words in `nulls`, quoted or not. A byte order mark may be there. With a `shard`, only the rows that
+    begin in this share of the file's bytes.
+
+    Raises RegistryError for another header (missing, extra, duplicate or reordered columns, another separator), a row
+    of another width, a value of another type, a file without rows, and what `registry.formats.records` refuses: blank
+    lines, quotes that do not match, and text that is not in this encoding.
     """
     path, encoding = Path(path), canonical_encoding(encoding)
-    rows = _count_rows(path, list(columns), separator=separator, header=header, encoding=encoding)
-    if rows == 0:
-        raise RegistryError("has a header but no rows" if header else "the file is empty", where=path)
-    source = path if encoding == "utf-8" else path.read_bytes().decode(encoding).encode()
-    options: dict[str, Any] = {"has_header": header, "separator": separator, "null_values": list(nulls)}
+    layout: dict[str, Any] = {"separator": separator, "encoding": encoding}
+    found = records(path, **layout, shard=shard)
+    first, rows = next(found, None), 0
+    if header and first and first[0] == 1:
+        _check_header(fields(first[1], separator=separator, where=path), list(columns), separator, path)
+        first = next(found, None)
+    found = chain([first] if first else [], found)
+    while batch := list(islice(found, ROWS)):
+        rows += len(batch)
+        yield _parsed(batch, columns, path, separator=separator, null_values=list(nulls))
+    if not rows and len(there := list(islice(records(path, **layout), 1 + header))) <= header:
+        raise RegistryError("has a header but no rows" if there else "the file is empty", where=path)
+
+
+def _parsed(
+    batch: Sequence[tuple[int, str, int]], columns: Mapping[str, pl.DataType], path: Path, **options: Any
+) -> pl.DataFrame:
+    """Return records as `records` yields them as a table."""
+    for line, _, width in batch:
+        if width != len(columns):
+            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
+    # With a byte order mark, since polars would take away one that is in the data.
+    source = "\n".join([*(text for _, text, _ in batch), ""]).encode("utf-8-sig")
+    options["has_header"] = False
     try:
         table = pl.read_csv(source, schema=dict(columns), **options)
     except pl.exceptions.PolarsError as error:
@@ -46,30 +78,13 @@ def read_csv(
         if wrong is None:
             raise RegistryError(f"not a table of {', '.join(columns)}: {_first_line(error)}", where=path) from None
         row, found = wrong
-        line, *_ = next(islice(records(path, separator=separator, encoding=encoding), row + header, None))
-        raise RegistryError(f"line {line:,}: {found}", where=path) from None
-    if table.height != rows:
-        raise RegistryError(f"{table.height:,} rows were read of {rows:,}", where=path)
+        raise RegistryError(f"line {batch[row][0]:,}: {found}", where=path) from None
+    if table.height != len(batch):
+        raise RegistryError(f"{table.height:,} rows were read of {len(batch):,}", where=path)
     return table
 
 
-def _count_rows(path: Path, columns: list[str], *, separator: str, header: bool, encoding: str) -> int:
-    rows = 0
-    for number, (line, text, width) in enumerate(records(path, separator=separator, encoding=encoding)):
-        if header and number == 0:
-            _check_header(fields(text, separator=separator, where=path), columns, separator, path)
-            continue
-        if width != len(columns):
-            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
-        rows += 1
-    if header and not rows and path.stat().st_size == 0:
-        raise RegistryError("the file is empty", where=path)
-    return rows
-
-
-def _wrong_value(
-    source: Path | bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]
-) -> tuple[int, str] | None:
+def _wrong_value(source: bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]) -> tuple[int, str] | None:
     """Return the first row with a field that is not of its column's type, and which; None where polars cannot tell."""
     texts = pl.read_csv(source, schema=dict.fromkeys(columns, pl.String), **options)
     for name, dtype in columns.items():
@@ -118,10 +133,37 @@ def read_parquet(path: str | Path, columns: Mapping[str, pl.DataType]) -> pl.Dat
     return table
 
 
+def as_lazy(batches: Iterator[pl.DataFrame], columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Return batches with these columns as a table that is never in memory as a whole; it can be read once."""
+
+    def source(
+        wanted: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for batch in batches:
+            if rows is not None:
+                batch, rows = batch.head(rows), rows - min(rows, batch.height)
+            found = batch if predicate is None else batch.filter(predicate)
+            yield found if wanted is None else found.select(wanted)
+            if rows == 0:
+                return
+
+    return register_io_source(source, schema=dict(columns))
+
+
 def write_parquet(table: pl.DataFrame, path: str | Path, schema: pa.Schema) -> None:
     """Write a table as a Parquet file of exactly this Arrow schema (plain `string`, which every client reads)."""
     with atomic_file(path) as partial:
         pq.write_table(table.to_arrow().cast(schema), partial, compression="zstd")
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path, schema: pa.Schema, size: int) -> int:
+    """Write rows as a Parquet file of this Arrow schema, so many in a row group and in memory; return how many."""
+    count, rows = 0, iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while group := list(islice(rows, size)):
+            count += len(group)
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
+    return count
 
 
 def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
