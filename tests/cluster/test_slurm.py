@@ -90,6 +90,15 @@ def test_the_full_sources_build_on_slurm_as_on_one_machine(slurm, released_once,
     assert products(there) == products(here)
 
 
+@pytest.mark.parametrize("arrays", [(), ("--slurm-array-jobs", "all")], ids=["jobs", "arrays"])
+def test_several_nodes_share_the_work_on_a_dataset(slurm, bare, released_once, arrays):
+    before = len(slurm.jobs())
+    run(bare, *arrays, "--config", "shards=3", "--", "tabular")
+    assert products(bare, "tabular") == products(released_once, "tabular")
+    # generate, three parts, process, analyze
+    assert len(slurm.jobs()) == before + 6
+
+
 def test_a_job_that_takes_too_much_memory_gets_more(slurm, bare):
     bare.edit("workflow/rules/common.smk", "SNAKEMAKE_MB = 500", "SNAKEMAKE_MB = -60")
     before = len(slurm.jobs())

@@ -146,7 +146,9 @@ def leave_out_unmade():
 def leave_out_undivided():
     """Count the datasets among the broken whose files ask for shards, and whose rules make no parts."""
     divided = {dataset_of(maker) for maker in workflow.rules if "scatteritem" in maker.wildcard_names}
-    for dataset in [name for name in DATASETS if name in DATASETS.shards and name not in divided and name not in PINNED]:
+    for dataset in [
+        name for name in DATASETS if name in DATASETS.shards and name not in divided and name not in PINNED
+    ]:
         hint = "take the key out, or write a rule that makes a part (docs/datasets.md)"
         where = f"config/datasets/{dataset}.yaml"
         DATASETS.leave_out(dataset, RegistryError("shards: no rule of it makes a part", where=where, hint=hint))
@@ -305,18 +307,20 @@ def script_of(maker):
 def group_by_dataset():
     """Let a cluster take all jobs of a dataset for one of its own: to start one takes it longer than most jobs run.
 
-    A dataset is left out that scatters work over several jobs, by wildcards, or over several cores: such work is neither
-    to wait for what is small nor to be done again with it. So is one whose job would have too long a name for a file.
+    A dataset is left out that scatters work over several jobs, or uses several cores: such work is neither to wait for
+    what is small nor to be done again with it. So is one whose job would have too long a name for a file.
     """
     of_dataset = {}
     for maker in workflow.rules:
         if dataset := dataset_of(maker):
             of_dataset.setdefault(dataset, []).append(maker)
     for dataset, makers in of_dataset.items():
-        small = all(not maker.has_wildcards() and maker.resources["_cores"].value == 1 for maker in makers)
-        name = "_".join(["group", dataset, *(maker.name for maker in makers)])
+        makes_parts = len(getattr(gather, rule_of(dataset))("{scatteritem}")) > 1
+        used = [maker for maker in makers if makes_parts or maker.wildcard_names != {"scatteritem"}]
+        small = all(not maker.has_wildcards() and maker.resources["_cores"].value == 1 for maker in used)
+        name = "_".join(["group", dataset, *(maker.name for maker in used)])
         if small and len(name) < LONGEST_NAME:
-            for maker in makers:
+            for maker in used:
                 maker.group = maker.group or dataset
 
 
