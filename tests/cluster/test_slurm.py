@@ -237,20 +237,21 @@ def test_a_node_without_the_folder_is_named(slurm, bare):
     for node in NODES:
         slurm.stop(node)
         slurm.start(node, hidden=bare.folder)
-    printed = run(bare, "tabular", code=1)
+    printed = run(bare, "--retries", "0", "tabular", code=1)
     for node in NODES:
         slurm.stop(node)
         slurm.start(node)
     slurm.wait_for_nodes()
-    assert "its node does not have this folder" in printed
+    assert "its node wrote no log of it, and may not have this folder" in printed
+    assert "\n  what to do: run this in a folder, and with an environment, that all nodes share" in printed
 
 
 def test_without_sbatch_nothing_is_tried(slurm, bare, tmp_path, monkeypatch):
-    """Where the commands of Slurm are not in PATH."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("sh", "bash", "git", "env", "uname"):
+    for name in ("sh", "bash", "git", "env", "uname", "which"):
         (tools / name).symlink_to(shutil.which(name))
     monkeypatch.setenv("PATH", str(tools))
     printed = run(bare, "tabular", code=1)
-    assert "log in" in printed or "login node" in printed, printed
+    assert printed.count("the command that hands jobs to the cluster is not here") == 1
+    assert "\n  what to do: run this where it is: on a login node" in printed

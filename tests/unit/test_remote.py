@@ -55,6 +55,12 @@ def test_a_reason_is_known(tmp_path, message, log, what, hint, mends):
     assert (f"see {tmp_path}" in str(verdict)) == bool(log)
 
 
+def test_a_log_that_is_not_there_was_to_be_in_a_folder_that_the_node_lacks(tmp_path):
+    verdict = judged("SLURM-job '5' failed, SLURM status is: 'FAILED'.", str(tmp_path / "log"))
+    assert "may not have this folder (SLURM-job '5' failed" in verdict.what
+    assert "share" in verdict.hint
+
+
 def test_what_jobs_print_is_no_word_of_the_cluster(tmp_path):
     (tmp_path / "log").write_text("error: timeout: out of memory: quota\nsource: evicted\n")
     verdict = judged("", str(tmp_path / "log"))

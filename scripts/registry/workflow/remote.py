@@ -118,7 +118,7 @@ class Verdicts:
         return self._of.get(job)
 
     def _judge(self, job: Any, message: str, logs: Iterable[Any]) -> None:
-        verdict = judged(message, next((str(log) for log in logs if log and Path(log).is_file()), None))
+        verdict = judged(message, next((str(log) for log in logs if log), None))
         self._of[job] = verdict
         if not verdict.mends or any(says_why(one, since=self._since) for one in members(job)):
             job.attempt = job.restart_times + 1
@@ -128,13 +128,20 @@ class Verdicts:
 
 
 def judged(message: str, log: str | None) -> Verdict:
-    """Return what follows from a message of an executor, which may be empty, and the cluster's log at path `log`."""
-    told = [*(DAEMON.findall(_end_of(log)) if log else []), *message.strip().splitlines()]
+    """Return what follows from a message of an executor, which may be empty, and the cluster's log at path `log`.
+
+    The log of a node that cannot write it, because it does not have its folder, is not there.
+    """
+    written = log is not None and Path(log).is_file()
+    told = [*(DAEMON.findall(_end_of(log)) if written else []), *message.strip().splitlines()]
     for reason in REASONS:
         for line in told:
             if re.search(reason.said, line, re.IGNORECASE):
-                return Verdict(f"{reason.meaning} ({shown(line.strip())})", reason.hint, log, mends=reason.mends)
+                what = f"{reason.meaning} ({shown(line.strip())})"
+                return Verdict(what, reason.hint, log if written else None, mends=reason.mends)
     what = shown("\n".join(told)) or "it failed, and says nothing of why"
+    if log is not None and not written:
+        return Verdict(f"its node wrote no log of it, and may not have this folder ({what})", SHARED, None, mends=True)
     return Verdict(what, None, log, mends=True)
 
 
