@@ -1,5 +1,6 @@
-"""Measure builds on a Slurm of this machine's own, and write benchmarks/cluster.md: python benchmarks/cluster.py [--mirror FOLDER].
+"""Measure builds on a Slurm of this machine's own, and write benchmarks/cluster.md.
 
+python benchmarks/cluster.py [--mirror FOLDER], in the environment that `make test-cluster` sets up, as root.
 CPU and memory are those of the Snakemake that hands jobs over, or of all where it runs them itself.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from measure import ROOT, Row, Usage, clone, run, write_table
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "cluster")]
-from slurm import NODES, Slurm
+from slurm import NODES, Slurm  # noqa: E402
 
 SLURM = (
     *("--workflow-profile", "workflow/profiles/slurm"),
