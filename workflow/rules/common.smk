@@ -58,21 +58,24 @@ except RegistryError as error:
 
 
 def usable_pins():
-    """Return {dataset: its pin}; what is pinned and cannot be taken as it is counts among the broken."""
-    usable = {}
+    """Return {dataset: its pin} and {dataset: its Snapshot} of those that are pinned.
+
+    What is pinned and cannot be taken as it is counts among the broken.
+    """
+    pins, snapshots = {}, {}
     for dataset in pinned(Path()):
         try:
-            pin = pin_of(Path(), dataset)
-            if assess(Path(), dataset, DATASETS, quick=True).snapshot is None:
+            pin, snapshot = pin_of(Path(), dataset), assess(Path(), dataset, DATASETS, quick=True).snapshot
+            if snapshot is None:
                 where, hint = f"data/{dataset}/pin.json", f"run registry pull {dataset}"
                 raise RegistryError("pinned, but the data is not here, or not all of it", where=where, hint=hint)
-            usable[dataset] = pin
+            pins[dataset], snapshots[dataset] = pin, snapshot
         except RegistryError as error:
             DATASETS.leave_out(dataset, error)
-    return usable
+    return pins, snapshots
 
 
-PINNED = usable_pins()
+PINNED, SNAPSHOTS = usable_pins()
 RUN.configure(config, DATASETS, PINNED)
 
 
@@ -112,17 +115,22 @@ def complete(dataset):
     taken as it is. Raises WorkflowError for one that is broken.
     """
     if dataset in PINNED:
-        snapshot = assess(Path(), dataset, DATASETS, quick=True).snapshot
+        snapshot = SNAPSHOTS[dataset]
         return [snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS)]
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    return [file for file in made_of(dataset) if not file.startswith((f"{folder}raw", f"{folder}."))]
+    return [file for file in MADE.get(dataset, []) if not file.startswith((f"{folder}raw", f"{folder}."))]
 
 
-def made_of(dataset):
-    """Return the files below data/<dataset>/ that rules make."""
-    return [file for maker in workflow.rules for file in maker.output if file.startswith(f"data/{dataset}/")]
+def made_by_rules():
+    """Return {dataset: the files below data/<dataset>/ that rules make, once all modules are included}."""
+    made = {}
+    for maker in workflow.rules:
+        for file in maker.output:
+            if place := re.match("data/([^/]+)/", file):
+                made.setdefault(place[1], []).append(file)
+    return made
 
 
 def wanted(wildcards):
@@ -132,15 +140,16 @@ def wanted(wildcards):
 
 def leave_out_unmade():
     """Count the datasets that no rule makes among the broken, and tell whoever runs this what is left out."""
-    for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and not made_of(dataset)]:
+    for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and dataset not in MADE]:
         hint = f"write its rules into workflow/rules/{rule_of(dataset)}.smk"
         DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
+    broken = left_out()
     if workflow.is_main_process:
-        for dataset, error in left_out().items():
+        for dataset, error in broken.items():
             print(shown(f"{dataset} is left out: {error}"), file=sys.stderr)
     for dataset in selected(config, DATASETS):
-        if dataset in left_out():
-            raise WorkflowError(str(left_out()[dataset]))
+        if dataset in broken:
+            raise WorkflowError(str(broken[dataset]))
 
 
 def leave_out_undivided():
@@ -171,8 +180,9 @@ def named():
 
 def without_rules():
     """Return a pattern for the names of folders below data/ that are not here, nor of a dataset which rules make."""
-    made = [dataset for dataset in named() if dataset not in left_out() or made_of(dataset)]
-    here = [path.name for path in Path("data").glob("*") if path.name not in left_out()]
+    broken = left_out()
+    made = [dataset for dataset in named() if dataset not in broken or dataset in MADE]
+    here = [path.name for path in Path("data").glob("*") if path.name not in broken]
     return rf"(?!(?:{'|'.join(map(re.escape, [*made, *here]))})/)[^/]+"
 
 
@@ -343,14 +353,19 @@ def track_code():
     pull` has no other way to tell Snakemake that what it restored must be built again.
     """
     stale = os.environ.get("REGISTRY_STALE", "").split(",")
-    makers = {maker: dataset_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
-    for maker, dataset in makers.items():
-        describes = f"data/{dataset}/provenance.json" in maker.output
-        behind = [other for other, its in makers.items() if its == dataset] if describes else [maker]
-        try:
-            scripts = [script_of(other) for other in behind]
-            maker.set_params(code={script: "stale" if dataset in stale else fingerprint(script) for script in scripts})
-        except RegistryError as error:
-            if dataset not in DATASETS.keys() | DATASETS.broken.keys():
-                raise WorkflowError(str(error))
-            DATASETS.leave_out(dataset, error)
+    makers = {}
+    for maker in workflow.rules:
+        if (dataset := dataset_of(maker)) or maker.script:
+            makers.setdefault(dataset, []).append(maker)
+    for dataset, its in makers.items():
+        for maker in its:
+            describes = f"data/{dataset}/provenance.json" in maker.output
+            try:
+                scripts = [script_of(other) for other in (its if describes else [maker])]
+                maker.set_params(
+                    code={script: "stale" if dataset in stale else fingerprint(script, SCRIPTS) for script in scripts}
+                )
+            except RegistryError as error:
+                if dataset not in DATASETS.keys() | DATASETS.broken.keys():
+                    raise WorkflowError(str(error))
+                DATASETS.leave_out(dataset, error)
