@@ -24,6 +24,7 @@ from registry.config.load import check_samples, load_datasets, normalise, parent
 from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
+from registry.workflow.exchange import exchange, place_of, unfetched
 from registry.workflow.hook import LEFT_OUT, lift_rate_limit
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
@@ -34,6 +35,7 @@ from registry.workflow.run import Run
 from registry.workflow.running import hold_running
 
 RUN = Run(workflow)
+exchange(workflow)
 NEVER_MADE = "logs/left-out"
 hold_running()
 try:
@@ -105,16 +107,16 @@ def complete(dataset):
     """
     if dataset in PINNED:
         snapshot = assess(Path(), dataset, DATASETS, quick=True).snapshot
-        return [snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS)]
+        return [local(file) for file in (snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS))]
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    return [file for file in made_of(dataset) if not file.startswith((f"{folder}raw", f"{folder}."))]
+    return [unfetched(file) for file in made_of(dataset) if not place_of(file).startswith((f"{folder}raw", f"{folder}."))]
 
 
 def made_of(dataset):
     """Return the files below data/<dataset>/ that rules make."""
-    return [file for maker in workflow.rules for file in maker.output if file.startswith(f"data/{dataset}/")]
+    return [file for maker in workflow.rules for file in maker.output if place_of(file).startswith(f"data/{dataset}/")]
 
 
 def wanted(wildcards):
@@ -257,7 +259,7 @@ def show_what_is_here():
 
 def dataset_of(maker):
     """Return the dataset below whose data/<dataset>/ or reports/<dataset>/ a rule writes; None if there is none."""
-    places = [re.match(r"(?:data|reports)/([^/]+)/", file) for file in maker.output]
+    places = [re.match(r"(?:data|reports)/([^/]+)/", place_of(file)) for file in maker.output]
     return next((place[1] for place in places if place), None)
 
 
@@ -286,7 +288,7 @@ def watch_samples():
     """
     for maker in workflow.rules:
         dataset = dataset_of(maker)
-        if f"data/{dataset}/raw/sources.json" in maker.output:
+        if f"data/{dataset}/raw/sources.json" in map(place_of, maker.output):
             maker.set_params(edited=lambda wildcards, dataset=dataset: edited_samples(DATASETS[dataset]))
 
 
@@ -300,7 +302,7 @@ def track_code():
     stale = os.environ.get("REGISTRY_STALE", "").split(",")
     makers = {maker: dataset_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
     for maker, dataset in makers.items():
-        describes = f"data/{dataset}/provenance.json" in maker.output
+        describes = f"data/{dataset}/provenance.json" in map(place_of, maker.output)
         behind = [other for other, its in makers.items() if its == dataset] if describes else [maker]
         try:
             scripts = [script_of(other) for other in behind]

@@ -15,6 +15,8 @@ from registry.errors import RegistryError
 from registry.release.waiting import waiting
 from registry.shown import shown, some
 from registry.storage.repository import NoRepositoryError, Repository
+from registry.workflow.bring import bring
+from registry.workflow.exchange import mind_pods
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
@@ -47,6 +49,7 @@ class Run:
             if not workflow.output_settings.verbose:
                 self._progress = show_progress(workflow)
             touch_at_once()
+            mind_pods(workflow)
             LOGGER.addHandler(self._witness)
             atexit.register(self._at_exit)
 
@@ -67,6 +70,7 @@ class Run:
         if self._progress is not None:
             self._progress.close()
         scheduler = self._workflow.scheduler
+        unbrought = self._bring()
         failed = failed_jobs(scheduler.failed, since=self.started)
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
@@ -77,11 +81,20 @@ class Run:
             if scheduler.failed and not failed:
                 reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
         release = release_after_run(self._workflow, self._config)
-        if release.left:
-            ending, reason = Ending.FAILED, release.left
+        left = release.left or unbrought
+        if left:
+            ending, reason = Ending.FAILED, left
         self._write(ending, reason=reason, outcomes=outcomes, failed=failed, publication=release.publication)
-        if release.left:
-            sys.exit(release.left)
+        if left:
+            sys.exit(left)
+
+    def _bring(self) -> str | None:
+        """Bring what was made where no files are shared; returns what could not be brought, and why."""
+        try:
+            bring(self._workflow)
+        except RegistryError as error:
+            return str(error)
+        return None
 
     def _at_exit(self) -> None:
         """Complete what a run leaves that had nothing to do, or failed before its jobs could."""
@@ -92,6 +105,8 @@ class Run:
             return
         idle = error is None and workflow.scheduler is not None and not len(workflow.dag)
         try:
+            if idle:
+                bring(workflow)
             unreleased = self._unreleased() if idle else []
             outcomes = outcomes_of(self._datasets, since=self.started)
         except RegistryError as problem:

@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.workflow.running import RUNNING
@@ -31,6 +32,8 @@ OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = 600
 """Seconds to wait for another run before giving up, unless REGISTRY_PATIENCE in the environment says how many."""
 PAUSE = 0.2
+PROFILE = "SNAKEMAKE_PROFILE"
+"""Names a profile in the environment."""
 
 Say = Callable[[str], None]
 
@@ -71,6 +74,22 @@ def run_quietly(
         return code, output.read().decode(errors="replace").strip()
 
 
+def record_as_done(workflow: Any, datasets: Sequence[str]) -> None:
+    """Let Snakemake record, at the end of its run `workflow`, that these datasets are done as they are here.
+
+    Nothing waits for that run, which has the lock of this checkout. Raises RegistryError.
+    """
+    settings = workflow.config_settings
+    command = ["--touch", "--forceall", "--no-hooks", "--nolock", "--quiet", "all", "--cores", "1"]
+    command += ["--configfiles", *map(str, settings.configfiles)] if settings.configfiles else []
+    command += ["--config", *settings.config_args, "publish=false", "--", *map(rule_of, datasets)]
+    variables = {name: value for name, value in os.environ.items() if name != PROFILE}
+    done = subprocess.run(_command(command), env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
+    if done.returncode:
+        what = f"brought, but not recorded as done:\n{done.stdout.strip()}"
+        raise RegistryError(what, hint="fix that, and run the same command again")
+
+
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
     check_installed("snakemake")
@@ -105,24 +124,24 @@ def _wait_for(lock: IO[bytes], who: str, say: Say) -> bool:
     except OSError:
         return False
     say(f"{who}: waiting for it to finish")
-    patience = _patience()
-    deadline = time.monotonic() + patience
+    limit = patience("REGISTRY_PATIENCE", PATIENCE)
+    deadline = time.monotonic() + limit
     while not _taken(lock):
         if time.monotonic() > deadline:
             raise RegistryError(
-                f"{who}, and did not finish in {patience:g} s", hint="run the same command again afterwards"
+                f"{who}, and did not finish in {limit:g} s", hint="run the same command again afterwards"
             )
         time.sleep(PAUSE)
     return True
 
 
-def _patience() -> float:
-    given = os.environ.get("REGISTRY_PATIENCE")
+def patience(variable: str, default: float) -> float:
+    """Return how many seconds to wait: what the environment's variable says, else `default`. Raises RegistryError."""
+    given = os.environ.get(variable)
     with suppress(ValueError):
         if not given or math.isfinite(float(given)):
-            return float(given or PATIENCE)
-    hint = "set a number, such as 600, or unset it"
-    raise RegistryError("not a number of seconds", where="REGISTRY_PATIENCE", hint=hint)
+            return float(given or default)
+    raise RegistryError("not a number of seconds", where=variable, hint="set a number, such as 600, or unset it")
 
 
 def _taken(lock: IO[bytes]) -> bool:

@@ -1,0 +1,132 @@
+"""What the jobs of a run exchange where they share no files: objects in Snakemake's default storage.
+
+The rules name files as ever. A job finds each where the rule names it, below the folder it runs in; the Snakemake that
+submits jobs keeps copies apart from the checkout, whose data/ holds only what was brought there whole (bring.py).
+"""
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+from registry.gate import checked_path
+
+SOURCES = ("config", "data/samples", "envs", "scripts", "workflow")
+"""The folders of a checkout from which data is made."""
+STORED = "storage_object"
+"""The flag by which Snakemake marks a file that is in a storage."""
+
+
+def exchange(workflow: Any) -> None:
+    """Let the objects of the default storage, if there is one, be `Exchanged`; call it before there are rules."""
+    provider = workflow.storage_registry.default_storage_provider
+    if provider is None:
+        return
+    from boto3.s3.transfer import TransferConfig
+    from snakemake.dag import DAG
+
+    # The interpreter may be about to end, when it starts no more threads.
+    one_by_one = TransferConfig(use_threads=False)
+    prefix = f"{workflow.storage_settings.default_storage_prefix.rstrip('/')}/"
+    copies = provider.object(f"{prefix}x").local_path().parent
+    theirs = provider.get_storage_object_cls()
+
+    class Exchanged(theirs):
+        """An object whose `place` is the path that rules name it by."""
+
+        @property
+        def place(self) -> str:
+            return self.query.removeprefix(prefix)
+
+        def local_path(self) -> Path:
+            path = super().local_path()
+            # In a job nothing else is there; else what is in data/ would be taken for a copy, and be removed as one.
+            return path.relative_to(copies) if not workflow.is_main_process and path.is_relative_to(copies) else path
+
+        def is_dir(self) -> bool:
+            """Tell whether there is a folder now: a job may have stored it since it was looked for."""
+            return any(self.get_subkeys())
+
+        def store_object(self) -> None:
+            """Store a file or a folder, of which nothing older stays."""
+            here = self.local_path()
+            if here.is_dir():
+                for item in self.get_subkeys():
+                    if not (here / item.key.removeprefix(f"{self.key}/")).is_file():
+                        item.delete()
+            super().store_object()
+
+        def retrieve_object(self) -> None:
+            """Fetch a file or a folder; raises GateError where a name in it leads out of that."""
+            here, items = self.local_path(), [*self.get_subkeys()]
+            names = [checked_path(item.key.removeprefix(f"{self.key}/"), where=self.query) for item in items]
+            for name, item in zip(names, items, strict=True):
+                (here / name).parent.mkdir(parents=True, exist_ok=True)
+                item.Object().download_file(str(here / name), Config=one_by_one)
+            if not items:
+                self.s3obj().download_file(str(here), Config=one_by_one)
+
+        def remove(self) -> None:
+            """Remove an object, or all of a folder, and leave the bucket, which is not ours."""
+            for item in [*self.get_subkeys()]:
+                item.delete()
+            self.s3obj().delete()
+
+    provider.get_storage_object_cls = lambda: Exchanged
+    if workflow.is_main_process:
+        DAG.get_sources = _sources
+    else:
+        _store_in_place()
+
+
+def _sources(dag: Any) -> set[str]:
+    """Return the files that jobs get a copy of: as they are here, in git or not, and nothing that rules have made."""
+    found = {path for top in SOURCES for path in Path(top).rglob("*") if path.is_file()}
+    found |= {Path(os.path.relpath(path)) for path in dag.workflow.configfiles}
+    return {str(path) for path in found if "__pycache__" not in path.parts}
+
+
+def mind_pods(workflow: Any) -> None:
+    """Let jobs be run by PodExecutor where Snakemake's own executor for Kubernetes would run them."""
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+    plugin = ExecutorPluginRegistry().plugins.get("kubernetes")
+    if plugin is not None and workflow.storage_registry.default_storage_provider is not None:
+        from registry.workflow.pods import PodExecutor
+
+        plugin.executor = PodExecutor
+
+
+def _store_in_place() -> None:
+    """Let Snakemake store files, too, whose copies are where the rules name them: it takes them for local ones."""
+    from snakemake.path_modifier import PathModifier
+
+    modify = PathModifier.modify
+
+    def modify_and_store(self: PathModifier, *arguments: Any, **named: Any) -> Any:
+        return self.apply_default_storage(modify(self, *arguments, **named))
+
+    PathModifier.modify = modify_and_store
+
+
+def place_of(file: Any) -> str:
+    """Return the path that a rule names a file by, wherever Snakemake keeps it."""
+    stored = stored_as(file)
+    return str(file) if stored is None else stored.place
+
+
+def stored_as(file: Any) -> Any:
+    """Return the object of the storage that a file of a rule stands for; None for one that is here."""
+    return getattr(file, "flags", {}).get(STORED)
+
+
+def unfetched(file: Any) -> Any:
+    """Return a file for a rule that only asks for it: it must be there, and need not be brought here."""
+    from snakemake.io import flag
+
+    stored = stored_as(file)
+    if stored is None:
+        return file
+    there = copy.copy(stored)
+    there.retrieve = False
+    return flag(str(file), STORED, there)
