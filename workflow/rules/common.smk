@@ -35,10 +35,10 @@ from registry.workflow.run import Run
 from registry.workflow.running import hold_running
 
 RUN = Run(workflow)
-exchange(workflow)
 NEVER_MADE = "logs/left-out"
 hold_running()
 try:
+    exchange(workflow)
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.
     read_yaml(Path("config/config.yaml"))
 except RegistryError as error:

@@ -18,11 +18,11 @@ from registry.shown import some
 from registry.sources.raw import forget_raw
 from registry.storage.snapshot import PROVENANCE, Snapshot
 from registry.storage.states import NotReady
-from registry.workflow.exchange import place_of, stored_as
+from registry.workflow.exchange import place_of, reaching, stored_as
 from registry.workflow.snakemake import record_as_done
 
 FETCHED = Path(".snakemake", "fetched")
-"""Where a dataset is until it was checked."""
+"""Where each dataset is until it was checked, in a folder of its own that stays until Snakemake has a record of it."""
 
 
 @dataclass
@@ -51,9 +51,9 @@ def bring(workflow: Any) -> list[str]:
                 brought.append(name)
         except (NotReady, RegistryError) as error:
             wrong[name] = error
-    shutil.rmtree(FETCHED, ignore_errors=True)
     if brought:
         record_as_done(workflow, brought)
+    shutil.rmtree(FETCHED, ignore_errors=True)
     if wrong:
         name, error = next(iter(wrong.items()))
         reason = getattr(error, "reason", error)
@@ -80,7 +80,11 @@ def _bring_logs(job: Any) -> None:
     """Bring what a job has logged and measured; one that never started has left nothing."""
     for file in filter(None, (*job.log, job.benchmark)):
         stored = stored_as(file)
-        if stored is not None and stored.exists():
+        if stored is None:
+            continue
+        with reaching(stored.query):
+            there = stored.exists()
+        if there:
             _fetch(stored, Path(stored.place))
 
 
@@ -90,19 +94,21 @@ def _bring(name: str, objects: Iterable[Any]) -> bool:
     provenance = f"data/{name}/{PROVENANCE}"
     if provenance not in objects:
         return False
-    shutil.rmtree(FETCHED, ignore_errors=True)
-    _fetch(objects[provenance], FETCHED / provenance)
-    if _is_here(name, FETCHED / provenance):
+    stage = FETCHED / name
+    recorded = not stage.exists()
+    shutil.rmtree(stage, ignore_errors=True)
+    _fetch(objects[provenance], stage / provenance)
+    if recorded and _is_here(name, stage / provenance):
         return False
     for place, stored in _outermost(objects):
-        _fetch(stored, FETCHED / place)
-    for stamp in FETCHED.rglob(SNAKEMAKE_TIMESTAMP):
+        _fetch(stored, stage / place)
+    for stamp in stage.rglob(SNAKEMAKE_TIMESTAMP):
         stamp.unlink()
-    Snapshot.on_disk(FETCHED, name)
+    Snapshot.on_disk(stage, name)
     forget_raw(Path("data", name))
-    parts = [part for top in ("reports", "data") for part in (FETCHED / top / name).glob("*")]
+    parts = [part for top in ("reports", "data") for part in (stage / top / name).glob("*")]
     for part in sorted(parts, key=lambda part: part.name == PROVENANCE):
-        place = part.relative_to(FETCHED)
+        place = part.relative_to(stage)
         remove(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         part.rename(place)
@@ -129,4 +135,5 @@ def _fetch(stored: Any, path: Path) -> None:
     there = stored.__class__(query=stored.query, keep_local=True, retrieve=True, provider=stored.provider)
     there.set_local_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    there.retrieve_object()
+    with reaching(stored.query):
+        there.retrieve_object()

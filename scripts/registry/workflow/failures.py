@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from registry.shown import shown
-from registry.workflow.exchange import place_of
 from registry.workflow.hook import LEFT_OUT
 from registry.workflow.job import BREACHES, DONE, ERROR
 
@@ -34,7 +33,7 @@ def failed_jobs(jobs: Iterable[Any], *, since: float) -> list[FailedJob]:
     found = []
     single = [one for job in jobs for one in (job.jobs if job.is_group() else [job])]
     for job in sorted((job for job in single if job.rule.name != LEFT_OUT), key=lambda job: job.rule.name):
-        path = Path(place_of(job.log[0])) if job.log else None
+        path = Path(job.log[0]) if job.log else None
         written = path is not None and path.is_file() and path.stat().st_mtime >= since
         text = path.read_text(encoding="utf-8", errors="replace") if written else ""
         if text and text.splitlines()[-1].startswith(DONE):

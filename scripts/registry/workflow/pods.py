@@ -6,6 +6,7 @@ only where the extra `kubernetes` is installed.
 """
 
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -160,7 +161,7 @@ class PodExecutor(Executor):
         with suppress(ApiException, urllib3.exceptions.HTTPError):
             text = self.kubeapi.read_namespaced_pod_log(pod.metadata.name, self.namespace, container=CONTAINER)
             path.write_text(text, encoding="utf-8")
-            return [str(path)]
+            return [os.path.relpath(path)]
         return []
 
     def _delete(self, one: Any) -> None:
