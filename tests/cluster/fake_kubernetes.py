@@ -225,8 +225,8 @@ class FakeKubernetes:
             )
 
     def _job(self, name: str) -> dict[str, Any]:
-        pods = self._pods_of(name)
-        failed = sum(bool(pod.code) or pod.evicted is not None for pod in pods)
+        pods = [pod for pod in self.pods.values() if pod.job["metadata"]["name"] == name]
+        failed = sum(pod.gone or bool(pod.code) or pod.evicted is not None for pod in pods)
         succeeded = sum(pod.code == 0 for pod in pods)
         return {**self.jobs[name], "status": {"failed": failed, "succeeded": succeeded}}
 

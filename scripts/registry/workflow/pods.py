@@ -78,7 +78,7 @@ class PodExecutor(Executor):
     def cancel_jobs(self, active_jobs: Sequence[Any]) -> None:
         """Delete jobs, each whatever becomes of the others."""
         for one in active_jobs:
-            self._delete(one)
+            self._delete(one, limit=0)
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncGenerator[Any, None]:
         """Yield the jobs that go on, and report those that have ended or never start."""
@@ -164,13 +164,22 @@ class PodExecutor(Executor):
             return [os.path.relpath(path)]
         return []
 
-    def _delete(self, one: Any) -> None:
+    def _delete(self, one: Any, *, limit: float | None = None) -> None:
+        """Delete a job; Kubernetes deletes its pod with it."""
         if self.workflow.executor_settings.omit_job_cleanup:
             return
+
+        def delete() -> None:
+            try:
+                self.batchapi.delete_namespaced_job(one.external_jobid, self.namespace, propagation_policy="Background")
+            except ApiException as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+
         try:
-            self._kubernetes_retry(lambda: self.safe_delete_job(one.external_jobid))
+            self._kubernetes_retry(delete, limit=limit)
         except WorkflowError as error:
-            self.logger.error(f"job {one.external_jobid} may be left: kubectl delete job {one.external_jobid}\n{error}")
+            self.logger.error(f"a job may be left: kubectl delete job {one.external_jobid}\n{error}")
 
     def _kubernetes_retry(self, func: Callable[[], Any], *, limit: float | None = None) -> Any:
         """Ask the API, and again while it does not answer. Raises WorkflowError where it refuses, or stays away."""

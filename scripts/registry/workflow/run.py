@@ -104,17 +104,17 @@ class Run:
         if not self._witness.executing and others_run():
             return
         idle = error is None and workflow.scheduler is not None and not len(workflow.dag)
+        unbrought = self._bring() if idle else None
         try:
-            if idle:
-                bring(workflow)
             unreleased = self._unreleased() if idle else []
             outcomes = outcomes_of(self._datasets, since=self.started)
         except RegistryError as problem:
             print(f"no record of this run: {problem}", file=sys.stderr)
             return
-        self._write(
-            Ending.NOTHING_TO_DO if idle else Ending.FAILED, reason=error, outcomes=outcomes, unreleased=unreleased
-        )
+        ending = Ending.NOTHING_TO_DO if idle and not unbrought else Ending.FAILED
+        self._write(ending, reason=error or unbrought, outcomes=outcomes, unreleased=unreleased)
+        if unbrought:
+            print(unbrought, file=sys.stderr)
         for name, pin in self._pinned.items() if idle else ():
             print(f"{name} is pinned at {pin['version']}: registry unpin {name} lets it be built", file=sys.stderr)
         if unreleased:
