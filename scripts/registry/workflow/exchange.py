@@ -8,6 +8,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,10 @@ def _sources(dag: Any) -> set[str]:
 
 
 def mind_pods(workflow: Any) -> None:
-    """Let jobs be run by PodExecutor where Snakemake's own executor for Kubernetes would run them."""
+    """Let jobs be run by PodExecutor where Snakemake's own executor for Kubernetes would run them.
+
+    Pods install nothing: their image has the plugin of the storage, as it has all that jobs import.
+    """
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     plugin = ExecutorPluginRegistry().plugins.get("kubernetes")
@@ -160,6 +164,7 @@ def mind_pods(workflow: Any) -> None:
         from registry.workflow.pods import PodExecutor
 
         plugin.executor = PodExecutor
+        plugin.common_settings = replace(plugin.common_settings, auto_deploy_default_storage_provider=False)
 
 
 def _store_in_place() -> None:
