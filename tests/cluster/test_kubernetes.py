@@ -9,9 +9,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from fake_kubernetes import NAMESPACE, SCHEMAS, FakeKubernetes, Pod
 
 from clone import Clone, under_git
+from fake_kubernetes import NAMESPACE, SCHEMAS, FakeKubernetes, Pod
 from project import copy_folder, copy_repository
 from s3 import S3Server
 from support import PATIENCE, ROOT, wait_until
@@ -62,17 +62,17 @@ class Cluster:
             **extra,
         }
 
-    def run(self, *arguments: str, code: int = 0, **extra: str) -> str:
+    def run(self, *arguments: str, code: int = 0, option: str = "--workflow-profile", **extra: str) -> str:
         """Run snakemake with the profile and return what it printed."""
-        done = self.start(*arguments, **extra)
+        done = self.start(*arguments, option=option, **extra)
         printed, _ = done.communicate(timeout=PATIENCE)
         assert done.returncode == code, printed
         assert "Traceback" not in printed
         return printed
 
-    def start(self, *arguments: str, **extra: str) -> subprocess.Popen:
+    def start(self, *arguments: str, option: str = "--workflow-profile", **extra: str) -> subprocess.Popen:
         return subprocess.Popen(
-            ["snakemake", "--workflow-profile", PROFILE, *arguments],
+            ["snakemake", option, PROFILE, *arguments],
             cwd=self.clone.folder,
             env=self.environment(**extra),
             text=True,
@@ -113,7 +113,10 @@ def test_what_pods_make_is_brought_released_once_and_done_for_a_local_run(cluste
     assert cluster.clone.tags() == local.tags() != []
     assert cluster.clone.git("rev-list", "--count", "HEAD") == local.git("rev-list", "--count", "HEAD")
     assert "Nothing to be done" in cluster.clone.run("snakemake", "-n", *targets)
-    assert "Nothing to be done" in cluster.run(*targets)
+    for script in (cluster.clone.folder / "scripts").rglob("*.py"):
+        script.touch()
+    for option in ("--workflow-profile", "--profile"):
+        assert "Nothing to be done" in cluster.run(*targets, option=option)
     assert not [key for key in cluster.stored() if key.startswith("snakemake-workflow-sources")]
 
 
@@ -284,13 +287,20 @@ def test_a_run_that_was_killed_before_it_brought_anything_is_completed_by_the_ne
     assert "Nothing to be done" in cluster.clone.run("snakemake", "-n", TABULAR)
 
 
-def test_what_is_not_what_pods_made_stays_out(cluster):
-    cluster.run(TABULAR, "--no-hooks")
-    key = f"{cluster.prefix}data/tabular/processed/tabular.parquet"
+def test_what_changed_in_the_bucket_stays_out(cluster):
+    cluster.run("wine_quality", "--no-hooks")
+    key = f"{cluster.prefix}data/wine-quality/processed/wine-quality.csv"
     cluster.bucket.put_object(Bucket=BUCKET, Key=key, Body=b"of another")
-    printed = cluster.run(TABULAR, "--retries", "0", code=1)
-    assert "data/tabular/processed: changed by hand since it was made" in printed
-    assert not (cluster.clone.folder / "data" / TABULAR).exists()
+    printed = cluster.run("wine_quality", "--retries", "0", code=1)
+    assert "data/wine-quality/processed: changed by hand since it was made" in printed
+    assert not (cluster.clone.folder / "data" / "wine-quality").exists()
+
+
+def test_the_jobs_of_a_group_share_a_pod(cluster):
+    steps = [f"tabular_{step}=tabular" for step in ("generate", "process", "analyze")]
+    cluster.run(TABULAR, "--groups", *steps)
+    assert len(cluster.kubernetes.sent) == 1
+    assert cluster.clone.tags() == ["tabular-v1.0.0"]
 
 
 def test_the_pod_that_runs_it_all_clones_builds_and_releases_and_goes_on_from_there(fresh, tmp_path):

@@ -111,7 +111,9 @@ def complete(dataset):
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    return [unfetched(file) for file in made_of(dataset) if not place_of(file).startswith((f"{folder}raw", f"{folder}."))]
+    return [
+        unfetched(file) for file in made_of(dataset) if not place_of(file).startswith((f"{folder}raw", f"{folder}."))
+    ]
 
 
 def made_of(dataset):

@@ -45,7 +45,6 @@ def exchange(workflow: Any) -> None:
         where, hint = "default-storage-provider", "set s3, of which jobs exchange what they make"
         raise RegistryError(f"{settings.default_storage_provider} is not known here", where=where, hint=hint)
     from boto3.s3.transfer import TransferConfig
-    from botocore.exceptions import ClientError
     from snakemake.dag import DAG
 
     # The interpreter may be about to end, when it starts no more threads.
@@ -99,7 +98,7 @@ def exchange(workflow: Any) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     note.download_file(str(path), Config=one_by_one)
-                except ClientError as error:
+                except self.provider.s3c.meta.client.exceptions.ClientError as error:
                     if error.response["Error"]["Code"] not in MISSING:
                         raise
 

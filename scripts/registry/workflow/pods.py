@@ -17,8 +17,8 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.rest import ApiException
 from kubernetes.config import ConfigException
+from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_kubernetes import Executor
-from snakemake_interface_common.exceptions import WorkflowError
 
 from registry.errors import RegistryError
 from registry.shown import shown

@@ -39,7 +39,6 @@ NOISE = (
     "Uploading source archive to storage provider...",
     "Storing in storage: ",
     "Finished upload.",
-    "Get status with: kubectl ",
     "Shutting down, this might take some time.",
     "Exiting because a job execution failed.",
     "WorkflowError:\nAt least one job did not complete successfully.",
@@ -47,6 +46,8 @@ NOISE = (
     "Elapsed time: ",
 )
 """How that begins which says nothing new. What is not known here is shown."""
+CLUSTER_NOISE = re.compile(r"Get status with: kubectl ")
+"""The same of the plugins for clusters."""
 EXPLAINED = "returned non-zero exit status 1."
 """In what Snakemake says of a script that failed, and has written why into its log; see registry.workflow.job."""
 REFUSED = re.compile(r"InputFunctionException in rule .*?\nError:\n  WorkflowError:\n(.*?)\nWildcards:\n", re.DOTALL)
@@ -176,7 +177,9 @@ class Progress(logging.Handler):
 
 def _is_noise(record: logging.LogRecord) -> bool:
     text = record.getMessage()
-    return text.startswith(NOISE) or (record.levelno >= logging.ERROR and text.endswith(EXPLAINED))
+    if text.startswith(NOISE) or CLUSTER_NOISE.match(text):
+        return True
+    return record.levelno >= logging.ERROR and text.endswith(EXPLAINED)
 
 
 def _places(record: Any) -> str:

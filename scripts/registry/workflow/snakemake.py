@@ -19,9 +19,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
+
+import yaml
 
 from registry.config.names import rule_of
 from registry.errors import RegistryError
@@ -32,6 +36,9 @@ OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = 600
 """Seconds to wait for another run before giving up, unless REGISTRY_PATIENCE in the environment says how many."""
 PAUSE = 0.2
+CLUSTERS = ("cluster-generic", "kubernetes", "slurm")
+"""Executors that extras of the same names bring."""
+PROFILES = ("--profile", "--workflow-profile")
 PROFILE = "SNAKEMAKE_PROFILE"
 """Names a profile in the environment."""
 
@@ -93,11 +100,26 @@ def record_as_done(workflow: Any, datasets: Sequence[str]) -> None:
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
     check_installed("snakemake")
+    _check_profiles(root, arguments)
     with _turn(root, say) as lock:
         os.chdir(root)
         os.set_inheritable(lock.fileno(), True)
         command = _command(arguments)
         os.execv(command[0], command)  # noqa: S606
+
+
+def _check_profiles(root: Path, arguments: Sequence[str]) -> None:
+    """Check that the executor is installed that a profile names: Snakemake would print all of its options instead.
+
+    Raises RegistryError.
+    """
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    for profile in [value for option, value in pairwise(words) if option in PROFILES]:
+        path = root / profile / "config.yaml"
+        executor = yaml.safe_load(path.read_text(encoding="utf-8")).get("executor") if path.is_file() else None
+        if executor in CLUSTERS and find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
+            hint = f"pip install 'data-registry[{executor}]'"
+            raise RegistryError(f"executor: {executor} is not installed", where=path.relative_to(root), hint=hint)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
