@@ -8,8 +8,10 @@ from registry.errors import RegistryError
 
 EXTRAS = {
     "PIL": "build",
+    "boto3": "kubernetes",
     "cachecontrol": "build",
     "imagehash": "build",
+    "kubernetes": "kubernetes",
     "markdown_it": "build",
     "mlflow": "mlflow",
     "numpy": "vectors",
@@ -26,9 +28,8 @@ EXTRAS = {
     "safetensors": "vectors",
     "simplejpeg": "build",
     "snakemake": "build",
-    "snakemake_executor_plugin_cluster_generic": "cluster-generic",
     "snakemake_executor_plugin_kubernetes": "kubernetes",
-    "snakemake_executor_plugin_slurm": "slurm",
+    "snakemake_interface_executor_plugins": "build",
     "snakemake_interface_logger_plugins": "build",
     "tokenizers": "vectors",
     "tqdm": "build",

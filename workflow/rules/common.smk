@@ -24,6 +24,7 @@ from registry.config.load import check_samples, load_datasets, normalise, parent
 from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
+from registry.workflow.exchange import exchange, place_of, unfetched
 from registry.workflow.hook import LEFT_OUT, lift_rate_limit
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
@@ -40,6 +41,7 @@ SNAKEMAKE_MB = 500
 """What Snakemake itself takes in a job on a cluster, in megabytes: one starts the job there, and one its script."""
 hold_running()
 try:
+    exchange(workflow)
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.
     read_yaml(Path("config/config.yaml"))
 except RegistryError as error:
@@ -116,11 +118,12 @@ def complete(dataset):
     """
     if dataset in PINNED:
         snapshot = SNAPSHOTS[dataset]
-        return [snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS)]
+        return [local(file) for file in (snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS))]
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    return [file for file in MADE.get(dataset, []) if not file.startswith((f"{folder}raw", f"{folder}."))]
+    made = MADE.get(dataset, [])
+    return [unfetched(file) for file in made if not place_of(file).startswith((f"{folder}raw", f"{folder}."))]
 
 
 def made_by_rules():
@@ -128,7 +131,7 @@ def made_by_rules():
     made = {}
     for maker in workflow.rules:
         for file in maker.output:
-            if place := re.match("data/([^/]+)/", file):
+            if place := re.match("data/([^/]+)/", place_of(file)):
                 made.setdefault(place[1], []).append(file)
     return made
 
@@ -292,7 +295,7 @@ def show_what_is_here():
 
 def dataset_of(maker):
     """Return the dataset below whose data/<dataset>/ or reports/<dataset>/ a rule writes; None if there is none."""
-    places = [re.match(r"(?:data|reports)/([^/]+)/", file) for file in maker.output]
+    places = [re.match(r"(?:data|reports)/([^/]+)/", place_of(file)) for file in maker.output]
     return next((place[1] for place in places if place), None)
 
 
@@ -341,7 +344,7 @@ def watch_samples():
     """
     for maker in workflow.rules:
         dataset = dataset_of(maker)
-        if f"data/{dataset}/raw/sources.json" in maker.output:
+        if f"data/{dataset}/raw/sources.json" in map(place_of, maker.output):
             maker.set_params(edited=lambda wildcards, dataset=dataset: edited_samples(DATASETS[dataset]))
 
 
@@ -359,7 +362,7 @@ def track_code():
             makers.setdefault(dataset, []).append(maker)
     for dataset, its in makers.items():
         for maker in its:
-            describes = f"data/{dataset}/provenance.json" in maker.output
+            describes = f"data/{dataset}/provenance.json" in map(place_of, maker.output)
             try:
                 scripts = [script_of(other) for other in (its if describes else [maker])]
                 maker.set_params(

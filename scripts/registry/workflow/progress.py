@@ -34,6 +34,9 @@ NOISE = (
     "Conda environments: ignored",
     "Select jobs to execute...",
     "Removing temporary output ",
+    "Uploading source archive to storage provider...",
+    "Storing in storage: ",
+    "Finished upload.",
     "Shutting down, this might take some time.",
     "Exiting because a job execution failed.",
     "WorkflowError:\nAt least one job did not complete successfully.",
@@ -45,7 +48,7 @@ NOISE = (
 CLUSTER_NOISE = re.compile(
     r"SLURM run ID: |No SLURM account given, trying to guess|No account was given, not able to get a SLURM account|"
     r"Unable to guess SLURM account|Job \S+ has been submitted with SLURM jobid |Cleaning up SLURM log files |"
-    r"Submitted (group )?job "
+    r"Submitted (group )?job |Get status with: kubectl "
 )
 """The same of the plugins for clusters. A run says itself when a cluster refuses a job or ends it."""
 EXPLAINED = "returned non-zero exit status 1."

@@ -16,6 +16,8 @@ from registry.errors import RegistryError
 from registry.release.waiting import waiting
 from registry.shown import shown, some
 from registry.storage.repository import NoRepositoryError, Repository
+from registry.workflow.bring import bring
+from registry.workflow.exchange import mind_pods
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
@@ -50,6 +52,7 @@ class Run:
             if not workflow.output_settings.verbose:
                 self._progress = show_progress(workflow)
             touch_at_once()
+            mind_pods(workflow)
             LOGGER.addHandler(self._witness)
             atexit.register(self._at_exit)
 
@@ -74,6 +77,7 @@ class Run:
         if self._progress is not None:
             self._progress.close()
         scheduler = self._workflow.scheduler
+        unbrought = self._bring()
         failed = failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
@@ -84,11 +88,20 @@ class Run:
             if scheduler.failed and not failed:
                 reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
         release = release_after_run(self._workflow, self._config)
-        if release.left:
-            ending, reason = Ending.FAILED, release.left
+        left = release.left or unbrought
+        if left:
+            ending, reason = Ending.FAILED, left
         self._write(ending, reason=reason, outcomes=outcomes, failed=failed, publication=release.publication)
-        if release.left:
-            sys.exit(release.left)
+        if left:
+            sys.exit(left)
+
+    def _bring(self) -> str | None:
+        """Bring what was made where no files are shared; returns what could not be brought, and why."""
+        try:
+            bring(self._workflow)
+        except RegistryError as error:
+            return str(error)
+        return None
 
     def _at_exit(self) -> None:
         """Complete what a run leaves that had nothing to do, or failed before its jobs could."""
@@ -98,15 +111,17 @@ class Run:
         if not self._witness.executing and others_run():
             return
         idle = error is None and workflow.scheduler is not None and not len(workflow.dag)
+        unbrought = self._bring() if idle else None
         try:
             unreleased = self._unreleased() if idle else []
             outcomes = outcomes_of(self._datasets, since=self.started)
         except RegistryError as problem:
             print(f"no record of this run: {problem}", file=sys.stderr)
             return
-        self._write(
-            Ending.NOTHING_TO_DO if idle else Ending.FAILED, reason=error, outcomes=outcomes, unreleased=unreleased
-        )
+        ending = Ending.NOTHING_TO_DO if idle and not unbrought else Ending.FAILED
+        self._write(ending, reason=error or unbrought, outcomes=outcomes, unreleased=unreleased)
+        if unbrought:
+            print(unbrought, file=sys.stderr)
         for name, pin in self._pinned.items() if idle else ():
             print(f"{name} is pinned at {pin['version']}: registry unpin {name} lets it be built", file=sys.stderr)
         if unreleased:

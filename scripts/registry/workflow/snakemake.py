@@ -10,7 +10,6 @@ through here holds the first lock, too, and can be seen before it holds the seco
 On a file system without locks nobody can be waited for, and nothing is known to be dead.
 """
 
-import argparse
 import fcntl
 import math
 import os
@@ -20,19 +19,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 from registry.config.load import read_yaml
+from registry.config.names import rule_of
 from registry.errors import RegistryError
-from registry.extras import EXTRAS, check_installed
+from registry.extras import check_installed
 from registry.workflow.running import RUNNING
 
 OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = 600
 """Seconds to wait for another run before giving up, unless REGISTRY_PATIENCE in the environment says how many."""
 PAUSE = 0.2
+CLUSTERS = ("cluster-generic", "kubernetes", "slurm")
+"""Executors that extras of the same names bring."""
+PROFILES = ("--profile", "--workflow-profile")
+PROFILE = "SNAKEMAKE_PROFILE"
+"""Names a profile in the environment."""
 
 Say = Callable[[str], None]
 
@@ -73,10 +80,26 @@ def run_quietly(
         return code, output.read().decode(errors="replace").strip()
 
 
+def record_as_done(workflow: Any, datasets: Sequence[str]) -> None:
+    """Let Snakemake record, at the end of its run `workflow`, that these datasets are done as they are here.
+
+    Nothing waits for that run, which has the lock of this checkout. Raises RegistryError.
+    """
+    settings = workflow.config_settings
+    command = ["--touch", "--forceall", "--no-hooks", "--nolock", "--quiet", "all", "--cores", "1"]
+    command += ["--configfiles", *map(str, settings.configfiles)] if settings.configfiles else []
+    command += ["--config", *settings.config_args, "publish=false", "--", *map(rule_of, datasets)]
+    variables = {name: value for name, value in os.environ.items() if name != PROFILE}
+    done = subprocess.run(_command(command), env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
+    if done.returncode:
+        what = f"brought, but not recorded as done:\n{done.stdout.strip()}"
+        raise RegistryError(what, hint="fix that, and run the same command again")
+
+
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
     check_installed("snakemake")
-    _check_executor(root, arguments)
+    _check_profiles(root, arguments)
     with _turn(root, say) as lock:
         os.chdir(root)
         os.set_inheritable(lock.fileno(), True)
@@ -84,23 +107,19 @@ def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
         os.execv(command[0], command)  # noqa: S606
 
 
-def _check_executor(root: Path, arguments: Sequence[str]) -> None:
-    """Raise MissingExtraError where the executor that options or a profile name is one that an extra brings.
+def _check_profiles(root: Path, arguments: Sequence[str]) -> None:
+    """Check that the executor is installed that a profile names: Snakemake would print all of its options instead.
 
-    Snakemake calls it an invalid choice.
+    Raises RegistryError.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in ("--executor", "--workflow-profile", "--profile"):
-        parser.add_argument(option)
-    options = parser.parse_known_args(arguments)[0]
-    executors = [options.executor] if options.executor else []
-    for profile in filter(None, (options.workflow_profile, options.profile)):
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    for profile in [value for option, value in pairwise(words) if option in PROFILES]:
         path = root / profile / "config.yaml"
-        executors += [read_yaml(path).get("executor")] if path.is_file() and not options.executor else []
-    for executor in filter(None, executors):
-        plugin = f"snakemake_executor_plugin_{executor.replace('-', '_')}"
-        if plugin in EXTRAS:
-            check_installed(plugin)
+        executor = read_yaml(path).get("executor") if path.is_file() else None
+        if executor in CLUSTERS and find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
+            hint = f"pip install 'data-registry[{executor}]'"
+            where = str(Path(profile, "config.yaml"))
+            raise RegistryError(f"executor: {executor} is not installed", where=where, hint=hint)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
@@ -127,24 +146,24 @@ def _wait_for(lock: IO[bytes], who: str, say: Say) -> bool:
     except OSError:
         return False
     say(f"{who}: waiting for it to finish")
-    patience = _patience()
-    deadline = time.monotonic() + patience
+    limit = patience("REGISTRY_PATIENCE", PATIENCE)
+    deadline = time.monotonic() + limit
     while not _taken(lock):
         if time.monotonic() > deadline:
             raise RegistryError(
-                f"{who}, and did not finish in {patience:g} s", hint="run the same command again afterwards"
+                f"{who}, and did not finish in {limit:g} s", hint="run the same command again afterwards"
             )
         time.sleep(PAUSE)
     return True
 
 
-def _patience() -> float:
-    given = os.environ.get("REGISTRY_PATIENCE")
+def patience(variable: str, default: float) -> float:
+    """Return how many seconds to wait: what the environment's variable says, else `default`. Raises RegistryError."""
+    given = os.environ.get(variable)
     with suppress(ValueError):
         if not given or math.isfinite(float(given)):
-            return float(given or PATIENCE)
-    hint = "set a number, such as 600, or unset it"
-    raise RegistryError("not a number of seconds", where="REGISTRY_PATIENCE", hint=hint)
+            return float(given or default)
+    raise RegistryError("not a number of seconds", where=variable, hint="set a number, such as 600, or unset it")
 
 
 def _taken(lock: IO[bytes]) -> bool:
