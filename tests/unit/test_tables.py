@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from registry.errors import RegistryError
 from registry.formats.shards import Shard
-from registry.formats.tables import as_lazy, counts, csv_batches, only_batch, read_csv, read_parquet, write_parquet
+from registry.formats.tables import (
+    as_lazy,
+    counts,
+    csv_batches,
+    only_batch,
+    parquet_batches,
+    read_csv,
+    read_parquet,
+    regrouped,
+    write_rows,
+)
 from support import examples
 
 COLUMNS = {"a": pl.Float64, "b": pl.String}
@@ -178,11 +188,38 @@ def test_batches_are_a_table_of_which_anything_can_be_asked():
 
 
 def test_parquet_comes_back_with_plain_strings(tmp_path):
-    schema = pa.schema([("b", pa.string()), ("a", pa.float64())])
     path = tmp_path / "table.parquet"
-    write_parquet(pl.DataFrame({"b": ["x", None], "a": [1.0, 2.0]}), path, schema)
-    assert pq.read_schema(path) == schema
+    pq.write_table(pa.table({"b": ["x", None], "a": [1.0, 2.0]}), path)
     assert read_parquet(path, COLUMNS).rows() == [(1.0, "x"), (2.0, None)]
+
+
+def test_parquet_in_batches_is_the_same_table(tmp_path):
+    path = tmp_path / "table.parquet"
+    table = pl.DataFrame({"b": ["x", None, "y", "x", "z"], "c": range(5), "a": [1.0, 2.0, None, 4.0, 5.0]})
+    table.write_parquet(path, row_group_size=3)
+    batches = list(parquet_batches(path, COLUMNS, 2))
+    assert [batch.height for batch in batches] == [2, 1, 2]
+    assert pl.concat(batches).equals(table.select("a", "b"))
+    with pytest.raises(RegistryError, match="a is Float64, not Int64"):
+        list(parquet_batches(path, {"a": pl.Int64}, 2))
+
+
+@given(st.lists(st.integers(0, 5)), st.integers(1, 7))
+def test_regrouped_batches_have_the_same_rows(heights, rows):
+    batches = [pl.DataFrame({"a": [number] * height}, {"a": pl.Int64}) for number, height in enumerate(heights)]
+    found = list(regrouped(batches, rows))
+    assert [row for batch in found for row in batch.rows()] == [row for batch in batches for row in batch.rows()]
+    assert all(batch.height == rows for batch in found[:-1])
+    assert all(0 < batch.height <= rows for batch in found)
+
+
+def test_rows_are_written_so_many_at_once(tmp_path):
+    schema, path = pa.schema([("a", pa.int64())]), tmp_path / "table.parquet"
+    assert write_rows(({"a": number} for number in range(5)), path, schema, 2) == 5
+    assert pq.read_metadata(path).num_row_groups == 3
+    assert pq.read_table(path).equals(pa.table({"a": range(5)}, schema=schema))
+    assert write_rows([], path, schema, 2) == 0
+    assert pq.read_table(path).equals(schema.empty_table())
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
 from registry.errors import RegistryError
-from registry.files import atomic_file
-from registry.formats.parquet import open_parquet, read_table
+from registry.formats.parquet import batches_of, open_parquet, plain_schema, read_table
 from registry.formats.records import canonical_encoding, fields, records
 from registry.formats.shards import WHOLE, Shard
 
@@ -119,18 +118,36 @@ def read_parquet(path: str | Path, columns: Mapping[str, pl.DataType]) -> pl.Dat
     that is not sound, two columns of one name, texts that are not UTF-8, and what unfolds to more than it may.
     """
     path = Path(path)
+    _check_names(path, columns)
+    return _with_types(pl.DataFrame(read_table(path, list(columns))), columns, path)
+
+
+def parquet_batches(path: str | Path, columns: Mapping[str, pl.DataType], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield these columns of a Parquet file, at most so many rows at once. Raises RegistryError as `read_parquet`."""
+    path = Path(path)
+    _check_names(path, columns)
+    schema = plain_schema(path, list(columns))
+    for batch in batches_of(path, list(columns), rows):
+        table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        yield _with_types(pl.DataFrame(table), columns, path)
+
+
+def _check_names(path: Path, columns: Mapping[str, pl.DataType]) -> None:
     with open_parquet(path) as file:
         missing = [name for name in columns if name not in file.schema_arrow.names]
     if missing:
         raise RegistryError(
             f"not a Parquet file with the columns {', '.join(columns)}: no {', '.join(missing)}", where=path
         )
-    table = pl.DataFrame(read_table(path, list(columns))).select(list(columns))
+
+
+def _with_types(table: pl.DataFrame, columns: Mapping[str, pl.DataType], path: Path) -> pl.DataFrame:
+    """Return the columns in this order; RegistryError if one is of another type."""
     found = table.schema
     wrong = [f"{name} is {found[name]}, not {dtype}" for name, dtype in columns.items() if found[name] != dtype]
     if wrong:
         raise RegistryError("; ".join(wrong), where=path)
-    return table
+    return table.select(list(columns))
 
 
 def as_lazy(batches: Iterator[pl.DataFrame], columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
@@ -150,10 +167,17 @@ def as_lazy(batches: Iterator[pl.DataFrame], columns: Mapping[str, pl.DataType])
     return register_io_source(source, schema=dict(columns))
 
 
-def write_parquet(table: pl.DataFrame, path: str | Path, schema: pa.Schema) -> None:
-    """Write a table as a Parquet file of exactly this Arrow schema (plain `string`, which every client reads)."""
-    with atomic_file(path) as partial:
-        pq.write_table(table.to_arrow().cast(schema), partial, compression="zstd")
+def regrouped(batches: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield the same rows in the same order, so many in each batch but the last."""
+    rest: list[pl.DataFrame] = []
+    for batch in batches:
+        rest.append(batch)
+        while sum(one.height for one in rest) >= rows:
+            table = pl.concat(rest)
+            yield table.head(rows).rechunk()
+            rest = [table.slice(rows)]
+    if any(one.height for one in rest):
+        yield pl.concat(rest, rechunk=True)
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path, schema: pa.Schema, size: int) -> int:
