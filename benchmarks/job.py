@@ -23,6 +23,7 @@ class Job:
             for key in ("input", "output", "params")
         )
         self.config, self.threads, self.log = job["config"], job["threads"], [job["log"]]
+        self.resources = {}
 
 
 if __name__ == "__main__":
