@@ -34,6 +34,7 @@ class Job:
             for key in ("input", "output", "params", "wildcards")
         )
         self.config, self.threads, self.log = job["config"], job["threads"], [job["log"]]
+        self.resources = {}
 
 
 if __name__ == "__main__":

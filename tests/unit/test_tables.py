@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+from collections import Counter
 
 import polars as pl
 import pyarrow as pa
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from registry.errors import RegistryError
 from registry.formats.shards import Shard
 from registry.formats.tables import (
+    arrow_batches,
     as_lazy,
     counts,
     csv_batches,
@@ -22,6 +24,7 @@ from registry.formats.tables import (
     read_csv,
     read_parquet,
     regrouped,
+    value_counts,
     write_rows,
 )
 from support import examples
@@ -248,3 +251,12 @@ def test_a_whole_table_is_one_batch():
 
 def test_counts_are_ordered_by_value():
     assert counts(pl.Series("a", [10, 9, 10])) == {"9": 1, "10": 2}
+
+
+def test_a_file_is_read_in_batches_whose_counts_add_up(tmp_path):
+    table = pl.DataFrame({"a": [1, 2, 1, None, 2]})
+    table.write_parquet(tmp_path / "a.parquet", row_group_size=4)
+    batches = list(arrow_batches(tmp_path / "a.parquet", 3))
+    assert max(batch.num_rows for batch in batches) <= 3
+    assert pl.concat(map(pl.DataFrame, batches)).equals(table)
+    assert sum((value_counts(batch["a"]) for batch in batches), Counter()) == {1: 2, 2: 2, None: 1}

@@ -228,12 +228,16 @@ def download_params(dataset):
 def needs(mem_mb=500, runtime=10):
     """Return the resources of a job: megabytes of memory and minutes, with what is enough for most.
 
-    A job that is tried again, as on clusters, gets as much more as it was tried. There, Snakemake runs beside the script.
+    Either may be a function of its inputs' size, in megabytes: `needs(mem_mb=lambda size: 300 + 20 * size)`. A job that
+    is tried again, as on clusters, gets as much more as it was tried. There, Snakemake runs beside the script.
     """
-    return {
-        "mem_mb": lambda wildcards, attempt: (mem_mb + SNAKEMAKE_MB) * attempt,
-        "runtime": lambda wildcards, attempt: runtime * attempt,
-    }
+
+    def grown(need, beside=0):
+        if callable(need):
+            return lambda wildcards, input, attempt: (round(need(input.size_mb)) + beside) * attempt
+        return lambda wildcards, attempt: (need + beside) * attempt
+
+    return {"mem_mb": grown(mem_mb, SNAKEMAKE_MB), "runtime": grown(runtime)}
 
 
 def outputs_of(step):

@@ -18,6 +18,8 @@ from registry.formats.shards import WHOLE, Shard
 
 ROWS = 1 << 15
 """Rows of a CSV file that are in memory at once."""
+BATCH = 1 << 20
+"""Rows of a Parquet file that are in memory at once, and in a row group of the manifest."""
 
 
 def read_csv(path: str | Path, columns: Mapping[str, pl.DataType], **options: Any) -> pl.DataFrame:
@@ -190,6 +192,12 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path, schema: pa.S
     return count
 
 
+def arrow_batches(path: str | Path, rows: int = BATCH) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file that a job of ours wrote, at most so many at once."""
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        yield from file.iter_batches(rows, use_threads=False)
+
+
 def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
     """Return a whole table as one Arrow batch of this schema."""
     return table.to_arrow().cast(schema).combine_chunks().to_batches()[0]
@@ -198,6 +206,11 @@ def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
 def counts(column: pl.Series) -> dict[str, int]:
     """Return {value: number of rows}, ordered by value."""
     return {str(value): count for value, count in column.value_counts().sort(column.name).iter_rows()}
+
+
+def value_counts(column: pa.Array) -> Counter:
+    """Return {value: number of rows}; those of batches add up."""
+    return Counter({one["values"]: one["counts"] for one in column.value_counts().to_pylist()})
 
 
 def _first_line(error: Any) -> str:
