@@ -250,7 +250,7 @@ def outputs_of(step):
 
 def parts_of(step):
     """Return what a rule makes in all shards of its dataset, in their order; nothing where one job does all at once."""
-    parts = getattr(gather, rule_of(dataset_of(step)))(step.output)
+    parts = getattr(gather, rule_of(dataset_of(step)))([place_of(file) for file in step.output])
     return parts if len(parts) > 1 else []
 
 
