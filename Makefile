@@ -57,6 +57,7 @@ bench: .venv/test .venv-torch/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/large.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/wide.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/declared.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/embeddings.py --torch $(CURDIR)/.venv-torch/bin/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py

@@ -104,7 +104,9 @@ class Project:
         rules = (self.folder / "workflow" / "rules" / "common.smk").read_text(encoding="utf-8")
         beside = int(re.search(r"^SNAKEMAKE_MB = (\d+)$", rules, re.MULTILINE)[1])
         logs = {path: ended(path.read_text(encoding="utf-8")) for path in self.folder.glob("logs/*/*.log")}
-        return {str(path.relative_to(self.folder)): (end.memory, end.declared - beside) for path, end in logs.items()}
+        return {
+            str(path.relative_to(self.folder)): (end.memory, end.declared_memory - beside) for path, end in logs.items()
+        }
 
     def take_vectors(self, project: "Project") -> None:
         """Take what was computed for the embeddings elsewhere, as a build that is not the first would have it."""

@@ -65,7 +65,7 @@ with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], params={}, reso
 """
 
 
-@pytest.mark.parametrize("declared", [{}, {"mem_mb": 12_345}])
+@pytest.mark.parametrize("declared", [{}, {"mem_mb": 12_345, "runtime": 10}])
 def test_a_rule_that_ends_well_says_so_in_its_last_line(rule, declared):
     rule.resources = declared
     status, lines = run(rule, lambda: None)
@@ -75,7 +75,7 @@ def test_a_rule_that_ends_well_says_so_in_its_last_line(rule, declared):
     end = ended(lines[0])
     assert end.seconds >= 0
     assert end.memory > 20
-    assert end.declared == declared.get("mem_mb")
+    assert end[1::2] == (declared.get("runtime"), declared.get("mem_mb"))
 
 
 def test_memory_is_that_of_the_job_alone_and_the_most_that_it_had(tmp_path):
@@ -85,7 +85,7 @@ def test_memory_is_that_of_the_job_alone_and_the_most_that_it_had(tmp_path):
 
 
 def test_a_log_from_before_tells_only_how_long_it_took():
-    assert ended("a line\ndone in 1.5 s\n") == (1.5, None, None)
+    assert ended("a line\ndone in 1.5 s\n") == (1.5, None, None, None)
     assert ended("done in 1.5 s, or so\n") is None
 
 

@@ -1,4 +1,4 @@
-"""Pair the rows of two manifests, those of a part of the ids at a time, so that few of them are in memory."""
+"""Pair the rows of two manifests, a part of their ids at a time: of the others, only which pairs make is in memory."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -26,7 +26,9 @@ NOTE = "note: "
 """Begins the lines of a log that the run's summary shows."""
 DONE = "done in "
 """Begins the last line of a log whose job did what it should."""
-ENDED = re.compile(rf"^{DONE}([0-9.]+) s(?:, with ([0-9,]+)(?: of ([0-9,]+))? MB)?$", re.MULTILINE)
+ENDED = re.compile(
+    rf"^{DONE}([0-9.]+) s(?: of ([0-9,]+) min)?(?:, with ([0-9,]+)(?: of ([0-9,]+))? MB)?$", re.MULTILINE
+)
 ERROR = "error: "
 """Begins the message that ends the log of a job that failed."""
 BREACHES = ".breaches.json"
@@ -130,14 +132,16 @@ def note(line: str) -> None:
 
 
 class Ended(NamedTuple):
-    """What the log of a job that did what it should says of it: how long it took, and megabytes of memory.
+    """What the log of a job that did what it should says of it; None is what it does not say.
 
-    `memory` is the most that its process had at once, `declared` what its rule says that it needs; None if not told.
+    `memory` is the most megabytes that its process had at once; `declared_minutes` and `declared_memory` are what its
+    rule says that the job needs.
     """
 
     seconds: float
+    declared_minutes: int | None
     memory: int | None
-    declared: int | None
+    declared_memory: int | None
 
 
 def ended(log: str) -> Ended | None:
@@ -190,9 +194,10 @@ def job(snakemake: Any) -> Iterator[None]:
                 sys.exit(1)
             finally:
                 log.end()
-            declared = snakemake.resources.get("mem_mb")
-            of = f" of {declared:,}" if declared else ""
-            log.say(f"{DONE}{time.monotonic() - started:.1f} s, with {_most_memory():,}{of} MB")
+            seconds, memory = f"{time.monotonic() - started:.1f}", f"{_most_memory():,}"
+            minutes, most = (snakemake.resources.get(name) for name in ("runtime", "mem_mb"))
+            of_time, of_memory = f" of {minutes:,} min" if minutes else "", f" of {most:,}" if most else ""
+            log.say(f"{DONE}{seconds} s{of_time}, with {memory}{of_memory} MB")
             gc.freeze()  # Or the interpreter's end searches all modules for cycles: a tenth of a small build's CPU.
     except OSError as error:
         print(shown(_message(error)), file=sys.__stderr__)
