@@ -89,8 +89,12 @@ def test_what_nobody_remembers_is_held_to_the_sources():
 def test_what_others_bring_is_not_what_was_remembered():
     remember("a.csv")
     (RAW / "a.csv").write_text("of another version")
-    forget_raw(Path("data/letters"))
+    part = RAW.parent / ".shards" / "1-of-2.parquet"
+    part.parent.mkdir()
+    part.touch()
+    forget_raw(RAW.parent)
     check_raw([str(RAW / "a.csv")])
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "[]", '{"files": 1}', '{"files": [{}]}', ""])

@@ -11,6 +11,8 @@ from registry.files import atomic_file, dvc_digest, sha256_of, write_json
 
 REMEMBERED = ".raw"
 """Folder beside raw/ that has, for an output raw/<path> of a rule, DVC's digest of it in <path>.md5."""
+PARTS = ".shards"
+"""Folder beside raw/ that has, while several jobs share the work, what each has made of its share."""
 SERVED = "served.json"
 """File there that has what served each source file."""
 
@@ -141,5 +143,9 @@ def _sources(raw: Path, path: Path) -> dict[Path, str]:
 
 
 def forget_raw(folder: Path) -> None:
-    """Forget what jobs wrote into the raw/ of the dataset in `folder`, because others bring it."""
-    shutil.rmtree(folder / REMEMBERED, ignore_errors=True)
+    """Forget what jobs wrote into the raw/ of the dataset in `folder`, and made of it, because others bring it.
+
+    What others bring may be older than a part that an interrupted run has left, which Snakemake would take for new.
+    """
+    for name in (REMEMBERED, PARTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
