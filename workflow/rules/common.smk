@@ -24,7 +24,7 @@ from registry.config.load import check_samples, load_datasets, normalise, parent
 from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
-from registry.workflow.hook import LEFT_OUT, lift_rate_limit
+from registry.workflow.hook import LEFT_OUT, lift_rate_limit, spare_libraries
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
 from registry.shown import shown
@@ -36,6 +36,7 @@ from registry.workflow.running import hold_running
 RUN = Run(workflow)
 NEVER_MADE = "logs/left-out"
 hold_running()
+spare_libraries()
 try:
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.
     read_yaml(Path("config/config.yaml"))
