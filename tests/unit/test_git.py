@@ -191,6 +191,16 @@ def test_what_is_too_much_to_read_is_refused(git, monkeypatch):
         git.listed("HEAD", "folder")
 
 
+def test_a_damaged_file_is_an_error_however_it_is_read(git):
+    blob = git.run("rev-parse", "HEAD:a")
+    path = git.root / ".git" / "objects" / blob[:2] / blob[2:]
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-4])
+    for bound in (None, 9):
+        with pytest.raises(GitError, match="git cat-file failed: .*" + blob):
+            git.read("HEAD", ["b", "a"], max_bytes=bound)
+
+
 @pytest.mark.parametrize("name", ["a\u2028b", "a\u3000b", "a\nb", "a\rb\r", '"a"', "a\\b", " a\t", "caf\udce9"])
 def test_a_name_may_hold_any_character(git, name):
     base = git.commit()

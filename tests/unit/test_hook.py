@@ -1,5 +1,8 @@
 """What surrounds a run."""
 
+import subprocess
+import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +10,15 @@ from snakemake.executors.touch import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 from registry.workflow import hook
-from registry.workflow.hook import LEFT_OUT, PAUSE, RATE_LIMITER, lift_rate_limit, release_after_run, touch_at_once
+from registry.workflow.hook import (
+    ASK_FOR_TABLES,
+    LEFT_OUT,
+    PAUSE,
+    RATE_LIMITER,
+    lift_rate_limit,
+    release_after_run,
+    touch_at_once,
+)
 
 
 def test_snakemake_still_keeps_its_limit_of_jobs_per_second_there():
@@ -51,3 +62,40 @@ def test_a_run_that_failed_releases_if_nothing_but_what_is_left_out_is_undone(un
     )
     release_after_run(workflow, {"publish": True, "vector_store": "embedded"})
     assert [command[0] for command in commands] == ["publish"] * released
+
+
+@pytest.mark.parametrize(("module", "owner", "method"), ASK_FOR_TABLES)
+def test_snakemake_still_asks_for_tables_there(module, owner, method):
+    """They are no part of its interface either: where this fails, spare_libraries() has to follow, or to go."""
+    assert "DataFrame" in getattr(getattr(import_module(module), owner), method).__code__.co_names
+
+
+SPARED = """
+import sys
+from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList, Snakemake, Wildcards
+from snakemake.persistence import PersistenceBase
+from registry.workflow.hook import TABLES, spare_libraries
+
+class Persistence:
+    _serialize_param_builtin = staticmethod(repr)
+
+def handed_over(**params):
+    params = Params(fromdict=params)
+    return Snakemake(InputFiles(), OutputFiles(), params, Wildcards(), 1, ResourceList(), Log(), {}, "r", None).params
+
+def recorded(value):
+    return PersistenceBase._serialize_param_pandas(Persistence, value)
+
+spare_libraries()
+assert handed_over(options={"a": [1, None]}).options == {"a": [1, None]}
+assert recorded({"a": 1}) == "{'a': 1}"
+assert not sys.modules.keys() & {*TABLES}
+
+import polars, pandas
+assert handed_over(table=polars.DataFrame({"a": [1]})).table.equals(polars.DataFrame({"a": [1]}))
+assert recorded(pandas.Series([1, 2])) == str(pandas.util.hash_pandas_object(pandas.Series([1, 2])).tolist())
+"""
+
+
+def test_no_library_of_tables_is_loaded_for_params_that_are_none():
+    subprocess.run([sys.executable, "-c", SPARED], check=True)

@@ -25,7 +25,7 @@ from registry.config.names import closest, is_name, rule_of
 from registry.errors import RegistryError
 from registry.config.fingerprint import fingerprint
 from registry.workflow.exchange import exchange, place_of, unfetched
-from registry.workflow.hook import LEFT_OUT, lift_rate_limit
+from registry.workflow.hook import LEFT_OUT, lift_rate_limit, spare_libraries
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
 from registry.shown import shown
@@ -40,6 +40,7 @@ LONGEST_NAME = 255
 SNAKEMAKE_MB = 500
 """What Snakemake itself takes in a job on a cluster, in megabytes: one starts the job there, and one its script."""
 hold_running()
+spare_libraries()
 try:
     exchange(workflow)
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.

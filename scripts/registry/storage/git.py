@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -192,29 +192,31 @@ class Git:
         )
         return {path: contents[name] for path, name in names.items() if name in contents}
 
-    def _bounded(self, revision: str, names: Iterable[str], max_bytes: int) -> dict[str, bytes]:
+    def _bounded(self, revision: str, names: Collection[str], max_bytes: int) -> dict[str, bytes]:
         """Return {name: content} as `contents` does, but read no file that is too long, as `read` says."""
         found: dict[str, bytes] = {}
         left = 2 * max_bytes
         with tempfile.TemporaryFile() as asked:
             asked.write(one_per_line(names))
             asked.seek(0)
-            pipes = {"stdin": asked, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            pipes = {"stdin": asked, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             command = ["git", "cat-file", "--batch"]
             with subprocess.Popen(command, cwd=self.root, env=self._environment, **pipes) as reading:  # noqa: S603
                 for name in names:
-                    header = reading.stdout.readline().rstrip(b"\n")
-                    if header.endswith(b" missing"):
+                    header = reading.stdout.readline()
+                    if header.endswith(b" missing\n"):
                         continue
-                    size = int(header.rpartition(b" ")[2])
+                    size = int(header.rpartition(b" ")[2] or 0)
                     left -= size
                     if size > max_bytes or left < 0:
                         reading.kill()
                         if size > max_bytes:
                             raise GateError(f"{size:,} bytes, more than {max_bytes:,}", where=name)
                         raise GateError(f"its files have more than {2 * max_bytes:,} bytes together", where=revision)
-                    found[name] = reading.stdout.read(size)
-                    reading.stdout.read(1)
+                    content = reading.stdout.read(size + 1)
+                    if len(content) <= size:
+                        raise GitError("cat-file", reading.stderr.read().decode(errors="replace"))
+                    found[name] = content[:-1]
         return found
 
     def kinds(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:

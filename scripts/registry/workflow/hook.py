@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 from registry.vectors.settings import DATASET
@@ -15,6 +18,13 @@ RATE_LIMITER = "job_rate_limiter"
 """An attribute of Snakemake's scheduler."""
 PAUSE = "SLEEPING_TIME"
 """An attribute of Snakemake's executor of --touch: seconds."""
+ASK_FOR_TABLES = (
+    ("snakemake.iocontainers", "Snakemake", "_safely_store_params"),
+    ("snakemake.persistence", "PersistenceBase", "_serialize_param_pandas"),
+)
+"""Methods of Snakemake's classes that load libraries of tables, to tell whether a param is a table of theirs."""
+TABLES = ("pandas", "polars")
+"""Those that take long to load."""
 LEFT_OUT = "left_out"
 """The rule that fails a run of all datasets, after all that can be built, where the configuration of some is broken."""
 SKIPPED = 3
@@ -47,6 +57,36 @@ def touch_at_once() -> None:
 
     if hasattr(Executor, PAUSE):
         setattr(Executor, PAUSE, 0)
+
+
+def spare_libraries() -> None:
+    """Keep Snakemake from loading libraries of tables that nobody has loaded: no param can be a table of theirs."""
+    lock = Lock()
+    for module, name, method in ASK_FOR_TABLES:
+        owner = getattr(import_module(module), name, None)
+        if hasattr(owner, method):
+            setattr(owner, method, _with_what_is_loaded(getattr(owner, method), lock))
+
+
+def _with_what_is_loaded(method: Callable[..., Any], lock: Lock) -> Callable[..., Any]:
+    """Return a method which finds, in place of TABLES that are not loaded, something that no value is a table of.
+
+    The lock keeps two threads from taking that away from each other.
+    """
+    kinds = ("DataFrame", "LazyFrame", "Series", "Index")
+    nothing = SimpleNamespace(**{kind: type(kind, (), {}) for kind in kinds})
+
+    def called(*arguments: Any) -> Any:
+        with lock:
+            absent = [name for name in TABLES if name not in sys.modules]
+            sys.modules.update(dict.fromkeys(absent, nothing))
+            try:
+                return method(*arguments)
+            finally:
+                for name in absent:
+                    del sys.modules[name]
+
+    return called
 
 
 def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
