@@ -53,12 +53,15 @@ unreleased:
 	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
-bench: .venv/test .venv-torch/ready
+bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/large.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/wide.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/declared.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/embeddings.py --torch $(CURDIR)/.venv-torch/bin/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
+	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:

@@ -18,7 +18,7 @@ FASHION_FILES = [
 def script(name: str, folder: Path, **job: object) -> Usage:
     """Run a rule's script alone, in `folder`."""
     path = folder / f"{name.replace('/', '-')}.json"
-    path.write_text(json.dumps({"config": {}, "threads": 2, "log": str(folder / "job.log")} | job))
+    path.write_text(json.dumps({"wildcards": {}, "config": {}, "threads": 2, "log": str(folder / "job.log")} | job))
     return run(sys.executable, ROOT / "benchmarks" / "job.py", name, path, folder=folder)
 
 
@@ -41,7 +41,7 @@ def fashion(raw: Path, folder: Path, config: dict) -> Usage:
     process = script(
         "fashion_mnist/process.py",
         folder,
-        input=[str(raw / file) for file in FASHION_FILES],
+        input={"files": [str(raw / file) for file in FASHION_FILES], "parts": []},
         output=data,
         params={"options": config["params"]},
     )
@@ -79,7 +79,12 @@ def radiology(folder: Path, mirror: Path) -> Usage:
     return script(
         "radiology_mini/process.py",
         folder,
-        input={"images": f"{raw}/images", "captions": f"{raw}/captions.json", "prompt": f"{raw}/prompt.json"},
+        input={
+            "images": f"{raw}/images",
+            "captions": f"{raw}/captions.json",
+            "prompt": f"{raw}/prompt.json",
+            "parts": [],
+        },
         output=output,
         params={"options": config["params"]},
     )

@@ -73,7 +73,7 @@ def jobs(folder: Path, mirror: Path) -> list[Row]:
         return script(
             "opencloudhub_readmes_embeddings/embed.py",
             folder,
-            input={"chunks": str(chunks), "last": str(folder / "last.parquet")},
+            input={"chunks": str(chunks), "last": str(folder / "last.parquet"), "parts": []},
             output={"folder": str(processed)},
             params={"options": config["params"]},
         )

@@ -30,7 +30,7 @@ def main(rows: int) -> None:
                 "params": {"options": config["params"]},
             },
             "process": {
-                "input": {"table": str(raw)},
+                "input": {"table": str(raw), "parts": []},
                 "output": {"folder": str(table.parent), "checksum": str(checksum), "table": str(table)},
                 "params": {"n_features": config["params"]["n_features"]},
             },

@@ -74,10 +74,14 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {system}"
 
 
+def write_lines(name: str, table: list[str]) -> None:
+    """Write benchmarks/<name>.md, with the lines of a table, and print it."""
+    text = f"Measured by `make bench` on {_machine()}.\n\n{chr(10).join(table)}\n"
+    (ROOT / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
 def write_table(name: str, rows: list[Row]) -> None:
     """Write benchmarks/<name>.md and print it."""
     lines = [f"| {what} | {u.wall:.1f} | {u.cpu:.1f} | {u.memory:.0f} | {note} |" for what, u, note in rows]
-    table = "\n".join(["| what | wall s | CPU s | peak MB | aim, or ratio |", "|---|---|---|---|---|", *lines])
-    text = f"Measured by `make bench` on {_machine()}.\n\n{table}\n"
-    (ROOT / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
-    print(text)
+    write_lines(name, ["| what | wall s | CPU s | peak MB | aim, or ratio |", "|---|---|---|---|---|", *lines])

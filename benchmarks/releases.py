@@ -40,7 +40,11 @@ def git(folder: Path, *arguments: str) -> None:
 
 def under_git(folder: Path) -> Path:
     """Return a copy of the repository in `folder`, with all of it in a first commit."""
-    clone(folder)
+    return committed(clone(folder))
+
+
+def committed(folder: Path) -> Path:
+    """Put all that is in `folder` into a first commit."""
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Start")
@@ -82,20 +86,20 @@ def word(number: int) -> bytes:
     return f"thing {number}".encode()
 
 
-def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: bool) -> None:
+def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: bool, name: str = "things") -> None:
     """Write a complete dataset of binary things as a build would: one file each, or packed into one Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from registry.config.load import load_datasets, normalise, read_yaml
     from registry.describe.manifest import write_manifest
-    from registry.describe.metadata import write_metadata
+    from registry.describe.metadata import metadata_of, write_metadata
     from registry.describe.provenance import write_provenance
 
     values = [make(index) for index in range(number)]
-    (folder / "config" / "datasets" / "things.yaml").write_text(CONFIG)
-    dataset = load_datasets(normalise(read_yaml(folder / "config" / "config.yaml")), folder)["things"]
-    data = folder / "data" / "things"
+    (folder / "config" / "datasets" / f"{name}.yaml").write_text(CONFIG)
+    dataset = load_datasets(normalise(read_yaml(folder / "config" / "config.yaml")), folder)[name]
+    data = folder / "data" / name
     (data / "processed").mkdir(parents=True, exist_ok=True)
     schema = pa.schema([("thing", pa.binary())])
     batch = pa.record_batch([values], schema=schema)
@@ -106,7 +110,8 @@ def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: b
             (data / "processed" / f"{index:06}.jpg").write_bytes(value)
     with write_manifest(data / "manifest.parquet", dataset, schema) as manifest:
         manifest.add("all", batch, inputs=["thing"], keys=list(map(str, range(number))))
-    metadata = write_metadata(data / "metadata.json", dataset, manifest, summary={"num_samples": number})
+    metadata = metadata_of(dataset, manifest, summary={"num_samples": number})
+    write_metadata(data / "metadata.json", metadata)
     (folder / "sources.json").write_text(json.dumps({"mode": "generated", "files": []}))
     write_provenance(
         data / "provenance.json",
@@ -116,6 +121,7 @@ def things(folder: Path, make: Callable[[int], bytes], number: int, *, packed: b
         data=data / "processed",
         sources=folder / "sources.json",
         code={},
+        scripts=folder / "scripts",
     )
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from forks import SNAKEMAKE
 from registry.config.schema import breaches
+from registry.workflow.job import ended
 from registry.workflow.record import SCHEMA
 from support import ROOT
 
@@ -97,6 +98,15 @@ class Project:
         data = "questions.csv" if dataset == "opencloudhub-readmes-rag-evaluation" else "processed"
         files = [f"data/{dataset}/{name}" for name in (data, "manifest.parquet", "metadata.json", "provenance.json")]
         return all((self.folder / file).exists() for file in files)
+
+    def memory(self) -> dict[str, tuple[int, int]]:
+        """Return {log of a job: megabytes that it took, and that its rule declares for its script}."""
+        rules = (self.folder / "workflow" / "rules" / "common.smk").read_text(encoding="utf-8")
+        beside = int(re.search(r"^SNAKEMAKE_MB = (\d+)$", rules, re.MULTILINE)[1])
+        logs = {path: ended(path.read_text(encoding="utf-8")) for path in self.folder.glob("logs/*/*.log")}
+        return {
+            str(path.relative_to(self.folder)): (end.memory, end.declared_memory - beside) for path, end in logs.items()
+        }
 
     def take_vectors(self, project: "Project") -> None:
         """Take what was computed for the embeddings elsewhere, as a build that is not the first would have it."""

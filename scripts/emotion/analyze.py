@@ -1,18 +1,18 @@
 """Measure emotion: lengths of its texts, and its classes."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
 from registry.describe.description import Description, describe
-from registry.describe.manifest import row_keys
-from registry.describe.texts import text_statistics
-from registry.formats.tables import counts, only_batch
+from registry.describe.texts import TextLengths
+from registry.formats.tables import arrow_batches, value_counts
 from registry.workflow.job import job
 
 ORIGINS = {
@@ -29,13 +29,15 @@ def measure(about: Description, files: Mapping[str, Path], cleaning: Mapping[str
     """
     metrics = {}
     for split, path in files.items():
-        table = pl.read_parquet(path)
         dropped = set(cleaning["dropped"][split])
-        keys = row_keys(ORIGINS[split], 0, table.height + len(dropped))
-        kept = [key for row, key in enumerate(keys) if row not in dropped]
-        about.add(split, only_batch(table, about.schema), inputs=["text"], keys=kept)
-        about.splits[split] = {"class_distribution": dict.fromkeys(classes, 0) | counts(table["label"])}
-        metrics[split] = text_statistics(table["text"])
+        kept = (f"{ORIGINS[split]}:{row}" for row in count() if row not in dropped)
+        labels, lengths = Counter(dict.fromkeys(classes, 0)), TextLengths()
+        for batch in arrow_batches(path):
+            about.add(split, batch, inputs=["text"], keys=list(islice(kept, batch.num_rows)))
+            labels.update(value_counts(batch["label"]))
+            lengths.add(batch["text"])
+        about.splits[split] = {"class_distribution": dict(labels)}
+        metrics[split] = lengths.statistics()
     about.features["label"] = {"classes": classes}
     about.facts["metrics"] = metrics
     about.facts["summary"] = {

@@ -2,14 +2,15 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.files import output_folder, write_json
+from registry.formats.tables import write_rows
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
 from registry.sources.readmes import blob_sha
 from registry.workflow.job import job
@@ -27,6 +28,8 @@ SCHEMA = pa.schema(
     ]
 )
 DEFECTS = ("not_utf8", "utf_16", "control_characters", "empty", "huge")
+ROWS = 500
+"""READMEs that are in memory at once, and in a row group."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -83,46 +86,51 @@ def process(raw: Path, folder: Path, cleaning: Path, options: dict[str, Any]) ->
     policies = policies_of(options["problems"])
     index = json.loads((raw / "index.json").read_text(encoding="utf-8"))
     found: dict[str, list[str]] = {defect: [] for defect in DEFECTS}
-    marked, rows = [], []
-    for document in index["documents"]:
-        content = read_readme(raw, document)
-        text, defects = as_text(content, options["max_bytes"])
-        for defect in defects:
-            found[defect].append(document["repository"])
-        if any(policies[defect] != "replace" for defect in defects):
-            continue
-        if content.startswith(BOM):
-            marked.append(document["repository"])
-        rows.append({**document, "lines": count_lines(text), "text": text})
-    failures = [
-        f"    {defect}: {', '.join(names)}" for defect, names in found.items() if names and policies[defect] == "fail"
-    ]
-    if failures:
-        raise RegistryError(
-            "READMEs that the params refuse:\n" + "\n".join(failures),
-            where=raw,
-            hint=f"fix them where they come from, or change params.problems or params.max_bytes "
-            f"({options['max_bytes']:,} now) in config/datasets/opencloudhub-readmes.yaml",
-        )
-    if not rows:
-        left_out = ", ".join(f"{defect}: {len(names)}" for defect, names in found.items() if names)
-        raise RegistryError(
-            f"empty corpus: no README is left (of {len(index['documents'])}; {left_out or 'none was found'})",
-            where=raw,
-            hint="fix them where they come from, or choose another source (config/README.md)",
-        )
+    marked: list[str] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for document in index["documents"]:
+            content = read_readme(raw, document)
+            text, defects = as_text(content, options["max_bytes"])
+            for defect in defects:
+                found[defect].append(document["repository"])
+            if any(policies[defect] != "replace" for defect in defects):
+                continue
+            if content.startswith(BOM):
+                marked.append(document["repository"])
+            yield {**document, "lines": count_lines(text), "text": text}
+
     with output_folder(folder) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial / "documents.parquet", compression="zstd")
+        kept = write_rows(rows(), partial / "documents.parquet", SCHEMA, ROWS)
+        failures = [
+            f"    {defect}: {', '.join(names)}"
+            for defect, names in found.items()
+            if names and policies[defect] == "fail"
+        ]
+        if failures:
+            raise RegistryError(
+                "READMEs that the params refuse:\n" + "\n".join(failures),
+                where=raw,
+                hint=f"fix them where they come from, or change params.problems or params.max_bytes "
+                f"({options['max_bytes']:,} now) in config/datasets/opencloudhub-readmes.yaml",
+            )
+        if not kept:
+            left_out = ", ".join(f"{defect}: {len(names)}" for defect, names in found.items() if names)
+            raise RegistryError(
+                f"empty corpus: no README is left (of {len(index['documents'])}; {left_out or 'none was found'})",
+                where=raw,
+                hint="fix them where they come from, or choose another source (config/README.md)",
+            )
     write_json(
         cleaning,
         {
             "found": len(index["documents"]),
-            "kept": len(rows),
+            "kept": kept,
             "defects": {defect: {"policy": policies[defect], "repositories": names} for defect, names in found.items()},
             "byte_order_marks_removed": marked,
         },
     )
-    log.info("kept %d of %d READMEs", len(rows), len(index["documents"]))
+    log.info("kept %d of %d READMEs", kept, len(index["documents"]))
 
 
 if __name__ == "__main__":

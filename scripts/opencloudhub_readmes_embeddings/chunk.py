@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from registry.embedding.table import keep_vectors
 from registry.errors import RegistryError
-from registry.files import write_json
+from registry.files import atomic_file, write_json
 from registry.formats.markdown import Clean, clean, is_markdown, sections, whole
-from registry.formats.tables import read_parquet, write_parquet
+from registry.formats.parquet import rows_of
+from registry.formats.tables import write_rows
 from registry.workflow.job import job
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 CONFIG = "config/datasets/opencloudhub-readmes-embeddings.yaml"
 NAMESPACE = uuid.UUID("53d58d80-3815-53af-b4e8-ffa7bb97d3ad")
 """Of the chunks' ids. Never to be changed: ids would change with it."""
+ROWS = 20_000
+"""Chunks that are in memory at once, and in a row group."""
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -114,23 +116,25 @@ def chunk(documents: Path, chunks: Path, cleaning: Path, options: dict[str, Any]
             where=CONFIG,
             hint="make it smaller: a tenth of size is usual",
         )
-    corpus = read_parquet(documents, dict.fromkeys(("repository", "path", "text"), pl.String))
-    rows: list[dict[str, Any]] = []
     counts: dict[str, dict[str, int]] = {}
-    for document in corpus.iter_rows(named=True):
-        dropped = Counter(short=0, noise=0, repeated=0)
-        found = list(chunks_of(document, options, dropped))
-        rows += found
-        counts[document["repository"]] = {"chunks": len(found), **dropped}
-    if not rows:
-        raise RegistryError(
-            f"empty corpus: none of {corpus.height} documents has a chunk that is long enough",
-            where=documents,
-            hint=f"lower params.chunks.min_length in {CONFIG}",
-        )
-    write_parquet(pl.from_dicts(rows, infer_schema_length=None), chunks, SCHEMA)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for document in rows_of(documents, ("repository", "path", "text")):
+            dropped = Counter(short=0, noise=0, repeated=0)
+            found = list(chunks_of(document, options, dropped))
+            counts[document["repository"]] = {"chunks": len(found), **dropped}
+            yield from found
+
+    with atomic_file(chunks) as partial:
+        count = write_rows(rows(), partial, SCHEMA, ROWS)
+        if not count:
+            raise RegistryError(
+                f"empty corpus: none of {len(counts)} documents has a chunk that is long enough",
+                where=documents,
+                hint=f"lower params.chunks.min_length in {CONFIG}",
+            )
     write_json(cleaning, counts)
-    log.info("%d chunks of %d documents", len(rows), corpus.height)
+    log.info("%d chunks of %d documents", count, len(counts))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import polars as pl
 
 from registry.errors import RegistryError
 from registry.files import output_file
-from registry.formats.tables import read_csv
+from registry.formats.tables import csv_batches
 from registry.workflow.job import job
 
 COLUMNS = dict.fromkeys(("question", "expected_answer", "key_concepts", "category"), pl.String)
@@ -25,8 +25,8 @@ def is_concepts(text: str | None) -> bool:
 
 def process(source: Path, target: Path) -> None:
     """Copy the questions to `target`; RegistryError names every row whose key_concepts is no JSON list of texts."""
-    questions = read_csv(source, COLUMNS)
-    wrong = [str(row) for row, text in enumerate(questions["key_concepts"], start=1) if not is_concepts(text)]
+    texts = (text for batch in csv_batches(source, COLUMNS) for text in batch["key_concepts"])
+    wrong = [str(row) for row, text in enumerate(texts, start=1) if not is_concepts(text)]
     if wrong:
         raise RegistryError(
             f"key_concepts is not a JSON list of texts in question {', '.join(wrong)}",

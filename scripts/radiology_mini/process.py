@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.files import output_folder, write_json
+from registry.files import link_or_copy, output_folder, write_json
 from registry.formats.images import SCALES, Limits, UnusableError, near_pairs, read_picture
 from registry.formats.texts import CONTROLS, is_blank
 from registry.workflow.job import job
@@ -25,6 +26,8 @@ MAX_CAPTION = 100_000
 """Characters that a caption may have where the configuration does not say."""
 IMAGE = "<image>"
 """Stands for the picture in a conversation; a trainer takes each for one."""
+CHECKED = "checked.json"
+"""In a part, what was found of its pictures."""
 EXAMPLES = 5
 """Problems of a kind that an error lists."""
 LISTED = 100
@@ -44,6 +47,19 @@ class Checked:
     detail: str = ""
 
 
+class Captions(NamedTuple):
+    """The rows of captions.json, the problems that the caption of each has, and what is left without those.
+
+    `usable` are the rows whose captions have no problem but such as may stay, `pictures` the names of their pictures,
+    each once.
+    """
+
+    rows: list[dict[str, Any]]
+    problems: list[list[str]]
+    usable: list[dict[str, Any]]
+    pictures: list[str]
+
+
 def split_of(stem: str, test_ratio: float) -> str:
     """Return test for about `test_ratio` of all pictures, else train, by a hash of the hash that names the picture."""
     draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:8], "big")
@@ -53,7 +69,10 @@ def split_of(stem: str, test_ratio: float) -> str:
 def check_pictures(
     images: Path, names: list[str], folder: Path, options: Mapping[str, Any], threads: int
 ) -> dict[str, Checked]:
-    """Return {name in raw/images: what became of it}; good pictures are in `<folder>/<split>/images` afterwards."""
+    """Return {name in raw/images: what became of it}; good pictures are in `<folder>/<split>/images` afterwards.
+
+    `folder` is empty before.
+    """
     limits = Limits(**{name: options["limits"][name] for name in ("max_bytes", "max_pixels", "max_side")})
     narrow = policies_of(options)["narrow"]
     scale = narrow if narrow in SCALES else None
@@ -74,8 +93,21 @@ def check_pictures(
             perceptual_hash=picture.perceptual_hash,
         )
 
+    for split in SPLITS:
+        (folder / split / "images").mkdir(parents=True)
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(check, names), strict=True))
+
+
+def take_parts(parts: Sequence[Path], folder: Path) -> dict[str, Checked]:
+    """Return what `check_pictures` found for all parts, and bring what it wrote for them into `folder`."""
+    checked: dict[str, Checked] = {}
+    for part in parts:
+        found = json.loads((part / CHECKED).read_text(encoding="utf-8"))
+        checked |= {name: Checked(**facts) for name, facts in found.items()}
+        ignored = shutil.ignore_patterns(CHECKED)
+        shutil.copytree(part, folder, ignore=ignored, copy_function=link_or_copy, dirs_exist_ok=True)
+    return checked
 
 
 def policies_of(options: Mapping[str, Any]) -> dict[str, str]:
@@ -96,15 +128,21 @@ def caption_problems(caption: str | None, max_caption: int) -> list[str]:
     return [problem for problem, there in found.items() if there]
 
 
-def find_problems(
-    rows: list[dict[str, Any]], captions: list[list[str]], checked: Mapping[str, Checked]
-) -> dict[str, list[str]]:
-    """Return, for each kind of problem, the rows that have it, in words; `captions` has the problems of each caption.
+def read_captions(raw: Path, options: Mapping[str, Any]) -> Captions:
+    """Read captions.json, and judge each caption."""
+    rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
+    policies, max_caption = policies_of(options), options["limits"].get("max_caption", MAX_CAPTION)
+    problems = [caption_problems(row["caption"], max_caption) for row in rows]
+    usable = [
+        row for row, its in zip(rows, problems, strict=True) if all(policies[problem] == "keep" for problem in its)
+    ]
+    return Captions(rows, problems, usable, list(dict.fromkeys(row["image"] for row in usable)))
 
-    Pictures that were not checked have none.
-    """
+
+def find_problems(captions: Captions, checked: Mapping[str, Checked]) -> dict[str, list[str]]:
+    """Return, for each kind of problem, the rows that have it, in words. Pictures that were not checked have none."""
     found: dict[str, list[str]] = {problem: [] for problem in PROBLEMS}
-    for position, (row, problems) in enumerate(zip(rows, captions, strict=True)):
+    for position, (row, problems) in enumerate(zip(captions.rows, captions.problems, strict=True)):
         for problem in problems:
             found[problem].append(f"row {position}")
         result = checked.get(row["image"])
@@ -139,7 +177,8 @@ def similar(pictures: list[Checked], max_distance: int) -> dict[str, Any]:
     for i, j, distances in near_pairs(hashes, max_distance):
         report["pairs"] += len(i)
         report["across_splits"] += int((splits[i] != splits[j]).sum())
-        for a, b, distance in list(zip(i, j, distances, strict=True))[: LISTED - len(report["first"])]:
+        left = LISTED - len(report["first"])
+        for a, b, distance in zip(i[:left], j[:left], distances[:left], strict=True):
             report["first"].append({"pictures": [pictures[a].name, pictures[b].name], "distance": int(distance)})
     return report
 
@@ -164,39 +203,40 @@ def annotations_of(rows: list[dict[str, Any]], checked: Mapping[str, Checked], p
 
 
 def process(
-    raw: Path, folder: Path, cleaning: Path, *, prompt: str, options: Mapping[str, Any], threads: int = 1
+    raw: Path,
+    folder: Path,
+    cleaning: Path,
+    *,
+    prompt: str,
+    options: Mapping[str, Any],
+    threads: int = 1,
+    parts: Sequence[Path] = (),
 ) -> None:
     """Write `<folder>/<split>/images/*.jpg` and `<folder>/<split>/annotations.json`, and the report of what was found.
 
-    A picture's problem counts once for every caption it has. RegistryError for problems whose policy is fail, if a
-    split stays empty, and for a prompt that holds the token for the picture. The result does not depend on `threads`.
+    A picture's problem counts once for every caption it has. Pictures are checked here, on so many `threads`, unless
+    that was done in `parts`; the result depends on neither. RegistryError for problems whose policy is fail, if a split
+    stays empty, and for a prompt that holds the token for the picture.
     """
     if IMAGE in prompt:
         raise RegistryError(
             f"the prompt holds {IMAGE}, which is added to it", where="radiology-mini", hint="take it out"
         )
-    rows = json.loads((raw / "captions.json").read_text(encoding="utf-8"))
-    policies = policies_of(options)
-    captions = [caption_problems(row["caption"], options["limits"].get("max_caption", MAX_CAPTION)) for row in rows]
-    captioned = [
-        row
-        for row, problems in zip(rows, captions, strict=True)
-        if all(policies[problem] == "keep" for problem in problems)
-    ]
-    names = list(dict.fromkeys(row["image"] for row in captioned))
+    policies, captions = policies_of(options), read_captions(raw, options)
     with output_folder(folder) as partial:
-        for split in SPLITS:
-            (partial / split / "images").mkdir(parents=True)
-        checked = check_pictures(raw / "images", names, partial, options, threads)
-        found = find_problems(rows, captions, checked)
+        if parts:
+            checked = take_parts(parts, partial)
+        else:
+            checked = check_pictures(raw / "images", captions.pictures, partial, options, threads)
+        found = find_problems(captions, checked)
         apply_policies(found, policies)
-        annotations = annotations_of(captioned, checked, prompt)
+        annotations = annotations_of(captions.usable, checked, prompt)
         for split, entries in annotations.items():
             write_json(partial / split / "annotations.json", entries)
     good = [result for result in checked.values() if not result.problem]
     alike = similar(good, options["near_duplicates"]["max_distance"])
     counts = {
-        "rows": len(rows),
+        "rows": len(captions.rows),
         "pictures": len(good),
         "converted_pictures": sum(result.converted for result in good),
         "further_captions": sum(map(len, annotations.values())) - len(good),
@@ -218,4 +258,5 @@ if __name__ == "__main__":
             prompt=json.loads(Path(snakemake.input.prompt).read_text(encoding="utf-8"))["prompt_text"],
             options=snakemake.params.options,
             threads=snakemake.threads,
+            parts=[Path(part) for part in snakemake.input.parts],
         )

@@ -23,6 +23,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, which takes no space; copy it where the file system allows no such links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 @contextmanager
 def private_place(path: Path) -> Iterator[Path]:
     """Yield a new path of the same name, in a folder beside `path` that only this user can enter; it goes at the end.

@@ -10,11 +10,10 @@ from registry.describe.description import Description, describe
 from registry.describe.manifest import row_keys
 from registry.describe.tables import profile
 from registry.files import write_json
+from registry.formats.tables import arrow_batches, value_counts
 from registry.workflow.job import job
 
 TARGET = "label"
-BATCH = 1 << 20
-"""Rows that are in memory at once, and in a row group of the manifest."""
 
 
 def measure(about: Description, file: Path) -> None:
@@ -22,12 +21,11 @@ def measure(about: Description, file: Path) -> None:
     features = [name for name in about.schema.names if name != TARGET]
     labels: Counter[int] = Counter()
     missing = dict.fromkeys(features, 0)
-    with pq.ParquetFile(file, pre_buffer=False) as table:
-        for batch in table.iter_batches(BATCH, use_threads=False):
-            keys = row_keys("dataset.csv", about.num_samples("all"), batch.num_rows)
-            about.add("all", batch, inputs=features, keys=keys)
-            labels.update({one["values"]: one["counts"] for one in batch[TARGET].value_counts().to_pylist()})
-            missing = {name: count + batch[name].null_count for name, count in missing.items()}
+    for batch in arrow_batches(file):
+        keys = row_keys("dataset.csv", about.num_samples("all"), batch.num_rows)
+        about.add("all", batch, inputs=features, keys=keys)
+        labels += value_counts(batch[TARGET])
+        missing = {name: count + batch[name].null_count for name, count in missing.items()}
     about.facts["summary"] = {
         "num_samples": about.num_samples("all"),
         "num_features": len(features),

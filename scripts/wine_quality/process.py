@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from registry.files import output_folder
-from registry.formats.tables import read_csv
+from registry.formats.tables import as_lazy, csv_batches
 from registry.workflow.job import job
 
 FEATURES = (
@@ -22,17 +22,23 @@ FEATURES = (
     "alcohol",
 )
 COLUMNS = dict.fromkeys(FEATURES, pl.Float64) | {"quality": pl.Int64}
+ROWS = 1 << 18
+"""Rows in a row group."""
+
+
+def read(red: Path, white: Path) -> pl.LazyFrame:
+    """Return the red rows (wine_type 0), then the white (1), in file order."""
+    tables = [as_lazy(csv_batches(path, COLUMNS, separator=";"), COLUMNS) for path in (red, white)]
+    return pl.concat(
+        table.with_columns(pl.lit(wine_type, pl.Int64).alias("wine_type")) for wine_type, table in enumerate(tables)
+    )
 
 
 def process(red: Path, white: Path, folder: Path) -> None:
-    """Write `<folder>/wine-quality.{csv,parquet}`: the red rows (wine_type 0), then the white (1), in file order."""
-    wines = pl.concat(
-        read_csv(path, COLUMNS, separator=";").with_columns(pl.lit(wine_type, pl.Int64).alias("wine_type"))
-        for wine_type, path in enumerate((red, white))
-    )
+    """Write the wines to `<folder>/wine-quality.{csv,parquet}`."""
     with output_folder(folder) as partial:
-        wines.write_csv(partial / "wine-quality.csv")
-        wines.write_parquet(partial / "wine-quality.parquet", compression="zstd")
+        read(red, white).sink_csv(partial / "wine-quality.csv")
+        read(red, white).sink_parquet(partial / "wine-quality.parquet", compression="zstd", row_group_size=ROWS)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_a_pod_asks_for_what_its_rule_declares_and_gets_only_the_secrets_that_ar
 
     [job] = cluster.kubernetes.sent
     pod, container = job["spec"]["template"]["spec"], _container(job)
-    assert container["resources"]["requests"] == {"cpu": "950m", "memory": "300M", "ephemeral-storage": "2000M"}
+    assert container["resources"]["requests"] == {"cpu": "950m", "memory": "800M", "ephemeral-storage": "2000M"}
     assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "e2-standard-4"}
     assert pod["serviceAccountName"] == "registry"
     assert container["image"] == "registry.example.org/data-registry:latest"
@@ -172,7 +172,7 @@ def test_a_pod_that_was_evicted_or_killed_is_tried_again_with_more(cluster):
     printed = cluster.run("tabular_generate")
     assert "Evicted: The node was low on resource: memory." in printed
     memory = [_container(job)["resources"]["requests"]["memory"] for job in cluster.asked("tabular_generate")]
-    assert memory == ["300M", "600M"]
+    assert memory == ["800M", "1600M"]
 
 
 def test_a_pod_that_is_gone_is_tried_again(cluster):

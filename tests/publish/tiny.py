@@ -9,7 +9,7 @@ import yaml
 
 from clone import Clone, under_git
 from project import copy_repository
-from registry.config.fingerprint import fingerprint
+from registry.config.fingerprint import _content, fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
 from registry.describe.manifest import row_keys, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
@@ -41,7 +41,8 @@ class Tiny(Clone):
         More rows continue the same numbers. All rows but the last file's stay in files that do not change.
         """
         self.configure(name, rows=rows, seed=seed)
-        fingerprint.cache_clear()
+        for cached in (_content, fingerprint):
+            cached.cache_clear()
         config = normalise(read_yaml(self.folder / "config" / "config.yaml"))
         dataset = load_datasets(config, self.folder)[name]
         folder, table = self.folder / "data" / name, pl.DataFrame({"value": range(seed, seed + rows)})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from described import describe
-from registry.config.fingerprint import _behind, code_files, fingerprint, imports_of
+from registry.config.fingerprint import _behind, _content, code_files, fingerprint, imports_of
 from registry.config.load import Datasets
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
@@ -63,10 +63,14 @@ def root(tmp_path) -> Path:
     return tmp_path
 
 
+def forget_code() -> None:
+    for cached in (_content, imports_of, _behind, code_files, fingerprint):
+        cached.cache_clear()
+
+
 def code_of(root: Path) -> dict[str, str]:
     found = fingerprint("small_table/process.py", root / "scripts")
-    for cached in (imports_of, _behind, code_files, fingerprint):
-        cached.cache_clear()
+    forget_code()
     return {"small_table/process.py": found}
 
 
@@ -262,7 +266,7 @@ def test_code_must_be_what_made_it_and_committed(checkout, file):
     describe(checkout.root, NAME, code=code_of(checkout.root))
     assert not_committed(checkout) == f"made from files that are not committed: {file}"
     path.unlink()
-    fingerprint.cache_clear()
+    forget_code()
     assert "its code changed" in not_committed(checkout)
 
 

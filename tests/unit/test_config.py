@@ -416,6 +416,20 @@ def test_aliases_are_no_part_of_what_makes_the_data(root):
     assert datasets["one"] == {"name": "one", "source": "samples", **DATASET}
 
 
+def test_shards_are_no_part_of_what_makes_the_data(root):
+    write(root, "one", {**DATASET, "shards": 7})
+    datasets = loaded(CONFIG, root)
+    assert datasets.shards == {"one": 7}
+    assert datasets["one"] == {"name": "one", "source": "samples", **DATASET}
+
+
+@pytest.mark.parametrize("shards", [0, -1, 1_001, "7", 1.5, None])
+def test_shards_are_a_number_within_bounds(root, shards):
+    write(root, "one", {**DATASET, "shards": shards})
+    with pytest.raises(RegistryError, match="  shards: "):
+        loaded(CONFIG, root)["one"]
+
+
 @pytest.mark.parametrize(
     ("alias", "reason"),
     [
@@ -516,7 +530,9 @@ class TestThisRepository:
     def test_it_has_exactly_the_keys_of_its_schema(self):
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
         schema = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text())
-        assert set(config) == set(schema["properties"]) == set(schema["required"])
+        assert set(config) == set(schema["properties"])
+        # A registry from before has no number of shards.
+        assert set(schema["properties"]) - set(schema["required"]) == {"shards"}
 
     @pytest.mark.parametrize("mode", ["mirror", "upstream"])
     def test_its_datasets_load_in_every_mode(self, mode):

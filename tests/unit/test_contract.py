@@ -2,13 +2,15 @@
 
 import math
 import re
+from collections import Counter
 
-import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from registry.config.schema import SCHEMAS
+from registry.describe import repeated
 from registry.describe.contract import Contract
 from registry.errors import RegistryError
 
@@ -27,18 +29,18 @@ def judge(columns, **arrays):
     return judged.conclude()
 
 
-def samples(*rows):
-    """Build the part of a manifest that `check_splits` sees from (input, split) pairs."""
-    return pl.DataFrame(
-        [(name.encode(), f"key-{number}", split) for number, (name, split) in enumerate(rows)],
-        schema={"input_id": pl.Binary, "key": pl.String, "split": pl.String},
-        orient="row",
-    ).lazy()
+def check_splits(judged, folder, *rows):
+    """Check what a manifest with these (input, split) pairs breaks; its keys are key-0, key-1 and so on."""
+    inputs, splits = zip(*rows, strict=True)
+    keys = [f"key-{number}" for number in range(len(rows))]
+    ids = pa.array([name.encode().ljust(16) for name in inputs], pa.binary(16))
+    pq.write_table(pa.table({"input_id": ids, "key": keys, "split": splits}), folder / "manifest.parquet")
+    judged.check_splits(Counter(splits), folder / "manifest.parquet")
 
 
-def judge_splits(*rows, rows_rule=None, **rules):
+def judge_splits(folder, *rows, rows_rule=None, **rules):
     judged = contract({"a": {"dtype": "int64"}}, rows=rows_rule, **rules)
-    judged.check_splits(samples(*rows))
+    check_splits(judged, folder, *rows)
     return judged.conclude()
 
 
@@ -212,27 +214,27 @@ def test_missing_extra_and_reordered_columns_are_named(names, words):
         ({"min": 1000}, 1, "expected at least 1,000: found 1"),
     ],
 )
-def test_the_number_of_rows_is_exact_or_a_range(rule, count, words):
+def test_the_number_of_rows_is_exact_or_a_range(tmp_path, rule, count, words):
     rows = [(str(number), "train") for number in range(count)]
     if words is None:
-        assert judge_splits(*rows, rows_rule={"train": rule})["rows"] == {"train": rule}
+        assert judge_splits(tmp_path, *rows, rows_rule={"train": rule})["rows"] == {"train": rule}
     else:
         with pytest.raises(RegistryError, match=f"train: rows: {words}"):
-            judge_splits(*rows, rows_rule={"train": rule})
+            judge_splits(tmp_path, *rows, rows_rule={"train": rule})
 
 
-def test_missing_and_unexpected_splits_are_named():
+def test_missing_and_unexpected_splits_are_named(tmp_path):
     with pytest.raises(RegistryError) as raised:
-        judge_splits(("a", "train"), ("b", "dev"), rows_rule={"train": 1, "val": {"min": 1}})
+        judge_splits(tmp_path, ("a", "train"), ("b", "dev"), rows_rule={"train": 1, "val": {"min": 1}})
     assert "val: rows: expected at least 1: found 0" in str(raised.value)
     assert "all: splits: expected train, val: found 'dev'" in str(raised.value)
 
 
-def test_rows_hold_for_their_source_mode_only():
+def test_rows_hold_for_their_source_mode_only(tmp_path):
     spec = {"columns": {"a": {"dtype": "int64"}}, "rows": {"samples": {"train": 1}, "upstream": {"train": 2}}}
     for source, passes in (("samples", True), ("upstream", False), ("mirror", True)):
         judged = Contract({"name": "dataset", "source": source, "contract": spec})
-        judged.check_splits(samples(("a", "train")))
+        check_splits(judged, tmp_path, ("a", "train"))
         if passes:
             assert judged.conclude()["passed"]
         else:
@@ -240,29 +242,52 @@ def test_rows_hold_for_their_source_mode_only():
                 judged.conclude()
 
 
-def test_disjoint_splits_share_no_input():
+def test_disjoint_splits_share_no_input(tmp_path):
     shared = [("a", "train"), ("b", "train"), ("a", "val")]
-    assert judge_splits(*shared)["passed"]
-    assert judge_splits(("a", "train"), ("a", "train"), disjoint=True)["disjoint"]
+    assert judge_splits(tmp_path, *shared)["passed"]
+    assert judge_splits(tmp_path, ("a", "train"), ("a", "train"), disjoint=True)["disjoint"]
     with pytest.raises(RegistryError, match="all: inputs: none in two splits: found 'key-0 = key-2'"):
-        judge_splits(*shared, disjoint=True)
+        judge_splits(tmp_path, *shared, disjoint=True)
 
 
-def test_unique_inputs_occur_once_in_a_split():
+def test_unique_inputs_occur_once_in_a_split(tmp_path):
     twice = [("a", "train"), ("b", "train"), ("a", "train")]
-    assert judge_splits(*twice)["passed"]
-    assert judge_splits(("a", "train"), ("a", "val"), unique=True)["unique"]
+    assert judge_splits(tmp_path, *twice)["passed"]
+    assert judge_splits(tmp_path, ("a", "train"), ("a", "val"), unique=True)["unique"]
     with pytest.raises(RegistryError, match="all: inputs: none twice in a split: found 'key-0 = key-2'"):
-        judge_splits(*twice, unique=True)
+        judge_splits(tmp_path, *twice, unique=True)
 
 
-def test_all_breaches_of_all_batches_and_splits_come_in_one_message():
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_inputs_are_compared_in_passes_over_a_few(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(repeated, "AT_ONCE", at_once)
+    monkeypatch.setattr("registry.describe.contract.PART", 4)
+    monkeypatch.setattr("registry.describe.contract.GATHERED", at_once)
+    rows = [
+        (f"input {number % 7 if number < 20 else number}", "train" if number % 2 else "val") for number in range(60)
+    ]
+    with pytest.raises(RegistryError) as raised:
+        judge_splits(tmp_path, *rows, disjoint=True, unique=True)
+    assert [line.strip() for line in str(raised.value).splitlines()[1:-1]] == [
+        "all: inputs: none in two splits: found 'key-0 = key-14 = key-7', 'key-1 = key-15 = key-8', "
+        "'key-10 = key-17 = key-3' and 4 more",
+        "all: inputs: none twice in a split: found 'key-0 = key-14', 'key-1 = key-15', 'key-16 = key-2' and 3 more",
+    ]
+
+
+def test_one_input_for_all_rows_is_shown_by_its_first_keys(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeated, "AT_ONCE", 10)
+    with pytest.raises(RegistryError, match=r"found 'key-0 = key-1 = key-10 = key-100 = .{40,60}\.\.\.\n"):
+        judge_splits(tmp_path, *[("a", "train")] * 1000, unique=True)
+
+
+def test_all_breaches_of_all_batches_and_splits_come_in_one_message(tmp_path):
     columns = {"n": {"dtype": "int64", "min": 0}, "t": {"dtype": "string", "values": ["x"]}}
     judged = contract(columns, rows={"train": 2}, disjoint=True, unique=True)
     judged.check("train", pa.record_batch({"n": [-1, None], "t": ["x", "y"]}))
     judged.check("train", pa.record_batch({"n": [-2], "t": ["z"]}))
     judged.check("val", pa.record_batch({"n": [-3], "t": ["x"]}))
-    judged.check_splits(samples(("a", "train"), ("a", "train"), ("a", "val")))
+    check_splits(judged, tmp_path, ("a", "train"), ("a", "train"), ("a", "val"))
     with pytest.raises(RegistryError) as raised:
         judged.conclude()
     first, *lines, last = str(raised.value).splitlines()
@@ -368,11 +393,11 @@ def test_values_are_of_the_type_of_their_column(dtype, values, array):
     assert judge({"a": {"dtype": dtype, "values": values}}, a=array)["passed"]
 
 
-def test_the_verdict_tells_what_was_checked():
+def test_the_verdict_tells_what_was_checked(tmp_path):
     columns = {"a": {"dtype": "int64"}, "b": {"dtype": "string"}}
     judged = contract(columns, rows={"train": 1}, disjoint=True, unique=False)
     judged.check("train", pa.record_batch({"a": [1], "b": ["x"]}))
-    judged.check_splits(samples(("a", "train")))
+    check_splits(judged, tmp_path, ("a", "train"))
     assert judged.conclude() == {"passed": True, "columns": ["a", "b"], "rows": {"train": 1}, "disjoint": True}
 
 

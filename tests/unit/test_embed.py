@@ -13,9 +13,11 @@ from encoder import SPEC, TEXTS, the_encoder
 
 from opencloudhub_readmes_embeddings import embed as embedding
 from opencloudhub_readmes_embeddings.chunk import SCHEMA
+from opencloudhub_readmes_embeddings.shard import compute
 from registry.embedding.table import FILE, keep_vectors, vectors_of
 from registry.errors import RegistryError
 from registry.files import seal
+from registry.formats.shards import Shard
 
 OPTIONS = {"model": SPEC, "engine": {"name": "local", "threads": 1, "batch_size": 4}}
 COUNTS = re.compile(r"note: (\d+) texts embedded, (\d+) taken from the last build")
@@ -80,6 +82,25 @@ def test_the_first_build_computes_all_in_order(run, tmp_path):
     assert table.schema.field("embedding").type == pa.list_(pa.float32(), 384)
     assert table.drop_columns("embedding").equals(chunks(TEXTS))
     assert [path.name for path in (tmp_path / "processed").iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("of", [2, 7])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_the_bytes_do_not_depend_on_the_number_of_shards(tmp_path, monkeypatch, of, precision):
+    encoder = the_encoder(precision)
+    monkeypatch.setattr(embedding, "encode", lambda texts, *_: encoder.encode(texts))
+    monkeypatch.setattr("opencloudhub_readmes_embeddings.shard.Encoder", lambda *_, **__: encoder)
+    options = OPTIONS | {"model": SPEC | {"precision": precision}}
+    files = (tmp_path / "chunks.parquet", tmp_path / "last.parquet")
+    parts = [tmp_path / f"{number}.parquet" for number in range(of)]
+    for texts in (TEXTS, [*reversed(TEXTS), TEXTS[0], "new", "newer, and a little longer"], TEXTS[:3]):
+        pq.write_table(chunks(texts), files[0])
+        keep_vectors(tmp_path / "processed", files[1])
+        embedding.embed(*files, tmp_path / "whole", options)
+        for number, part in enumerate(parts):
+            compute(*files, part, options, Shard(number, of))
+        embedding.embed(*files, tmp_path / "processed", options, parts)
+        assert (tmp_path / "processed" / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()
 
 
 def test_the_same_texts_again_are_taken_and_the_file_is_the_same(run, tmp_path):

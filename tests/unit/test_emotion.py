@@ -49,6 +49,15 @@ def test_problems_are_dropped_and_counted(files, tmp_path):
     assert report["dropped"] == {"train": [1, 2, 3, 4, 5, 6, 7], "val": [1], "test": []}
 
 
+def test_nothing_depends_on_how_many_texts_are_in_memory(files, tmp_path, monkeypatch):
+    whole = run(files, tmp_path)
+    monkeypatch.setattr("emotion.process.ROWS", 1)
+    assert run(files, tmp_path) == whole
+    assert pq.read_metadata(tmp_path / "processed/test/test.parquet").num_row_groups == 2
+    with pytest.raises(RegistryError, match="nulls: 2, e.g. train row 2, train row 3\n"):
+        run(files, tmp_path, nulls="fail")
+
+
 def test_texts_that_nobody_can_see_or_read_are_problems(files, tmp_path):
     texts = ["\u200b", "\ufeff \u2060", "a\0b", "\x1b[2J", "ten\ttabs\r\n"]
     pl.DataFrame({"text": texts, "label": [0] * 5}).write_parquet(files["train"])

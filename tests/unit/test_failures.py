@@ -44,7 +44,7 @@ def test_of_a_group_only_those_are_named_that_did_not_end_well(tmp_path):
     for name, text in {"one": "done in 0.1 s\n", "two": "error: cold\n"}.items():
         (tmp_path / name).write_text(text)
         jobs.append(SimpleNamespace(rule=SimpleNamespace(name=name), log=[str(tmp_path / name)]))
-    group = SimpleNamespace(jobs=jobs, is_group=lambda: True)
+    group = SimpleNamespace(toposorted=[jobs], is_group=lambda: True)
     assert failed_jobs([group], since=STARTED) == [FailedJob("two", str(tmp_path / "two"), "error: cold")]
 
 

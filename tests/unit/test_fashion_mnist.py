@@ -13,11 +13,12 @@ from PIL import Image
 
 from analyzing import rule
 from fashion_mnist.analyze import ORIGINS, measure
-from fashion_mnist.process import process
+from fashion_mnist.process import SCHEMA, process, read, read_splits
 from registry.describe.description import describe
 from registry.describe.figures import contact_sheet
 from registry.errors import RegistryError
 from registry.files import dvc_digest
+from registry.formats.shards import WHOLE, Shard, read_parts, write_part
 
 COUNTS = {"train": 40, "val": 11}
 CLASSES = [f"class {number}" for number in range(10)]
@@ -53,16 +54,26 @@ def arrays():
 
 
 @pytest.fixture
-def build(tmp_path, arrays):
+def sources(tmp_path, arrays):
+    """Write the arrays as IDX files and return what is read of a share of them."""
+
+    def sources(shard=WHOLE):
+        files = []
+        for split, (images, labels) in arrays.items():
+            files += [tmp_path / f"{split}-images.gz", tmp_path / f"{split}-labels.gz"]
+            write_idx(files[-2], images)
+            write_idx(files[-1], labels)
+        return read_splits(files, 100, shard)
+
+    return sources
+
+
+@pytest.fixture
+def build(tmp_path, arrays, sources):
     """Write the arrays as IDX files and process them."""
 
-    def build(max_images=100):
-        sources = {}
-        for split, (images, labels) in arrays.items():
-            sources[split] = (tmp_path / f"{split}-images.gz", tmp_path / f"{split}-labels.gz")
-            write_idx(sources[split][0], images)
-            write_idx(sources[split][1], labels)
-        process(sources, tmp_path / "data" / "processed", max_images)
+    def build():
+        process(sources(), tmp_path / "data" / "processed")
         return {split: tmp_path / "data" / "processed" / split / f"{split}.parquet" for split in arrays}
 
     return build
@@ -113,6 +124,36 @@ def test_equal_sources_make_equal_bytes(build, tmp_path):
     assert dvc_digest(tmp_path / "data" / "processed") == once
 
 
+@pytest.mark.parametrize("of", [2, 7, 20])
+def test_the_bytes_do_not_depend_on_the_number_of_shards(build, sources, tmp_path, monkeypatch, of):
+    monkeypatch.setattr("fashion_mnist.process.ROWS", 5)
+    build()
+    once = dvc_digest(tmp_path / "data" / "processed")
+    parts = {split: [tmp_path / f"{split}-{number}.arrow" for number in range(of)] for split in COUNTS}
+    for number in range(of):
+        for split, batches in sources(Shard(number, of)).items():
+            write_part(parts[split][number], batches, SCHEMA)
+    process({split: read_parts(files) for split, files in parts.items()}, tmp_path / "data" / "processed")
+    assert dvc_digest(tmp_path / "data" / "processed") == once
+
+
+@pytest.mark.parametrize("of", [2, 7])
+@pytest.mark.parametrize(("images", "words"), [(41, "data goes on after the 40 items"), (39, "truncated: wanted")])
+def test_a_file_of_another_length_than_it_says_is_found_by_one_of_the_shards(tmp_path, monkeypatch, of, images, words):
+    monkeypatch.setattr("fashion_mnist.process.ROWS", 5)
+    header = struct.pack(">4B3I", 0, 0, 8, 3, 40, 28, 28)
+    (tmp_path / "images.gz").write_bytes(gzip.compress(header + bytes(images * 28 * 28)))
+    write_idx(tmp_path / "labels.gz", np.zeros(40, np.uint8))
+    found = []
+    for number in range(of):
+        try:
+            list(read(tmp_path / "images.gz", tmp_path / "labels.gz", 100, Shard(number, of)))
+        except RegistryError as error:
+            found.append(str(error))
+    assert len(found) == 1
+    assert words in found[0]
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "words"),
     [
@@ -133,7 +174,7 @@ def test_sources_that_do_not_fit_are_refused_and_leave_nothing(build, arrays, tm
 def test_images_given_as_labels_are_refused(tmp_path, arrays):
     write_idx(tmp_path / "images.gz", arrays["train"][0])
     with pytest.raises(RegistryError, match="expected the IDX magic number 0x00000801, found 0x00000803"):
-        process({"train": (tmp_path / "images.gz", tmp_path / "images.gz")}, tmp_path / "processed", 100)
+        process({"train": read(tmp_path / "images.gz", tmp_path / "images.gz", 100)}, tmp_path / "processed")
 
 
 def test_a_broken_file_keeps_the_data_of_the_last_run(build, arrays, tmp_path):

@@ -5,6 +5,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from registry.files import (
     atomic_folder,
     data_files,
     dvc_digest,
+    link_or_copy,
     output_file,
     output_folder,
     sealed,
@@ -187,3 +190,15 @@ def test_json_refuses_what_it_cannot_say_and_keeps_the_old_file(tmp_path, value)
         write_json(tmp_path / "value.json", {"deep": [value]})
     assert [path.name for path in tmp_path.iterdir()] == ["value.json"]
     assert (tmp_path / "value.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "other-file-system"])
+def test_a_file_has_a_second_name_or_else_a_copy(tmp_path, elsewhere):
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if elsewhere else tmp_path) as folder:
+        source, target = Path(folder, "a"), tmp_path / "b"
+        source.write_text("x")
+        if elsewhere and source.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is but one file system")
+        link_or_copy(source, target)
+        assert source.stat().st_nlink == (1 if elsewhere else 2)
+    assert target.read_text() == "x"

@@ -104,6 +104,7 @@ def test_the_real_scripts_lead_to_the_package():
     assert names == {"process.py", "params.schema.yaml", "__init__.py", "errors.py", "files.py", "idx.py", "job.py"} | {
         "raw.py",
         "running.py",
+        "shards.py",
         "shown.py",
     }
     assert len(fingerprint("fashion_mnist/process.py")) == 64

@@ -17,7 +17,7 @@ import pytest
 from registry.config.fingerprint import SCRIPTS
 from registry.errors import ContractError, RegistryError
 from registry.files import atomic_file, atomic_folder, write_json
-from registry.workflow.job import job, note
+from registry.workflow.job import ended, job, note
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,9 @@ def root_logger():
 
 
 def rule_in(folder):
-    return SimpleNamespace(log=[str(folder / "logs" / "dataset" / "rule.log")], input=[], output=[], params={})
+    return SimpleNamespace(
+        log=[str(folder / "logs" / "dataset" / "rule.log")], input=[], output=[], params={}, resources={}
+    )
 
 
 @pytest.fixture
@@ -53,12 +55,38 @@ def fail(error):
     raise error
 
 
-def test_a_rule_that_ends_well_says_so_in_its_last_line(rule):
+HOLDING = """
+import sys
+from types import SimpleNamespace
+from registry.workflow.job import job
+
+with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], params={}, resources={})):
+    b"x" * (200 << 20)
+"""
+
+
+@pytest.mark.parametrize("declared", [{}, {"mem_mb": 12_345, "runtime": 10}])
+def test_a_rule_that_ends_well_says_so_in_its_last_line(rule, declared):
+    rule.resources = declared
     status, lines = run(rule, lambda: None)
     assert status == 0
     assert len(lines) == 1
     assert lines[0].startswith("done in ")
-    assert lines[0].endswith(" s")
+    end = ended(lines[0])
+    assert end.seconds >= 0
+    assert end.memory > 20
+    assert end[1::2] == (declared.get("runtime"), declared.get("mem_mb"))
+
+
+def test_memory_is_that_of_the_job_alone_and_the_most_that_it_had(tmp_path):
+    held = b"x" * (300 << 20)
+    subprocess.run([sys.executable, "-c", HOLDING, str(tmp_path / "log")], cwd=SCRIPTS, check=True)
+    assert 200 < ended((tmp_path / "log").read_text()).memory < len(held) >> 20
+
+
+def test_a_log_from_before_tells_only_how_long_it_took():
+    assert ended("a line\ndone in 1.5 s\n") == (1.5, None, None, None)
+    assert ended("done in 1.5 s, or so\n") is None
 
 
 def test_what_it_loaded_is_not_searched_for_cycles_at_the_end(rule):
@@ -236,7 +264,7 @@ import pyarrow
 from registry.describe.contract import Contract
 from registry.workflow.job import job
 
-with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], params={})):
+with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[], params={}, resources={})):
     contract = {"columns": {"a": {"dtype": "int64", "min": 2}}, "rows": {}}
     Contract({"name": "a", "source": "samples", "contract": contract}).check("all", pyarrow.record_batch({"a": [1, 2]}))
     print("loaded" if "pandas" in sys.modules else "not loaded", file=sys.__stdout__)

@@ -279,7 +279,10 @@ def test_values_are_spelt_out_in_parts_of_a_batch(tmp_path, monkeypatch, plain, 
     assert make(tmp_path / "parts.parquet", {"train": table()}).md5 == plain.md5
 
 
-def test_samples_that_were_there_before_are_duplicates(tmp_path):
+@pytest.mark.parametrize("few", [1, 2, 1000])
+def test_samples_that_were_there_before_are_duplicates(tmp_path, monkeypatch, few):
+    monkeypatch.setattr("registry.describe.manifest.IDS", few)
+    monkeypatch.setattr("registry.describe.repeated.AT_ONCE", few)
     one = table(["a", "b", "a", "c"], [1, 2, 1, 3]), table(["b", "b", "d"], [2, 3, 4])
     with write_manifest(tmp_path / "m", DATASET, one[0].schema) as written:
         assert written.duplicates() == 0

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.compare import manifests, pairing
 from registry.compare.manifests import read_manifest
 from registry.compare.rows import Columns, SplitRows, compare_columns, compare_rows
 from registry.describe.manifest import SCHEMA, write_manifest
@@ -155,7 +156,7 @@ def test_what_is_no_manifest_is_an_error_that_names_the_file(tmp_path, spoil):
 def test_equal_manifests_are_compared_without_reading_a_row(tmp_path, monkeypatch):
     splits = {"train": numbered("train", 3), "val": numbered("val", 2)}
     files = [read_manifest(state(tmp_path, splits).manifest()) for _ in range(2)]
-    monkeypatch.setattr("registry.compare.manifests.ManifestFile.rows", None)
+    monkeypatch.setattr("registry.compare.manifests.ManifestFile.column", None)
     found = compare_rows(*files)
     assert found.identity is None
     assert found.splits == {"train": SplitRows(3, 3), "val": SplitRows(2, 2)}
@@ -359,6 +360,17 @@ def test_counts_add_up_and_follow_the_multisets(old, new):
 
 
 @settings(max_examples=examples(30))
+@given(SPLITS, SPLITS, st.integers(1, 4))
+def test_rows_that_are_compared_part_by_part_differ_as_those_that_are_compared_at_once(old, new, rows):
+    old, new = with_positions(old), with_positions(new)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        at_once = rows_of(folder, old, new)
+        patch.setattr(pairing, "AT_ONCE", rows)
+        patch.setattr(manifests, "PART", 3)
+        assert rows_of(folder, old, new) == at_once
+
+
+@settings(max_examples=examples(30))
 @given(ALL_DIFFERENT, ALL_DIFFERENT)
 def test_of_samples_that_are_all_different_every_count_follows_from_sets(old, new):
     states = [with_positions(by_split(places)) for places in (old, new)]
@@ -468,7 +480,7 @@ def with_column(rows):
 
 def test_with_a_new_column_equal_digests_say_that_rows_stayed(tmp_path, monkeypatch):
     old = {"train": numbered("train", 5), "val": numbered("val", 2)}
-    monkeypatch.setattr("registry.compare.manifests.ManifestFile.rows", None)
+    monkeypatch.setattr("registry.compare.manifests.ManifestFile.column", None)
     found = rows_of(tmp_path, old, {split: with_column(rows) for split, rows in old.items()})
     assert found.identity is None
     assert found.splits == {"train": SplitRows(5, 5), "val": SplitRows(2, 2)}

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_manifests import named, numbered, state
 
-from registry.compare.manifests import manifest_of, read_manifest
+from registry.compare.manifests import batches_of, manifest_of, read_manifest
 from registry.describe.layout import SCHEMA
 from registry.gate import GateError
 
@@ -119,3 +119,9 @@ def test_a_manifest_that_unpacks_to_too_much(tmp_path, monkeypatch):
     monkeypatch.setattr("registry.compare.manifests.MAX_ROWS", 3)
     with pytest.raises(GateError, match="4 rows"):
         read_manifest(snapshot.manifest())
+
+
+def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch):
+    snapshot = state(tmp_path, {"train": [named(str(number), key="x" * 900) for number in range(100)]})
+    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 9000)
+    assert {batch.num_rows for batch in batches_of(snapshot.manifest())} == {10}

@@ -69,6 +69,27 @@ def test_a_job_that_failed_is_one_line_that_names_where_to_read_more():
     assert shown(job(), failed(slurm_jobid=17))[1:] == [f"tea process: failed after 0.0 s, see {places}"]
 
 
+def group(*names):
+    jobs = [
+        SimpleNamespace(jobid=number, rule=SimpleNamespace(name=f"tea_{name}")) for number, name in enumerate(names)
+    ]
+    started = said("", event=LogEvent.GROUP_INFO, group_id="tea", jobs=jobs)
+    return [stats(len(jobs)), started, *(job(number, name) for number, name in enumerate(names))]
+
+
+def test_jobs_that_a_cluster_takes_for_one_are_spoken_of_as_one():
+    assert shown(*group("process", "brew"), finished(1), finished(0)) == [
+        "tea: handed over as one job (tea_brew, tea_process)",
+        "tea: done in 0.0 s (2 of 2)",
+    ]
+
+
+def test_a_group_that_failed_is_one_line_too():
+    error = said("", logging.ERROR, event=LogEvent.GROUP_ERROR, groupid="tea", aux_logs=["slurm/1.log"], aux={})
+    lines = shown(*group("process", "brew"), error, failed(0), failed(1))
+    assert lines[1:] == ["tea: failed after 0.0 s, see slurm/1.log"]
+
+
 def test_jobs_that_only_ask_for_files_are_not_spoken_of_nor_counted():
     lines = shown(stats(1), job(), finished(), job(0, "all", "all done", log=False), finished(0))
     assert lines[1:] == ["tea process: done in 0.0 s (1 of 1)"]

@@ -18,8 +18,10 @@ from radiology_rows import GOOD, picture, row, stem_of, tree, unpacked
 from analyzing import rule
 from radiology_mini.analyze import SCHEMA, measure, thumbnails
 from radiology_mini.process import PROBLEMS, process, split_of
+from radiology_mini.shard import check
 from registry.describe.description import describe
 from registry.errors import RegistryError
+from registry.formats.shards import Shard
 
 SPLITS = ("train", "test")
 OPTIONS = {
@@ -198,6 +200,20 @@ def test_threads_do_not_change_a_byte(tmp_path):
         run(tmp_path / str(threads), rows, DROP, threads)
     one, *others = (tree(tmp_path / str(threads)) for threads in (1, 2, 7))
     assert all(other == one for other in others)
+
+
+@pytest.mark.parametrize("of", [2, 7, 50])
+def test_the_number_of_shards_does_not_change_a_byte(tmp_path, of):
+    rows = GOOD + [entry for entries in BAD.values() for entry in entries] + GOOD[:3]
+    run(tmp_path / "whole", rows, DROP)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    raw = unpacked(shared, rows)
+    parts = [tmp_path / "parts" / str(number) for number in range(of)]
+    for number, part in enumerate(parts):
+        check(raw, part, Shard(number, of), options=DROP)
+    process(raw, shared / "processed", shared / "cleaning.json", prompt="Look.", options=DROP, parts=parts)
+    assert tree(shared) == tree(tmp_path / "whole")
 
 
 STEMS = st.text("0123456789abcdef", min_size=16, max_size=16)

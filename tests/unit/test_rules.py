@@ -1,6 +1,7 @@
 """What holds for every rule, environment and lock."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -36,6 +37,17 @@ def test_every_job_has(key):
 
 def test_every_job_says_how_much_memory_and_time_it_needs():
     assert [name for name, rule in jobs().items() if rule["resources"] != ["mem_mb", "runtime"]] == []
+
+
+def test_what_a_job_needs_follows_its_inputs_and_how_often_it_was_tried():
+    common = (ROOT / "workflow" / "rules" / "common.smk").read_text(encoding="utf-8")
+    helpers = {"SNAKEMAKE_MB": 500}
+    exec(re.search(r"^def needs\(.*?\n\n\n", common, re.MULTILINE | re.DOTALL)[0], helpers)
+    needs, inputs = helpers["needs"], SimpleNamespace(size_mb=10.2)
+    grown = needs(mem_mb=lambda size: 300 + 20 * size, runtime=lambda size: 10 + size / 2)
+    asked = {name: [need("wildcards", input=inputs, attempt=tried) for tried in (1, 2)] for name, need in grown.items()}
+    assert asked == {"mem_mb": [1004, 2008], "runtime": [15, 30]}
+    assert [need("wildcards", attempt=2) for need in needs(mem_mb=300).values()] == [1600, 20]
 
 
 def test_a_job_has_the_fingerprint_of_its_script():

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+from collections import Counter
 
 import polars as pl
 import pyarrow as pa
@@ -12,7 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import RegistryError
-from registry.formats.tables import counts, only_batch, read_csv, read_parquet, write_parquet
+from registry.formats.shards import Shard
+from registry.formats.tables import (
+    arrow_batches,
+    as_lazy,
+    counts,
+    csv_batches,
+    only_batch,
+    parquet_batches,
+    read_csv,
+    read_parquet,
+    regrouped,
+    value_counts,
+    write_rows,
+)
 from support import examples
 
 COLUMNS = {"a": pl.Float64, "b": pl.String}
@@ -30,39 +44,39 @@ def test_a_table_as_expected(tmp_path):
     assert table.schema == COLUMNS
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"a,b\n", "no rows"),
-        (b"a;b\n1;x\n", "is ',' the separator?"),
-        (b"a,c\n1,x\n", "missing: b; unexpected: c"),
-        (b"a,b,b\n1,x,y\n", "duplicate: b"),
-        (b"a\n1\n", "missing: b"),
-        (b"b,a\nx,1\n", "another order"),
-        (b"a,b\none,x\n", "line 2: a is 'one', not Float64"),
-        (b'a,b\n1,x\n2,"x\ny"\none,x\n', "line 5: a is 'one', not Float64"),
-        (b"a,b\n1,x,2\n", "line 2: the number of fields is 3, not 2"),
-        (b"a,b\n1,x\n2\n", "line 3: the number of fields is 1, not 2"),
-        (b'a,b\n1,"x\ny"\n2\n', "line 4: the number of fields is 1, not 2"),
-        (b"a,b\n\n1,x\n", "line 2 is blank"),
-        (b"a,b\n1,x\n\r\n", "line 3 is blank"),
-        (b"\n", "line 1 is blank"),
-        (b"a,b\r1,x\r", "line 1: a carriage return ends no line"),
-        (b'a,b\n1,"one \\" inch"\n2,plain\n3,"two \\" inch"\n4,last\n', "line 2: its quotes do not match"),
-        (b'a,b\n1,5" disk\n2,3" disk\n', "line 2: its quotes do not match"),
-        (b'a,b\n1,5"" disk\n', "line 2: its quotes do not match"),
-        (b'a,b\n1, "x"\n', "line 2: its quotes do not match"),
-        (b'a,b\n1,x\n2,"y\n3,z\n', "line 3: a quote is opened and never closed"),
-        (b"a,b\n1,x\n1,\xff\xfe\n", "not UTF-8: invalid start byte in line 3, at byte 10"),
-        (
-            "a,b\n1,x\n".encode("utf-16"),
-            "byte order mark of UTF-16\n  what to do: save it as UTF-8, or read it with enc",
-        ),
-        (b"a,b\n1,x\0\n", "line 2 holds NUL"),
-        (b'"' + b"x" * 200_000 + b'",b\n', "its header cannot be read"),
-    ],
-)
+WRONG = [
+    (b"", "the file is empty"),
+    (b"a,b\n", "no rows"),
+    (b"a;b\n1;x\n", "is ',' the separator?"),
+    (b"a,c\n1,x\n", "missing: b; unexpected: c"),
+    (b"a,b,b\n1,x,y\n", "duplicate: b"),
+    (b"a\n1\n", "missing: b"),
+    (b"b,a\nx,1\n", "another order"),
+    (b"a,b\none,x\n", "line 2: a is 'one', not Float64"),
+    (b'a,b\n1,x\n2,"x\ny"\none,x\n', "line 5: a is 'one', not Float64"),
+    (b"a,b\n1,x,2\n", "line 2: the number of fields is 3, not 2"),
+    (b"a,b\n1,x\n2\n", "line 3: the number of fields is 1, not 2"),
+    (b'a,b\n1,"x\ny"\n2\n', "line 4: the number of fields is 1, not 2"),
+    (b"a,b\n\n1,x\n", "line 2 is blank"),
+    (b"a,b\n1,x\n\r\n", "line 3 is blank"),
+    (b"\n", "line 1 is blank"),
+    (b"a,b\r1,x\r", "line 1: a carriage return ends no line"),
+    (b'a,b\n1,"one \\" inch"\n2,plain\n3,"two \\" inch"\n4,last\n', "line 2: its quotes do not match"),
+    (b'a,b\n1,5" disk\n2,3" disk\n', "line 2: its quotes do not match"),
+    (b'a,b\n1,5"" disk\n', "line 2: its quotes do not match"),
+    (b'a,b\n1, "x"\n', "line 2: its quotes do not match"),
+    (b'a,b\n1,x\n2,"y\n3,z\n', "line 3: a quote is opened and never closed"),
+    (b"a,b\n1,x\n1,\xff\xfe\n", "not UTF-8: invalid start byte in line 3, at byte 10"),
+    (
+        "a,b\n1,x\n".encode("utf-16"),
+        "byte order mark of UTF-16\n  what to do: save it as UTF-8, or read it with enc",
+    ),
+    (b"a,b\n1,x\0\n", "line 2 holds NUL"),
+    (b'"' + b"x" * 200_000 + b'",b\n', "its header cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), WRONG)
 def test_a_table_that_is_not_as_expected(tmp_path, content, message):
     path = write(tmp_path, content)
     with pytest.raises(RegistryError, match="table.csv") as caught:
@@ -86,6 +100,45 @@ def test_a_file_as_others_write_it(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path, encoding):
     text = "a,b\n1,x\n" if encoding != "UTF8" else "\ufeffa,b\n1,x\n"
     assert read_csv(write(tmp_path, text.encode(encoding)), COLUMNS, encoding=encoding).rows() == [(1, "x")]
+
+
+def test_a_byte_order_mark_in_the_data_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("registry.formats.tables.ROWS", 1)
+    content = "a,b\n\ufeffx,1\n\ufeffy,2\n".encode()
+    assert read_csv(write(tmp_path, content), dict.fromkeys("ab", pl.String)).rows() == [
+        ("\ufeffx", "1"),
+        ("\ufeffy", "2"),
+    ]
+
+
+@pytest.mark.parametrize("of", [1, 2, 7, 100])
+def test_shares_have_every_row_once(tmp_path, monkeypatch, of):
+    monkeypatch.setattr("registry.formats.tables.ROWS", 2)
+    texts = ["x", 'a "b"', "two\nlines", "", "é\r\n", ",", "\ufeff", 'x\n"y\n'] * 3
+    table = pl.DataFrame({"a": map(float, range(len(texts))), "b": texts})
+    path = write(tmp_path, table.write_csv(quote_style="non_numeric").encode())
+    shares = [list(csv_batches(path, COLUMNS, shard=Shard(number, of))) for number in range(of)]
+    assert pl.concat(batch for share in shares for batch in share).equals(table)
+    assert of > 7 or all(shares)
+
+
+@pytest.mark.parametrize("of", [2, 7])
+@pytest.mark.parametrize(("content", "message"), WRONG)
+def test_what_is_wrong_is_wrong_in_one_of_the_shares_too(tmp_path, content, message, of):
+    path = write(tmp_path, content)
+    found = []
+    for number in range(of):
+        try:
+            list(csv_batches(path, COLUMNS, shard=Shard(number, of)))
+        except RegistryError as error:
+            found.append(str(error))
+    assert [text for text in found if message in text]
+
+
+def test_a_share_of_a_file_whose_quotes_are_no_bytes_is_refused(tmp_path):
+    path = write(tmp_path, "a,b\n1,x\n".encode("utf-16"))
+    with pytest.raises(RegistryError, match="cannot be read in shares, as UTF-16"):
+        list(csv_batches(path, COLUMNS, encoding="utf-16", shard=Shard(0, 2)))
 
 
 def test_an_encoding_that_nobody_knows(tmp_path):
@@ -126,12 +179,50 @@ def test_what_is_read_is_what_a_strict_parser_reads(tmp_path_factory, parts):
     assert [[field or "" for field in row] for row in found.rows()] == list(expected)[1:]
 
 
+def test_batches_are_a_table_of_which_anything_can_be_asked():
+    def table():
+        return as_lazy((pl.DataFrame({"a": [float(n), n + 0.5], "b": ["x", str(n)]}) for n in range(5)), COLUMNS)
+
+    assert table().collect().height == 10
+    assert table().filter(pl.col("a") >= 4).select("b").collect().rows() == [("x",), ("4",)]
+    assert table().head(3).collect().rows() == [(0.0, "x"), (0.5, "0"), (1.0, "x")]
+    assert table().filter(pl.col("b") == "x").head(2).collect()["a"].to_list() == [0, 1]
+    assert table().select(pl.col("a").sum()).collect().item() == 22.5
+
+
 def test_parquet_comes_back_with_plain_strings(tmp_path):
-    schema = pa.schema([("b", pa.string()), ("a", pa.float64())])
     path = tmp_path / "table.parquet"
-    write_parquet(pl.DataFrame({"b": ["x", None], "a": [1.0, 2.0]}), path, schema)
-    assert pq.read_schema(path) == schema
+    pq.write_table(pa.table({"b": ["x", None], "a": [1.0, 2.0]}), path)
     assert read_parquet(path, COLUMNS).rows() == [(1.0, "x"), (2.0, None)]
+
+
+def test_parquet_in_batches_is_the_same_table(tmp_path):
+    path = tmp_path / "table.parquet"
+    table = pl.DataFrame({"b": ["x", None, "y", "x", "z"], "c": range(5), "a": [1.0, 2.0, None, 4.0, 5.0]})
+    table.write_parquet(path, row_group_size=3)
+    batches = list(parquet_batches(path, COLUMNS, 2))
+    assert [batch.height for batch in batches] == [2, 1, 2]
+    assert pl.concat(batches).equals(table.select("a", "b"))
+    with pytest.raises(RegistryError, match="a is Float64, not Int64"):
+        list(parquet_batches(path, {"a": pl.Int64}, 2))
+
+
+@given(st.lists(st.integers(0, 5)), st.integers(1, 7))
+def test_regrouped_batches_have_the_same_rows(heights, rows):
+    batches = [pl.DataFrame({"a": [number] * height}, {"a": pl.Int64}) for number, height in enumerate(heights)]
+    found = list(regrouped(batches, rows))
+    assert [row for batch in found for row in batch.rows()] == [row for batch in batches for row in batch.rows()]
+    assert all(batch.height == rows for batch in found[:-1])
+    assert all(0 < batch.height <= rows for batch in found)
+
+
+def test_rows_are_written_so_many_at_once(tmp_path):
+    schema, path = pa.schema([("a", pa.int64())]), tmp_path / "table.parquet"
+    assert write_rows(({"a": number} for number in range(5)), path, schema, 2) == 5
+    assert pq.read_metadata(path).num_row_groups == 3
+    assert pq.read_table(path).equals(pa.table({"a": range(5)}, schema=schema))
+    assert write_rows([], path, schema, 2) == 0
+    assert pq.read_table(path).equals(schema.empty_table())
 
 
 @pytest.mark.parametrize(
@@ -160,3 +251,12 @@ def test_a_whole_table_is_one_batch():
 
 def test_counts_are_ordered_by_value():
     assert counts(pl.Series("a", [10, 9, 10])) == {"9": 1, "10": 2}
+
+
+def test_a_file_is_read_in_batches_whose_counts_add_up(tmp_path):
+    table = pl.DataFrame({"a": [1, 2, 1, None, 2]})
+    table.write_parquet(tmp_path / "a.parquet", row_group_size=4)
+    batches = list(arrow_batches(tmp_path / "a.parquet", 3))
+    assert max(batch.num_rows for batch in batches) <= 3
+    assert pl.concat(map(pl.DataFrame, batches)).equals(table)
+    assert sum((value_counts(batch["a"]) for batch in batches), Counter()) == {1: 2, 2: 2, None: 1}

@@ -71,7 +71,7 @@ def run_analyze(tmp_path, columns):
     }
     table = tmp_path / "processed" / "wine-quality.parquet"
     with describe(rule(tmp_path, dataset, tmp_path / "processed"), pq.read_schema(table)) as about:
-        measure(about, pl.read_parquet(table))
+        measure(about, table)
     return json.loads((tmp_path / "metadata.json").read_text()), pl.read_parquet(tmp_path / "manifest.parquet")
 
 

@@ -65,6 +65,10 @@ def test_everything_builds_at_full_size(full):
     }
 
 
+def test_no_job_takes_more_memory_than_its_rule_declares(full):
+    assert {log: took for log, took in full.memory().items() if took[0] > took[1]} == {}
+
+
 def test_fashion_mnist_has_the_statistics_that_are_known_of_it(full):
     train = metadata(full, "fashion-mnist")["metrics"]["train"]
     assert train["pixel_mean"] == pytest.approx(0.2860, abs=5e-5)

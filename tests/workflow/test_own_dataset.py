@@ -162,3 +162,24 @@ def test_a_module_without_its_dataset_is_left_alone(own):
     assert "tomes is left out: tomes: no rule makes data/tomes/" in printed
     assert "books" not in printed
     assert "config/datasets/books.yaml: no such file" in own.snakemake("-n", "data/books/processed", fails=True)
+
+
+def test_several_jobs_share_the_work_once_its_rules_make_parts(own):
+    rule, shard, process = re.findall(
+        r"^```python\n(.*?)^```", PAGE.partition("\n## Shards")[2], re.MULTILINE | re.DOTALL
+    )
+    own.edit(RULES, "rule books_process:", f"{rule}\n\nrule books_process:")
+    table = '        table="data/books/raw/books.csv",\n    output:\n        folder'
+    own.edit(RULES, table, table.replace("    output", "        parts=parts_of(rules.books_shard),\n    output"))
+    (own.folder / PROCESS).write_text(process, encoding="utf-8")
+    (own.folder / "scripts/books/shard.py").write_text(shard, encoding="utf-8")
+    assert "shard" not in own.snakemake("--cores", "2")
+    before = own.products()
+    assert own.snakemake("--cores", "2", "--config", "shards=3").count("-of-3: done") == 3
+    assert own.products() == before
+    assert pl.read_parquet(own.folder / "data/books/processed/books.parquet")["year"].to_list() == [
+        1922,
+        1928,
+        1987,
+        1961,
+    ]

@@ -24,6 +24,7 @@ CODE = {
     "scripts/registry/formats/markdown.py": {"opencloudhub-readmes-embeddings"},
     "scripts/registry/formats/tables.py": {
         "emotion",
+        "opencloudhub-readmes",
         "opencloudhub-readmes-embeddings",
         "opencloudhub-readmes-rag-evaluation",
         "tabular",
@@ -125,3 +126,26 @@ def test_more_rows_change_the_content_and_nothing_else(built):
     assert {name.split("/")[1] for name in changed} == {"tabular"}
     assert "data/tabular/manifest.parquet" in changed
     assert after["data/tabular/raw/dataset.csv"].startswith(before["data/tabular/raw/dataset.csv"])
+
+
+def test_a_target_takes_what_it_needs_and_nothing_else(bare):
+    assert bare.jobs("data/emotion/processed") == {"emotion_download", "emotion_process"}
+    assert bare.jobs("emotion") == {"emotion_download", "emotion_process", "emotion_analyze"}
+
+
+def test_batches_make_together_what_one_run_makes(built):
+    names, only = ("tabular", "wine-quality"), ("--config", "datasets=tabular,wine-quality")
+    for name in names:
+        (built.folder / "data" / name / "metadata.json").unlink()
+    built.snakemake("--cores", "2", "--batch", "all=1/2", *only)
+    assert [built.complete(name) for name in names] == [True, False]
+    built.snakemake("--cores", "2", "--batch", "all=2/2", *only)
+    assert built.complete("wine-quality")
+    assert "Nothing to be done" in built.snakemake("-n")
+
+
+def test_grouped_jobs_make_what_they_make_alone(built):
+    before = built.products()
+    groups = ("--groups", "tabular_process=table", "tabular_analyze=table", "--group-components", "table=2")
+    built.snakemake("--cores", "2", "--forcerun", "tabular_process", *groups, "--", "tabular")
+    assert built.products() == before

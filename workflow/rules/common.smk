@@ -36,6 +36,9 @@ from registry.workflow.running import hold_running
 
 RUN = Run(workflow)
 NEVER_MADE = "logs/left-out"
+LONGEST_NAME = 255
+SNAKEMAKE_MB = 500
+"""What Snakemake itself takes in a job on a cluster, in megabytes: one starts the job there, and one its script."""
 hold_running()
 try:
     exchange(workflow)
@@ -57,22 +60,30 @@ except RegistryError as error:
 
 
 def usable_pins():
-    """Return {dataset: its pin}; what is pinned and cannot be taken as it is counts among the broken."""
-    usable = {}
+    """Return {dataset: its pin} and {dataset: its Snapshot} of those that are pinned.
+
+    What is pinned and cannot be taken as it is counts among the broken.
+    """
+    pins, snapshots = {}, {}
     for dataset in pinned(Path()):
         try:
-            pin = pin_of(Path(), dataset)
-            if assess(Path(), dataset, DATASETS, quick=True).snapshot is None:
+            pin, snapshot = pin_of(Path(), dataset), assess(Path(), dataset, DATASETS, quick=True).snapshot
+            if snapshot is None:
                 where, hint = f"data/{dataset}/pin.json", f"run registry pull {dataset}"
                 raise RegistryError("pinned, but the data is not here, or not all of it", where=where, hint=hint)
-            usable[dataset] = pin
+            pins[dataset], snapshots[dataset] = pin, snapshot
         except RegistryError as error:
             DATASETS.leave_out(dataset, error)
-    return usable
+    return pins, snapshots
 
 
-PINNED = usable_pins()
+PINNED, SNAPSHOTS = usable_pins()
 RUN.configure(config, DATASETS, PINNED)
+
+
+# How many jobs share the work on each dataset whose rules make parts; for one run also --set-scatter tabular=4.
+scattergather:
+    **{rule_of(dataset): DATASETS.shards.get(dataset, config.get("shards", 1)) for dataset in DATASETS},
 
 
 # No rule needs it yet; one that is written for any dataset will.
@@ -106,19 +117,23 @@ def complete(dataset):
     taken as it is. Raises WorkflowError for one that is broken.
     """
     if dataset in PINNED:
-        snapshot = assess(Path(), dataset, DATASETS, quick=True).snapshot
+        snapshot = SNAPSHOTS[dataset]
         return [local(file) for file in (snapshot.data, *(f"{snapshot.folder}/{file}" for file in DESCRIPTIONS))]
     if dataset in DATASETS.broken:
         raise WorkflowError(str(DATASETS.broken[dataset]))
     folder = f"data/{dataset}/"
-    return [
-        unfetched(file) for file in made_of(dataset) if not place_of(file).startswith((f"{folder}raw", f"{folder}."))
-    ]
+    made = MADE.get(dataset, [])
+    return [unfetched(file) for file in made if not place_of(file).startswith((f"{folder}raw", f"{folder}."))]
 
 
-def made_of(dataset):
-    """Return the files below data/<dataset>/ that rules make."""
-    return [file for maker in workflow.rules for file in maker.output if place_of(file).startswith(f"data/{dataset}/")]
+def made_by_rules():
+    """Return {dataset: the files below data/<dataset>/ that rules make, once all modules are included}."""
+    made = {}
+    for maker in workflow.rules:
+        for file in maker.output:
+            if place := re.match("data/([^/]+)/", place_of(file)):
+                made.setdefault(place[1], []).append(file)
+    return made
 
 
 def wanted(wildcards):
@@ -128,15 +143,27 @@ def wanted(wildcards):
 
 def leave_out_unmade():
     """Count the datasets that no rule makes among the broken, and tell whoever runs this what is left out."""
-    for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and not made_of(dataset)]:
+    for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and dataset not in MADE]:
         hint = f"write its rules into workflow/rules/{rule_of(dataset)}.smk"
         DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
+    broken = left_out()
     if workflow.is_main_process:
-        for dataset, error in left_out().items():
+        for dataset, error in broken.items():
             print(shown(f"{dataset} is left out: {error}"), file=sys.stderr)
     for dataset in selected(config, DATASETS):
-        if dataset in left_out():
-            raise WorkflowError(str(left_out()[dataset]))
+        if dataset in broken:
+            raise WorkflowError(str(broken[dataset]))
+
+
+def leave_out_undivided():
+    """Count the datasets among the broken whose files ask for shards, and whose rules make no parts."""
+    divided = {dataset_of(maker) for maker in workflow.rules if "scatteritem" in maker.wildcard_names}
+    for dataset in [
+        name for name in DATASETS if name in DATASETS.shards and name not in divided and name not in PINNED
+    ]:
+        hint = "take the key out, or write a rule that makes a part (docs/datasets.md)"
+        where = f"config/datasets/{dataset}.yaml"
+        DATASETS.leave_out(dataset, RegistryError("shards: no rule of it makes a part", where=where, hint=hint))
 
 
 def left_out():
@@ -156,8 +183,9 @@ def named():
 
 def without_rules():
     """Return a pattern for the names of folders below data/ that are not here, nor of a dataset which rules make."""
-    made = [dataset for dataset in named() if dataset not in left_out() or made_of(dataset)]
-    here = [path.name for path in Path("data").glob("*") if path.name not in left_out()]
+    broken = left_out()
+    made = [dataset for dataset in named() if dataset not in broken or dataset in MADE]
+    here = [path.name for path in Path("data").glob("*") if path.name not in broken]
     return rf"(?!(?:{'|'.join(map(re.escape, [*made, *here]))})/)[^/]+"
 
 
@@ -200,12 +228,16 @@ def download_params(dataset):
 def needs(mem_mb=500, runtime=10):
     """Return the resources of a job: megabytes of memory and minutes, with what is enough for most.
 
-    A job that is tried again, as on clusters, gets as much more as it was tried.
+    Either may be a function of its inputs' size, in megabytes: `needs(mem_mb=lambda size: 300 + 20 * size)`. A job that
+    is tried again, as on clusters, gets as much more as it was tried. There, Snakemake runs beside the script.
     """
-    return {
-        "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
-        "runtime": lambda wildcards, attempt: runtime * attempt,
-    }
+
+    def grown(need, beside=0):
+        if callable(need):
+            return lambda wildcards, input, attempt: (round(need(input.size_mb)) + beside) * attempt
+        return lambda wildcards, attempt: (need + beside) * attempt
+
+    return {"mem_mb": grown(mem_mb, SNAKEMAKE_MB), "runtime": grown(runtime)}
 
 
 def outputs_of(step):
@@ -214,6 +246,12 @@ def outputs_of(step):
     if sum(1 if isinstance(files, str) else len(files) for files in named.values()) < len(step.output):
         raise WorkflowError(f"{step.output[0]} and what is made with it: name each output of that rule")
     return named
+
+
+def parts_of(step):
+    """Return what a rule makes in all shards of its dataset, in their order; nothing where one job does all at once."""
+    parts = getattr(gather, rule_of(dataset_of(step)))([place_of(file) for file in step.output])
+    return parts if len(parts) > 1 else []
 
 
 FIGURES = {"overview": "distributions"}
@@ -283,6 +321,26 @@ def script_of(maker):
     return path.relative_to(SCRIPTS).as_posix()
 
 
+def group_by_dataset():
+    """Let a cluster take all jobs of a dataset for one of its own: to start one takes it longer than most jobs run.
+
+    A dataset is left out that scatters work over several jobs, or uses several cores: such work is neither to wait for
+    what is small nor to be done again with it. So is one whose job would have too long a name for a file.
+    """
+    of_dataset = {}
+    for maker in workflow.rules:
+        if dataset := dataset_of(maker):
+            of_dataset.setdefault(dataset, []).append(maker)
+    for dataset, makers in of_dataset.items():
+        makes_parts = len(getattr(gather, rule_of(dataset))("{scatteritem}")) > 1
+        used = [maker for maker in makers if makes_parts or maker.wildcard_names != {"scatteritem"}]
+        small = all(not maker.has_wildcards() and maker.resources["_cores"].value == 1 for maker in used)
+        name = "_".join(["group", dataset, *(maker.name for maker in used)])
+        if small and len(name) < LONGEST_NAME:
+            for maker in used:
+                maker.group = maker.group or dataset
+
+
 def watch_samples():
     """Give each rule that fetches a dataset's sources the param `edited`, which is what `edited_samples` returns.
 
@@ -302,14 +360,19 @@ def track_code():
     pull` has no other way to tell Snakemake that what it restored must be built again.
     """
     stale = os.environ.get("REGISTRY_STALE", "").split(",")
-    makers = {maker: dataset_of(maker) for maker in workflow.rules if maker.script or dataset_of(maker)}
-    for maker, dataset in makers.items():
-        describes = f"data/{dataset}/provenance.json" in map(place_of, maker.output)
-        behind = [other for other, its in makers.items() if its == dataset] if describes else [maker]
-        try:
-            scripts = [script_of(other) for other in behind]
-            maker.set_params(code={script: "stale" if dataset in stale else fingerprint(script) for script in scripts})
-        except RegistryError as error:
-            if dataset not in DATASETS.keys() | DATASETS.broken.keys():
-                raise WorkflowError(str(error))
-            DATASETS.leave_out(dataset, error)
+    makers = {}
+    for maker in workflow.rules:
+        if (dataset := dataset_of(maker)) or maker.script:
+            makers.setdefault(dataset, []).append(maker)
+    for dataset, its in makers.items():
+        for maker in its:
+            describes = f"data/{dataset}/provenance.json" in map(place_of, maker.output)
+            try:
+                scripts = [script_of(other) for other in (its if describes else [maker])]
+                maker.set_params(
+                    code={script: "stale" if dataset in stale else fingerprint(script, SCRIPTS) for script in scripts}
+                )
+            except RegistryError as error:
+                if dataset not in DATASETS.keys() | DATASETS.broken.keys():
+                    raise WorkflowError(str(error))
+                DATASETS.leave_out(dataset, error)

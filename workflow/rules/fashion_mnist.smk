@@ -20,9 +20,29 @@ use rule download from steps as fashion_mnist_download with:
         "fashion-mnist: fetching pictures and labels ({params.source})"
 
 
+rule fashion_mnist_shard:
+    input:
+        files=raw_files("fashion-mnist"),
+    output:
+        part=temp(directory("data/fashion-mnist/.shards/{scatteritem}")),
+    log:
+        "logs/fashion-mnist/shard-{scatteritem}.log",
+    conda:
+        "../../envs/images.yaml"
+    resources:
+        **needs(mem_mb=600, runtime=15),
+    params:
+        options=DATASETS["fashion-mnist"]["params"],
+    message:
+        "fashion-mnist: turning IDX into Arrow, part {wildcards.scatteritem}"
+    script:
+        "../../scripts/fashion_mnist/shard.py"
+
+
 rule fashion_mnist_process:
     input:
-        raw_files("fashion-mnist"),
+        files=raw_files("fashion-mnist"),
+        parts=parts_of(rules.fashion_mnist_shard),
     output:
         folder=directory("data/fashion-mnist/processed"),
         checksum="data/fashion-mnist/.processed.md5",

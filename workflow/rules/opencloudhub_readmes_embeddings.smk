@@ -37,10 +37,37 @@ rule opencloudhub_readmes_embeddings_chunk:
         "../../scripts/opencloudhub_readmes_embeddings/chunk.py"
 
 
+rule opencloudhub_readmes_embeddings_shard:
+    input:
+        chunks="data/opencloudhub-readmes-embeddings/raw/chunks.parquet",
+        last="data/opencloudhub-readmes-embeddings/.last.parquet",
+    output:
+        part=temp("data/opencloudhub-readmes-embeddings/.shards/{scatteritem}.parquet"),
+    log:
+        "logs/opencloudhub-readmes-embeddings/shard-{scatteritem}.log",
+    conda:
+        "../../envs/embeddings.yaml"
+    threads: DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["threads"] or os.cpu_count()
+    resources:
+        **needs(mem_mb=750, runtime=60),
+    params:
+        options=DATASETS["opencloudhub-readmes-embeddings"]["params"],
+    message:
+        "opencloudhub-readmes-embeddings: computing the vectors of chunks that are new, part {wildcards.scatteritem}"
+    script:
+        "../../scripts/opencloudhub_readmes_embeddings/shard.py"
+
+
 rule opencloudhub_readmes_embeddings_embed:
     input:
         chunks="data/opencloudhub-readmes-embeddings/raw/chunks.parquet",
         last="data/opencloudhub-readmes-embeddings/.last.parquet",
+        # The engine ray has a cluster that shares the work.
+        parts=(
+            parts_of(rules.opencloudhub_readmes_embeddings_shard)
+            if DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["name"] == "local"
+            else []
+        ),
     output:
         folder=directory("data/opencloudhub-readmes-embeddings/processed"),
         checksum="data/opencloudhub-readmes-embeddings/.processed.md5",

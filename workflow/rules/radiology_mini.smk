@@ -49,11 +49,32 @@ rule radiology_mini_prompt:
         "../../scripts/radiology_mini/prompt.py"
 
 
+rule radiology_mini_shard:
+    input:
+        images="data/radiology-mini/raw/images",
+        captions="data/radiology-mini/raw/captions.json",
+    output:
+        part=temp(directory("data/radiology-mini/.shards/{scatteritem}")),
+    log:
+        "logs/radiology-mini/shard-{scatteritem}.log",
+    conda:
+        "../../envs/images.yaml"
+    resources:
+        **needs(mem_mb=1500, runtime=30),
+    params:
+        options=DATASETS["radiology-mini"]["params"],
+    message:
+        "radiology-mini: decoding and checking every picture, part {wildcards.scatteritem}"
+    script:
+        "../../scripts/radiology_mini/shard.py"
+
+
 rule radiology_mini_process:
     input:
         images="data/radiology-mini/raw/images",
         captions="data/radiology-mini/raw/captions.json",
         prompt="data/radiology-mini/raw/prompt.json",
+        parts=parts_of(rules.radiology_mini_shard),
     output:
         folder=directory("data/radiology-mini/processed"),
         checksum="data/radiology-mini/.processed.md5",

@@ -14,7 +14,7 @@ rule download:
     conda:
         "../../envs/fetch.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 300 * attempt,
+        mem_mb=lambda wildcards, attempt: 800 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     script:
         "../../scripts/shared/download.py"

@@ -27,9 +27,29 @@ rule tabular_generate:
         "../../scripts/tabular/generate.py"
 
 
+rule tabular_shard:
+    input:
+        table="data/tabular/raw/dataset.csv",
+    output:
+        part=temp("data/tabular/.shards/{scatteritem}.parquet"),
+    log:
+        "logs/tabular/shard-{scatteritem}.log",
+    conda:
+        "../../envs/tables.yaml"
+    resources:
+        **needs(),
+    params:
+        n_features=DATASETS["tabular"]["params"]["n_features"],
+    message:
+        "tabular: turning CSV into Parquet, part {wildcards.scatteritem}"
+    script:
+        "../../scripts/tabular/shard.py"
+
+
 rule tabular_process:
     input:
         table="data/tabular/raw/dataset.csv",
+        parts=parts_of(rules.tabular_shard),
     output:
         folder=directory("data/tabular/processed"),
         checksum="data/tabular/.processed.md5",

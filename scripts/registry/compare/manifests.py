@@ -11,12 +11,15 @@ from registry.gate import GateError, read_json
 from registry.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 FACTS = ("schema", "digests", "content_hash")
 """What a manifest's key-value metadata holds, each as registry.<name>."""
+PART = 1 << 18
+"""Rows of a column that are read at once."""
+MAX_PIECE = 1 << 26
+"""Bytes that the texts of rows may have that are read at once."""
 MAX_ROWS = 20_000_000
 MAX_BYTES = 4 << 30
 """Bytes that a manifest may have when it is unpacked, and its texts when they are spelt out row by row."""
@@ -38,18 +41,22 @@ class ManifestFile:
         sizes = dict(pl.scan_parquet(self.path).group_by("split").len().collect().iter_rows())
         return {split: sizes.get(split, 0) for split in self.digests}
 
-    def rows(self, identity: str, start: int, stop: int) -> "pl.DataFrame":
-        """Return the rows from one to before another, with the columns row (their index), split, id and key.
+    def column(self, name: str, rows: range) -> Iterator[tuple[int, "pa.Array"]]:
+        """Yield the values of a column in these rows, in order, some at a time, and which row the first of them is."""
+        import pyarrow.parquet as pq
 
-        `identity` names the column that stands for a sample: sample_id, input_id or key.
-        """
-        import polars as pl
-
-        identifier = pl.col(identity)
-        if identity != "key":
-            identifier = identifier.bin.reinterpret(dtype=pl.UInt128)
-        rows = pl.scan_parquet(self.path).slice(start, stop - start)
-        return rows.select("split", identifier.alias("id"), "key").collect().with_row_index("row", start)
+        with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            groups, first, end = [], 0, 0
+            for number in range(file.metadata.num_row_groups):
+                start, end = end, end + file.metadata.row_group(number).num_rows
+                if start < rows.stop and rows.start < end:
+                    first = first if groups else start
+                    groups.append(number)
+            for batch in file.iter_batches(PART, row_groups=groups, columns=[name], use_threads=False):
+                inside = range(max(first, rows.start), min(first + batch.num_rows, rows.stop))
+                if inside:
+                    yield inside.start, batch.column(0).slice(inside.start - first, len(inside))
+                first += batch.num_rows
 
 
 def rows_of_split(sizes: Mapping[str, int], split: str) -> range:
@@ -145,7 +152,6 @@ def _are_texts(value: Any, keys: Set[str]) -> bool:
 def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
     """Return {split: its number of rows} and the content hash that the rows of a manifest make. Raises GateError."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from registry.describe.layout import ID_BYTES, ContentHash
 
@@ -163,26 +169,44 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
         if wanted is not None:
             raise GateError("its splits are not those that it names, one after the other")
 
-    with pq.ParquetFile(manifest.path, read_dictionary=["key", "split"], pre_buffer=False) as file:
-        for number in range(file.metadata.num_row_groups):
-            group = file.read_row_group(number, use_threads=False)
-            columns = {name: group[name].combine_chunks() for name in group.column_names}
-            if any(column.null_count for column in columns.values()):
-                raise GateError("a value is missing")
-            texts = columns["key"], columns["split"]
-            length += sum(pc.sum(pc.binary_length(one.dictionary).take(one.indices)).as_py() or 0 for one in texts)
-            if length > MAX_BYTES:
-                raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
-            ids = _bytes_of(columns["sample_id"])
-            for split, start, end in _runs(columns["split"]):
-                if split != next(reversed(sizes), None):
-                    if sizes.get(split):
-                        raise GateError(f"the rows of its split {split} lie apart")
-                    begin(split)
-                content.add(ids[ID_BYTES * start : ID_BYTES * end])
-                sizes[split] += end - start
+    for batch in batches_of(manifest.path):
+        columns = {name: batch[name] for name in batch.schema.names}
+        if any(column.null_count for column in columns.values()):
+            raise GateError("a value is missing")
+        length += sum(pc.sum(pc.binary_length(columns[name])).as_py() or 0 for name in ("key", "split"))
+        if length > MAX_BYTES:
+            raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
+        ids = _bytes_of(columns["sample_id"])
+        for split, start, end in _runs(columns["split"]):
+            if split != next(reversed(sizes), None):
+                if sizes.get(split):
+                    raise GateError(f"the rows of its split {split} lie apart")
+                begin(split)
+            content.add(ids[ID_BYTES * start : ID_BYTES * end])
+            sizes[split] += end - start
     begin(None)
     return sizes, str(content)
+
+
+def batches_of(path: Path) -> Iterator["pa.RecordBatch"]:
+    """Yield the rows of a manifest, so few at once that their texts stay below MAX_PIECE, as far as dictionaries tell.
+
+    A dictionary names a long text once, and rows repeat it: where one is read, all that it holds is there.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    texts = ["key", "split"]
+    with (
+        pq.ParquetFile(path, pre_buffer=False) as file,
+        pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as encoded,
+    ):
+        for number in range(file.metadata.num_row_groups):
+            first = next(encoded.iter_batches(1, row_groups=[number], columns=texts, use_threads=False), None)
+            named = [] if first is None else [column.dictionary for column in first.columns]
+            longest = max([1, *(pc.max(pc.binary_length(words)).as_py() or 1 for words in named)])
+            rows = min(PART, max(1, MAX_PIECE // longest))
+            yield from file.iter_batches(rows, row_groups=[number], use_threads=False)
 
 
 def _bytes_of(ids: "pa.FixedSizeBinaryArray") -> memoryview:
@@ -191,12 +215,12 @@ def _bytes_of(ids: "pa.FixedSizeBinaryArray") -> memoryview:
     return memoryview(ids.buffers()[1] or b"")[width * ids.offset :][: width * len(ids)]
 
 
-def _runs(splits: "pa.DictionaryArray") -> Iterator[tuple[str, int, int]]:
+def _runs(splits: "pa.StringArray") -> Iterator[tuple[str, int, int]]:
     """Yield, in order, the split of rows that follow each other, the first of them, and the row after the last."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    encoded, names, start = pc.run_end_encode(splits.indices, run_end_type=pa.int64()), splits.dictionary.to_pylist(), 0
-    for end, index in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield names[index], start, end
+    encoded, start = pc.run_end_encode(splits, run_end_type=pa.int64()), 0
+    for end, split in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+        yield split, start, end
         start = end

@@ -8,15 +8,11 @@ same columns, rows are paired in this order, each row once:
 and what is left was removed (old) or added (new).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from registry.compare.ends import without_ends
 from registry.compare.manifests import ManifestFile, rows_of_split
-
-if TYPE_CHECKING:
-    import polars as pl
+from registry.compare.pairing import Pairing, Tally, part_of, parts_of
 
 EXAMPLES = 3
 """Rows named of each kind of change in a split, unless told otherwise."""
@@ -126,141 +122,65 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
     if differing:
         ranges = {split: (rows_of_split(sizes[0], split), rows_of_split(sizes[1], split)) for split in differing}
         identity = _identity(old, new, ranges)
-        pairing = _Pairing(old, new, identity, ranges)
-        splits |= {name: pairing.split(name, examples, digested=bool(shared)) for name in differing}
+        pairing = Pairing(
+            old, new, identity, {names.index(split): places for split, places in ranges.items()}, examples
+        )
+        for name in differing:
+            places = ranges[name]
+            splits[name] = _split(pairing, names, name, places, examples, digested=bool(shared))
         splits |= {name: replace(splits[name], columns=those) for name, those in columns.items()}
     return Rows(identity, {name: splits[name] for name in names})
 
 
 def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[range, range]]) -> str:
-    import polars as pl
-
     if list(old.schema.items()) == list(new.schema.items()):
         return "sample_id"
-    before, after = (
-        pl.concat(manifest.rows("input_id", rows.start, rows.stop) for rows in those)
-        for manifest, those in zip((old, new), zip(*ranges.values(), strict=True), strict=True)
-    )
-    known = before.join(after, on="id", how="semi").height
-    return "input_id" if 2 * known >= min(before.height, after.height) else "key"
-
-
-def _pair(
-    old: "pl.DataFrame", new: "pl.DataFrame", on: list[str]
-) -> tuple["pl.DataFrame", "pl.DataFrame", "pl.DataFrame"]:
-    """Pair rows that agree in `on`, the first with the first; return the pairs and what is left on both sides."""
-    import polars as pl
-
-    def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-        several = frame.select(on).is_duplicated()
-        once = frame.filter(~several).with_columns(nth=pl.lit(0, pl.Int64))
-        return pl.concat([once, frame.filter(several).with_columns(nth=pl.int_range(pl.len()).over(on))])
-
-    pairs = numbered(old).join(numbered(new), on=[*on, "nth"], suffix="_new", coalesce=False)
-    return pairs, *_without(old, new, pairs)
-
-
-def _without(old: "pl.DataFrame", new: "pl.DataFrame", pairs: "pl.DataFrame") -> tuple["pl.DataFrame", "pl.DataFrame"]:
-    return (
-        old.join(pairs, on="row", how="anti", maintain_order="left"),
-        new.join(pairs, left_on="row", right_on="row_new", how="anti", maintain_order="left"),
-    )
-
-
-def _is_subsequence(short: "pl.Series", long: "pl.Series") -> bool:
-    remaining = iter(long.to_list())
-    return all(value in remaining for value in short.to_list())
-
-
-class _Pairing:
-    """The rows of two manifests, paired. Most rows are where they were: these are set aside first."""
-
-    def __init__(
-        self, old: ManifestFile, new: ManifestFile, identity: str, ranges: Mapping[str, tuple[range, range]]
-    ) -> None:
-        import polars as pl
-
-        self.sizes, self.first, self.in_place, self.middles, self.unchanged, self.unpaired = {}, {}, {}, {}, {}, {}
-        for split, places in ranges.items():
-            self.sizes[split] = len(places[0]), len(places[1])
-            self.first[split] = places[0].start, places[1].start
-            self.in_place[split], rest = without_ends(old, new, identity, *places)
-            before, after = (
-                manifest.rows(identity, rows.start, rows.stop) for manifest, rows in zip((old, new), rest, strict=True)
-            )
-            self.middles[split] = before, after
-            copies, before, after = self._pair_copies(before, after)
-            pairs, before, after = _pair(before, after, on=["id"])
-            self.unchanged[split] = pl.concat([copies, pairs])
-            self.unpaired[split] = before, after
-        old, new = (pl.concat(rows) for rows in zip(*self.unpaired.values(), strict=True))
-        by_key, old, new = _pair(old, new, on=["id", "key"])
-        by_sample, old, new = _pair(old, new, on=["id"])
-        self.moved = pl.concat([by_key, by_sample])
-        self.changed, self.removed, self.added = _pair(old, new, on=["split", "key"])
-
-    @staticmethod
-    def _pair_copies(old: "pl.DataFrame", new: "pl.DataFrame") -> tuple["pl.DataFrame", "pl.DataFrame", "pl.DataFrame"]:
-        """Pair, of samples that are there several times, those with the same key."""
-        import polars as pl
-
-        several = pl.concat(rows.filter(rows["id"].is_duplicated()).select("id") for rows in (old, new))
-        copies = [rows.join(several, on="id", how="semi", maintain_order="left") for rows in (old, new)]
-        pairs, *_ = _pair(*copies, on=["id", "key"])
-        return pairs, *_without(old, new, pairs)
-
-    def _reordered(self, split: str) -> bool:
-        """Tell whether the rows that stayed in a split follow each other in another order.
-
-        Of a sample of which some copies stayed and others did not, nobody can tell which stayed. Where rows were only
-        added, or only removed, the one side must follow from the other by leaving rows out; else these do not count.
-        """
-        import polars as pl
-
-        before, after = self.unpaired[split]
-        unchanged = self.unchanged[split]
-        certain = unchanged.join(pl.concat([before, after]), on="id", how="anti")
-        if certain.height < unchanged.height and not (before.height and after.height):
-            ids = [rows["id"] for rows in self.middles[split]]
-            return not _is_subsequence(*sorted(ids, key=len))
-        stayed = pl.concat([certain, self.changed.filter(pl.col("split") == split)])
-        return not stayed.sort("row")["id"].equals(stayed.sort("row_new")["id"])
-
-    def split(self, split: str, examples: int, *, digested: bool) -> SplitRows:
-        """Return how a split differs. `digested`: its digests have been compared, so it is not identical."""
-        import polars as pl
-
-        def of(rows: pl.DataFrame, column: str = "split") -> pl.DataFrame:
-            return rows.filter(pl.col(column) == split)
-
-        def counts(rows: pl.DataFrame, column: str) -> dict[str, int]:
-            return dict(rows.group_by(column, maintain_order=True).len().iter_rows())
-
-        moved_in, moved_out = of(self.moved, "split_new").sort("row_new"), of(self.moved).sort("row")
-        changed, (first, first_new) = of(self.changed).sort("row"), self.first[split]
-        keys = {
-            "added": of(self.added)["key"],
-            "removed": of(self.removed)["key"],
-            "changed": changed["key"],
-            "moved_in": moved_in["key_new"],
-            "moved_out": moved_out["key"],
-        }
-        before, after = self.sizes[split]
-        in_place = self.in_place[split]
-        return SplitRows(
-            before,
-            after,
-            len(keys["added"]),
-            len(keys["removed"]),
-            len(keys["changed"]),
-            counts(moved_in, "split"),
-            counts(moved_out, "split_new"),
-            in_place,
-            not digested and in_place and before == after,
-            self._reordered(split),
-            {kind: tuple(some.head(examples)) for kind, some in keys.items() if len(some)},
-            tuple(
-                Change(key, row - first, row_new - first_new)
-                for key, row, row_new in changed.select("key", "row", "row_new").head(examples).iter_rows()
-            ),
+    sides = [dict(enumerate(those)) for those in zip(*ranges.values(), strict=True)]
+    parts, known = parts_of(*sides), 0
+    for part in range(parts):
+        before, after = (
+            part_of(manifest, "input_id", places, part, parts)
+            for manifest, places in zip((old, new), sides, strict=True)
         )
+        known += before.join(after, on="id", how="semi").height
+    return "input_id" if 2 * known >= min(sum(map(len, places.values())) for places in sides) else "key"
+
+
+def _split(
+    pairing: Pairing, names: Sequence[str], name: str, places: tuple[range, range], examples: int, *, digested: bool
+) -> SplitRows:
+    """Return how a split differs. `digested`: its digests have been compared, so it is not identical."""
+    split, (before, after) = names.index(name), places
+
+    def from_or_to(tally: Tally, other: str) -> dict[str, int]:
+        others = tally.first(split)[other].unique(maintain_order=True)
+        return {names[number]: tally.counts[split, number] for number in others}
+
+    keys = {
+        "added": pairing.added.first(split)["key"],
+        "removed": pairing.removed.first(split)["key"],
+        "changed": pairing.changed.first(split)["key"],
+        "moved_in": pairing.moved_in.first(split)["key_new"],
+        "moved_out": pairing.moved_out.first(split)["key"],
+    }
+    in_place = pairing.in_place[split]
+    return SplitRows(
+        len(before),
+        len(after),
+        pairing.added.counts[split,],
+        pairing.removed.counts[split,],
+        pairing.changed.counts[split,],
+        from_or_to(pairing.moved_in, "split"),
+        from_or_to(pairing.moved_out, "split_new"),
+        in_place,
+        not digested and in_place and len(before) == len(after),
+        pairing.reordered(split),
+        {kind: tuple(some.head(examples)) for kind, some in keys.items() if len(some)},
+        tuple(
+            Change(key, row - before.start, row_new - after.start)
+            for key, row, row_new in pairing.changed.first(split)
+            .select("key", "row", "row_new")
+            .head(examples)
+            .iter_rows()
+        ),
+    )

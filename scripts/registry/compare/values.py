@@ -3,13 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from registry.compare.diff import DatasetDiff
@@ -90,10 +89,14 @@ class _Side:
         """Tell whether a model computed a column: it counts as that model for the ids of samples."""
         return any(one.get("computed") for one in self.snapshot.metadata["schema"]["features"].values())
 
-    def _sample_ids(self, split: str, positions: Iterable[int]) -> dict[int, bytes]:
+    def _sample_ids(self, split: str, positions: Collection[int]) -> dict[int, bytes]:
         rows = rows_of_split(self.manifest.split_sizes(), split)
-        column = pq.read_table(self.manifest.path, columns=["sample_id"]).column(0)
-        return {position: column[rows[position]].as_py() for position in positions}
+        return {
+            position: ids[rows[position] - first].as_py()
+            for first, ids in self.manifest.column("sample_id", rows)
+            for position in positions
+            if rows[position] in range(first, first + len(ids))
+        }
 
 
 def changed_rows(old: Snapshot, new: Snapshot, found: DatasetDiff, *, fetch: bool) -> list[ChangedRow]:

@@ -21,6 +21,11 @@ def _own(scripts: Path) -> frozenset[str]:
 
 
 @cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
 def _module_files(name: str, scripts: Path) -> tuple[Path, ...]:
     parts = name.split(".")
     if parts[0] not in _own(scripts):
@@ -54,7 +59,7 @@ def imports_of(path: Path) -> Imports:
     of a script is not.
     """
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        tree = ast.parse(_content(path).decode(), filename=str(path))
     except (SyntaxError, ValueError) as error:
         raise RegistryError(f"not Python: {error}", where=path) from None
     return Imports(_imported(_statements(tree), path), _imported(tree.body, path))
@@ -88,7 +93,7 @@ def _data_files(folder: Path) -> tuple[Path, ...]:
 def _behind(path: Path, scripts: Path) -> frozenset[Path]:
     """Return the files that a Python file needs: the modules that it imports, and the data beside it that it names."""
     modules = {file for name in imports_of(path).anywhere for file in _module_files(name, scripts)}
-    text = path.read_text(encoding="utf-8")
+    text = _content(path).decode()
     return frozenset(modules | {file for file in _data_files(path.parent) if file.name in text})
 
 
@@ -113,7 +118,7 @@ def fingerprint(script: str, scripts: Path = SCRIPTS) -> str:
     """Return the hex SHA-256 over the names and bytes of all code behind a script; arguments as for code_files."""
     digest = hashlib.sha256()
     for path in code_files(script, scripts):
-        content = path.read_bytes()
+        content = _content(path)
         digest.update(f"{path.relative_to(scripts).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()

@@ -2,13 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of
+from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
 from registry.errors import RegistryError
 from registry.files import read_regular
@@ -40,15 +42,19 @@ def read_yaml(path: Path) -> Any:
         raise RegistryError(f"cannot be read: {str(error.strerror).lower()}", where=path) from None
 
 
-def read_checksums(path: Path) -> dict[str, str]:
+def read_checksums(path: Path) -> Mapping[str, str]:
     """Return {file: sha256} of a SHA256SUMS file, as `sha256sum` writes it."""
     if not path.is_file():
         raise RegistryError("no such file", where=path, hint="write it with: sha256sum FILE... > SHA256SUMS")
     return parse_checksums(path.read_text(encoding="utf-8"), where=path)
 
 
-def parse_checksums(text: str, *, where: object) -> dict[str, str]:
-    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file."""
+@lru_cache(maxsize=1)
+def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
+    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file.
+
+    The last one is kept: every dataset with samples asks for the same.
+    """
     hashes: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -60,7 +66,7 @@ def parse_checksums(text: str, *, where: object) -> dict[str, str]:
             hint = "keep the one that `sha256sum` prints, and remove the other"
             raise RegistryError(f"line {number} is a second one for {match[2]}", where=where, hint=hint)
         hashes[match[2]] = match[1]
-    return hashes
+    return MappingProxyType(hashes)
 
 
 def _check_valid(name: str, what: str, where: str) -> None:
@@ -73,11 +79,11 @@ def _check_valid(name: str, what: str, where: str) -> None:
         )
 
 
-def _check_name(name: str, names: list[str]) -> None:
+def _check_name(name: str, names: Set[str]) -> None:
     where = f"config/datasets/{name}.yaml"
     _check_valid(name, "the file's name", where)
-    for other in names:
-        if name.startswith(f"{other}-v"):
+    for other in tagged_alike(name):
+        if other in names:
             raise RegistryError(
                 f"the name would be mistaken for a version tag of {other}",
                 where=where,
@@ -85,20 +91,23 @@ def _check_name(name: str, names: list[str]) -> None:
             )
 
 
-def _check_alias(alias: str, name: str, taken: Mapping[str, str]) -> None:
-    """Raise RegistryError for an alias of a dataset that cannot be told from `taken` {name: what has it}."""
+def _check_alias(alias: str, name: str, taken: Mapping[str, str], alike: Mapping[str, str]) -> None:
+    """Raise RegistryError for an alias of a dataset that cannot be told from `taken` {name: what has it}.
+
+    `alike` is {what tags of theirs begin as: theirs}.
+    """
     where = f"config/datasets/{name}.yaml"
     _check_valid(alias, f"aliases: {alias}", where)
     if alias in taken:
         raise RegistryError(f"aliases: {alias} is {taken[alias]}", where=where, hint="choose another name")
-    for other in taken:
-        if alias.startswith(f"{other}-v") or other.startswith(f"{alias}-v"):
-            longer, shorter = sorted((alias, other), key=len, reverse=True)
-            raise RegistryError(
-                f"aliases: {longer} would be mistaken for a version tag of {shorter}",
-                where=where,
-                hint="choose another name",
-            )
+    mistaken = [(alias, shorter) for shorter in tagged_alike(alias) if shorter in taken]
+    mistaken += [(alike[alias], alias)] if alias in alike else []
+    for longer, shorter in mistaken:
+        raise RegistryError(
+            f"aliases: {longer} would be mistaken for a version tag of {shorter}",
+            where=where,
+            hint="choose another name",
+        )
 
 
 def _check_mirror(mirror: str | None) -> None:
@@ -188,8 +197,9 @@ def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
-    `aliases` maps datasets to their other names. They are not among the configuration of a dataset: they say nothing of
-    its data, which must not be built again for them.
+    `aliases` maps datasets to their other names, and `shards` those whose files say so to the number of jobs that share
+    their work. Neither is among the configuration of a dataset: they say nothing of its data, which must not be built
+    again for them.
 
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
@@ -198,6 +208,7 @@ class Datasets(dict[str, dict[str, Any]]):
         super().__init__(datasets or {})
         self.broken: dict[str, RegistryError] = {}
         self.aliases: dict[str, list[str]] = {}
+        self.shards: dict[str, int] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
         """Count a dataset among the broken, and with it those that are made of it."""
@@ -223,19 +234,24 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
-    paths = sorted((root / "config" / "datasets").glob("*.yaml"), key=lambda path: path.stem)
-    for path in paths:
+    paths = {path.stem: path for path in (root / "config" / "datasets").glob("*.yaml")}
+    for name, path in sorted(paths.items()):
         try:
-            _check_name(path.stem, [other.stem for other in paths])
-            datasets[path.stem] = _load(path, config["source"], root)
+            _check_name(name, paths.keys())
+            dataset = _load(path, config["source"], root)
+            if shards := dataset.pop("shards", None):
+                datasets.shards[name] = shards
+            datasets[name] = dataset
         except RegistryError as error:
-            datasets.broken[path.stem] = error
-    taken = {path.stem: "a dataset" for path in paths}
+            datasets.broken[name] = error
+    taken = dict.fromkeys(paths, "a dataset")
+    alike = {shorter: name for name in paths for shorter in tagged_alike(name)}
     for name in [*datasets]:
         try:
             for alias in (aliases := datasets[name].pop("aliases", [])):
-                _check_alias(alias, name, taken)
+                _check_alias(alias, name, taken, alike)
                 taken[alias] = f"an alias of {name}"
+                alike |= dict.fromkeys(tagged_alike(alias), alias)
             datasets.aliases[name] = aliases
         except RegistryError as error:
             datasets.broken[name] = error

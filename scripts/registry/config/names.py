@@ -22,6 +22,11 @@ def rule_of(dataset: str) -> str:
     return dataset.replace("-", "_")
 
 
+def tagged_alike(name: str) -> list[str]:
+    """Return the names, the shortest first, of which a version's tag could begin as one of this name's does."""
+    return [name[: match.start()] for match in re.finditer("-v", name)]
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return which of the known names somebody may have meant; None where none is like it."""
     from difflib import get_close_matches

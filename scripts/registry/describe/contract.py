@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow
+import pyarrow.parquet
 
 from registry.config.names import closest
 from registry.describe.metadata import is_number, leaves
+from registry.describe.repeated import among, repeated_heads
 from registry.errors import ContractError
 
 DTYPES = {
@@ -28,6 +31,14 @@ BREACHES = 10
 """Breaches that are shown."""
 SHOWN = 80
 """Characters of a value that are shown."""
+TWIN = " = "
+"""Stands between the keys of rows that have the same input."""
+TWINS = SHOWN // len(TWIN) + 2
+"""Keys of one input that can show, however short they are."""
+PART = 1 << 18
+"""Rows that are searched at once for those with the same input."""
+GATHERED = 1 << 20
+"""Rows found that are in memory before those with the same input become one."""
 UNIT_NORM_TOLERANCE = 1e-4
 
 
@@ -93,6 +104,25 @@ def _shown(value: Any) -> str:
 
 def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
     return (spec, spec) if isinstance(spec, int) else (spec["min"], spec.get("max"))
+
+
+def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
+    """Yield the rows of a manifest, PART at once."""
+    with pyarrow.parquet.ParquetFile(manifest, pre_buffer=False) as file:
+        yield from file.iter_batches(PART, columns=list(columns), use_threads=False)
+
+
+def _with_inputs(manifest: str | Path, heads: np.ndarray) -> pl.DataFrame:
+    """Return input_id, split and key of the rows whose inputs have ids that begin with one of these heads, by key.
+
+    Of an input that many rows of a split have, the first keys are enough.
+    """
+    found = []
+    for batch in _read(manifest, "input_id", "split", "key"):
+        found.append(pl.DataFrame(batch.filter(pyarrow.array(among(batch["input_id"], heads)))))
+        if sum(rows.height for rows in found) > GATHERED:
+            found = [pl.concat(found).sort("key").group_by("input_id", "split").head(TWINS)]
+    return pl.concat(found).sort("key")
 
 
 @dataclass
@@ -187,9 +217,9 @@ class Contract:
         breach.count += len(cases) if count is None else count
         breach.examples += cases[: EXAMPLES - len(breach.examples)]
 
-    def check_splits(self, samples: pl.LazyFrame) -> None:
-        """Note wrong row counts, and inputs that occur twice; `samples` is the manifest."""
-        counts = dict(samples.group_by("split").len().collect().iter_rows())
+    def check_splits(self, num_samples: Mapping[str, int], manifest: str | Path) -> None:
+        """Note wrong row counts, and inputs that occur twice in a manifest with so many samples in each split."""
+        counts = {split: count for split, count in num_samples.items() if count}
         for split in sorted(counts.keys() | self._rows.keys()):
             low, high = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
@@ -200,7 +230,7 @@ class Contract:
                 "all", "splits", f"expected {', '.join(self._rows)}", [_shown(split) for split in sorted(unexpected)]
             )
         if self._spec.get("disjoint") or self._spec.get("unique"):
-            self._check_inputs(samples)
+            self._check_inputs(manifest, sum(counts.values()))
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
         """Note every number of a metadata.json that is below its floor, or not there."""
@@ -209,22 +239,23 @@ class Contract:
             if not found.get(name, math.nan) >= floor:
                 self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
 
-    def _check_inputs(self, samples: pl.LazyFrame) -> None:
-        repeated = samples.select("input_id").collect().to_series().is_duplicated()
-        if not repeated.any():
-            return
-        twice = samples.select("input_id", "key", "split").collect().filter(repeated)
-        if self._spec.get("disjoint"):
-            leaks = twice.group_by("input_id").agg("key", "split").filter(pl.col("split").list.n_unique() > 1)
-            self._note_twins("in two splits", leaks)
-        if self._spec.get("unique"):
-            twins = twice.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1)
-            self._note_twins("twice in a split", twins)
-
-    def _note_twins(self, what: str, twins: pl.DataFrame) -> None:
-        if not twins.is_empty():
-            keys = sorted(" = ".join(sorted(keys)) for keys in twins["key"].to_list())
-            self._note("all", "inputs", f"none {what}", [_shown(key) for key in keys])
+    def _check_inputs(self, manifest: str | Path, count: int) -> None:
+        repeated = repeated_heads(lambda: (batch["input_id"] for batch in _read(manifest, "input_id")), count)
+        numbers = {"disjoint": 0, "unique": 0}
+        cases: dict[str, list[str]] = {"disjoint": [], "unique": []}
+        for heads in repeated:
+            rows = _with_inputs(manifest, heads)
+            twins = {
+                "disjoint": rows.group_by("input_id").agg("key", pl.n_unique("split")).filter(pl.col("split") > 1),
+                "unique": rows.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1),
+            }
+            for rule, those in twins.items():
+                numbers[rule] += those.height
+                keys = those["key"].list.join(TWIN).str.head(SHOWN + 1)
+                cases[rule] = sorted([*cases[rule], *keys.sort().head(EXAMPLES)])[:EXAMPLES]
+        for rule, what in {"disjoint": "in two splits", "unique": "twice in a split"}.items():
+            if self._spec.get(rule) and numbers[rule]:
+                self._note("all", "inputs", f"none {what}", [_shown(keys) for keys in cases[rule]], numbers[rule])
 
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""

@@ -13,25 +13,29 @@ in the dataset's order, and in its key-value metadata
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from registry.describe.canonical import canonical, data_of, logical_type, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
+from registry.describe.repeated import among, repeated_heads
 from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest
 
 PART = 1 << 16
 """Rows whose values are spelt out at once."""
+IDS = 1 << 20
+"""Ids of samples in memory at once; those of larger datasets wait in a file beside the manifest."""
 
 
 class Manifest:
@@ -42,15 +46,20 @@ class Manifest:
     """
 
     def __init__(
-        self, writer: pq.ParquetWriter, schema: pa.Schema, contract: Contract, computed: Mapping[str, str]
+        self,
+        writer: pq.ParquetWriter,
+        schema: pa.Schema,
+        contract: Contract,
+        computed: Mapping[str, str],
+        sample_ids: IO[bytes],
     ) -> None:
         self._writer = writer
+        self._ids = sample_ids
         self._contract = contract
         self.computed = computed
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
         self._content = ContentHash(self.schema)
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
-        self._ids: list[bytes] = []
         self.num_samples: dict[str, int] = {}
         self.verdict: dict[str, Any] = {}
         self.md5: str | None = None
@@ -70,12 +79,10 @@ class Manifest:
         parts = [self._identify(split, batch.slice(start, PART), inputs) for start in range(0, batch.num_rows, PART)]
         ids = [b"".join(those) for those in zip(*parts, strict=True)] or [b"", b""]
         self._content.add(ids[0])
-        self._ids.append(ids[0])
+        self._ids.seek(0, os.SEEK_END)
+        self._ids.write(ids[0])
         self.num_samples[split] += batch.num_rows
-        columns = [
-            pa.FixedSizeBinaryArray.from_buffers(pa.binary(ID_BYTES), batch.num_rows, [None, pa.py_buffer(those)])
-            for those in ids
-        ]
+        columns = [_as_array(those) for those in ids]
         split_column = pa.repeat(split, batch.num_rows)
         self._writer.write_batch(pa.record_batch([*columns, pa.array(keys, pa.string()), split_column], schema=SCHEMA))
 
@@ -93,13 +100,20 @@ class Manifest:
 
     def duplicates(self) -> int:
         """Return how many of the samples so far are the same as one before them."""
-        ids = [np.frombuffer(part, np.uint64).reshape(-1, 2) for part in self._ids]
-        heads = np.sort(np.concatenate([part[:, 0] for part in ids] or [np.empty(0, np.uint64)]))
-        several = heads[1:][heads[1:] == heads[:-1]]
-        twins = (
-            [tuple(row) for part in ids for row in part[np.isin(part[:, 0], several)].tolist()] if len(several) else []
-        )
-        return len(twins) - len(set(twins))
+        found = 0
+        for heads in repeated_heads(self._sample_ids, sum(self.num_samples.values())):
+            rows, once = 0, _as_array(b"")
+            for ids in self._sample_ids():
+                twins = ids.filter(pa.array(among(ids, heads)))
+                rows += len(twins)
+                once = pc.unique(pa.concat_arrays([once, twins]))
+            found += rows - len(once)
+        return found
+
+    def _sample_ids(self) -> Iterator[pa.FixedSizeBinaryArray]:
+        self._ids.seek(0)
+        while ids := self._ids.read(IDS * ID_BYTES):
+            yield _as_array(ids)
 
     def check_samples(self) -> None:
         """Raise RegistryError if the samples so far break the contract."""
@@ -135,9 +149,9 @@ def write_manifest(
     if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
         raise RegistryError(f"more than one column is called {', '.join(twice)}", where=dataset["name"])
     contract = Contract(dataset)
-    with atomic_file(path) as partial:
+    with atomic_file(path) as partial, SpooledTemporaryFile(IDS * ID_BYTES, dir=partial.parent) as ids:
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-            manifest = Manifest(writer, schema, contract, computed or {})
+            manifest = Manifest(writer, schema, contract, computed or {}, ids)
             yield manifest
             writer.add_key_value_metadata(
                 {
@@ -146,7 +160,7 @@ def write_manifest(
                     "registry.content_hash": manifest.content_hash,
                 }
             )
-        contract.check_splits(pl.scan_parquet(partial))
+        contract.check_splits(manifest.num_samples, partial)
         manifest.verdict = contract.conclude()
         manifest.md5 = dvc_digest(partial)
 
@@ -154,3 +168,8 @@ def write_manifest(
 def row_keys(file: str, start: int, count: int) -> list[str]:
     """Name samples by their source file and 0-based position in it, as `file:position`."""
     return [f"{file}:{position}" for position in range(start, start + count)]
+
+
+def _as_array(ids: bytes) -> pa.FixedSizeBinaryArray:
+    """Return the ids that these bytes are, one after the other."""
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(ID_BYTES), len(ids) // ID_BYTES, [None, pa.py_buffer(ids)])

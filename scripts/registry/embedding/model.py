@@ -121,7 +121,7 @@ class Encoder:
 
         Texts of like length are computed together, so that little of a batch is padding.
         """
-        tokens = [np.array(encoding.ids, np.int32) for encoding in self._tokenizer.encode_batch(list(texts))]
+        tokens = self._tokens(texts)
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for batch in self._batches(tokens):
             ids = np.zeros((len(batch), len(tokens[batch[0]])), np.int32)
@@ -131,6 +131,13 @@ class Encoder:
                 mask[row, : len(tokens[index])] = 1
             vectors[batch] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return vectors
+
+    def batches(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return which texts `encode` would compute together, by their places, in the order of its batches."""
+        return list(self._batches(self._tokens(texts)))
+
+    def _tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array(encoding.ids, np.int32) for encoding in self._tokenizer.encode_batch(list(texts))]
 
     def _batches(self, tokens: Sequence[np.ndarray]) -> Iterator[list[int]]:
         order = sorted(range(len(tokens)), key=lambda index: -len(tokens[index]))

@@ -42,6 +42,10 @@ class Idx:
             )
         return data
 
+    def _pass(self, size: int) -> None:
+        while size and (chunk := self._read_some(min(size, CHUNK))):
+            size -= len(chunk)
+
     def _read_some(self, size: int) -> bytes:
         try:
             return self._stream.read(size)
@@ -50,14 +54,19 @@ class Idx:
         except EOFError:
             raise RegistryError("truncated: the gzip stream breaks off", where=self._path, hint=REFETCH) from None
 
-    def batches(self, items: int) -> Iterator[np.ndarray]:
-        """Yield all items as uint8 arrays (at most `items`, *shape[1:]); RegistryError if more or less data follows."""
+    def batches(self, items: int, share: range | None = None) -> Iterator[np.ndarray]:
+        """Yield all items, or those in `share`, as uint8 arrays (at most `items`, *shape[1:]).
+
+        RegistryError if the file ends before them, or goes on after the last item of all.
+        """
         count, *item_shape = self.shape
-        for start in range(0, count, items):
-            rows = min(items, count - start)
+        share = range(count) if share is None else share
+        self._pass(share.start * math.prod(item_shape))
+        for start in range(share.start, share.stop, items):
+            rows = min(items, share.stop - start)
             data = self._read(rows * math.prod(item_shape))
             yield np.frombuffer(data, dtype=np.uint8).reshape(rows, *item_shape)
-        if self._read_some(1):
+        if share.stop == count and self._read_some(1):
             raise RegistryError(f"data goes on after the {count:,} items that the header declares", where=self._path)
 
 

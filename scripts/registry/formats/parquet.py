@@ -68,11 +68,9 @@ def _check_bytes(size: int, path: Path) -> None:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return these columns of a Parquet file, in the file's order. Raises RegistryError as `rows_of` does."""
+    """Return these columns of a Parquet file, in the file's order. Raises RegistryError as `batches_of` does."""
     with open_parquet(path) as file:
-        schema = pa.schema(
-            [(field.name, _plain(field.type)) for field in pq.read_schema(path) if field.name in columns]
-        )
+        schema = plain_schema(path, columns)
         tables, first = [], 0
         for number in range(file.metadata.num_row_groups):
             group = file.read_row_group(number, columns=list(columns), use_threads=False)
@@ -83,8 +81,13 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
-def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file one by one, with these columns of it (`image.bytes`: a field of one).
+def plain_schema(path: Path, columns: Sequence[str]) -> pa.Schema:
+    """Return the schema of these columns of a Parquet file, in the file's order, without dictionaries and views."""
+    return pa.schema([(field.name, _plain(field.type)) for field in pq.read_schema(path) if field.name in columns])
+
+
+def batches_of(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield these columns of a Parquet file, at most so many rows at once; texts and bytes are dictionaries.
 
     Raises RegistryError as `open_parquet`, for a row group that has more bytes than its footer says, and for a value
     that has more than MAX_CELL bytes, or is a text that is not UTF-8; column and row, counted from 0, are named.
@@ -93,12 +96,21 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         first = 0
         for number in range(file.metadata.num_row_groups):
             size = 0
-            for batch in file.iter_batches(ROWS, row_groups=[number], columns=list(columns), use_threads=False):
+            for batch in file.iter_batches(rows, row_groups=[number], columns=list(columns), use_threads=False):
                 size += check_batch(batch, first, path)
                 _check_bytes(size, path)
-                for row in range(batch.num_rows):
-                    yield from batch.slice(row, 1).to_pylist()
+                yield batch
                 first += batch.num_rows
+
+
+def rows_of(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file one by one, with these columns of it (`image.bytes`: a field of one).
+
+    Raises RegistryError as `batches_of` does.
+    """
+    for batch in batches_of(path, columns, ROWS):
+        for row in range(batch.num_rows):
+            yield from batch.slice(row, 1).to_pylist()
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:

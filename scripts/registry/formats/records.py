@@ -2,13 +2,20 @@
 
 import codecs
 import csv
+import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from registry.errors import RegistryError
+from registry.formats.shards import WHOLE, Shard
 from registry.formats.texts import wide_encoding
+
+BLOCK = 1 << 20
+"""Bytes that are looked at together on the way to a record."""
 
 QUOTES = 'quote a field as a whole, and write a quote in it twice (""): not as \\", and not in a field without quotes'
 
@@ -48,11 +55,40 @@ def _not_text(path: Path, encoding: str, error: UnicodeError) -> RegistryError:
     return RegistryError(f"not {words}: {error}", where=path)
 
 
-def _numbered(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """Yield each record without its line break, and the number of the line that it begins in."""
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n") as stream:
-        start, lines, quotes = 1, [], 0
-        for number, line in enumerate(stream, start=1):
+def _move_to_record(stream: BinaryIO, at: int, line: int) -> int:
+    """Move from a record, which begins in line `line`, on to the first that begins at byte `at` or later.
+
+    Returns the number of the line that this one begins in.
+    """
+    if stream.tell() >= at:
+        return line
+    quotes = 0
+    while block := stream.read(min(BLOCK, at - 1 - stream.tell())):
+        line, quotes = line + block.count(b"\n"), quotes + block.count(b'"')
+    while rest := stream.readline():
+        line, quotes = line + 1, quotes + rest.count(b'"')
+        if quotes % 2 == 0:
+            break
+    return line
+
+
+def _numbered(path: Path, encoding: str, shard: Shard) -> Iterator[tuple[int, str]]:
+    """Yield each record of a share of the file without its line break, and the number of the line that it begins in.
+
+    A record is in the share in which its first byte is.
+    """
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        share = shard.share(size)
+        begin = _move_to_record(stream, share.start, 1)
+        at = stream.tell()
+        stop = _move_to_record(stream, share.stop, begin) if share.stop < size else None
+        stream.seek(at)
+        text = io.TextIOWrapper(stream, "utf-8-sig" if (encoding, at) == ("utf-8", 0) else encoding, newline="\n")
+        start, lines, quotes = begin, [], 0
+        for number, line in enumerate(text, start=begin):
+            if start == stop:
+                break
             lines.append(line)
             quotes += line.count('"')
             if quotes % 2 == 0:
@@ -62,17 +98,20 @@ def _numbered(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         raise RegistryError(f"line {start:,}: a quote is opened and never closed", where=path, hint=QUOTES)
 
 
-def records(path: Path, *, separator: str, encoding: str) -> Iterator[tuple[int, str, int]]:
+def records(path: Path, *, separator: str, encoding: str, shard: Shard = WHOLE) -> Iterator[tuple[int, str, int]]:
     """Yield (number of its first line, text, number of fields) of each record of a CSV file, the header among them.
 
-    Raises RegistryError, which names the line, for quotes that do not match or do not enclose a whole field, a blank
-    line, a NUL character, a line break that is not a line feed (with or without a carriage return before it), and text
-    that is not in this encoding.
+    With a `shard`, only of those that begin in this share of the file's bytes. Raises RegistryError, which names the
+    line, for quotes that do not match or do not enclose a whole field, a blank line, a NUL character, a line break that
+    is not a line feed (with or without a carriage return before it), text that is not in this encoding, and a share of
+    a file in which line feeds and quotes are not the bytes that they are in ASCII, such as UTF-16.
     """
+    if shard != WHOLE and '\n"'.encode(encoding) != b'\n"':
+        raise RegistryError(f"cannot be read in shares, as {encoding.upper()}", where=path, hint="save it as UTF-8")
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r{re.escape(separator)}]*+)'
     record = re.compile(rf"{field}(?:{re.escape(separator)}{field})*+")
     with explained(path, encoding):
-        for line, text in _numbered(path, encoding):
+        for line, text in _numbered(path, encoding, shard):
             unquoted = "".join(text.split('"')[::2]) if '"' in text else text
             if not text:
                 raise RegistryError(

@@ -1,22 +1,33 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
 
 from registry.errors import RegistryError
-from registry.files import atomic_file
-from registry.formats.parquet import open_parquet, read_table
+from registry.formats.parquet import batches_of, open_parquet, plain_schema, read_table
 from registry.formats.records import canonical_encoding, fields, records
+from registry.formats.shards import WHOLE, Shard
+
+ROWS = 1 << 15
+"""Rows of a CSV file that are in memory at once."""
+BATCH = 1 << 20
+"""Rows of a Parquet file that are in memory at once, and in a row group of the manifest."""
 
 
-def read_csv(
+def read_csv(path: str | Path, columns: Mapping[str, pl.DataType], **options: Any) -> pl.DataFrame:
+    """Read a CSV file as a whole; columns, options and errors as in `csv_batches`."""
+    return pl.concat(csv_batches(path, columns, **options), rechunk=True)
+
+
+def csv_batches(
     path: str | Path,
     columns: Mapping[str, pl.DataType],
     *,
@@ -24,21 +35,43 @@ def read_csv(
     header: bool = True,
     nulls: Sequence[str] = (),
     encoding: str = "utf-8",
-) -> pl.DataFrame:
-    """Read a CSV file (RFC 4180) with exactly these columns, in this order and of these types.
+    shard: Shard = WHOLE,
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a CSV file (RFC 4180) with exactly these columns, in this order and of these types, in batches.
 
     `header=False`: the first line is a row already. An empty field without quotes is null, and so is every field that
-    is one of the words in `nulls`, quoted or not. A byte order mark may be there. Raises RegistryError for another
-    header (missing, extra, duplicate or reordered columns, another separator), a row of another width, a value of
-    another type, a file without rows, and what `registry.formats.records` refuses: blank lines, quotes that do not
-    match, and text that is not in this encoding.
+    is one of the words in `nulls`, quoted or not. A byte order mark may be there. With a `shard`, only the rows that
+    begin in this share of the file's bytes.
+
+    Raises RegistryError for another header (missing, extra, duplicate or reordered columns, another separator), a row
+    of another width, a value of another type, a file without rows, and what `registry.formats.records` refuses: blank
+    lines, quotes that do not match, and text that is not in this encoding.
     """
     path, encoding = Path(path), canonical_encoding(encoding)
-    rows = _count_rows(path, list(columns), separator=separator, header=header, encoding=encoding)
-    if rows == 0:
-        raise RegistryError("has a header but no rows" if header else "the file is empty", where=path)
-    source = path if encoding == "utf-8" else path.read_bytes().decode(encoding).encode()
-    options: dict[str, Any] = {"has_header": header, "separator": separator, "null_values": list(nulls)}
+    layout: dict[str, Any] = {"separator": separator, "encoding": encoding}
+    found = records(path, **layout, shard=shard)
+    first, rows = next(found, None), 0
+    if header and first and first[0] == 1:
+        _check_header(fields(first[1], separator=separator, where=path), list(columns), separator, path)
+        first = next(found, None)
+    found = chain([first] if first else [], found)
+    while batch := list(islice(found, ROWS)):
+        rows += len(batch)
+        yield _parsed(batch, columns, path, separator=separator, null_values=list(nulls))
+    if not rows and len(there := list(islice(records(path, **layout), 1 + header))) <= header:
+        raise RegistryError("has a header but no rows" if there else "the file is empty", where=path)
+
+
+def _parsed(
+    batch: Sequence[tuple[int, str, int]], columns: Mapping[str, pl.DataType], path: Path, **options: Any
+) -> pl.DataFrame:
+    """Return records as `records` yields them as a table."""
+    for line, _, width in batch:
+        if width != len(columns):
+            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
+    # With a byte order mark, since polars would take away one that is in the data.
+    source = "\n".join([*(text for _, text, _ in batch), ""]).encode("utf-8-sig")
+    options["has_header"] = False
     try:
         table = pl.read_csv(source, schema=dict(columns), **options)
     except pl.exceptions.PolarsError as error:
@@ -46,30 +79,13 @@ def read_csv(
         if wrong is None:
             raise RegistryError(f"not a table of {', '.join(columns)}: {_first_line(error)}", where=path) from None
         row, found = wrong
-        line, *_ = next(islice(records(path, separator=separator, encoding=encoding), row + header, None))
-        raise RegistryError(f"line {line:,}: {found}", where=path) from None
-    if table.height != rows:
-        raise RegistryError(f"{table.height:,} rows were read of {rows:,}", where=path)
+        raise RegistryError(f"line {batch[row][0]:,}: {found}", where=path) from None
+    if table.height != len(batch):
+        raise RegistryError(f"{table.height:,} rows were read of {len(batch):,}", where=path)
     return table
 
 
-def _count_rows(path: Path, columns: list[str], *, separator: str, header: bool, encoding: str) -> int:
-    rows = 0
-    for number, (line, text, width) in enumerate(records(path, separator=separator, encoding=encoding)):
-        if header and number == 0:
-            _check_header(fields(text, separator=separator, where=path), columns, separator, path)
-            continue
-        if width != len(columns):
-            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
-        rows += 1
-    if header and not rows and path.stat().st_size == 0:
-        raise RegistryError("the file is empty", where=path)
-    return rows
-
-
-def _wrong_value(
-    source: Path | bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]
-) -> tuple[int, str] | None:
+def _wrong_value(source: bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]) -> tuple[int, str] | None:
     """Return the first row with a field that is not of its column's type, and which; None where polars cannot tell."""
     texts = pl.read_csv(source, schema=dict.fromkeys(columns, pl.String), **options)
     for name, dtype in columns.items():
@@ -104,24 +120,82 @@ def read_parquet(path: str | Path, columns: Mapping[str, pl.DataType]) -> pl.Dat
     that is not sound, two columns of one name, texts that are not UTF-8, and what unfolds to more than it may.
     """
     path = Path(path)
+    _check_names(path, columns)
+    return _with_types(pl.DataFrame(read_table(path, list(columns))), columns, path)
+
+
+def parquet_batches(path: str | Path, columns: Mapping[str, pl.DataType], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield these columns of a Parquet file, at most so many rows at once. Raises RegistryError as `read_parquet`."""
+    path = Path(path)
+    _check_names(path, columns)
+    schema = plain_schema(path, list(columns))
+    for batch in batches_of(path, list(columns), rows):
+        table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        yield _with_types(pl.DataFrame(table), columns, path)
+
+
+def _check_names(path: Path, columns: Mapping[str, pl.DataType]) -> None:
     with open_parquet(path) as file:
         missing = [name for name in columns if name not in file.schema_arrow.names]
     if missing:
         raise RegistryError(
             f"not a Parquet file with the columns {', '.join(columns)}: no {', '.join(missing)}", where=path
         )
-    table = pl.DataFrame(read_table(path, list(columns))).select(list(columns))
+
+
+def _with_types(table: pl.DataFrame, columns: Mapping[str, pl.DataType], path: Path) -> pl.DataFrame:
+    """Return the columns in this order; RegistryError if one is of another type."""
     found = table.schema
     wrong = [f"{name} is {found[name]}, not {dtype}" for name, dtype in columns.items() if found[name] != dtype]
     if wrong:
         raise RegistryError("; ".join(wrong), where=path)
-    return table
+    return table.select(list(columns))
 
 
-def write_parquet(table: pl.DataFrame, path: str | Path, schema: pa.Schema) -> None:
-    """Write a table as a Parquet file of exactly this Arrow schema (plain `string`, which every client reads)."""
-    with atomic_file(path) as partial:
-        pq.write_table(table.to_arrow().cast(schema), partial, compression="zstd")
+def as_lazy(batches: Iterator[pl.DataFrame], columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Return batches with these columns as a table that is never in memory as a whole; it can be read once."""
+
+    def source(
+        wanted: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for batch in batches:
+            if rows is not None:
+                batch, rows = batch.head(rows), rows - min(rows, batch.height)
+            found = batch if predicate is None else batch.filter(predicate)
+            yield found if wanted is None else found.select(wanted)
+            if rows == 0:
+                return
+
+    return register_io_source(source, schema=dict(columns))
+
+
+def regrouped(batches: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield the same rows in the same order, so many in each batch but the last."""
+    rest: list[pl.DataFrame] = []
+    for batch in batches:
+        rest.append(batch)
+        while sum(one.height for one in rest) >= rows:
+            table = pl.concat(rest)
+            yield table.head(rows).rechunk()
+            rest = [table.slice(rows)]
+    if any(one.height for one in rest):
+        yield pl.concat(rest, rechunk=True)
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path, schema: pa.Schema, size: int) -> int:
+    """Write rows as a Parquet file of this Arrow schema, so many in a row group and in memory; return how many."""
+    count, rows = 0, iter(rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while group := list(islice(rows, size)):
+            count += len(group)
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
+    return count
+
+
+def arrow_batches(path: str | Path, rows: int = BATCH) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file that a job of ours wrote, at most so many at once."""
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        yield from file.iter_batches(rows, use_threads=False)
 
 
 def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
@@ -132,6 +206,11 @@ def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
 def counts(column: pl.Series) -> dict[str, int]:
     """Return {value: number of rows}, ordered by value."""
     return {str(value): count for value, count in column.value_counts().sort(column.name).iter_rows()}
+
+
+def value_counts(column: pa.Array) -> Counter:
+    """Return {value: number of rows}; those of batches add up."""
+    return Counter({one["values"]: one["counts"] for one in column.value_counts().to_pylist()})
 
 
 def _first_line(error: Any) -> str:

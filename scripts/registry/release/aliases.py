@@ -11,10 +11,9 @@ from contextlib import suppress
 from semver import Version
 
 from registry.errors import RegistryError
-from registry.storage.git import Git
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot, described
-from registry.storage.tags import TAG, TAGS, Release, alias_message, called, tag_name
+from registry.storage.tags import TAG, TAGS, Numbers, Release, alias_message, tag_name
 
 
 def alias_tags(tag: str, aliases: Iterable[str]) -> dict[str, str]:
@@ -23,7 +22,11 @@ def alias_tags(tag: str, aliases: Iterable[str]) -> dict[str, str]:
 
 
 def lacking(
-    repository: Repository, names: Iterable[str], newest: Mapping[str, Release], aliases: Mapping[str, Sequence[str]]
+    repository: Repository,
+    names: Iterable[str],
+    newest: Mapping[str, Release],
+    aliases: Mapping[str, Sequence[str]],
+    numbers: Numbers,
 ) -> dict[str, str]:
     """Return {tag under another name: tag} of what the newest releases of these datasets lack.
 
@@ -35,9 +38,7 @@ def lacking(
     for release in (newest[name] for name in names if name in newest):
         wanted = alias_tags(release.tag, aliases.get(release.dataset, []))
         missing = {
-            alias: tag
-            for alias, tag in wanted.items()
-            if f"{TAGS}{alias}" not in there and not _newer(repository.git, alias)
+            alias: tag for alias, tag in wanted.items() if f"{TAGS}{alias}" not in there and not _newer(numbers, alias)
         }
         if missing:
             with suppress(RegistryError):
@@ -46,10 +47,10 @@ def lacking(
     return found
 
 
-def _newer(git: Git, tag: str) -> bool:
+def _newer(numbers: Numbers, tag: str) -> bool:
     """Tell whether something newer can be read by the name in a tag."""
     found = TAG.fullmatch(tag)
-    return any(one.version > Version.parse(found["version"]) for one in called(git, found["dataset"]))
+    return any(version > Version.parse(found["version"]) for version in numbers.called.get(found["dataset"], []))
 
 
 def alias_object(repository: Repository, alias: str, tag: str, commit: str) -> str:

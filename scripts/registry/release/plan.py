@@ -26,7 +26,7 @@ from registry.storage.git import GitError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import Release, called, odd_tags, tag_name
+from registry.storage.tags import Numbers, Release, tag_name
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def decide(
     base: Base,
     every: Mapping[str, list[Release]],
     contained: Mapping[str, list[Release]],
+    numbers: Numbers,
     planned: Mapping[str, tuple[str, str]],
     bump: Level | None,
 ) -> Plan:
     """Decide what is to become of a dataset. Raises NotReady where nothing is.
 
-    `every` are all releases by dataset, `contained` those that HEAD contains, `planned` the tag and the content_hash of
-    what is about to be released.
+    `every` are all releases by dataset, `contained` those that HEAD contains, `numbers` those that are not free,
+    `planned` the tag and the content_hash of what is about to be released.
     """
     newest = every[name][-1] if name in every else None
     behind = newest is not None and newest not in contained.get(name, [])
@@ -123,7 +124,7 @@ def decide(
         )
     level = changes[0].level if changes else None
     latest, aliases = newest.version if newest else None, datasets.aliases.get(name, [])
-    version = free_version(repository, name, aliases, latest, level or Level.PATCH, bump)
+    version = free_version(numbers, name, aliases, latest, level or Level.PATCH, bump)
     outcome = Outcome(
         name,
         State.RELEASED,
@@ -153,7 +154,7 @@ def _check_ignored(repository: Repository, built: Snapshot) -> None:
 
 
 def free_version(
-    repository: Repository,
+    numbers: Numbers,
     name: str,
     aliases: Sequence[str],
     latest: Version | None,
@@ -165,11 +166,10 @@ def free_version(
     It is above those that one of these names had for another dataset: who asks that for the latest gets this. What they
     held is not compared, so that the first release after a change of names is MAJOR.
     """
-    git = repository.git
-    former = [one.version for each in (name, *aliases) for one in called(git, each)]
+    former = [version for each in (name, *aliases) for version in numbers.called.get(each, [])]
     if former and (latest is None or max(former) > latest):
         latest, level = max(former), Level.MAJOR
-    taken = {odd.version for odd in odd_tags(git) if odd.dataset in (name, *aliases)}
+    taken = {version for each in (name, *aliases) for version in numbers.odd.get(each, [])}
     version = next_version(latest, level, bump)
     while version in taken:
         version = next_version(version, level, bump)

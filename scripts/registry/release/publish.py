@@ -25,7 +25,7 @@ from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import TAG, releases, tag_message
+from registry.storage.tags import TAG, numbers, releases, tag_message
 
 NAMED = 3
 """As many datasets fit into the first line of a commit's message."""
@@ -82,13 +82,14 @@ def _publish(
     repository: Repository, base: Base, names: Sequence[str], dry_run: bool, bump: Level | None
 ) -> Publication:
     every, contained = releases(repository.git), releases(repository.git, merged=base.head)
+    known = numbers(repository.git)
     plans: list[Plan] = []
     outcomes: list[Outcome] = []
     planned: dict[str, tuple[str, str]] = {}
     for name in names:
         try:
             with put_back(repository, name) if dry_run else nullcontext():
-                plan = decide(repository, name, base, every, contained, planned, bump)
+                plan = decide(repository, name, base, every, contained, known, planned, bump)
         except NotReady as state:
             outcomes.append(Outcome(name, state.state, reasons=[state.reason], hint=state.hint))
             continue
@@ -99,10 +100,11 @@ def _publish(
             planned[name] = plan.outcome.tag, plan.built.content_hash
     others = repository.committed_datasets(base.commit).aliases
     newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
-    committed = [name for name in names if not repository.git.changed(base.commit, [f"config/datasets/{name}.yaml"])]
-    unplanned = [name for name in names if name not in planned]
-    aliases = lacking(repository, [name for name in unplanned if name in committed], newest, others)
-    unnamed = lacking(repository, [name for name in unplanned if name not in committed], newest, others)
+    descriptions = {name: f"config/datasets/{name}.yaml" for name in names if name not in planned}
+    uncommitted = repository.git.changed(base.commit, descriptions.values())
+    committed = [name for name, path in descriptions.items() if path not in uncommitted]
+    aliases = lacking(repository, committed, newest, others, known)
+    unnamed = lacking(repository, [name for name in descriptions if name not in committed], newest, others, known)
     waiting_for = sorted({f"config/datasets/{TAG.fullmatch(tag)['dataset']}.yaml" for tag in unnamed.values()})
     for name, (tag, _) in planned.items():
         aliases |= alias_tags(tag, others.get(name, []))

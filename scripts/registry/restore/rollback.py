@@ -25,7 +25,7 @@ from registry.storage.remotes import release_remote
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot, is_description
 from registry.storage.states import State
-from registry.storage.tags import Release, find_release, releases, tag_message, tag_name
+from registry.storage.tags import Release, find_release, numbers, releases, tag_message, tag_name
 from registry.workflow.snakemake import wait_until_idle
 
 
@@ -175,7 +175,7 @@ def _republish(
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)
         return Publication([outcome], remote, dry_run=dry_run, waiting=waiting)
     aliases = datasets.aliases.get(name, [])
-    number = free_version(repository, name, aliases, newest.version, changes[0].level)
+    number = free_version(numbers(git), name, aliases, newest.version, changes[0].level)
     tag = tag_name(name, number)
     reasons = [f"content of {old.version}", f"reason: {reason}", *(change.reason for change in changes)]
     outcome = Outcome(name, State.RELEASED, str(number), tag, str(newest.version), changes[0].level.name, reasons)

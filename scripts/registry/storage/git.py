@@ -187,15 +187,35 @@ class Git:
         name that is several lines.
         """
         names = {path: f"{revision}:{path}" for path in paths}
-        if max_bytes is not None:
-            sizes = {name: size for name, (_, size) in self.kinds(names.values()).items()}
-            for name, size in sizes.items():
-                if size > max_bytes:
-                    raise GateError(f"{size:,} bytes, more than {max_bytes:,}", where=name)
-            if sum(sizes.values()) > 2 * max_bytes:
-                raise GateError(f"its files have more than {2 * max_bytes:,} bytes together", where=revision)
-        contents = self.contents(names.values())
+        contents = (
+            self.contents(names.values()) if max_bytes is None else self._bounded(revision, names.values(), max_bytes)
+        )
         return {path: contents[name] for path, name in names.items() if name in contents}
+
+    def _bounded(self, revision: str, names: Iterable[str], max_bytes: int) -> dict[str, bytes]:
+        """Return {name: content} as `contents` does, but read no file that is too long, as `read` says."""
+        found: dict[str, bytes] = {}
+        left = 2 * max_bytes
+        with tempfile.TemporaryFile() as asked:
+            asked.write(one_per_line(names))
+            asked.seek(0)
+            pipes = {"stdin": asked, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            command = ["git", "cat-file", "--batch"]
+            with subprocess.Popen(command, cwd=self.root, env=self._environment, **pipes) as reading:  # noqa: S603
+                for name in names:
+                    header = reading.stdout.readline().rstrip(b"\n")
+                    if header.endswith(b" missing"):
+                        continue
+                    size = int(header.rpartition(b" ")[2])
+                    left -= size
+                    if size > max_bytes or left < 0:
+                        reading.kill()
+                        if size > max_bytes:
+                            raise GateError(f"{size:,} bytes, more than {max_bytes:,}", where=name)
+                        raise GateError(f"its files have more than {2 * max_bytes:,} bytes together", where=revision)
+                    found[name] = reading.stdout.read(size)
+                    reading.stdout.read(1)
+        return found
 
     def kinds(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Return {name: (its type, how many bytes it has)} of those objects that exist."""

@@ -120,7 +120,7 @@ def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
 
     Tags that no publish can have made are left out; `odd_tags` names them.
     """
-    found = [one for one in judged(git, _tags(git)) if isinstance(one, Release)]
+    found = [one for one in _all(git) if isinstance(one, Release)]
     if merged is None:
         return by_dataset(found)
     commits = git.contained(merged)
@@ -130,14 +130,14 @@ def releases(git: Git, merged: str | None = None) -> dict[str, list[Release]]:
 def by_dataset(found: Iterable[Release]) -> dict[str, list[Release]]:
     """Return {dataset: its releases, oldest version first}."""
     ordered: dict[str, list[Release]] = {}
-    for one in sorted(found, key=lambda release: (release.dataset, release.version)):
+    for one in sorted(found, key=lambda release: (release.dataset, release.version.to_tuple())):
         ordered.setdefault(one.dataset, []).append(one)
     return ordered
 
 
 def other_names(git: Git) -> list[Alias]:
     """Return the tags that releases have under other names."""
-    return [one for one in judged(git, _tags(git)) if isinstance(one, Alias)]
+    return [one for one in _all(git) if isinstance(one, Alias)]
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,37 @@ class OddTag:
 
 def odd_tags(git: Git) -> list[OddTag]:
     """Return the tags that have the name of a release, and cannot be one."""
-    return [one for one in judged(git, _tags(git)) if isinstance(one, OddTag)]
+    return [one for one in _all(git) if isinstance(one, OddTag)]
 
 
-def _tags(git: Git) -> dict[str, str]:
-    return {name.removeprefix(TAGS): target for name, target in git.references(TAGS).items()}
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that are not free: {name: those that can be read by it}, and {name: those of its odd tags}."""
+
+    called: dict[str, list[Version]]
+    odd: dict[str, list[Version]]
+
+
+def numbers(git: Git) -> Numbers:
+    """Return the numbers that releases, their aliases and odd tags have."""
+    found = Numbers({}, {})
+    for one in _all(git):
+        if isinstance(one, OddTag):
+            found.odd.setdefault(one.dataset, []).extend([one.version] if one.version else [])
+        else:
+            name = one.dataset if isinstance(one, Release) else one.name
+            found.called.setdefault(name, []).append(one.version)
+    return found
+
+
+def _all(git: Git) -> tuple[Release | Alias | OddTag, ...]:
+    """Return all tags that have the name of a release, each as what it is; they are judged again when they changed."""
+    return _judged(git, frozenset((name.removeprefix(TAGS), target) for name, target in git.references(TAGS).items()))
+
+
+@lru_cache(maxsize=2)
+def _judged(git: Git, tags: frozenset[tuple[str, str]]) -> tuple[Release | Alias | OddTag, ...]:
+    return tuple(judged(git, dict(sorted(tags))))
 
 
 def judged(git: Git, tags: Mapping[str, str]) -> Iterator[Release | Alias | OddTag]:

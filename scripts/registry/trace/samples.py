@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from registry.compare.manifests import ManifestFile, manifest_of
+from registry.compare.manifests import ManifestFile, batches_of, manifest_of
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import MANIFEST, Snapshot
 from registry.storage.tags import Release, dataset_of, odd_tags, releases
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from registry.trace.lookup import Readings
 
 
@@ -41,25 +44,28 @@ def samples(repository: Repository, release: Release, split: str | None = None, 
     `total` counts the rows that there are without the limit. Fetches the manifest where the cache lacks it. Raises
     RegistryError.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     snapshot = Snapshot.at(repository, release.dataset, release.commit, release.tag)
     manifest = manifest_of(snapshot)
-    path, names = manifest.path, list(manifest.digests)
-    if split is not None and split not in names:
-        raise RegistryError(f"{release.tag} has no split {split}", hint=f"choose from: {', '.join(names)}")
-    with pq.ParquetFile(path) as file:
-        table = file.read(columns=list(Sample._fields)).select(Sample._fields)
-    found = {str(count["values"]): count["counts"].as_py() for count in pc.value_counts(table["split"])}
-    if split is not None:
-        table = table.filter(pc.equal(table["split"], pa.scalar(split)))
-    columns = [column.to_pylist() for column in table.slice(0, limit).columns]
-    rows = [Sample(key, of, sample.hex(), about.hex()) for key, of, sample, about in zip(*columns, strict=True)]
-    return Samples(
-        release.tag, snapshot.content_hash, {name: found.get(name, 0) for name in names}, rows, table.num_rows
-    )
+    if split is not None and split not in manifest.digests:
+        raise RegistryError(f"{release.tag} has no split {split}", hint=f"choose from: {', '.join(manifest.digests)}")
+    sizes = {name: snapshot.metadata["splits"][name]["num_samples"] for name in manifest.digests}
+    rows = list(islice(_rows(manifest, split), limit))
+    total = sum(sizes.values()) if split is None else sizes[split]
+    return Samples(release.tag, snapshot.content_hash, sizes, rows, total)
+
+
+def _rows(manifest: ManifestFile, split: str | None) -> Iterator[Sample]:
+    """Yield the rows of a manifest, in order: those of one split, or all."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for batch in batches_of(manifest.path):
+        yield from _samples(batch if split is None else batch.filter(pc.equal(batch["split"], pa.scalar(split))))
+
+
+def _samples(batch: "pa.RecordBatch") -> Iterator[Sample]:
+    for key, split, *ids in zip(*(batch[name].to_pylist() for name in Sample._fields), strict=True):
+        yield Sample(key, split, *(each.hex() for each in ids))
 
 
 @dataclass(frozen=True)
@@ -193,18 +199,14 @@ def _hits(manifest: ManifestFile, readings: "Readings") -> Iterator[tuple[Sample
     """Yield the rows of a manifest that one of the readings stands for, in order, and that reading."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+
+    from registry.describe.layout import ID_BYTES
 
     wanted = readings.ids | readings.row_ids(manifest.schema)
-    with pq.ParquetFile(manifest.path) as file:
-        table = file.read(columns=["sample_id", "input_id", *(["key"] if readings.key else [])])
-        among = pa.array(list(wanted), table.schema.field("input_id").type)
-        named = pc.equal(table["key"], pa.scalar(readings.key)) if readings.key else False
-        found = [pc.is_in(table[name], value_set=among) for name in ("sample_id", "input_id")]
-        places = pc.indices_nonzero(pc.or_(pc.or_(*found), named))
-        if not len(places):
-            return
-        columns = file.read(columns=list(Sample._fields)).select(Sample._fields).take(places).columns
-    for key, split, sample_id, input_id in zip(*(column.to_pylist() for column in columns), strict=True):
-        taken_as = wanted.get(input_id) or wanted.get(sample_id) or "key"
-        yield Sample(key, split, sample_id.hex(), input_id.hex()), taken_as
+    among = pa.array(list(wanted), pa.binary(ID_BYTES))
+    for batch in batches_of(manifest.path):
+        found = [pc.is_in(batch[name], value_set=among) for name in ("sample_id", "input_id")]
+        named = pc.equal(batch["key"], pa.scalar(readings.key)) if readings.key else False
+        for sample in _samples(batch.filter(pc.or_(pc.or_(*found), named))):
+            ids = (bytes.fromhex(each) for each in (sample.input_id, sample.sample_id))
+            yield sample, next((wanted[each] for each in ids if each in wanted), "key")

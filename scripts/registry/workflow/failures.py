@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,47 @@ class FailedJob:
     message: str | None
 
 
-def failed_jobs(jobs: Iterable[Any], *, since: float) -> list[FailedJob]:
+def failed_jobs(
+    jobs: Iterable[Any], *, since: float, verdict_of: Callable[[Any], object | None] = lambda job: None
+) -> list[FailedJob]:
     """Return what those of Snakemake's jobs left that failed in a run which began at `since`, by rule.
 
-    The job of LEFT_OUT fails by design, and is none of them.
+    `verdict_of` returns what a cluster says of a job, or a group of jobs, that left no error itself. Of a group, those
+    are named that left an error, else the first that did not end well. The job of LEFT_OUT fails by design, and is not.
     """
     found = []
-    single = [one for job in jobs for one in (job.jobs if job.is_group() else [job])]
-    for job in sorted((job for job in single if job.rule.name != LEFT_OUT), key=lambda job: job.rule.name):
-        path = Path(job.log[0]) if job.log else None
-        written = path is not None and path.is_file() and path.stat().st_mtime >= since
-        text = path.read_text(encoding="utf-8", errors="replace") if written else ""
-        if text and text.splitlines()[-1].startswith(DONE):
-            # It is in a group with one that failed.
+    for job in jobs:
+        if not job.is_group() and job.rule.name == LEFT_OUT:
             continue
-        found.append(FailedJob(job.rule.name, path and str(path), _last_words(text)))
-    return found
+        unended = [one for one in members(job) if not _ended_well(_text(one, since))]
+        wrong = [one for one in unended if says_why(one, since=since)] or unended[:1]
+        for one in wrong:
+            said = _last_words(_text(one, since))
+            if (verdict := verdict_of(job)) and not says_why(one, since=since):
+                said = f"{verdict}" + (f"\n{said}" if said else "")
+            found.append(FailedJob(one.rule.name, str(one.log[0]) if one.log else None, said))
+    return sorted(found, key=lambda one: one.rule)
+
+
+def members(job: Any) -> list[Any]:
+    """Return the jobs of a group in the order of their work; of a single job itself."""
+    return [one for level in job.toposorted for one in level] if job.is_group() else [job]
+
+
+def says_why(job: Any, *, since: float) -> bool:
+    """Tell whether a job has written an error of ours into its log since the time `since`."""
+    return any(line.startswith(ERROR) for line in _text(job, since).splitlines())
+
+
+def _text(job: Any, since: float) -> str:
+    """Return what a job has written into its log since then."""
+    path = Path(job.log[0]) if job.log else None
+    written = path is not None and path.is_file() and path.stat().st_mtime >= since
+    return path.read_text(encoding="utf-8", errors="replace") if written else ""
+
+
+def _ended_well(log: str) -> bool:
+    return bool(log) and log.splitlines()[-1].startswith(DONE)
 
 
 def _last_words(log: str) -> str | None:

@@ -5,6 +5,8 @@ import gc
 import io
 import logging
 import os
+import re
+import resource
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from registry.errors import ContractError, RegistryError
 from registry.files import write_json
@@ -24,6 +26,9 @@ NOTE = "note: "
 """Begins the lines of a log that the run's summary shows."""
 DONE = "done in "
 """Begins the last line of a log whose job did what it should."""
+ENDED = re.compile(
+    rf"^{DONE}([0-9.]+) s(?: of ([0-9,]+) min)?(?:, with ([0-9,]+)(?: of ([0-9,]+))? MB)?$", re.MULTILINE
+)
 ERROR = "error: "
 """Begins the message that ends the log of a job that failed."""
 BREACHES = ".breaches.json"
@@ -126,6 +131,35 @@ def note(line: str) -> None:
     say(f"{NOTE}{line}")
 
 
+class Ended(NamedTuple):
+    """What the log of a job that did what it should says of it; None is what it does not say.
+
+    `memory` is the most megabytes that its process had at once; `declared_minutes` and `declared_memory` are what its
+    rule says that the job needs.
+    """
+
+    seconds: float
+    declared_minutes: int | None
+    memory: int | None
+    declared_memory: int | None
+
+
+def ended(log: str) -> Ended | None:
+    """Return how a job ended by the text of its log; None if it did not do what it should."""
+    if (match := ENDED.search(log)) is None:
+        return None
+    return Ended(float(match[1]), *(number and int(number.replace(",", "")) for number in match.groups()[1:]))
+
+
+def _most_memory() -> int:
+    """Return the most megabytes of memory that this process had at once."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # What the process itself had: getrusage() also counts what Snakemake had when it started this process.
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)[1]) >> 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Send what the block prints and logs to the rule's log file, and end the process with 1 if it fails.
@@ -160,7 +194,10 @@ def job(snakemake: Any) -> Iterator[None]:
                 sys.exit(1)
             finally:
                 log.end()
-            log.say(f"{DONE}{time.monotonic() - started:.1f} s")
+            seconds, memory = f"{time.monotonic() - started:.1f}", f"{_most_memory():,}"
+            minutes, most = (snakemake.resources.get(name) for name in ("runtime", "mem_mb"))
+            of_time, of_memory = f" of {minutes:,} min" if minutes else "", f" of {most:,}" if most else ""
+            log.say(f"{DONE}{seconds} s{of_time}, with {memory}{of_memory} MB")
             gc.freeze()  # Or the interpreter's end searches all modules for cycles: a tenth of a small build's CPU.
     except OSError as error:
         print(shown(_message(error)), file=sys.__stderr__)

@@ -4,7 +4,7 @@ import logging
 import re
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,6 @@ SILENT = {
     LogEvent.WORKFLOW_STARTED,
     LogEvent.RESOURCES_INFO,
     LogEvent.JOB_STARTED,
-    LogEvent.GROUP_INFO,
-    LogEvent.GROUP_ERROR,
     LogEvent.PROGRESS,
 }
 NOISE = (
@@ -43,11 +41,16 @@ NOISE = (
     "Exiting because a job execution failed.",
     "WorkflowError:\nAt least one job did not complete successfully.",
     "Complete log(s): ",
+    "Trying to restart job ",
     "Elapsed time: ",
 )
 """How that begins which says nothing new. What is not known here is shown."""
-CLUSTER_NOISE = re.compile(r"Get status with: kubectl ")
-"""The same of the plugins for clusters."""
+CLUSTER_NOISE = re.compile(
+    r"SLURM run ID: |No SLURM account given, trying to guess|No account was given, not able to get a SLURM account|"
+    r"Unable to guess SLURM account|Job \S+ has been submitted with SLURM jobid |Cleaning up SLURM log files |"
+    r"Submitted (group )?job |Get status with: kubectl "
+)
+"""The same of the plugins for clusters. A run says itself when a cluster refuses a job or ends it."""
 EXPLAINED = "returned non-zero exit status 1."
 """In what Snakemake says of a script that failed, and has written why into its log; see registry.workflow.job."""
 REFUSED = re.compile(r"InputFunctionException in rule .*?\nError:\n  WorkflowError:\n(.*?)\nWildcards:\n", re.DOTALL)
@@ -84,7 +87,9 @@ class Progress(logging.Handler):
         self._theirs = theirs
         self._workflow = workflow
         self._names: dict[int, str] = {}
-        self._since: dict[int, float] = {}
+        self._since: dict[int | str, float] = {}
+        self._group_of: dict[int, str] = {}
+        self._unfinished: dict[str, int] = {}
         self._done = self._total = 0
         self._bar: tqdm | None = None
 
@@ -103,6 +108,12 @@ class Progress(logging.Handler):
                 self._total = sum(number for rule, number in record.stats.items() if rule in logged)
                 if shown:
                     self._start_bar()
+            case LogEvent.GROUP_INFO:
+                self._start_group(record, shown=shown)
+            case LogEvent.GROUP_ERROR:
+                if shown:
+                    after = f"failed after {self._seconds(record.groupid)}"
+                    self._say(record.groupid, f"{after}{_places(record.aux_logs, {})}")
             case LogEvent.JOB_INFO:
                 self._start_job(record, shown=shown)
             case LogEvent.JOB_FINISHED:
@@ -111,8 +122,9 @@ class Progress(logging.Handler):
                 if record.jobid not in self._names:
                     if record.rule_name != LEFT_OUT:
                         self._hand_on(record)
-                elif shown:
-                    self._say(record.jobid, f"failed after {self._seconds(record.jobid)}{_places(record)}")
+                elif shown and record.jobid not in self._group_of:
+                    after = f"failed after {self._seconds(record.jobid)}"
+                    self._say(self._names[record.jobid], f"{after}{_places(record.log, record.aux)}")
             case _ if event in SILENT or _is_noise(record):
                 pass
             case _:
@@ -146,24 +158,40 @@ class Progress(logging.Handler):
         below = path.parts[0] == "logs" and len(path.parts) > 2
         self._names[record.jobid] = f"{path.parent.name} {path.stem}" if below else record.rule_name
         self._since[record.jobid] = time.monotonic()
-        if shown:
+        if shown and record.jobid not in self._group_of:
             message = record.rule_msg or "started"
-            self._say(record.jobid, message.removeprefix(f"{path.parent.name}: "))
+            self._say(self._names[record.jobid], message.removeprefix(f"{path.parent.name}: "))
+
+    def _start_group(self, record: logging.LogRecord, *, shown: bool) -> None:
+        """Note the jobs of a group, which a cluster runs as one, and say that it is handed over."""
+        jobs = [*record.jobs]
+        self._since[record.group_id] = time.monotonic()
+        self._unfinished[record.group_id] = len(jobs)
+        self._group_of |= {job.jobid: record.group_id for job in jobs}
+        if shown:
+            rules = ", ".join(sorted(job.rule.name for job in jobs))
+            self._say(record.group_id, f"handed over as one job ({rules})")
 
     def _finish_job(self, job: int, *, shown: bool) -> None:
-        self._done += job in self._names
-        if shown and job in self._names:
-            self._say(job, f"done in {self._seconds(job)} ({self._done} of {self._total})")
-            if self._bar is not None:
-                self._bar.update()
+        """Count a job as done, and say so; of a group when all of it is done."""
+        if job not in self._names:
+            return
+        self._done += 1
+        if shown and self._bar is not None:
+            self._bar.update()
+        group = self._group_of.get(job)
+        if group is not None:
+            self._unfinished[group] -= 1
+        if shown and not (group is not None and self._unfinished[group]):
+            took = self._seconds(job if group is None else group)
+            self._say(self._names[job] if group is None else group, f"done in {took} ({self._done} of {self._total})")
 
-    def _seconds(self, job: int) -> str:
+    def _seconds(self, job: int | str) -> str:
         return f"{time.monotonic() - self._since.get(job, time.monotonic()):.1f} s"
 
-    def _say(self, job: int, what: str) -> None:
-        if job in self._names:
-            with self._beside_bar():
-                print(time.strftime("%H:%M:%S"), one_line(f"{self._names[job]}: {what}"), file=self._theirs.stream)
+    def _say(self, name: str, what: str) -> None:
+        with self._beside_bar():
+            print(time.strftime("%H:%M:%S"), one_line(f"{name}: {what}"), file=self._theirs.stream)
 
     @contextmanager
     def _beside_bar(self) -> Iterator[None]:
@@ -177,12 +205,14 @@ class Progress(logging.Handler):
 
 def _is_noise(record: logging.LogRecord) -> bool:
     text = record.getMessage()
-    if text.startswith(NOISE) or CLUSTER_NOISE.match(text):
-        return True
-    return record.levelno >= logging.ERROR and text.endswith(EXPLAINED)
+    return (
+        text.startswith(NOISE)
+        or CLUSTER_NOISE.match(text)
+        or (record.levelno >= logging.ERROR and text.endswith(EXPLAINED))
+    )
 
 
-def _places(record: Any) -> str:
+def _places(logs: Iterable[Any], aux: Mapping[str, Any]) -> str:
     """Return where to read more of a job that failed: its logs, and what a cluster says of it."""
-    places = [*record.log, *(f"{name} {value}" for name, value in record.aux.items())]
+    places = [*map(str, logs), *(f"{name} {value}" for name, value in aux.items())]
     return f", see {', '.join(places)}" if places else ""

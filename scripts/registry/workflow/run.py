@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import Ending, write_record
+from registry.workflow.remote import Verdicts
 from registry.workflow.running import others_run
 from registry.workflow.summary import outcomes_of, print_summary
 
@@ -41,6 +43,7 @@ class Run:
         self._datasets = Datasets()
         self._pinned: Mapping[str, Any] = {}
         self._witness = _Witness()
+        self._verdicts = Verdicts(since=self.started, logger=LOGGER)
         self._progress = None
         self._ended = False
         if workflow.is_main_process and not workflow.output_settings.verbose:
@@ -59,6 +62,10 @@ class Run:
 
     def begin(self) -> None:
         """Write down that jobs are about to start: a run that is killed leaves this."""
+        if not self._workflow.local_exec:
+            self._verdicts.listen_to(self._workflow.scheduler._executor)
+            # Snakemake would wait for the jobs, and whoever sent it would end Snakemake alone.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         self._write(Ending.RUNNING)
 
     def end(self, *, succeeded: bool) -> None:
@@ -71,7 +78,7 @@ class Run:
             self._progress.close()
         scheduler = self._workflow.scheduler
         unbrought = self._bring()
-        failed = failed_jobs(scheduler.failed, since=self.started)
+        failed = failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
         ending, reason = Ending.SUCCEEDED, None

@@ -25,8 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-import yaml
-
+from registry.config.load import read_yaml
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
@@ -116,10 +115,11 @@ def _check_profiles(root: Path, arguments: Sequence[str]) -> None:
     words = [word for argument in arguments for word in argument.split("=", 1)]
     for profile in [value for option, value in pairwise(words) if option in PROFILES]:
         path = root / profile / "config.yaml"
-        executor = yaml.safe_load(path.read_text(encoding="utf-8")).get("executor") if path.is_file() else None
+        executor = read_yaml(path).get("executor") if path.is_file() else None
         if executor in CLUSTERS and find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
             hint = f"pip install 'data-registry[{executor}]'"
-            raise RegistryError(f"executor: {executor} is not installed", where=path.relative_to(root), hint=hint)
+            where = str(Path(profile, "config.yaml"))
+            raise RegistryError(f"executor: {executor} is not installed", where=where, hint=hint)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:

@@ -13,11 +13,10 @@ from registry.release.assess import assess
 from registry.shown import one_line, shown
 from registry.storage.snapshot import PROVENANCE
 from registry.storage.states import State
-from registry.workflow.job import DONE, NOTE
+from registry.workflow.job import NOTE, ended
 
 UNCUT = 1000
 """Columns that the table may take where there is no terminal; it takes as many as it needs."""
-ENDED = re.compile(rf"^{DONE}([0-9.]+) s$", re.MULTILINE)
 NOTED = re.compile(f"^{NOTE}(.+)$", re.MULTILINE)
 
 
@@ -47,7 +46,7 @@ def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path())
         for path in sorted((root / "logs" / name).glob("*.log"))
     }
     found = assess(root, name, datasets, quick=True)
-    failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not ENDED.search(text)]
+    failed = [path for path, text in logs.items() if path.stat().st_mtime >= since and not ended(text)]
     if failed and found.state != State.PINNED:
         return Outcome(name, "failed", hint=f"see {failed[0].relative_to(root)}")
     if found.snapshot is None:
@@ -62,7 +61,7 @@ def outcome(name: str, datasets: Datasets, *, since: float, root: Path = Path())
         return replace(result, state="up to date")
     return replace(
         result,
-        seconds=round(sum(float(match[1]) for text in logs.values() if (match := ENDED.search(text))), 1) or None,
+        seconds=round(sum(end.seconds for text in logs.values() if (end := ended(text))), 1) or None,
         notes=[noted for path, text in logs.items() if path.stat().st_mtime >= since for noted in NOTED.findall(text)],
     )
 

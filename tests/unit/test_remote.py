@@ -1,0 +1,123 @@
+"""What a cluster says of a job that it ended or did not take."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from registry.workflow.remote import Verdicts, judged
+
+SBATCH = (
+    "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: {}'.\n    sbatch call:\n"
+)
+TIME = "slurmstepd-n1: error: *** JOB 16 ON n1 CANCELLED AT 2026-11-26T14:52:43 DUE TO TIME LIMIT ***"
+MEMORY = "slurmstepd-n2: error: StepId=13.0 exceeded memory limit (791375872 > 786432000), being killed"
+
+
+@pytest.mark.parametrize(
+    ("message", "log", "what", "hint", "mends"),
+    [
+        ("", MEMORY, "it took more memory than its rules declare", "mem_mb", True),
+        ("", "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch.", "it took more memory", "mem_mb", True),
+        ("", f"slurmstepd-n1: error: Exceeded job memory limit\n{TIME}", "it took longer", "runtime", True),
+        ("Pod ...: reason: DeadlineExceeded", None, "it took longer", "runtime", True),
+        ("SLURM-job '5' failed, SLURM status is: 'NODE_FAIL'", None, "its node failed", "again", True),
+        ("SLURM-job '5' failed, SLURM status is: 'CANCELLED'", None, "it was cancelled", "again", True),
+        (SBATCH.format("Invalid partition name specified"), None, "no such partition", "slurm_partition", False),
+        ("sbatch: error: invalid partition specified: nope", None, "no such partition", "slurm_partition", False),
+        (
+            SBATCH.format("Invalid account or account/partition combination specified"),
+            None,
+            "does not take this account",
+            "slurm_account",
+            False,
+        ),
+        (
+            SBATCH.format("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"),
+            None,
+            "quota",
+            "jobs in the profile",
+            False,
+        ),
+        (SBATCH.format("Requested node configuration is not available"), None, "no node", "slurm_partition", False),
+        ("/bin/sh: 1: sbatch: not found", None, "hands jobs to the cluster is not here", "login node", False),
+        ("", "slurmstepd-n1: error: couldn't chdir to `/a': No such file or directory", "folder", "share", False),
+        ("", "/d/n1/job00031/slurm_script: line 4: /a/bin/python: No such file or directory", "Python", "share", False),
+        ("", "/a/bin/python: No module named snakemake", "another Python", "share", False),
+    ],
+)
+def test_a_reason_is_known(tmp_path, message, log, what, hint, mends):
+    (tmp_path / "log").write_text(f"Select jobs to execute...\n{log}\nExiting because a job execution failed.\n")
+    verdict = judged(message, str(tmp_path / "log") if log else None)
+    assert what in verdict.what
+    assert hint in verdict.hint
+    assert verdict.mends == mends
+    assert (f"see {tmp_path}" in str(verdict)) == bool(log)
+
+
+def test_a_log_that_is_not_there_was_to_be_in_a_folder_that_the_node_lacks(tmp_path):
+    verdict = judged("SLURM-job '5' failed, SLURM status is: 'FAILED'.", str(tmp_path / "log"))
+    assert "may not have this folder (SLURM-job '5' failed" in verdict.what
+    assert "share" in verdict.hint
+
+
+def test_what_jobs_print_is_no_word_of_the_cluster(tmp_path):
+    (tmp_path / "log").write_text("error: timeout: out of memory: quota\nsource: evicted\n")
+    verdict = judged("", str(tmp_path / "log"))
+    assert (verdict.what, verdict.hint) == ("it failed, and says nothing of why", None)
+
+
+def test_an_unknown_reason_is_shown_and_steers_no_terminal():
+    assert judged("\x1b[31mthe moon is full", None).what == "\N{REPLACEMENT CHARACTER}[31mthe moon is full"
+
+
+class Job(SimpleNamespace):
+    """As much of a job of Snakemake's as is looked at; it is a key of dicts, as that is."""
+
+    __hash__ = object.__hash__
+
+
+class Executor:
+    """As much of an executor as there is to listen to."""
+
+    def __init__(self) -> None:
+        self.told: list[str | None] = []
+
+    def print_job_error(self, job_info, msg=None, **more) -> None:
+        self.told.append(msg)
+
+
+def failed(tmp_path, message, *, text=None, attempt=1):
+    """Return a job with three tries, after one has failed, and what the executor had to say of it."""
+    log = tmp_path / "tea.log"
+    if text:
+        log.write_text(text)
+    rule = SimpleNamespace(name="tea_process")
+    job = Job(rule=rule, log=[str(log)], is_group=lambda: False, restart_times=2, attempt=attempt)
+    executor, verdicts = Executor(), Verdicts(since=0, logger=logging.getLogger("tea"))
+    verdicts.listen_to(executor)
+    executor.print_job_error(SimpleNamespace(job=job), message)
+    assert executor.told == [message]
+    return job, verdicts.of(job)
+
+
+def test_what_more_may_mend_is_tried_again(tmp_path, caplog):
+    job, verdict = failed(tmp_path, MEMORY)
+    assert job.attempt == 1
+    assert "tea_process: it took more memory" in caplog.text
+    assert "tried again" in caplog.text
+    assert verdict.mends
+
+
+def test_after_the_last_try_nothing_is_promised(tmp_path, caplog):
+    failed(tmp_path, MEMORY, attempt=3)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [("sbatch: error: invalid partition specified: nope", None), (None, "error: the contract is broken\n")],
+)
+def test_what_no_further_try_mends_is_not_tried(tmp_path, message, text):
+    job, _ = failed(tmp_path, message, text=text)
+    assert job.restart_times <= job.attempt - 1
