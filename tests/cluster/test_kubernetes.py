@@ -269,6 +269,28 @@ def test_what_is_missing_is_named_before_any_pod_is_asked_for(cluster, old, new,
     assert cluster.stored() == []
 
 
+def test_rights_that_end_are_renewed_and_a_run_whose_are_gone_ends(cluster):
+    ended = []
+
+    def refuses(method: str, path: str) -> int | None:
+        if method == "GET" and not ended:
+            ended.append(path)
+            return 401
+        return None
+
+    cluster.kubernetes.refuses = refuses
+    cluster.run("tabular_generate")
+    assert ended
+    cluster.kubernetes.refuses = lambda method, path: 401 if method == "GET" else None
+    assert cluster.run("tabular_process", code=1).count("Kubernetes refuses (401)") == 1
+
+
+def test_what_nothing_makes_is_refused_as_it_is_here(cluster):
+    assert "perhaps you mean tabular" in cluster.run("tabullar", code=1)
+    assert "perhaps you mean tabular" in cluster.run("data/tabullar/metadata.json", code=1)
+    assert "tabular_analyze" in cluster.run("-n", "data/tabular/metadata.json")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_no_job_behind(cluster, sign):
     run = cluster.start(TABULAR)

@@ -45,6 +45,7 @@ class PodExecutor(Executor):
 
     def __post_init__(self) -> None:
         self._waiting: dict[str, float] = {}
+        self._live: set[str] = set()
         if not len(self.workflow.dag):
             self.wait = False
         try:
@@ -58,10 +59,22 @@ class PodExecutor(Executor):
 
     def register_secret(self) -> None:
         """Give the cluster what jobs need of this environment, if there are jobs."""
-        self.kubeapi.api_client.rest_client.pool_manager.connection_pool_kw["timeout"] = READ
-        self.batchapi.api_client.rest_client.pool_manager.connection_pool_kw["timeout"] = READ
+        self._connect()
         if len(self.workflow.dag):
             self._kubernetes_retry(super().register_secret, limit=0)
+
+    def _connect(self) -> None:
+        """Speak to the API so that no answer is waited for for ever, and no job that was asked for is forgotten."""
+        self.kubeapi, self.batchapi = client.CoreV1Api(), client.BatchV1Api()
+        for api in (self.kubeapi, self.batchapi):
+            api.api_client.rest_client.pool_manager.connection_pool_kw["timeout"] = READ
+        create = self.batchapi.create_namespaced_job
+
+        def remember(namespace: str, body: Any) -> Any:
+            self._live.add(body.metadata.name)
+            return create(namespace, body)
+
+        self.batchapi.create_namespaced_job = remember
 
     def unregister_secret(self) -> None:
         """Take that away again. An API that does not answer any more keeps no run from ending."""
@@ -70,15 +83,14 @@ class PodExecutor(Executor):
 
     def shutdown(self) -> None:
         """End, and leave no job behind."""
-        with self.lock:
-            left, self.active_jobs = self.active_jobs, []
-        self.cancel_jobs(left)
+        for name in [*self._live]:
+            self._delete(name, limit=0)
         super().shutdown()
 
     def cancel_jobs(self, active_jobs: Sequence[Any]) -> None:
         """Delete jobs, each whatever becomes of the others."""
         for one in active_jobs:
-            self._delete(one, limit=0)
+            self._delete(one.external_jobid, limit=0)
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncGenerator[Any, None]:
         """Yield the jobs that go on, and report those that have ended or never start."""
@@ -101,7 +113,7 @@ class PodExecutor(Executor):
         ended = state and state.terminated
         if pod is not None and (pod.status.phase == "Succeeded" or (ended and ended.exit_code == 0)):
             self.report_job_success(one)
-            self._delete(one)
+            self._delete(one.external_jobid)
             return False
         if pod is not None and (pod.status.phase == "Failed" or ended):
             self._fail(one, _why_failed(pod, ended), logs=self._save_log(one, pod))
@@ -153,7 +165,7 @@ class PodExecutor(Executor):
         where = f" ({logs[0]})" if logs else ""
         self.logger.error(shown(f"{one.job.name} failed on Kubernetes{where}: {why}"))
         self.report_job_error(one, msg=why, aux_logs=[*logs])
-        self._delete(one)
+        self._delete(one.external_jobid)
 
     def _save_log(self, one: Any, pod: Any) -> list[str]:
         """Save what a pod has printed; one that was evicted has left nothing."""
@@ -164,14 +176,15 @@ class PodExecutor(Executor):
             return [os.path.relpath(path)]
         return []
 
-    def _delete(self, one: Any, *, limit: float | None = None) -> None:
+    def _delete(self, name: str, *, limit: float | None = None) -> None:
         """Delete a job; Kubernetes deletes its pod with it."""
+        self._live.discard(name)
         if self.workflow.executor_settings.omit_job_cleanup:
             return
 
         def delete() -> None:
             try:
-                self.batchapi.delete_namespaced_job(one.external_jobid, self.namespace, propagation_policy="Background")
+                self.batchapi.delete_namespaced_job(name, self.namespace, propagation_policy="Background")
             except ApiException as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
@@ -179,22 +192,25 @@ class PodExecutor(Executor):
         try:
             self._kubernetes_retry(delete, limit=limit)
         except WorkflowError as error:
-            self.logger.error(f"a job may be left: kubectl delete job {one.external_jobid}\n{error}")
+            self.logger.error(f"a job may be left: kubectl delete job {name}\n{error}")
 
     def _kubernetes_retry(self, func: Callable[[], Any], *, limit: float | None = None) -> Any:
         """Ask the API, and again while it does not answer. Raises WorkflowError where it refuses, or stays away."""
         limit = patience("REGISTRY_API_PATIENCE", API_PATIENCE) if limit is None else limit
         deadline = time.monotonic() + limit
+        renewed = False
         while True:
             try:
                 return func()
             except ApiException as error:
-                if error.status == HTTPStatus.UNAUTHORIZED:
+                if error.status == HTTPStatus.UNAUTHORIZED and not renewed:
                     # Tokens end; the configuration says how to have a new one.
+                    renewed = True
                     with suppress(ConfigException):
                         config.load_kube_config()
-                        self.kubeapi, self.batchapi = client.CoreV1Api(), client.BatchV1Api()
-                elif error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS:
+                        self._connect()
+                    continue
+                if error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise WorkflowError(str(_refused(error, self.namespace))) from None
                 said = f"{error.status} {error.reason}"
             except urllib3.exceptions.HTTPError as error:
@@ -241,7 +257,7 @@ def _refused(error: ApiException, namespace: str) -> RegistryError:
     what = f"Kubernetes refuses ({error.status}): {error.reason}"
     if error.status == HTTPStatus.NOT_FOUND:
         return RegistryError(what, hint=f"make the namespace {namespace}, or set kubernetes-namespace in the profile")
-    if error.status == HTTPStatus.FORBIDDEN:
+    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         may = f"to make secrets and jobs in {namespace}, kubernetes-namespace in the profile"
         return RegistryError(what, hint=f"ask for the right {may}, or for quota")
     return RegistryError(what, hint="put it right: the profile and the resources of the rule say what is asked for")
