@@ -59,6 +59,7 @@ bench: .venv/test .venv-torch/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/embeddings.py --torch $(CURDIR)/.venv-torch/bin/python
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
