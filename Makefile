@@ -62,6 +62,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
