@@ -104,7 +104,7 @@ rule opencloudhub_readmes_embeddings_analyze:
     conda:
         "../../envs/embeddings.yaml"
     resources:
-        **needs(mem_mb=lambda size: 750 + 5 * size, runtime=15),
+        **needs(mem_mb=lambda size: 750 + 2 * size, runtime=15),
     params:
         dataset=DATASETS["opencloudhub-readmes-embeddings"],
     message:
