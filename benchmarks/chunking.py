@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from opencloudhub_readmes_embeddings.chunk import alphanumeric_share, chunks_of
 from registry.config.load import read_yaml
 from registry.embedding.model import Encoder, find_model
-from registry.embedding.retrieval import evaluate, ranking
+from registry.embedding.retrieval import evaluate, ranking, similarities
 from registry.formats.markdown import clean, sections
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +94,7 @@ def measure(split: Split, options: dict[str, Any], encoder: Encoder, questions: 
         for block in blocks(clean(document["text"]).text, options["size"]):
             total += 1
             cut += not any(block in text for text in found[document["repository"]])
-    ranked = ranking(encoder.encode(questions["question"].to_list()), encoder.encode(contents))
+    ranked = ranking(similarities(encoder.encode(questions["question"].to_list()), encoder.encode(contents)))
     return {
         "chunks": len(contents),
         "cut": f"{cut} of {total}",

@@ -26,7 +26,7 @@ def reconfigure(clone: Clone, dataset: str, **contract: object) -> None:
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
-TABLE = '        table.write_parquet(partial / "tabular.parquet", compression="zstd")\n'
+TABLE = '        table.sink_parquet(partial / "tabular.parquet", compression="zstd", row_group_size=ROWS)\n'
 
 
 def test_rows_and_columns_of_tabular(released):
@@ -35,7 +35,9 @@ def test_rows_and_columns_of_tabular(released):
     original = processed.read_text(encoding="utf-8")
 
     def edited(line: str) -> None:
-        processed.write_text(original.replace(TABLE, f"        {line}\n{TABLE}"), encoding="utf-8")
+        lines = ("table = table.collect()", line, "table = table.lazy()")
+        before = "".join(f"        {one}\n" for one in lines)
+        processed.write_text(original.replace(TABLE, f"{before}{TABLE}"), encoding="utf-8")
 
     clone.configure("tabular", n_samples=1_100)
     assert released_after(clone, "tabular", commit=False) == ("1.1.0", ["MINOR: 100 rows added to all"])
@@ -96,11 +98,7 @@ def test_bytes_columns_and_words_of_wine_quality(released):
     clone.edit("config/datasets/wine-quality.yaml", "title: Wine quality", "title: Wine")
     assert released_after(clone, "wine-quality", commit=False) == ("1.0.2", ["PATCH: metadata differs: dataset.title"])
 
-    clone.edit(
-        script,
-        "        wines.write_csv(",
-        '        wines = wines.with_columns(pl.lit(1.0).alias("extra"))\n        wines.write_csv(',
-    )
+    clone.edit(script, '.alias("wine_type"))', '.alias("wine_type"), pl.lit(1.0).alias("extra"))')
     reconfigure(clone, "wine-quality", columns={"extra": {"dtype": "float64"}})
     assert released_after(clone, "wine-quality") == ("2.0.0", ["MAJOR: column `extra` added"])
 
@@ -112,11 +110,11 @@ def test_bytes_columns_and_words_of_wine_quality(released):
 def test_rows_that_move_between_splits_of_emotion(released):
     released.edit(
         "scripts/emotion/process.py",
-        "    kept, report = clean(samples, options)\n",
-        "    kept, report = clean(samples, options)\n"
-        '    early = (pl.col("split") == "train") & (pl.col("position") < 10)\n'
-        '    split = pl.when(early).then(pl.lit("val")).otherwise(pl.col("split")).cast(splits)\n'
-        '    kept = kept.with_columns(split.alias("split"))\n',
+        "        check_policies(cleanings, policies)\n",
+        '        train, val = (pq.read_table(partial / name / f"{name}.parquet") for name in ("train", "val"))\n'
+        '        pq.write_table(train.slice(10), partial / "train" / "train.parquet")\n'
+        '        pq.write_table(pa.concat_tables([train.slice(0, 10), val]), partial / "val" / "val.parquet")\n'
+        "        check_policies(cleanings, policies)\n",
     )
     reconfigure(released, "emotion", rows={"samples": {"train": 1_790, "val": 310, "test": 300}})
     version, reasons = released_after(released, "emotion")

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from registry.embedding.retrieval import evaluate, ranking
+from registry.embedding.retrieval import evaluate, ranking, similarities
 
 CHUNKS = ["MLflow tracks runs", "Ray trains", "DVC stores data", "nothing", "ray and mlflow", "STRASSE"]
 
@@ -30,12 +30,12 @@ def measured(concepts, order):
 
 def test_the_nearest_comes_first():
     vectors = unit([0, 1], [1, 0], [1, 1], [-1, 0])
-    assert ranking(unit([1, 0], [0, 2]), vectors).tolist() == [[1, 2, 0, 3], [0, 2, 1, 3]]
+    assert ranking(similarities(unit([1, 0], [0, 2]), vectors)).tolist() == [[1, 2, 0, 3], [0, 2, 1, 3]]
 
 
 def test_of_equals_the_first_chunk_comes_first_whatever_the_last_bits():
     vectors = unit([1, 0], [1, 1], [1, 1 + 1e-6], [1, 1 - 1e-6])
-    assert ranking(unit([1, 1]), vectors).tolist() == [[1, 2, 3, 0]]
+    assert ranking(similarities(unit([1, 1]), vectors)).tolist() == [[1, 2, 3, 0]]
 
 
 def test_coverage_is_the_share_of_concepts_in_the_first_chunks():

@@ -49,7 +49,7 @@ rule opencloudhub_readmes_embeddings_shard:
         "../../envs/embeddings.yaml"
     threads: DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["threads"] or os.cpu_count()
     resources:
-        **needs(mem_mb=750, runtime=60),
+        **needs(mem_mb=750, runtime=lambda size: 60 + 10 * size),
     params:
         options=DATASETS["opencloudhub-readmes-embeddings"]["params"],
     message:
@@ -80,7 +80,7 @@ rule opencloudhub_readmes_embeddings_embed:
         "../../envs/embeddings.yaml"
     threads: DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["threads"] or os.cpu_count()
     resources:
-        **needs(mem_mb=750, runtime=60),
+        **needs(mem_mb=750, runtime=lambda size: 60 + 10 * size),
     params:
         options=DATASETS["opencloudhub-readmes-embeddings"]["params"],
     message:
@@ -104,7 +104,7 @@ rule opencloudhub_readmes_embeddings_analyze:
     conda:
         "../../envs/embeddings.yaml"
     resources:
-        **needs(mem_mb=750, runtime=15),
+        **needs(mem_mb=lambda size: 750 + 2 * size, runtime=15),
     params:
         dataset=DATASETS["opencloudhub-readmes-embeddings"],
     message:

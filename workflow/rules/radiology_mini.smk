@@ -60,7 +60,7 @@ rule radiology_mini_shard:
     conda:
         "../../envs/images.yaml"
     resources:
-        **needs(mem_mb=1500, runtime=30),
+        **needs(mem_mb=600, runtime=30),
     params:
         options=DATASETS["radiology-mini"]["params"],
     message:
@@ -89,7 +89,7 @@ rule radiology_mini_process:
         "../../envs/images.yaml"
     threads: 1 if DATASETS["radiology-mini"]["source"] == "samples" else 2
     resources:
-        **needs(mem_mb=1500, runtime=30),
+        **needs(mem_mb=600, runtime=30),
     params:
         options=DATASETS["radiology-mini"]["params"],
     message:

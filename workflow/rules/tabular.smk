@@ -18,7 +18,7 @@ rule tabular_generate:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
+        **needs(mem_mb=300),
     params:
         options=DATASETS["tabular"]["params"],
     message:
@@ -59,7 +59,7 @@ rule tabular_process:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
+        **needs(mem_mb=300),
     params:
         n_features=DATASETS["tabular"]["params"]["n_features"],
     message:
@@ -79,7 +79,7 @@ rule tabular_analyze:
     conda:
         "../../envs/tables.yaml"
     resources:
-        **needs(mem_mb=300 + DATASETS["tabular"]["params"]["n_samples"] // 10_000),
+        **needs(mem_mb=700),
     params:
         dataset=DATASETS["tabular"],
     message:

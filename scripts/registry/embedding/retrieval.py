@@ -10,13 +10,19 @@ DEPTHS = (1, 5, 10)
 DECIMALS = 3
 
 
-def ranking(questions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return for each question the chunks from the nearest to the farthest by cosine, int64 [questions, chunks].
+def similarities(questions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return the cosine of each question with each chunk, float32 [questions, chunks]; both are unit vectors, too.
 
-    Both are unit vectors, float32 [n, dimension]. Similarities are rounded before they are compared, so that the last
-    bits of a processor's arithmetic do not decide; of equals the first chunk comes first.
+    They are rounded, so that the last bits of a processor's arithmetic do not decide which is nearer.
     """
-    similarity = (questions @ vectors.T).round(5)
+    return (questions @ vectors.T).round(5)
+
+
+def ranking(similarity: np.ndarray) -> np.ndarray:
+    """Return for each question the chunks from the nearest to the farthest, int64 [questions, chunks].
+
+    `similarity` is as `similarities` returns it; of equals the first chunk comes first.
+    """
     return np.argsort(-similarity, axis=1, kind="stable")
 
 
