@@ -43,7 +43,7 @@ def bring(workflow: Any) -> list[str]:
         return []
     dag = workflow.dag
     for job in dag.needrun_jobs(exclude_finished=False):
-        _bring_logs(job)
+        bring_logs(job)
     brought, wrong = [], {}
     for name, made in _made_by(dag).items():
         try:
@@ -76,7 +76,7 @@ def _made_by(dag: Any) -> Mapping[str, _Made]:
     return found
 
 
-def _bring_logs(job: Any) -> None:
+def bring_logs(job: Any) -> None:
     """Bring what a job has logged and measured; one that never started has left nothing."""
     for file in filter(None, (*job.log, job.benchmark)):
         stored = stored_as(file)

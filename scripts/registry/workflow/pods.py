@@ -21,7 +21,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_kubernetes import Executor
 
 from registry.errors import RegistryError
-from registry.shown import shown
+from registry.workflow.bring import bring_logs
+from registry.workflow.failures import members
 from registry.workflow.snakemake import patience
 
 CONTAINER = "snakemake"
@@ -162,8 +163,10 @@ class PodExecutor(Executor):
         return False
 
     def _fail(self, one: Any, why: str, *, logs: Sequence[str] = ()) -> None:
-        where = f" ({logs[0]})" if logs else ""
-        self.logger.error(shown(f"{one.job.name} failed on Kubernetes{where}: {why}"))
+        """Report a job that failed, once its logs are here: they tell whether it is worth another try."""
+        for job in members(one.job):
+            with suppress(RegistryError):
+                bring_logs(job)
         self.report_job_error(one, msg=why, aux_logs=[*logs])
         self._delete(one.external_jobid)
 
@@ -234,7 +237,7 @@ def _why_failed(pod: Any, ended: Any) -> str:
     if ended is None:
         return "its pod failed"
     if ended.reason == "OOMKilled":
-        return "it took more memory than its rule declares (mem_mb), or than its node had"
+        return "OOMKilled: it took more memory than its rules declare, or than its node had"
     return f"its container ended with exit code {ended.exit_code}"
 
 
