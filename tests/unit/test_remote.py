@@ -82,6 +82,7 @@ class Executor:
 
     def __init__(self) -> None:
         self.told: list[str | None] = []
+        self.run_job = lambda job: None
 
     def print_job_error(self, job_info, msg=None, **more) -> None:
         self.told.append(msg)
@@ -99,6 +100,23 @@ def failed(tmp_path, message, *, text=None, attempt=1):
     executor.print_job_error(SimpleNamespace(job=job), message)
     assert executor.told == [message]
     return job, verdicts.of(job)
+
+
+def test_a_job_that_cannot_be_handed_over_has_failed():
+    def run_job(job):
+        try:
+            raise FileNotFoundError(2, "No such file or directory", "sacct")
+        except OSError:
+            raise AttributeError("a group has no rule") from None
+
+    executor, verdicts = Executor(), Verdicts(since=0, logger=logging.getLogger("tea"))
+    executor.run_job = run_job
+    executor.report_job_error = lambda job_info, msg: executor.print_job_error(job_info, msg)
+    verdicts.listen_to(executor)
+    job = Job(rule=SimpleNamespace(name="tea_process"), log=[], is_group=lambda: False, restart_times=2, attempt=1)
+    executor.run_job(job)
+    assert "the command that hands jobs to the cluster is not here" in verdicts.of(job).what
+    assert job.attempt > job.restart_times
 
 
 def test_what_more_may_mend_is_tried_again(tmp_path, caplog):

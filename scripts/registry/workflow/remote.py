@@ -2,10 +2,12 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from registry.shown import shown
 from registry.workflow.failures import members, says_why
@@ -66,7 +68,7 @@ REASONS = [
         "wait, or lower jobs in the profile",
     ),
     Reason(
-        r"(?:sbatch|qsub|bsub)\S* (?:command )?not found",
+        r"(?:sbatch|qsub|bsub)\S* (?:command )?not found|no such file or directory: '(?:sacct|sbatch|sinfo|sshare)",
         "the command that hands jobs to the cluster is not here",
         "run this where it is: on a login node",
     ),
@@ -112,6 +114,7 @@ class Verdicts:
             self._judge(job_info.job, msg or "", more.get("aux_logs") or [])
 
         executor.print_job_error = listen
+        executor.run_job = _told(executor)
 
     def of(self, job: Any) -> Verdict | None:
         """Return what was said of a job of Snakemake's, or a group of them; None if nothing was."""
@@ -125,6 +128,23 @@ class Verdicts:
         elif job.attempt <= job.restart_times:
             name = job.groupid if job.is_group() else job.rule.name
             self._logger.warning(f"{name}: {verdict.what}; it is tried again, with more memory and time")
+
+
+def _told(executor: Any) -> Callable[[Any], None]:
+    """Return how an executor hands over a job: where it cannot, that job has failed.
+
+    Threads that hand over jobs die of an error without a word, most of all those of groups, and the run waits for ever.
+    """
+    hand_over = executor.run_job
+
+    def told(job: Any) -> None:
+        try:
+            hand_over(job)
+        except Exception as error:
+            # Who reports an error may have made another of it.
+            executor.report_job_error(SubmittedJobInfo(job), msg=f"{error.__context__ or error}")
+
+    return told
 
 
 def judged(message: str, log: str | None) -> Verdict:
