@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project import Project, copy_repository
+from project import Project, copy_folder, copy_repository
 from slurm import Slurm, missing
 
 
@@ -27,3 +27,10 @@ def bare(tmp_path) -> Project:
     project = copy_repository(tmp_path / "registry")
     project.edit("config/config.yaml", "publish: true", "publish: false")
     return project
+
+
+@pytest.fixture
+def built(built_once, tmp_path) -> Project:
+    """A copy of its own of a repository with everything built."""
+    copy_folder(built_once.folder, tmp_path / "registry")
+    return Project(tmp_path / "registry")

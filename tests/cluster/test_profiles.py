@@ -7,6 +7,8 @@ from project import DATASETS, Project
 from support import ROOT
 
 PROFILES = sorted(path.name for path in (ROOT / "workflow" / "profiles").iterdir() if path.name != "default")
+SHARING = sorted({*PROFILES} - {"kubernetes"})
+"""Those whose jobs share files. The other asks a bucket what is done: see test_kubernetes.py."""
 
 
 def profile(name: str) -> dict:
@@ -18,7 +20,7 @@ def test_a_profile_is_complete_by_itself(name):
     assert profile("default").items() <= profile(name).items()
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", SHARING)
 def test_files_that_were_only_touched_plan_no_job_either_way(built, name):
     for path in (built.folder / "scripts").rglob("*.py"):
         path.touch()
@@ -33,7 +35,7 @@ def run_dry(project: Project, *arguments: str) -> str:
     return printed
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", SHARING)
 def test_a_profile_plans_what_a_run_without_it_does(bare, name):
     printed = run_dry(bare, "--workflow-profile", f"workflow/profiles/{name}")
     assert [dataset for dataset in DATASETS if f": {dataset}: " not in printed] == []
