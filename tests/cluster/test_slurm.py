@@ -100,7 +100,7 @@ def test_several_nodes_share_the_work_on_a_dataset(slurm, bare, built_once, arra
 
 
 def test_a_job_that_takes_too_much_memory_gets_more(slurm, bare):
-    bare.edit("workflow/rules/common.smk", "SNAKEMAKE_MB = 500", "SNAKEMAKE_MB = -60")
+    bare.edit("workflow/rules/common.smk", "SNAKEMAKE_MB = 500", "SNAKEMAKE_MB = -500")
     before = len(slurm.jobs())
     printed = run(bare, "tabular")
     assert "tabular: it took more memory than its rules declare" in printed
@@ -124,7 +124,7 @@ def test_a_job_that_takes_too_much_memory_every_time_is_reported(slurm, bare):
 
 
 def test_a_job_that_takes_too_long_gets_more_time(slurm, gated):
-    gated.edit("workflow/rules/common.smk", "runtime * attempt", "attempt")
+    gated.edit("workflow/rules/common.smk", '"runtime": grown(runtime)', '"runtime": grown(1)')
     before = len(slurm.jobs())
     running = gated.start(*SLURM, "data/tabular/raw/dataset.csv")
     wait_until(lambda: len(slurm.jobs()) == before + 2)

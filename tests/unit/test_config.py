@@ -393,7 +393,9 @@ def test_a_datasets_own_mirror_mode_needs_a_place_only_if_it_is_built(root):
         loaded(CONFIG, root)
 
 
-@pytest.mark.parametrize("name", ["samples", "registry", "all", "steps", "Upper", "under_score", "-", "a--b"])
+@pytest.mark.parametrize(
+    "name", ["samples", "registry", "all", "all-rules", "refusals", "steps", "Upper", "under_score", "-", "a--b"]
+)
 def test_a_name_that_is_taken_or_cannot_be_one_is_refused(root, name):
     write(root, name, DATASET)
     with pytest.raises(

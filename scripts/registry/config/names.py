@@ -8,7 +8,19 @@ LONGEST = 100
 """Characters of a name: it is part of the names of folders, files and tags."""
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 """A full version number."""
-TAKEN = ("all", "common", "registry", "samples", "shared", "steps")
+TAKEN = (
+    "all",
+    "all-rules",
+    "common",
+    "left-out",
+    "refusals",
+    "refuse-file",
+    "refuse-target",
+    "registry",
+    "samples",
+    "shared",
+    "steps",
+)
 """Names that rules, their modules and folders have already."""
 
 

@@ -17,7 +17,7 @@ from registry.storage.states import NotReady, State
 from registry.workflow.snakemake import run_quietly
 
 STALE = "REGISTRY_STALE"
-"""Names datasets in the environment, whose rules then carry a fingerprint that no code has (rules/common.smk)."""
+"""Names datasets in the environment, whose rules then carry a fingerprint that no code has (rules/all_rules.smk)."""
 PRINTED = 15
 """Lines of a failed snakemake's output that a message shows."""
 
