@@ -90,10 +90,9 @@ def test_the_full_sources_build_on_slurm_as_on_one_machine(slurm, released_once,
     assert products(there) == products(here)
 
 
-@pytest.mark.parametrize("arrays", [(), ("--slurm-array-jobs", "all")], ids=["jobs", "arrays"])
-def test_several_nodes_share_the_work_on_a_dataset(slurm, bare, built_once, arrays):
+def test_several_nodes_share_the_work_on_a_dataset(slurm, bare, built_once):
     before = len(slurm.jobs())
-    run(bare, *arrays, "--config", "shards=3", "--", "tabular")
+    run(bare, "--config", "shards=3", "--", "tabular")
     assert products(bare, "tabular") == products(built_once, "tabular")
     # generate, three parts, process, analyze
     assert len(slurm.jobs()) == before + 6

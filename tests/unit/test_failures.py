@@ -48,6 +48,13 @@ def test_of_a_group_only_those_are_named_that_did_not_end_well(tmp_path):
     assert failed_jobs([group], since=STARTED) == [FailedJob("two", str(tmp_path / "two"), "error: cold")]
 
 
+def test_of_jobs_that_all_ended_well_the_last_is_named_with_what_a_cluster_says(tmp_path):
+    (tmp_path / "one").write_text("done in 0.1 s\n")
+    job = SimpleNamespace(rule=SimpleNamespace(name="one"), log=[str(tmp_path / "one")], is_group=lambda: False)
+    [found] = failed_jobs([job], since=STARTED, verdict_of=lambda job: "its node failed")
+    assert found.message == "its node failed\ndone in 0.1 s"
+
+
 def test_what_left_no_message_is_named_all_the_same(capsys):
     print_failures([FailedJob("tea_process", None, None)])
     assert "tea_process failed:\nit has left no message" in capsys.readouterr().err

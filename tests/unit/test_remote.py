@@ -39,6 +39,22 @@ MEMORY = "slurmstepd-n2: error: StepId=13.0 exceeded memory limit (791375872 > 7
             "jobs in the profile",
             False,
         ),
+        (
+            SBATCH.format("Requested time limit is invalid (missing or exceeds some limit)"),
+            None,
+            "as long",
+            "runtime",
+            False,
+        ),
+        (
+            SBATCH.format("User's group not permitted to use this partition"),
+            None,
+            "may not use",
+            "slurm_partition",
+            False,
+        ),
+        (SBATCH.format("Invalid qos specification"), None, "quality of service", "slurm-qos", False),
+        ("nothing known\n    sbatch call:\n sbatch --wrap=/home/quota/timeout", "x", "nothing known", "", True),
         (SBATCH.format("Requested node configuration is not available"), None, "no node", "slurm_partition", False),
         ("/bin/sh: 1: sbatch: not found", None, "hands jobs to the cluster is not here", "login node", False),
         ("", "slurmstepd-n1: error: couldn't chdir to `/a': No such file or directory", "folder", "share", False),
@@ -50,7 +66,7 @@ def test_a_reason_is_known(tmp_path, message, log, what, hint, mends):
     (tmp_path / "log").write_text(f"Select jobs to execute...\n{log}\nExiting because a job execution failed.\n")
     verdict = judged(message, str(tmp_path / "log") if log else None)
     assert what in verdict.what
-    assert hint in verdict.hint
+    assert hint in (verdict.hint or "")
     assert verdict.mends == mends
     assert (f"see {tmp_path}" in str(verdict)) == bool(log)
 
@@ -82,7 +98,26 @@ class Executor:
 
     def __init__(self) -> None:
         self.told: list[str | None] = []
-        self.run_job = lambda job: None
+        self.going: list[str] = []
+        self.cancelled: list[str] = []
+
+    def run_job(self, job) -> None:
+        pass
+
+    def report_job_submission(self, job_info) -> None:
+        self.going.append(job_info.external_jobid)
+
+    def report_job_success(self, job_info) -> None:
+        self.going.remove(job_info.external_jobid)
+
+    def report_job_error(self, job_info, msg=None, **more) -> None:
+        self.print_job_error(job_info, msg, **more)
+
+    def cancel_jobs(self, jobs) -> None:
+        self.cancelled += [job_info.external_jobid for job_info in jobs]
+
+    def cancel(self) -> None:
+        """Forget, as Snakemake's do while they ask after jobs."""
 
     def print_job_error(self, job_info, msg=None, **more) -> None:
         self.told.append(msg)
@@ -111,12 +146,22 @@ def test_a_job_that_cannot_be_handed_over_has_failed():
 
     executor, verdicts = Executor(), Verdicts(since=0, logger=logging.getLogger("tea"))
     executor.run_job = run_job
-    executor.report_job_error = lambda job_info, msg: executor.print_job_error(job_info, msg)
     verdicts.listen_to(executor)
     job = Job(rule=SimpleNamespace(name="tea_process"), log=[], is_group=lambda: False, restart_times=2, attempt=1)
     executor.run_job(job)
     assert "the command that hands jobs to the cluster is not here" in verdicts.of(job).what
     assert job.attempt > job.restart_times
+
+
+def test_what_was_handed_over_and_has_not_ended_is_cancelled():
+    executor = Executor()
+    Verdicts(since=0, logger=logging.getLogger("tea")).listen_to(executor)
+    one, two = (SimpleNamespace(external_jobid=name, job=None) for name in ("1", "2"))
+    executor.report_job_submission(one)
+    executor.report_job_submission(two)
+    executor.report_job_success(one)
+    executor.cancel()
+    assert executor.cancelled == ["2"]
 
 
 def test_what_more_may_mend_is_tried_again(tmp_path, caplog):

@@ -15,8 +15,8 @@ from registry.workflow.exchange import unfetched
 from registry.workflow.hook import LEFT_OUT
 
 NEVER_MADE = "logs/left-out"
-LONGEST_NAME = 255
-"""Bytes that the name of a file may have."""
+LONGEST_NAME = 200
+"""Bytes of a name that is part of the names of files, which may have 255."""
 
 
 def made_by_rules():

@@ -42,14 +42,17 @@ def bring(workflow: Any) -> list[str]:
     if workflow.storage_registry.default_storage_provider is None:
         return []
     dag = workflow.dag
-    for job in dag.needrun_jobs(exclude_finished=False):
-        bring_logs(job)
     brought, wrong = [], {}
+    for job in dag.needrun_jobs(exclude_finished=False):
+        try:
+            bring_logs(job)
+        except (RegistryError, OSError) as error:
+            wrong[f"the log of {job.rule.name}"] = error
     for name, made in _made_by(dag).items():
         try:
             if made.whole and _bring(name, made.objects):
                 brought.append(name)
-        except (NotReady, RegistryError) as error:
+        except (NotReady, RegistryError, OSError) as error:
             wrong[name] = error
     if brought:
         record_as_done(workflow, brought)
@@ -57,10 +60,10 @@ def bring(workflow: Any) -> list[str]:
     if wrong:
         name, error = next(iter(wrong.items()))
         reason = getattr(error, "reason", error)
-        raise RegistryError(
-            f"not brought from the storage: {some([*wrong], 3)}; {reason}",
-            hint=f"snakemake with the same profile and --forceall {name.replace('-', '_')} makes it again",
-        )
+        hint = "put that right, and run the same command again: what was made stays in the storage"
+        if isinstance(error, NotReady):
+            hint = f"snakemake with the same profile and --forceall {name.replace('-', '_')} makes it again"
+        raise RegistryError(f"not brought from the storage: {some([*wrong], 3)}; {reason}", hint=hint)
     return brought
 
 

@@ -31,14 +31,15 @@ def failed_jobs(
     """Return what those of Snakemake's jobs left that failed in a run which began at `since`, by rule.
 
     `verdict_of` returns what a cluster says of a job, or a group of jobs, that left no error itself. Of a group, those
-    are named that left an error, else the first that did not end well. The job of LEFT_OUT fails by design, and is not.
+    are named that left an error, else the first that did not end well, else the last, after which something went wrong.
+    The job of LEFT_OUT fails by design, and is not.
     """
     found = []
     for job in jobs:
         if not job.is_group() and job.rule.name == LEFT_OUT:
             continue
         unended = [one for one in members(job) if not _ended_well(_text(one, since))]
-        wrong = [one for one in unended if says_why(one, since=since)] or unended[:1]
+        wrong = [one for one in unended if says_why(one, since=since)] or unended[:1] or members(job)[-1:]
         for one in wrong:
             said = _last_words(_text(one, since))
             if (verdict := verdict_of(job)) and not says_why(one, since=since):

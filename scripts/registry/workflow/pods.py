@@ -22,6 +22,7 @@ from snakemake_executor_plugin_kubernetes import Executor
 
 from registry.errors import RegistryError
 from registry.workflow.bring import bring_logs
+from registry.workflow.exchange import reaching, stored_as
 from registry.workflow.failures import members
 from registry.workflow.snakemake import patience
 
@@ -45,6 +46,8 @@ class PodExecutor(Executor):
     """The executor of the profile `kubernetes`."""
 
     def __post_init__(self) -> None:
+        for variable in ("REGISTRY_POD_PATIENCE", "REGISTRY_API_PATIENCE"):
+            patience(variable, 0)
         self._waiting: dict[str, float] = {}
         self._live: set[str] = set()
         if not len(self.workflow.dag):
@@ -68,7 +71,7 @@ class PodExecutor(Executor):
         """Speak to the API so that no answer is waited for for ever, and no job that was asked for is forgotten."""
         self.kubeapi, self.batchapi = client.CoreV1Api(), client.BatchV1Api()
         for api in (self.kubeapi, self.batchapi):
-            api.api_client.rest_client.pool_manager.connection_pool_kw["timeout"] = READ
+            _bound(api.api_client.rest_client)
         create = self.batchapi.create_namespaced_job
 
         def remember(namespace: str, body: Any) -> Any:
@@ -81,6 +84,14 @@ class PodExecutor(Executor):
         """Take that away again. An API that does not answer any more keeps no run from ending."""
         with suppress(ApiException, urllib3.exceptions.HTTPError):
             self.kubeapi.delete_namespaced_secret(self.run_namespace, self.namespace)
+
+    def run_job(self, job: Any) -> None:
+        """Hand over a job, of which no log of an earlier run is left that could be taken for its own."""
+        for one in members(job):
+            for stored in filter(None, map(stored_as, one.log)):
+                with reaching(stored.query):
+                    stored.remove()
+        super().run_job(job)
 
     def shutdown(self) -> None:
         """End, and leave no job behind."""
@@ -119,12 +130,15 @@ class PodExecutor(Executor):
         if pod is not None and (pod.status.phase == "Failed" or ended):
             self._fail(one, _why_failed(pod, ended), logs=self._save_log(one, pod))
             return False
-        if pod is not None and pod.status.phase == "Running":
-            self._waiting.pop(one.external_jobid, None)
-            return True
-        if pod is None and self._is_lost(one):
+        # On a node that went away a pod stays, and is to be deleted for as long as the node does not come back.
+        if (pod is None or pod.metadata.deletion_timestamp) and self._is_lost(one):
             self._fail(one, "its pod was deleted, or its node went away")
             return False
+        if pod is not None and pod.status.phase == "Running":
+            if self._waiting.pop(one.external_jobid, None):
+                # Where pods start, the others may only have to wait for them.
+                self._waiting.clear()
+            return True
         return self._may_start(one, pod, state and state.waiting)
 
     def _is_lost(self, one: Any) -> bool:
@@ -165,7 +179,7 @@ class PodExecutor(Executor):
     def _fail(self, one: Any, why: str, *, logs: Sequence[str] = ()) -> None:
         """Report a job that failed, once its logs are here: they tell whether it is worth another try."""
         for job in members(one.job):
-            with suppress(RegistryError):
+            with suppress(RegistryError, OSError):
                 bring_logs(job)
         self.report_job_error(one, msg=why, aux_logs=[*logs])
         self._delete(one.external_jobid)
@@ -223,6 +237,16 @@ class PodExecutor(Executor):
                 what = f"the Kubernetes API at {host} does not answer{f' for {limit:g} s' if limit else ''}: {said}"
                 raise WorkflowError(str(RegistryError(what, hint="run the same command again once it does")))
             time.sleep(PAUSE)
+
+
+def _bound(rest: Any) -> None:
+    """Let no request of a client wait for more than READ seconds for its answer."""
+    request = rest.request
+
+    def bound(*arguments: Any, **named: Any) -> Any:
+        return request(*arguments, **named | {"_request_timeout": named.get("_request_timeout") or READ})
+
+    rest.request = bound
 
 
 def _container(pod: Any) -> Any:

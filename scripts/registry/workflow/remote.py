@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,16 @@ REASONS = [
         "name one in the profile, as slurm_partition: sinfo --summarize lists them",
     ),
     Reason(
+        r"requested time limit is invalid|time limit exceeds",
+        "no job may run there for as long as its rules declare",
+        "choose another partition in the profile, as slurm_partition, or let the rules declare less: runtime",
+    ),
+    Reason(
+        r"not permitted to use this partition|access/permission denied|invalid qos",
+        "you may not use this partition, or this quality of service",
+        "choose another in the profile, as slurm_partition or slurm-qos",
+    ),
+    Reason(
         r"invalid account|account\S* .*(?:invalid|not permitted)",
         "the cluster does not take this account",
         "name one in the profile, as slurm_account: sacctmgr show associations user=$USER lists them",
@@ -63,7 +74,7 @@ REASONS = [
         "choose another partition in the profile, as slurm_partition, or let the rules declare less",
     ),
     Reason(
-        r"accounting/qos policy|job count limit|quota",
+        r"accounting/qos policy|job count limit|\bquota\b",
         "the quota of jobs is used up",
         "wait, or lower jobs in the profile",
     ),
@@ -75,7 +86,12 @@ REASONS = [
     Reason(r"couldn't chdir to", "its node does not have this folder", SHARED),
     Reason(r"slurm_script: .*python\S*: .*(?:no such file|not found)", "its node does not have this Python", SHARED),
     Reason(r"no module named ", "its node has another Python, without what this one has", SHARED),
-    Reason(r"unable to contact slurm controller", "the controller of Slurm does not answer", AGAIN, mends=True),
+    Reason(
+        r"unable to contact slurm controller|socket timed out",
+        "the controller of Slurm does not answer",
+        AGAIN,
+        mends=True,
+    ),
     Reason(r"\bcancelled\b|preempted", "it was cancelled", AGAIN, mends=True),
 ]
 
@@ -115,6 +131,8 @@ class Verdicts:
 
         executor.print_job_error = listen
         executor.run_job = _told(executor)
+        executor.cancel = _of_all(executor)
+        _name_states_plainly(executor)
 
     def of(self, job: Any) -> Verdict | None:
         """Return what was said of a job of Snakemake's, or a group of them; None if nothing was."""
@@ -141,10 +159,60 @@ def _told(executor: Any) -> Callable[[Any], None]:
         try:
             hand_over(job)
         except Exception as error:
-            # Who reports an error may have made another of it.
-            executor.report_job_error(SubmittedJobInfo(job), msg=f"{error.__context__ or error}")
+            # Who reports an error of a group as that of a rule makes another of it.
+            cause = error.__context__ if isinstance(error, AttributeError) else error
+            executor.report_job_error(SubmittedJobInfo(job), msg=f"{cause}")
 
     return told
+
+
+def _of_all(executor: Any) -> Callable[[], None]:
+    """Return how an executor cancels all that was handed over: it alone forgets jobs that it asks after just then.
+
+    What waits to be handed over is not.
+    """
+    going: dict[str, Any] = {}
+    submitted, succeeded, failed = (
+        getattr(executor, f"report_job_{what}") for what in ("submission", "success", "error")
+    )
+    cancel = executor.cancel
+
+    def report_job_submission(job_info: Any) -> None:
+        going[job_info.external_jobid] = job_info
+        submitted(job_info)
+
+    def report_job_success(job_info: Any) -> None:
+        going.pop(job_info.external_jobid, None)
+        succeeded(job_info)
+
+    def report_job_error(job_info: Any, *said: Any, **more: Any) -> None:
+        going.pop(job_info.external_jobid, None)
+        failed(job_info, *said, **more)
+
+    def cancel_all() -> None:
+        if pool := getattr(executor, "_job_submission_executor", None):
+            pool.shutdown(wait=True, cancel_futures=True)
+        if jobs := [job_info for name, job_info in going.items() if name]:
+            executor.cancel_jobs(jobs)
+        cancel()
+
+    executor.report_job_submission = report_job_submission
+    executor.report_job_success = report_job_success
+    executor.report_job_error = report_job_error
+    return cancel_all
+
+
+def _name_states_plainly(executor: Any) -> None:
+    """Let Slurm's executor see that a job was cancelled where `sacct` says by whom, too: it would wait for ever."""
+    module = sys.modules[type(executor).__module__]
+    ask = getattr(module, "query_job_status", None)
+
+    async def query_job_status(*arguments: Any) -> Any:
+        states, took = await ask(*arguments)
+        return states and {job: state.partition(" ")[0] for job, state in states.items()}, took
+
+    if ask is not None:
+        module.query_job_status = query_job_status
 
 
 def judged(message: str, log: str | None) -> Verdict:
@@ -152,6 +220,7 @@ def judged(message: str, log: str | None) -> Verdict:
 
     The log of a node that cannot write it, because it does not have its folder, is not there.
     """
+    message = message.partition("sbatch call:")[0]
     written = log is not None and Path(log).is_file()
     told = [*(DAEMON.findall(_end_of(log)) if written else []), *message.strip().splitlines()]
     for reason in REASONS:

@@ -23,7 +23,7 @@ from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import Ending, write_record
 from registry.workflow.remote import Verdicts
-from registry.workflow.running import others_run
+from registry.workflow.running import others_run, time_of_files
 from registry.workflow.summary import outcomes_of, print_summary
 
 LOCKED = "LockException"
@@ -37,7 +37,7 @@ class Run:
     """The run that a Snakefile is read for; in jobs and dry runs it does nothing, and without jobs little."""
 
     def __init__(self, workflow: Any) -> None:
-        self.started = time.time()
+        self.started = time_of_files() if workflow.is_main_process else time.time()
         self._workflow = workflow
         self._config: Mapping[str, Any] = {}
         self._datasets = Datasets()
@@ -85,7 +85,7 @@ class Run:
         if not succeeded:
             ending = Ending.FAILED if scheduler.failed else Ending.INTERRUPTED
             reason = f"jobs that failed: {len(failed)}" if failed else STOPPED
-            if scheduler.failed and not failed:
+            if scheduler.failed and not failed and self._datasets.broken:
                 reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
         release = release_after_run(self._workflow, self._config)
         left = release.left or unbrought

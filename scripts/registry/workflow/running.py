@@ -1,6 +1,7 @@
 """Let others know that Snakemake, or one of its jobs, works here: by a lock that ends with its process."""
 
 import fcntl
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -19,9 +20,19 @@ def hold_running(root: Path = Path()) -> None:
     """
     with suppress(OSError):
         (root / RUNNING).parent.mkdir(exist_ok=True)
-        lock = (root / RUNNING).open("ab")
+        # NFS has no shared locks on files that cannot be read.
+        lock = (root / RUNNING).open("a+b")
         _held.append(lock)
         fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+def time_of_files(root: Path = Path()) -> float:
+    """Return the time by the clock that files in the checkout at `root` get theirs from: a server's, perhaps."""
+    with suppress(OSError):
+        (root / RUNNING).parent.mkdir(exist_ok=True)
+        (root / RUNNING).touch()
+        return (root / RUNNING).stat().st_mtime
+    return time.time()
 
 
 def others_run(root: Path = Path()) -> bool:
@@ -29,7 +40,7 @@ def others_run(root: Path = Path()) -> bool:
     while _held:
         _held.pop().close()
     try:
-        with (root / RUNNING).open("ab") as lock:
+        with (root / RUNNING).open("a+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

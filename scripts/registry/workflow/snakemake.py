@@ -177,4 +177,4 @@ def _taken(lock: IO[bytes]) -> bool:
 
 def _opened(path: Path) -> IO[bytes]:
     path.parent.mkdir(exist_ok=True)
-    return path.open("ab")
+    return path.open("a+b")

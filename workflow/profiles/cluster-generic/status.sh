@@ -7,9 +7,8 @@ job=$1
 state=$(squeue --noheader --states=all --format=%T --jobs="$job" 2>&1) || true
 case $state in
 COMPLETED) echo success ;;
-PENDING | CONFIGURING | RUNNING | SUSPENDED | COMPLETING | REQUEUED | RESIZING) echo running ;;
-*"Unable to contact"* | *"timed out"*) echo running ;;
-*) echo failed ;;
+BOOT_FAIL | CANCELLED | DEADLINE | FAILED | NODE_FAIL | OUT_OF_MEMORY | TIMEOUT | *"Invalid job id"*) echo failed ;;
+*) echo running ;;
 esac
 
 # PBS: `qstat -x` knows jobs that have ended.
