@@ -2,17 +2,21 @@
 
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import urllib3
 import yaml
+from kubernetes import client
 
 from clone import Clone, under_git
 from fake_kubernetes import NAMESPACE, SCHEMAS, FakeKubernetes, Pod
 from project import copy_folder, copy_repository
+from registry.workflow import pods
 from s3 import S3Server
 from support import PATIENCE, ROOT, wait_until
 
@@ -332,3 +336,13 @@ def test_the_pod_that_runs_it_all_clones_builds_and_releases_and_goes_on_from_th
     volume.run(*command, **environment)
     assert volume.tags() == ["tabular-v1.0.0"]
     assert "Nothing to be done" in volume.run(*command, **environment)
+
+
+def test_no_answer_of_the_api_is_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(pods, "READ", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        api = client.CoreV1Api(client.ApiClient(client.Configuration(host=host)))
+        pods._bound(api.api_client.rest_client)
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            api.list_namespaced_pod("registry")
