@@ -24,11 +24,15 @@ def remove(path: Path) -> None:
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Give a file a second name, which takes no space; copy it where the file system allows no such links."""
+    """Give a file a second name, which takes no space; copy it where the file system allows no such links.
+
+    Raises FileExistsError.
+    """
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        with Path(source).open("rb") as content, Path(target).open("xb") as copy:
+            shutil.copyfileobj(content, copy)
 
 
 @contextmanager

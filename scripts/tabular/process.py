@@ -16,7 +16,7 @@ ROWS = 1 << 18
 def read(source: Path, n_features: int, shard: Shard = WHOLE) -> pl.LazyFrame:
     """Return the table in a CSV file, or a share of it; an empty field is null."""
     columns = {f"feature_{index}": pl.Float64 for index in range(n_features)} | {"label": pl.Int64}
-    return as_lazy(csv_batches(source, columns, shard=shard), columns)
+    return as_lazy(lambda: csv_batches(source, columns, shard=shard), columns)
 
 
 def process(table: pl.LazyFrame, folder: Path) -> None:

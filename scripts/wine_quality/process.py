@@ -28,10 +28,12 @@ ROWS = 1 << 18
 
 def read(red: Path, white: Path) -> pl.LazyFrame:
     """Return the red rows (wine_type 0), then the white (1), in file order."""
-    tables = [as_lazy(csv_batches(path, COLUMNS, separator=";"), COLUMNS) for path in (red, white)]
-    return pl.concat(
-        table.with_columns(pl.lit(wine_type, pl.Int64).alias("wine_type")) for wine_type, table in enumerate(tables)
-    )
+
+    def table(path: Path, wine_type: int) -> pl.LazyFrame:
+        wines = as_lazy(lambda: csv_batches(path, COLUMNS, separator=";"), COLUMNS)
+        return wines.with_columns(pl.lit(wine_type, pl.Int64).alias("wine_type"))
+
+    return pl.concat([table(red, 0), table(white, 1)])
 
 
 def process(red: Path, white: Path, folder: Path) -> None:

@@ -201,4 +201,6 @@ def test_a_file_has_a_second_name_or_else_a_copy(tmp_path, elsewhere):
             pytest.skip("there is but one file system")
         link_or_copy(source, target)
         assert source.stat().st_nlink == (1 if elsewhere else 2)
+        with pytest.raises(FileExistsError):
+            link_or_copy(source, target)
     assert target.read_text() == "x"

@@ -161,6 +161,7 @@ def test_an_unexpected_error_leaves_its_traceback(rule, error):
         (PermissionError(errno.EACCES, "oh", "data/x"), "data/x: permission denied"),
         (NotADirectoryError(errno.ENOTDIR, "oh", "data/x"), "data/x: not a directory"),
         (OSError(errno.ENOSPC, "oh", "from", None, "to"), "to: no space left"),
+        (ValueError("a writer of another language: No space left on device (os error 28)"), "the disk: no space left"),
     ],
 )
 def test_what_the_system_refuses_is_one_message(rule, error, place):

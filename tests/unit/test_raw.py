@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import RegistryError
-from registry.sources.raw import check_raw, forget_raw, read_sources, remember_raw
+from registry.sources.raw import check_raw, forget_parts, forget_raw, read_sources, remember_raw
 
 RAW = Path("data/letters/raw")
 
@@ -109,3 +109,15 @@ def test_a_record_of_sources_that_cannot_be_read_is_refused(text):
     (RAW / "sources.json").write_text(text)
     with pytest.raises(RegistryError, match="sources.json: not what a download writes"):
         read_sources(RAW / "sources.json")
+
+
+def test_parts_that_nobody_read_go_with_the_making_of_the_data():
+    parts = Path("data", "tea", ".shards")
+    (parts / ".2-of-4.partial").mkdir(parents=True)
+    for name in ("1-of-2.parquet", "1-of-4.parquet"):
+        (parts / name).touch()
+    read = str(parts / "1-of-2.parquet")
+    forget_parts([read], ["data/tea/processed/tea.parquet"])
+    assert len([*parts.iterdir()]) == 3
+    forget_parts([read], ["data/tea/processed", "data/tea/.processed.md5"])
+    assert [*map(str, parts.iterdir())] == [read]

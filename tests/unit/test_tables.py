@@ -136,9 +136,10 @@ def test_what_is_wrong_is_wrong_in_one_of_the_shares_too(tmp_path, content, mess
 
 
 def test_a_share_of_a_file_whose_quotes_are_no_bytes_is_refused(tmp_path):
-    path = write(tmp_path, "a,b\n1,x\n".encode("utf-16"))
-    with pytest.raises(RegistryError, match="cannot be read in shares, as UTF-16"):
-        list(csv_batches(path, COLUMNS, encoding="utf-16", shard=Shard(0, 2)))
+    for encoding in ("utf-16", "iso2022_jp"):
+        path = write(tmp_path, "a,b\n1,x\n".encode(encoding))
+        with pytest.raises(RegistryError, match="cannot be read in shares, as "):
+            list(csv_batches(path, COLUMNS, encoding=encoding, shard=Shard(0, 2)))
 
 
 def test_an_encoding_that_nobody_knows(tmp_path):
@@ -180,14 +181,25 @@ def test_what_is_read_is_what_a_strict_parser_reads(tmp_path_factory, parts):
 
 
 def test_batches_are_a_table_of_which_anything_can_be_asked():
+    def read():
+        return (pl.DataFrame({"a": [float(n), n + 0.5], "b": ["x", str(n)]}) for n in range(5))
+
     def table():
-        return as_lazy((pl.DataFrame({"a": [float(n), n + 0.5], "b": ["x", str(n)]}) for n in range(5)), COLUMNS)
+        return as_lazy(read, COLUMNS)
 
     assert table().collect().height == 10
+    twice = table()
+    assert pl.concat([twice.filter(pl.col("a") < 2), twice.filter(pl.col("a") >= 2)]).collect().height == 10
     assert table().filter(pl.col("a") >= 4).select("b").collect().rows() == [("x",), ("4",)]
     assert table().head(3).collect().rows() == [(0.0, "x"), (0.5, "0"), (1.0, "x")]
     assert table().filter(pl.col("b") == "x").head(2).collect()["a"].to_list() == [0, 1]
     assert table().select(pl.col("a").sum()).collect().item() == 22.5
+
+
+def test_a_parquet_file_without_rows_has_columns_of_a_type_too(tmp_path):
+    pl.DataFrame({"a": ["x"], "b": ["y"]}).clear().write_parquet(tmp_path / "none.parquet")
+    with pytest.raises(RegistryError, match="a is String, not Float64"):
+        list(parquet_batches(tmp_path / "none.parquet", COLUMNS, 2))
 
 
 def test_parquet_comes_back_with_plain_strings(tmp_path):
@@ -259,4 +271,4 @@ def test_a_file_is_read_in_batches_whose_counts_add_up(tmp_path):
     batches = list(arrow_batches(tmp_path / "a.parquet", 3))
     assert max(batch.num_rows for batch in batches) <= 3
     assert pl.concat(map(pl.DataFrame, batches)).equals(table)
-    assert sum((value_counts(batch["a"]) for batch in batches), Counter()) == {1: 2, 2: 2, None: 1}
+    assert sum((value_counts(batch["a"]) for batch in batches), Counter()) == {1: 2, 2: 2}

@@ -106,7 +106,7 @@ def records(path: Path, *, separator: str, encoding: str, shard: Shard = WHOLE) 
     is not a line feed (with or without a carriage return before it), text that is not in this encoding, and a share of
     a file in which line feeds and quotes are not the bytes that they are in ASCII, such as UTF-16.
     """
-    if shard != WHOLE and '\n"'.encode(encoding) != b'\n"':
+    if shard != WHOLE and (encoding.startswith("iso2022") or '\n"'.encode(encoding) != b'\n"'):
         raise RegistryError(f"cannot be read in shares, as {encoding.upper()}", where=path, hint="save it as UTF-8")
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r{re.escape(separator)}]*+)'
     record = re.compile(rf"{field}(?:{re.escape(separator)}{field})*+")

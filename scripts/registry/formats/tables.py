@@ -1,7 +1,7 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
 from registry.errors import RegistryError
-from registry.formats.parquet import batches_of, open_parquet, plain_schema, read_table
+from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema, read_table
 from registry.formats.records import canonical_encoding, fields, records
 from registry.formats.shards import WHOLE, Shard
 
@@ -129,9 +129,11 @@ def parquet_batches(path: str | Path, columns: Mapping[str, pl.DataType], rows: 
     path = Path(path)
     _check_names(path, columns)
     schema = plain_schema(path, list(columns))
+    _with_types(pl.DataFrame(schema.empty_table()), columns, path)
     for batch in batches_of(path, list(columns), rows):
-        table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
-        yield _with_types(pl.DataFrame(table), columns, path)
+        with explained(path):
+            table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        yield pl.DataFrame(table).select(list(columns))
 
 
 def _check_names(path: Path, columns: Mapping[str, pl.DataType]) -> None:
@@ -152,13 +154,13 @@ def _with_types(table: pl.DataFrame, columns: Mapping[str, pl.DataType], path: P
     return table.select(list(columns))
 
 
-def as_lazy(batches: Iterator[pl.DataFrame], columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """Return batches with these columns as a table that is never in memory as a whole; it can be read once."""
+def as_lazy(read: Callable[[], Iterable[pl.DataFrame]], columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Return the batches with these columns that `read` yields whenever it is called, as one table, never in memory."""
 
     def source(
         wanted: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
-        for batch in batches:
+        for batch in read():
             if rows is not None:
                 batch, rows = batch.head(rows), rows - min(rows, batch.height)
             found = batch if predicate is None else batch.filter(predicate)
@@ -209,8 +211,8 @@ def counts(column: pl.Series) -> dict[str, int]:
 
 
 def value_counts(column: pa.Array) -> Counter:
-    """Return {value: number of rows}; those of batches add up."""
-    return Counter({one["values"]: one["counts"] for one in column.value_counts().to_pylist()})
+    """Return {value: number of rows} of those that have one; those of batches add up."""
+    return Counter({one["values"]: one["counts"] for one in column.drop_null().value_counts().to_pylist()})
 
 
 def _first_line(error: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import atomic_file, dvc_digest, sha256_of, write_json
+from registry.files import atomic_file, dvc_digest, remove, sha256_of, write_json
 
 REMEMBERED = ".raw"
 """Folder beside raw/ that has, for an output raw/<path> of a rule, DVC's digest of it in <path>.md5."""
@@ -140,6 +140,17 @@ def _sources(raw: Path, path: Path) -> dict[Path, str]:
     except (KeyError, TypeError):
         raise _unreadable(sources) from None
     return {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
+
+
+def forget_parts(inputs: Iterable[str], outputs: Iterable[str]) -> None:
+    """Where a job has made a dataset's data, remove the parts that it did not read.
+
+    They are of runs that were interrupted, with another number of shards; Snakemake removes those that a job reads.
+    """
+    read, checksums = {Path(file) for file in inputs}, {Path(file) for file in outputs if file.endswith(".md5")}
+    for folder in {path.parent / PARTS for path in checksums if path.name.startswith(".")}:
+        for part in {*folder.glob("*")} - read:
+            remove(part)
 
 
 def forget_raw(folder: Path) -> None:

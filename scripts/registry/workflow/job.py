@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TextIO
 from registry.errors import ContractError, RegistryError
 from registry.files import write_json
 from registry.shown import one_line, shown, some
-from registry.sources.raw import check_raw, remember_raw
+from registry.sources.raw import check_raw, forget_parts, remember_raw
 from registry.workflow.running import hold_running
 
 NOTE = "note: "
@@ -94,13 +94,22 @@ class _Log(io.TextIOBase):
 def _message(error: BaseException) -> str:
     if isinstance(error, RegistryError):
         return f"{ERROR}{error}"
-    if isinstance(error, OSError) and error.errno in ENVIRONMENT:
-        place = error.filename2 or error.filename or "the disk"
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    number = _errno_of(error)
+    if number in ENVIRONMENT:
+        place = getattr(error, "filename2", None) or getattr(error, "filename", None) or "the disk"
+        full = number in (errno.ENOSPC, errno.EDQUOT)
         hint = "free some space" if full else "fix that"
-        what = "no space left" if full else os.strerror(error.errno).lower()
+        what = "no space left" if full else os.strerror(number).lower()
         return f"{ERROR}{place}: {what}\n  what to do: {hint} and run the same command again"
     return traceback.format_exc()
+
+
+def _errno_of(error: BaseException) -> int | None:
+    """Return the number that the operating system gave an error; polars has it in its text alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    return int(said[1]) if said else None
 
 
 class _NotInstalled:
@@ -186,6 +195,7 @@ def job(snakemake: Any) -> Iterator[None]:
                 with without_pandas():
                     yield
                 remember_raw(snakemake.output)
+                forget_parts(snakemake.input, snakemake.output)
             except Exception as error:
                 log.end()
                 print(_message(error), file=log, flush=True)
