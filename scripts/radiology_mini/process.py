@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.files import link_or_copy, output_folder, write_json
+from registry.files import SNAKEMAKE_TIMESTAMP, link_or_copy, output_folder, write_json
 from registry.formats.images import SCALES, Limits, UnusableError, near_pairs, read_picture
 from registry.formats.texts import CONTROLS, is_blank
 from registry.workflow.job import job
@@ -105,7 +105,7 @@ def take_parts(parts: Sequence[Path], folder: Path) -> dict[str, Checked]:
     for part in parts:
         found = json.loads((part / CHECKED).read_text(encoding="utf-8"))
         checked |= {name: Checked(**facts) for name, facts in found.items()}
-        ignored = shutil.ignore_patterns(CHECKED)
+        ignored = shutil.ignore_patterns(CHECKED, SNAKEMAKE_TIMESTAMP)
         shutil.copytree(part, folder, ignore=ignored, copy_function=link_or_copy, dirs_exist_ok=True)
     return checked
 
