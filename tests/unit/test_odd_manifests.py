@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_manifests import named, numbered, state
 
-from registry.compare.manifests import batches_of, manifest_of, read_manifest
+from registry.compare.manifests import manifest_batches, manifest_of, read_manifest
 from registry.describe.layout import SCHEMA
 from registry.gate import GateError
 
@@ -121,7 +121,21 @@ def test_a_manifest_that_unpacks_to_too_much(tmp_path, monkeypatch):
         read_manifest(snapshot.manifest())
 
 
-def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch):
-    snapshot = state(tmp_path, {"train": [named(str(number), key="x" * 900) for number in range(100)]})
-    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 9000)
-    assert {batch.num_rows for batch in batches_of(snapshot.manifest())} == {10}
+HOW = pytest.mark.parametrize("options", [{}, {"use_dictionary": False}], ids=["repeated", "plain"])
+
+
+def long_keys(folder, number, **options):
+    """A manifest with a short key and then long ones: two in turn, or, without a dictionary, all different."""
+    keys = ["short", *(f"{place if options else place % 2:0900}" for place in range(1, number))]
+    snapshot = state(folder, {"train": [named(f"train {place}", key=key) for place, key in enumerate(keys)]})
+    return read_manifest(rewritten(snapshot, lambda table: table, **options).manifest())
+
+
+@HOW
+def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch, options):
+    manifest = long_keys(tmp_path, 100, **options)
+    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 9500)
+    assert {batch.num_rows for batch in manifest_batches(manifest.path)} == {10}
+    pieces = [(first, len(found)) for first, found in manifest.column("key", range(5, 25))]
+    assert pieces == [(5, 5), (10, 10), (20, 5)]
+    assert [len(found) for _, found in manifest.column("sample_id", range(100))] == [100]
