@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_manifests import named, numbered, state
 
+from registry.compare.ends import without_ends
 from registry.compare.manifests import manifest_batches, manifest_of, read_manifest
 from registry.describe.layout import SCHEMA
 from registry.gate import GateError
@@ -139,3 +140,18 @@ def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch,
     pieces = [(first, len(found)) for first, found in manifest.column("key", range(5, 25))]
     assert pieces == [(5, 5), (10, 10), (20, 5)]
     assert [len(found) for _, found in manifest.column("sample_id", range(100))] == [100]
+
+
+@HOW
+def test_ends_of_rows_are_found_with_few_texts_in_memory(tmp_path, monkeypatch, options):
+    manifest = long_keys(tmp_path, 20_000, **options)
+    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 1 << 18)
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        before, after = range(1, 20_000), range(20_000)
+        assert without_ends(manifest, manifest, "key", before, before) == (True, (range(0), range(0)))
+        assert without_ends(manifest, manifest, "key", before, after) == (False, (range(1, 1), range(1)))
+    finally:
+        pa.set_memory_pool(usual)
+    assert pool.max_memory() < 8 << 20
