@@ -6,7 +6,9 @@ import pytest
 from test_manifests import named, numbered, state
 
 from registry.compare.ends import without_ends
-from registry.compare.manifests import manifest_batches, manifest_of, read_manifest
+from registry.compare.manifests import ManifestFile, manifest_batches, manifest_of, read_manifest
+from registry.compare.pairing import part_of
+from registry.compare.rows import compare_rows
 from registry.describe.layout import SCHEMA
 from registry.gate import GateError
 
@@ -155,3 +157,23 @@ def test_ends_of_rows_are_found_with_few_texts_in_memory(tmp_path, monkeypatch, 
     finally:
         pa.set_memory_pool(usual)
     assert pool.max_memory() < 8 << 20
+
+
+def test_a_manifest_of_more_splits_than_two_bytes_can_number(tmp_path):
+    splits = [f"split {number}" for number in range(70_000)]
+    digests = {split: {"text": ""} for split in splits}
+
+    def manifest(name, changed):
+        ids = pa.array([(number + changed.get(number, 0)).to_bytes(16) for number in range(len(splits))], pa.binary(16))
+        path = tmp_path / name
+        pq.write_table(pa.table([ids, ids, pa.array(splits), pa.array(splits)], SCHEMA), path)
+        different = {splits[number]: {"text": name} for number in changed}
+        return ManifestFile(path, {"text": "string"}, digests | different, name)
+
+    found = compare_rows(manifest("old", {69_998: 0, 69_999: 0}), manifest("new", {69_998: 1, 69_999: 1}))
+    changes = {split: rows for split, rows in found.splits.items() if not rows.identical}
+    assert list(changes) == splits[-2:]
+    assert (changes[splits[-2]].moved_in, changes[splits[-2]].removed) == ({splits[-1]: 1}, 1)
+    assert (changes[splits[-1]].moved_out, changes[splits[-1]].added) == ({splits[-2]: 1}, 1)
+    places = {70_000: range(2)}
+    assert part_of(manifest("more", {}), "sample_id", places, 0, 1)["split"].to_list() == [70_000] * 2

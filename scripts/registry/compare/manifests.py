@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +54,10 @@ class ManifestFile:
                 yield inside.start, batch.column(0).slice(inside.start - first, len(inside))
 
 
-def rows_of_split(sizes: Mapping[str, int], split: str) -> range:
-    """Return which rows of a manifest with splits of these sizes are those of one."""
-    start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
-    return range(start, start + sizes.get(split, 0))
+def rows_of_splits(sizes: Mapping[str, int]) -> dict[str, range]:
+    """Return {split: which rows of a manifest with splits of these sizes are its own}."""
+    ends = accumulate(sizes.values())
+    return {split: range(end - size, end) for (split, size), end in zip(sizes.items(), ends, strict=True)}
 
 
 def manifest_of(snapshot: Snapshot) -> ManifestFile:

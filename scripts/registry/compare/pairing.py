@@ -31,7 +31,7 @@ def part_of(manifest: ManifestFile, identity: str, places: Places, part: int, pa
     import polars as pl
 
     dtype = pl.String if identity == "key" else pl.UInt128
-    found = [pl.DataFrame(schema={"split": pl.UInt16, "row": pl.UInt32, "id": dtype})]
+    found = [pl.DataFrame(schema={"split": pl.UInt32, "row": pl.UInt32, "id": dtype})]
     for split, rows in places.items():
         for first, values in manifest.column(identity, rows):
             inside = _in_part(pl.Series(values), part, parts)
@@ -39,7 +39,7 @@ def part_of(manifest: ManifestFile, identity: str, places: Places, part: int, pa
             some = pl.DataFrame([(inside.arg_true() + first).alias("row"), ids])
             if identity != "key":
                 some = some.with_columns(pl.col("id").bin.reinterpret(dtype=dtype))
-            found.append(some.select(pl.lit(split, pl.UInt16).alias("split"), "row", "id"))
+            found.append(some.select(pl.lit(split, pl.UInt32).alias("split"), "row", "id"))
     return pl.concat(found)
 
 
