@@ -18,7 +18,7 @@ Places = Mapping[int, range]
 """Which rows of a manifest are those of a split, by the split's number."""
 
 
-def parts_of(*sides: Places) -> int:
+def number_of_parts(*sides: Places) -> int:
     """Return how many parts there are of the rows of several manifests."""
     return max(1, *(-(-sum(map(len, places.values())) // AT_ONCE) for places in sides))
 
@@ -132,7 +132,7 @@ class Pairing:
         self._stayed: list[pl.DataFrame] = []
         self._uncertain: set[int] = set()
         self._unpaired: tuple[set[int], set[int]] = set(), set()
-        parts = parts_of(*self._places)
+        parts = number_of_parts(*self._places)
         left = [self._pair_part(part, parts) for part in range(parts)]
         self._pair_changed(*zip(*left, strict=True))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from registry.compare.manifests import ManifestFile, rows_of_splits
-from registry.compare.pairing import Pairing, Tally, part_of, parts_of
+from registry.compare.pairing import Pairing, Tally, number_of_parts, part_of
 
 EXAMPLES = 3
 """Rows named of each kind of change in a split, unless told otherwise."""
@@ -134,7 +134,7 @@ def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[r
     if list(old.schema.items()) == list(new.schema.items()):
         return "sample_id"
     sides = [dict(enumerate(those)) for those in zip(*ranges.values(), strict=True)]
-    parts, known = parts_of(*sides), 0
+    parts, known = number_of_parts(*sides), 0
     for part in range(parts):
         before, after = (
             part_of(manifest, "input_id", places, part, parts)
