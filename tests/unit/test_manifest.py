@@ -273,9 +273,9 @@ def test_a_number_below_its_floor_leaves_no_manifest(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("part", [1, 3, 1000])
-def test_values_are_spelt_out_in_parts_of_a_batch(tmp_path, monkeypatch, plain, part):
-    monkeypatch.setattr("registry.describe.manifest.PART", part)
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_values_are_spelt_out_in_parts_of_a_batch(tmp_path, monkeypatch, plain, rows):
+    monkeypatch.setattr("registry.describe.manifest.ROWS", rows)
     assert make(tmp_path / "parts.parquet", {"train": table()}).md5 == plain.md5
 
 

@@ -366,7 +366,7 @@ def test_rows_that_are_compared_part_by_part_differ_as_those_that_are_compared_a
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         at_once = rows_of(folder, old, new)
         patch.setattr(pairing, "AT_ONCE", rows)
-        patch.setattr(manifests, "PART", 3)
+        patch.setattr(manifests, "ROWS", 3)
         assert rows_of(folder, old, new) == at_once
 
 

@@ -5,7 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 from test_manifests import named, numbered, state
 
-from registry.compare.manifests import batches_of, manifest_of, read_manifest
+from registry.compare.ends import without_ends
+from registry.compare.manifests import ManifestFile, manifest_batches, manifest_of, read_manifest
+from registry.compare.pairing import part_of
+from registry.compare.rows import compare_rows
 from registry.describe.layout import SCHEMA
 from registry.gate import GateError
 
@@ -121,7 +124,56 @@ def test_a_manifest_that_unpacks_to_too_much(tmp_path, monkeypatch):
         read_manifest(snapshot.manifest())
 
 
-def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch):
-    snapshot = state(tmp_path, {"train": [named(str(number), key="x" * 900) for number in range(100)]})
-    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 9000)
-    assert {batch.num_rows for batch in batches_of(snapshot.manifest())} == {10}
+HOW = pytest.mark.parametrize("options", [{}, {"use_dictionary": False}], ids=["repeated", "plain"])
+
+
+def long_keys(folder, number, **options):
+    """A manifest with a short key and then long ones: two in turn, or, without a dictionary, all different."""
+    keys = ["short", *(f"{place if options else place % 2:0900}" for place in range(1, number))]
+    snapshot = state(folder, {"train": [named(f"train {place}", key=key) for place, key in enumerate(keys)]})
+    return read_manifest(rewritten(snapshot, lambda table: table, **options).manifest())
+
+
+@HOW
+def test_rows_whose_texts_are_long_are_read_a_few_at_once(tmp_path, monkeypatch, options):
+    manifest = long_keys(tmp_path, 100, **options)
+    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 9500)
+    assert {batch.num_rows for batch in manifest_batches(manifest.path)} == {10}
+    pieces = [(first, len(found)) for first, found in manifest.column("key", range(5, 25))]
+    assert pieces == [(5, 5), (10, 10), (20, 5)]
+    assert [len(found) for _, found in manifest.column("sample_id", range(100))] == [100]
+
+
+@HOW
+def test_ends_of_rows_are_found_with_few_texts_in_memory(tmp_path, monkeypatch, options):
+    manifest = long_keys(tmp_path, 20_000, **options)
+    monkeypatch.setattr("registry.compare.manifests.MAX_PIECE", 1 << 18)
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        before, after = range(1, 20_000), range(20_000)
+        assert without_ends(manifest, manifest, "key", before, before) == (True, (range(0), range(0)))
+        assert without_ends(manifest, manifest, "key", before, after) == (False, (range(1, 1), range(1)))
+    finally:
+        pa.set_memory_pool(usual)
+    assert pool.max_memory() < 8 << 20
+
+
+def test_a_manifest_of_more_splits_than_two_bytes_can_number(tmp_path):
+    splits = [f"split {number}" for number in range(70_000)]
+    digests = {split: {"text": ""} for split in splits}
+
+    def manifest(name, changed):
+        ids = pa.array([(number + changed.get(number, 0)).to_bytes(16) for number in range(len(splits))], pa.binary(16))
+        path = tmp_path / name
+        pq.write_table(pa.table([ids, ids, pa.array(splits), pa.array(splits)], SCHEMA), path)
+        different = {splits[number]: {"text": name} for number in changed}
+        return ManifestFile(path, {"text": "string"}, digests | different, name)
+
+    found = compare_rows(manifest("old", {69_998: 0, 69_999: 0}), manifest("new", {69_998: 1, 69_999: 1}))
+    changes = {split: rows for split, rows in found.splits.items() if not rows.identical}
+    assert list(changes) == splits[-2:]
+    assert (changes[splits[-2]].moved_in, changes[splits[-2]].removed) == ({splits[-1]: 1}, 1)
+    assert (changes[splits[-1]].moved_out, changes[splits[-1]].added) == ({splits[-2]: 1}, 1)
+    places = {70_000: range(2)}
+    assert part_of(manifest("more", {}), "sample_id", places, 0, 1)["split"].to_list() == [70_000] * 2

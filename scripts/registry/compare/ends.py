@@ -8,9 +8,6 @@ from registry.compare.manifests import ManifestFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 1 << 16
-"""Rows that are compared at once."""
-
 
 def without_ends(
     old: ManifestFile, new: ManifestFile, identity: str, before: range, after: range
@@ -19,71 +16,50 @@ def without_ends(
 
     Rows are the same if their ids are and, at the beginning, if their keys are, too, unless all of the old are there.
     """
-    with _Column(old, identity) as old_ids, _Column(new, identity) as new_ids:
-        head = _same(old_ids, new_ids, before, after)
-        in_place = head == len(before)
-        if not in_place and identity != "key":
-            with _Column(old, "key") as old_keys, _Column(new, "key") as new_keys:
-                head = _same(old_keys, new_keys, before[:head], after[:head])
-        before, after = before[head:], after[head:]
-        tail = _same(old_ids, new_ids, before[::-1], after[::-1])
-        return in_place, (before[: len(before) - tail], after[: len(after) - tail])
-
-
-def _same(old: "_Column", new: "_Column", before: range, after: range) -> int:
-    """Return how many of the first rows in these ranges have the same values; a range may go backwards."""
+    head = _same_first(_differences(old, new, identity, before, after), min(len(before), len(after)))
+    in_place = head == len(before)
+    if not in_place and identity != "key":
+        head = _same_first(_differences(old, new, "key", before[:head], after[:head]), head)
+    before, after = before[head:], after[head:]
     length = min(len(before), len(after))
-    for start in range(0, length, CHUNK):
-        stop = min(start + CHUNK, length)
-        differ = old.differs(before[start:stop], new, after[start:stop])
-        if differ is not None:
-            return start + differ
-    return length
+    ends = before[len(before) - length :], after[len(after) - length :]
+    tail = _same_last(_differences(old, new, identity, *ends), length)
+    return in_place, (before[: len(before) - tail], after[: len(after) - tail])
 
 
-class _Column:
-    """A column of a manifest, of which one row group at a time is in memory."""
+Differences = Iterator[tuple[int, "pa.BooleanArray"]]
+"""Whether values differ, in order, of some rows at a time, and the place of the first of them."""
 
-    def __init__(self, manifest: ManifestFile, name: str) -> None:
-        import pyarrow.parquet as pq
 
-        self._file = pq.ParquetFile(manifest.path, pre_buffer=False)
-        self._name = name
-        self._group: tuple[int, pa.Array] | None = None
-        about = self._file.metadata
-        self._ends = [0]
-        for number in range(about.num_row_groups):
-            self._ends.append(self._ends[-1] + about.row_group(number).num_rows)
+def _same_first(differences: Differences, length: int) -> int:
+    """Return how many of so many rows are the same before the first that differs."""
+    import pyarrow.compute as pc
 
-    def __enter__(self) -> "_Column":
-        return self
+    places = ((start, pc.index(differ, True).as_py()) for start, differ in differences)
+    return next((start + place for start, place in places if place >= 0), length)
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
-    def differs(self, rows: range, other: "_Column", others: range) -> int | None:
-        """Return the place of the first row whose value is another than that of the row at that place in the other."""
-        import pyarrow.compute as pc
+def _same_last(differences: Differences, length: int) -> int:
+    """Return how many of so many rows are the same after the last that differs."""
+    import pyarrow.compute as pc
 
-        different = pc.index(pc.not_equal(self._values(rows), other._values(others)), True).as_py()
-        return None if different < 0 else different
+    same = length
+    for start, differ in differences:
+        if len(places := pc.indices_nonzero(differ)):
+            same = length - start - places[-1].as_py() - 1
+    return same
 
-    def _values(self, rows: range) -> "pa.Array":
-        import pyarrow as pa
 
-        backwards = rows.step < 0
-        ordered = rows[::-1] if backwards else rows
-        values = pa.concat_arrays(list(self._pieces(ordered.start, ordered.stop)))
-        return values.take(pa.array(range(len(values) - 1, -1, -1))) if backwards else values
+def _differences(old: ManifestFile, new: ManifestFile, name: str, before: range, after: range) -> Differences:
+    """Yield which values of a column differ between the first rows of two ranges, as many as both have."""
+    import pyarrow.compute as pc
 
-    def _pieces(self, start: int, stop: int) -> Iterator["pa.Array"]:
-        for number, (first, end) in enumerate(zip(self._ends, self._ends[1:], strict=False)):
-            if first < stop and start < end:
-                values = self._read(number)
-                yield values.slice(max(start - first, 0), min(stop, end) - max(start, first))
-
-    def _read(self, number: int) -> "pa.Array":
-        if self._group is None or self._group[0] != number:
-            table = self._file.read_row_group(number, columns=[self._name], use_threads=False)
-            self._group = number, table.column(0).combine_chunks()
-        return self._group[1]
+    place, length = 0, min(len(before), len(after))
+    befores, afters = old.column(name, before[:length]), new.column(name, after[:length])
+    one, other = [], []
+    while place < length:
+        one = one if len(one) else next(befores)[1]
+        other = other if len(other) else next(afters)[1]
+        shared = min(len(one), len(other))
+        yield place, pc.not_equal(one[:shared], other[:shared])
+        one, other, place = one[shared:], other[shared:], place + shared

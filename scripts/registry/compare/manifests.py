@@ -1,9 +1,9 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 FACTS = ("schema", "digests", "content_hash")
 """What a manifest's key-value metadata holds, each as registry.<name>."""
-PART = 1 << 18
-"""Rows of a column that are read at once."""
+TEXTS = ("key", "split")
+"""Columns whose values may be of any length."""
+ROWS = 1 << 18
+"""Rows that are read at once, if their texts are short."""
 MAX_PIECE = 1 << 26
-"""Bytes that the texts of rows may have that are read at once."""
+"""Bytes that the texts of a column may have that are read at once."""
 MAX_ROWS = 20_000_000
 MAX_BYTES = 4 << 30
 """Bytes that a manifest may have when it is unpacked, and its texts when they are spelt out row by row."""
@@ -42,27 +44,20 @@ class ManifestFile:
         return {split: sizes.get(split, 0) for split in self.digests}
 
     def column(self, name: str, rows: range) -> Iterator[tuple[int, "pa.Array"]]:
-        """Yield the values of a column in these rows, in order, some at a time, and which row the first of them is."""
-        import pyarrow.parquet as pq
+        """Yield the values of a column in these rows, in order, some at a time, and which row the first of them is.
 
-        with pq.ParquetFile(self.path, pre_buffer=False) as file:
-            groups, first, end = [], 0, 0
-            for number in range(file.metadata.num_row_groups):
-                start, end = end, end + file.metadata.row_group(number).num_rows
-                if start < rows.stop and rows.start < end:
-                    first = first if groups else start
-                    groups.append(number)
-            for batch in file.iter_batches(PART, row_groups=groups, columns=[name], use_threads=False):
-                inside = range(max(first, rows.start), min(first + batch.num_rows, rows.stop))
-                if inside:
-                    yield inside.start, batch.column(0).slice(inside.start - first, len(inside))
-                first += batch.num_rows
+        At once there are at most ROWS, and so few that texts have no more than MAX_PIECE bytes.
+        """
+        for first, batch in _pieces(self.path, [name], rows):
+            inside = range(max(first, rows.start), min(first + batch.num_rows, rows.stop))
+            if inside:
+                yield inside.start, batch.column(0).slice(inside.start - first, len(inside))
 
 
-def rows_of_split(sizes: Mapping[str, int], split: str) -> range:
-    """Return which rows of a manifest with splits of these sizes are those of one."""
-    start = sum(size for _, size in takewhile(lambda one: one[0] != split, sizes.items()))
-    return range(start, start + sizes.get(split, 0))
+def rows_of_splits(sizes: Mapping[str, int]) -> dict[str, range]:
+    """Return {split: which rows of a manifest with splits of these sizes are its own}."""
+    ends = accumulate(sizes.values())
+    return {split: range(end - size, end) for (split, size), end in zip(sizes.items(), ends, strict=True)}
 
 
 def manifest_of(snapshot: Snapshot) -> ManifestFile:
@@ -169,11 +164,11 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
         if wanted is not None:
             raise GateError("its splits are not those that it names, one after the other")
 
-    for batch in batches_of(manifest.path):
+    for batch in manifest_batches(manifest.path):
         columns = {name: batch[name] for name in batch.schema.names}
         if any(column.null_count for column in columns.values()):
             raise GateError("a value is missing")
-        length += sum(pc.sum(pc.binary_length(columns[name])).as_py() or 0 for name in ("key", "split"))
+        length += sum(pc.sum(pc.binary_length(columns[name])).as_py() or 0 for name in TEXTS)
         if length > MAX_BYTES:
             raise GateError(f"its texts have more than {MAX_BYTES:,} bytes")
         ids = _bytes_of(columns["sample_id"])
@@ -188,25 +183,49 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
     return sizes, str(content)
 
 
-def batches_of(path: Path) -> Iterator["pa.RecordBatch"]:
-    """Yield the rows of a manifest, so few at once that their texts stay below MAX_PIECE, as far as dictionaries tell.
+def manifest_batches(path: Path) -> Iterator["pa.RecordBatch"]:
+    """Yield the rows of a manifest, in order, as many at once as `column` does."""
+    from registry.describe.layout import SCHEMA
 
-    A dictionary names a long text once, and rows repeat it: where one is read, all that it holds is there.
-    """
-    import pyarrow.compute as pc
+    for _, batch in _pieces(path, SCHEMA.names):
+        yield batch
+
+
+def _pieces(path: Path, columns: Sequence[str], rows: range | None = None) -> Iterator[tuple[int, "pa.RecordBatch"]]:
+    """Yield which row the first of some rows is, and these columns of them: of all row groups, or those with `rows`."""
     import pyarrow.parquet as pq
 
-    texts = ["key", "split"]
+    texts = [name for name in columns if name in TEXTS]
     with (
         pq.ParquetFile(path, pre_buffer=False) as file,
-        pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as encoded,
+        pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts, pre_buffer=False) as encoded,
     ):
-        for number in range(file.metadata.num_row_groups):
-            first = next(encoded.iter_batches(1, row_groups=[number], columns=texts, use_threads=False), None)
-            named = [] if first is None else [column.dictionary for column in first.columns]
-            longest = max([1, *(pc.max(pc.binary_length(words)).as_py() or 1 for words in named)])
-            rows = min(PART, max(1, MAX_PIECE // longest))
-            yield from file.iter_batches(rows, row_groups=[number], use_threads=False)
+        end = 0
+        for group in range(file.metadata.num_row_groups):
+            first, end = end, end + file.metadata.row_group(group).num_rows
+            if rows is None or (first < rows.stop and rows.start < end):
+                at_once = _rows_at_once(encoded, group, texts)
+                for batch in file.iter_batches(at_once, row_groups=[group], columns=list(columns), use_threads=False):
+                    yield first, batch
+                    first += batch.num_rows
+
+
+def _rows_at_once(encoded: "pq.ParquetFile", group: int, texts: Sequence[str]) -> int:
+    """Return how many rows of a row group may be read at once, so that no text column has more than MAX_PIECE bytes.
+
+    A dictionary names a long text once, and rows repeat it: where one is read, all that it holds is there. Texts that
+    are in none are taken for as long as they are on average, as the file's footer says.
+    """
+    import pyarrow.compute as pc
+
+    about, limits = encoded.metadata.row_group(group), [ROWS]
+    for column in map(about.column, range(about.num_columns)):
+        if column.path_in_schema in texts:
+            limits.append(MAX_PIECE * about.num_rows // max(1, column.total_uncompressed_size))
+    if texts:
+        for first in islice(encoded.iter_batches(1, row_groups=[group], columns=list(texts), use_threads=False), 1):
+            limits += [MAX_PIECE // (pc.max(pc.binary_length(text.dictionary)).as_py() or 1) for text in first.columns]
+    return max(1, min(limits))
 
 
 def _bytes_of(ids: "pa.FixedSizeBinaryArray") -> memoryview:

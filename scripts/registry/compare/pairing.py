@@ -18,7 +18,7 @@ Places = Mapping[int, range]
 """Which rows of a manifest are those of a split, by the split's number."""
 
 
-def parts_of(*sides: Places) -> int:
+def number_of_parts(*sides: Places) -> int:
     """Return how many parts there are of the rows of several manifests."""
     return max(1, *(-(-sum(map(len, places.values())) // AT_ONCE) for places in sides))
 
@@ -31,7 +31,7 @@ def part_of(manifest: ManifestFile, identity: str, places: Places, part: int, pa
     import polars as pl
 
     dtype = pl.String if identity == "key" else pl.UInt128
-    found = [pl.DataFrame(schema={"split": pl.UInt16, "row": pl.UInt32, "id": dtype})]
+    found = [pl.DataFrame(schema={"split": pl.UInt32, "row": pl.UInt32, "id": dtype})]
     for split, rows in places.items():
         for first, values in manifest.column(identity, rows):
             inside = _in_part(pl.Series(values), part, parts)
@@ -39,7 +39,7 @@ def part_of(manifest: ManifestFile, identity: str, places: Places, part: int, pa
             some = pl.DataFrame([(inside.arg_true() + first).alias("row"), ids])
             if identity != "key":
                 some = some.with_columns(pl.col("id").bin.reinterpret(dtype=dtype))
-            found.append(some.select(pl.lit(split, pl.UInt16).alias("split"), "row", "id"))
+            found.append(some.select(pl.lit(split, pl.UInt32).alias("split"), "row", "id"))
     return pl.concat(found)
 
 
@@ -132,7 +132,7 @@ class Pairing:
         self._stayed: list[pl.DataFrame] = []
         self._uncertain: set[int] = set()
         self._unpaired: tuple[set[int], set[int]] = set(), set()
-        parts = parts_of(*self._places)
+        parts = number_of_parts(*self._places)
         left = [self._pair_part(part, parts) for part in range(parts)]
         self._pair_changed(*zip(*left, strict=True))
 

@@ -11,8 +11,8 @@ and what is left was removed (old) or added (new).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from registry.compare.manifests import ManifestFile, rows_of_split
-from registry.compare.pairing import Pairing, Tally, part_of, parts_of
+from registry.compare.manifests import ManifestFile, rows_of_splits
+from registry.compare.pairing import Pairing, Tally, number_of_parts, part_of
 
 EXAMPLES = 3
 """Rows named of each kind of change in a split, unless told otherwise."""
@@ -120,14 +120,12 @@ def compare_rows(old: ManifestFile, new: ManifestFile, *, examples: int = EXAMPL
     identity = None
     differing = [name for name in names if name not in same]
     if differing:
-        ranges = {split: (rows_of_split(sizes[0], split), rows_of_split(sizes[1], split)) for split in differing}
+        sides = [rows_of_splits(those) for those in sizes]
+        ranges = {name: tuple(places.get(name, range(0)) for places in sides) for name in differing}
         identity = _identity(old, new, ranges)
-        pairing = Pairing(
-            old, new, identity, {names.index(split): places for split, places in ranges.items()}, examples
-        )
-        for name in differing:
-            places = ranges[name]
-            splits[name] = _split(pairing, names, name, places, examples, digested=bool(shared))
+        pairing = Pairing(old, new, identity, dict(enumerate(ranges.values())), examples)
+        for number, (name, places) in enumerate(ranges.items()):
+            splits[name] = _split(pairing, differing, number, places, examples, digested=bool(shared))
         splits |= {name: replace(splits[name], columns=those) for name, those in columns.items()}
     return Rows(identity, {name: splits[name] for name in names})
 
@@ -136,7 +134,7 @@ def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[r
     if list(old.schema.items()) == list(new.schema.items()):
         return "sample_id"
     sides = [dict(enumerate(those)) for those in zip(*ranges.values(), strict=True)]
-    parts, known = parts_of(*sides), 0
+    parts, known = number_of_parts(*sides), 0
     for part in range(parts):
         before, after = (
             part_of(manifest, "input_id", places, part, parts)
@@ -147,10 +145,13 @@ def _identity(old: ManifestFile, new: ManifestFile, ranges: Mapping[str, tuple[r
 
 
 def _split(
-    pairing: Pairing, names: Sequence[str], name: str, places: tuple[range, range], examples: int, *, digested: bool
+    pairing: Pairing, names: Sequence[str], split: int, places: tuple[range, range], examples: int, *, digested: bool
 ) -> SplitRows:
-    """Return how a split differs. `digested`: its digests have been compared, so it is not identical."""
-    split, (before, after) = names.index(name), places
+    """Return how the split of this number differs; `names` are those of all that `pairing` has, by their numbers.
+
+    `digested`: its digests have been compared, so it is not identical.
+    """
+    before, after = places
 
     def from_or_to(tally: Tally, other: str) -> dict[str, int]:
         others = tally.first(split)[other].unique(maintain_order=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from registry.compare.diff import DatasetDiff
-from registry.compare.manifests import ManifestFile, read_manifest, rows_of_split
+from registry.compare.manifests import ManifestFile, read_manifest, rows_of_splits
 from registry.compare.rows import Columns
 from registry.describe.canonical import canonical, logical_type, row_digests
 from registry.describe.layout import ID_BYTES
@@ -90,7 +90,7 @@ class _Side:
         return any(one.get("computed") for one in self.snapshot.metadata["schema"]["features"].values())
 
     def _sample_ids(self, split: str, positions: Collection[int]) -> dict[int, bytes]:
-        rows = rows_of_split(self.manifest.split_sizes(), split)
+        rows = rows_of_splits(self.manifest.split_sizes())[split]
         return {
             position: ids[rows[position] - first].as_py()
             for first, ids in self.manifest.column("sample_id", rows)

@@ -35,7 +35,7 @@ TWIN = " = "
 """Stands between the keys of rows that have the same input."""
 TWINS = SHOWN // len(TWIN) + 2
 """Keys of one input that can show, however short they are."""
-PART = 1 << 18
+ROWS = 1 << 18
 """Rows that are searched at once for those with the same input."""
 GATHERED = 1 << 20
 """Rows found that are in memory before those with the same input become one."""
@@ -107,9 +107,9 @@ def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
 
 
 def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
-    """Yield the rows of a manifest, PART at once."""
+    """Yield the rows of a manifest, ROWS at once."""
     with pyarrow.parquet.ParquetFile(manifest, pre_buffer=False) as file:
-        yield from file.iter_batches(PART, columns=list(columns), use_threads=False)
+        yield from file.iter_batches(ROWS, columns=list(columns), use_threads=False)
 
 
 def _with_inputs(manifest: str | Path, heads: np.ndarray) -> pl.DataFrame:

@@ -32,7 +32,7 @@ from registry.describe.repeated import among, repeated_heads
 from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest
 
-PART = 1 << 16
+ROWS = 1 << 16
 """Rows whose values are spelt out at once."""
 IDS = 1 << 20
 """Ids of samples in memory at once; those of larger datasets wait in a file beside the manifest."""
@@ -76,7 +76,7 @@ class Manifest:
             self.num_samples[split] = 0
             self._content.begin(split)
         self._contract.check(split, batch.select(names), keys)
-        parts = [self._identify(split, batch.slice(start, PART), inputs) for start in range(0, batch.num_rows, PART)]
+        parts = [self._identify(split, batch.slice(start, ROWS), inputs) for start in range(0, batch.num_rows, ROWS)]
         ids = [b"".join(those) for those in zip(*parts, strict=True)] or [b"", b""]
         self._content.add(ids[0])
         self._ids.seek(0, os.SEEK_END)

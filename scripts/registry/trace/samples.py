@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from registry.compare.manifests import ManifestFile, batches_of, manifest_of
+from registry.compare.manifests import ManifestFile, manifest_batches, manifest_of
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import MANIFEST, Snapshot
@@ -59,7 +59,7 @@ def _rows(manifest: ManifestFile, split: str | None) -> Iterator[Sample]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for batch in batches_of(manifest.path):
+    for batch in manifest_batches(manifest.path):
         yield from _samples(batch if split is None else batch.filter(pc.equal(batch["split"], pa.scalar(split))))
 
 
@@ -204,7 +204,7 @@ def _hits(manifest: ManifestFile, readings: "Readings") -> Iterator[tuple[Sample
 
     wanted = readings.ids | readings.row_ids(manifest.schema)
     among = pa.array(list(wanted), pa.binary(ID_BYTES))
-    for batch in batches_of(manifest.path):
+    for batch in manifest_batches(manifest.path):
         found = [pc.is_in(batch[name], value_set=among) for name in ("sample_id", "input_id")]
         named = pc.equal(batch["key"], pa.scalar(readings.key)) if readings.key else False
         for sample in _samples(batch.filter(pc.or_(pc.or_(*found), named))):
