@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from registry.workflow.remote import Verdicts, judged
+from registry.errors import RegistryError
+from registry.workflow.remote import Verdict, Verdicts, judged
 
 SBATCH = (
     "SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: {}'.\n    sbatch call:\n"
@@ -81,6 +82,11 @@ def test_what_jobs_print_is_no_word_of_the_cluster(tmp_path):
     (tmp_path / "log").write_text("error: timeout: out of memory: quota\nsource: evicted\n")
     verdict = judged("", str(tmp_path / "log"))
     assert (verdict.what, verdict.hint) == ("it failed, and says nothing of why", None)
+
+
+def test_an_error_of_ours_is_taken_at_its_word():
+    error = RegistryError("Kubernetes refuses (403): no", hint="ask for more quota")
+    assert judged(str(error), None) == Verdict("Kubernetes refuses (403): no", "ask for more quota", None, mends=False)
 
 
 def test_an_unknown_reason_is_shown_and_steers_no_terminal():

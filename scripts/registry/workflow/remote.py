@@ -32,6 +32,8 @@ DAEMON = re.compile(
 )
 """A line of a cluster's log that tells why a job failed, among those of Snakemake."""
 SHARED = "run this in a folder, and with an environment, that all nodes share"
+TO_DO = "\n  what to do: "
+"""What an error of ours has before its hint."""
 AGAIN = "run the same command again: what was done stays"
 MORE = "let its rule declare more, as in needs({0}={1}), or once: --set-resources <rule>:{0}={1}"
 REASONS = [
@@ -106,8 +108,7 @@ class Verdict:
     mends: bool
 
     def __str__(self) -> str:
-        told = [f"what to do: {self.hint}"] if self.hint else []
-        return "\n  ".join([self.what, *told, *([f"see {self.log}"] if self.log else [])])
+        return f"{self.what}{TO_DO + self.hint if self.hint else ''}" + (f"\n  see {self.log}" if self.log else "")
 
 
 class Verdicts:
@@ -220,6 +221,9 @@ def judged(message: str, log: str | None) -> Verdict:
 
     The log of a node that cannot write it, because it does not have its folder, is not there.
     """
+    what, ours, hint = message.partition(TO_DO)
+    if ours:
+        return Verdict(shown(what), shown(hint), None, mends=False)
     message = message.partition("sbatch call:")[0]
     written = log is not None and Path(log).is_file()
     told = [*(DAEMON.findall(_end_of(log)) if written else []), *message.strip().splitlines()]
