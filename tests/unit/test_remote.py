@@ -54,6 +54,7 @@ MEMORY = "slurmstepd-n2: error: StepId=13.0 exceeded memory limit (791375872 > 7
             "slurm_partition",
             False,
         ),
+        ("sinfo: fatal: Could not establish a configuration source", None, "no Slurm cluster", "login node", False),
         (SBATCH.format("Invalid qos specification"), None, "quality of service", "slurm-qos", False),
         ("nothing known\n    sbatch call:\n sbatch --wrap=/home/quota/timeout", "x", "nothing known", "", True),
         (SBATCH.format("Requested node configuration is not available"), None, "no node", "slurm_partition", False),

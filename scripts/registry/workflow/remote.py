@@ -89,6 +89,11 @@ REASONS = [
     Reason(r"slurm_script: .*python\S*: .*(?:no such file|not found)", "its node does not have this Python", SHARED),
     Reason(r"no module named ", "its node has another Python, without what this one has", SHARED),
     Reason(
+        r"could not establish a configuration source|failed to fetch config",
+        "this machine belongs to no Slurm cluster",
+        "run this where one is: on a login node",
+    ),
+    Reason(
         r"unable to contact slurm controller|socket timed out",
         "the controller of Slurm does not answer",
         AGAIN,
