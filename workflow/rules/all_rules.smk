@@ -143,6 +143,14 @@ def script_of(maker):
     return path.relative_to(SCRIPTS).as_posix()
 
 
+def rules_by_dataset():
+    """Return {dataset: the rules that write below its folders}; those that write below none under None."""
+    found = {}
+    for maker in workflow.rules:
+        found.setdefault(dataset_of(maker), []).append(maker)
+    return found
+
+
 def track_code():
     """Give rules the fingerprints of the code behind their scripts, as the param `code`: {script: fingerprint}.
 
@@ -151,12 +159,8 @@ def track_code():
     pull` has no other way to tell Snakemake that what it restored must be built again.
     """
     stale = os.environ.get("REGISTRY_STALE", "").split(",")
-    makers = {}
-    for maker in workflow.rules:
-        if (dataset := dataset_of(maker)) or maker.script:
-            makers.setdefault(dataset, []).append(maker)
-    for dataset, its in makers.items():
-        for maker in its:
+    for dataset, its in rules_by_dataset().items():
+        for maker in its if dataset else [maker for maker in its if maker.script]:
             describes = f"data/{dataset}/provenance.json" in map(place_of, maker.output)
             try:
                 scripts = [script_of(other) for other in (its if describes else [maker])]
@@ -186,11 +190,9 @@ def group_by_dataset():
     A dataset is left out that scatters work over several jobs, or uses several cores: such work is neither to wait for
     what is small nor to be done again with it. So is one whose job would have too long a name for a file.
     """
-    of_dataset = {}
-    for maker in workflow.rules:
-        if dataset := dataset_of(maker):
-            of_dataset.setdefault(dataset, []).append(maker)
-    for dataset, makers in of_dataset.items():
+    for dataset, makers in rules_by_dataset().items():
+        if dataset is None:
+            continue
         makes_parts = dataset in DATASETS and len(getattr(gather, rule_of(dataset))("{scatteritem}")) > 1
         used = [maker for maker in makers if makes_parts or maker.wildcard_names != {"scatteritem"}]
         small = all(not maker.has_wildcards() and maker.resources["_cores"].value == 1 for maker in used)
