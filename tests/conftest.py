@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from clone import Clone, under_git
 from mlflow_server import MLflowServer
-from project import Project, copy_repository
+from project import Project, copy_folder, copy_repository
 from support import FUZZ, MIRROR, ROOT, STRESS, Server, examples, shared
 
 # Machines are slow at times; that is no reason to fail.
@@ -111,3 +111,18 @@ def built_once(once, released_once) -> Project:
         return released_once.folder.with_suffix(".log").read_text(encoding="utf-8")
 
     return Project(once("built", make))
+
+
+@pytest.fixture
+def bare(tmp_path) -> Project:
+    """A repository in which nothing was ever built, and whose runs release nothing."""
+    project = copy_repository(tmp_path / "registry")
+    project.edit("config/config.yaml", "publish: true", "publish: false")
+    return project
+
+
+@pytest.fixture
+def built(built_once, tmp_path) -> Project:
+    """A copy of its own of a repository with everything built."""
+    copy_folder(built_once.folder, tmp_path / "registry")
+    return Project(tmp_path / "registry")
