@@ -27,7 +27,7 @@ test: .venv/test .venv-mlflow/ready .venv-langchain/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
 		$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# On a real Slurm, which Debian's slurm-wlm and munge bring, and a stand-in for Kubernetes; what is missing is skipped by name.
+# On a real Slurm, with its accounting, which Debian's packages bring, and a stand-in for Kubernetes; what is missing is skipped by name.
 test-cluster: .venv-cluster/ready
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" .venv-cluster/bin/pytest tests/cluster
 

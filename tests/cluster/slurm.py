@@ -12,11 +12,14 @@ from typing import NamedTuple, Self
 
 import psutil
 
+import accounting
+from accounting import Accounting
 from support import PATIENCE, free_ports, wait_until
 
 CONFIG = Path("/etc/slurm/slurm.conf")
 """Where every part of Slurm looks for its configuration: no variable of the environment reaches the steps of jobs."""
-PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scancel", "scontrol")
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scancel", "scontrol", *accounting.PROGRAMS)
+PACKAGES = "slurm-wlm slurmdbd mariadb-server munge"
 NODES = ("n1", "n2")
 MEMORY = 4000
 """Megabytes of each node, which jobs are held to: see OverMemoryKill."""
@@ -25,7 +28,9 @@ MEMORY = 4000
 def missing() -> str | None:
     """Return what this machine lacks for a Slurm of its own; None if nothing."""
     if absent := [program for program in PROGRAMS if not shutil.which(program)]:
-        return f"needs Slurm ({', '.join(absent)}): apt-get install --no-install-recommends slurm-wlm munge"
+        return (
+            f"needs Slurm and its accounting ({', '.join(absent)}): apt-get install --no-install-recommends {PACKAGES}"
+        )
     if os.geteuid():
         return "needs to be root, to start a Slurm"
     if CONFIG.exists() and not _is_left_over(CONFIG):
@@ -52,10 +57,11 @@ class Job(NamedTuple):
 
 
 class Slurm:
-    """Controller and nodes on loopback; each can be stopped, killed and started again."""
+    """Accounting, controller and nodes on loopback; each of the last can be stopped, killed and started again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._accounting = Accounting(folder)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -70,6 +76,7 @@ class Slurm:
         CONFIG.symlink_to(self.folder / "slurm.conf")
         try:
             self._start_munge()
+            self._accounting.start()
             self.start("controller")
             for node in NODES:
                 self.start(node)
@@ -82,6 +89,8 @@ class Slurm:
     def __exit__(self, *_: object) -> None:
         subprocess.run(["scancel", "--quiet", "--user=root"], check=False, timeout=60)
         for name in reversed([*self._processes]):
+            if name == "munge":
+                self._accounting.stop()
             self.stop(name, signal.SIGKILL if name in NODES else signal.SIGTERM)
         CONFIG.unlink()
 
@@ -98,7 +107,7 @@ class Slurm:
         ]
         return "\n".join(
             [
-                "ClusterName=registry",
+                f"ClusterName={accounting.CLUSTER}",
                 f"SlurmctldHost={host}(127.0.0.1)",
                 f"SlurmctldPort={controller}",
                 "SlurmUser=root",
@@ -118,7 +127,7 @@ class Slurm:
                 "JobAcctGatherType=jobacct_gather/linux",
                 "JobAcctGatherParams=OverMemoryKill",
                 "JobAcctGatherFrequency=task=1",
-                "AccountingStorageType=accounting_storage/none",
+                *self._accounting.settings(),
                 "SelectType=select/cons_tres",
                 "SelectTypeParameters=CR_Core_Memory",
                 "SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from accounting import ACCOUNT, USER, manage
 from clone import under_git
 from project import DATASETS, Project, copy_folder, copy_repository
 from slurm import NODES
@@ -46,9 +47,9 @@ def gated(slurm, bare) -> Project:
     return bare
 
 
-def started(project: Project) -> subprocess.Popen:
+def started(project: Project, *arguments: str) -> subprocess.Popen:
     """Start a build of tabular, and return when its first job is at work."""
-    running = project.start(*SLURM, "tabular")
+    running = project.start(*SLURM, *arguments, "--", "tabular")
     wait_until(lambda: (project.folder / "started").exists() or running.poll() is not None)
     assert running.poll() is None, running.communicate()
     return running
@@ -141,8 +142,9 @@ def test_a_job_that_says_what_is_wrong_is_not_tried_again(slurm, bare):
     assert "\ntabular_analyze failed (logs/tabular/analyze.log):\nerror: " in printed
 
 
-def test_a_job_that_somebody_cancels_is_tried_again(slurm, gated):
-    running = started(gated)
+@pytest.mark.parametrize("command", ["squeue", "sacct"])
+def test_a_job_that_somebody_cancels_is_tried_again(slurm, gated, command):
+    running = started(gated, "--slurm-status-command", command)
     [job] = slurm.queue()
     subprocess.run(["scancel", job.id], check=True)
     wait_until(lambda: [other for other in slurm.queue() if other.id != job.id])
@@ -222,12 +224,38 @@ def test_two_runs_share_a_controller(slurm, bare, tmp_path):
             "no node, or not this partition, has as much as its rules declare",
             "choose another partition in the profile, as slurm_partition",
         ),
+        (
+            ("--default-resources", "slurm_account=nobodys"),
+            "the cluster does not take this account",
+            "name one in the profile, as slurm_account",
+        ),
+        (
+            ("--slurm-qos", "nobodys"),
+            "you may not use this partition, or this quality of service",
+            "choose another in the profile, as slurm_partition or slurm-qos",
+        ),
     ],
 )
 def test_what_slurm_refuses_is_said_once(slurm, bare, options, what, hint):
     printed = run(bare, *options, "--", "tabular", code=1)
     assert printed.count(what) == 1
     assert f"\n  what to do: {hint}" in printed
+    assert slurm.queue() == []
+
+
+def test_an_account_that_is_due_and_not_named_is_asked_for(slurm, bare):
+    manage("delete", "user", USER)
+    printed = run(bare, "tabular", code=1)
+    manage("add", "user", USER, f"account={ACCOUNT}")
+    assert printed.count("the cluster does not take this account") == 1
+    assert "\n  what to do: name one in the profile, as slurm_account" in printed
+
+
+def test_a_quota_that_is_used_up_is_said_once(slurm, bare):
+    manage("modify", "qos", "normal", "set", "maxsubmitjobsperuser=0")
+    printed = run(bare, "tabular", code=1)
+    manage("modify", "qos", "normal", "set", "maxsubmitjobsperuser=-1")
+    assert printed.count("the quota of jobs is used up") == 1
     assert slurm.queue() == []
 
 
