@@ -19,6 +19,8 @@ rule opencloudhub_readmes_download:
         sources="data/opencloudhub-readmes/raw/sources.json",
     log:
         "logs/opencloudhub-readmes/download.log",
+    # What takes longest starts first.
+    priority: 1
     conda:
         "../../envs/fetch.yaml"
     resources:
@@ -47,6 +49,7 @@ rule opencloudhub_readmes_process:
         "logs/opencloudhub-readmes/process.log",
     benchmark:
         "logs/opencloudhub-readmes/process.tsv"
+    priority: 1
     conda:
         "../../envs/tables.yaml"
     resources:

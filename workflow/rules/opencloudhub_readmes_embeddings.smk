@@ -23,6 +23,8 @@ rule opencloudhub_readmes_embeddings_chunk:
         cleaning="reports/opencloudhub-readmes-embeddings/cleaning.json",
     log:
         "logs/opencloudhub-readmes-embeddings/chunk.log",
+    # What takes longest starts first.
+    priority: 1
     conda:
         "../../envs/embeddings.yaml"
     resources:
@@ -76,6 +78,7 @@ rule opencloudhub_readmes_embeddings_embed:
         "logs/opencloudhub-readmes-embeddings/embed.log",
     benchmark:
         "logs/opencloudhub-readmes-embeddings/embed.tsv"
+    priority: 1
     conda:
         "../../envs/embeddings.yaml"
     threads: DATASETS["opencloudhub-readmes-embeddings"]["params"]["engine"]["threads"] or os.cpu_count()
@@ -101,6 +104,7 @@ rule opencloudhub_readmes_embeddings_analyze:
         "logs/opencloudhub-readmes-embeddings/analyze.log",
     benchmark:
         "logs/opencloudhub-readmes-embeddings/analyze.tsv"
+    priority: 1
     conda:
         "../../envs/embeddings.yaml"
     resources:

@@ -19,6 +19,8 @@ rule radiology_mini_download:
         sources="data/radiology-mini/raw/sources.json",
     log:
         "logs/radiology-mini/download.log",
+    # What takes longest starts first.
+    priority: 1
     conda:
         "../../envs/fetch.yaml"
     resources:
@@ -85,6 +87,7 @@ rule radiology_mini_process:
         "logs/radiology-mini/process.log",
     benchmark:
         "logs/radiology-mini/process.tsv"
+    priority: 1
     conda:
         "../../envs/images.yaml"
     threads: 1 if DATASETS["radiology-mini"]["source"] == "samples" else 2
@@ -111,6 +114,7 @@ rule radiology_mini_analyze:
         "logs/radiology-mini/analyze.log",
     benchmark:
         "logs/radiology-mini/analyze.tsv"
+    priority: 1
     conda:
         "../../envs/images.yaml"
     resources:
