@@ -98,6 +98,11 @@ def modules_of(datasets):
     return [str(module) for module in modules if module.is_file()]
 
 
+def of_a_kind():
+    """Return the datasets that are made by configuration alone, and are not pinned."""
+    return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
+
+
 def raw_files(dataset):
     """Return the paths of a dataset's source files below raw/."""
     return [f"data/{dataset}/raw/{source['file']}" for source in DATASETS[dataset]["sources"]["files"]]

@@ -179,9 +179,14 @@ def _check_ranges(contract: dict[str, Any], where: str) -> None:
         raise RegistryError("not valid:\n" + "\n".join(crossed), where=where, hint="fix these bounds")
 
 
-def validate_params(params: dict[str, Any], dataset: str, root: Path) -> None:
-    """Validate a dataset's params by its scripts/<dataset>/params.schema.yaml below `root`, if it has one."""
+def validate_params(params: dict[str, Any], dataset: str, root: Path, kind: str | None = None) -> None:
+    """Validate a dataset's params by the schema of its kind.
+
+    Where it has none, by its scripts/<dataset>/params.schema.yaml below `root`, if it has one.
+    """
     path = root / "scripts" / rule_of(dataset) / "params.schema.yaml"
+    if kind:
+        path = root / "scripts" / "registry" / "kinds" / f"{kind}.schema.yaml"
     if not path.is_file():
         return
     read_yaml(path)
@@ -284,7 +289,7 @@ def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     _check_markup(dataset, where)
     _check_ranges(dataset["contract"], where)
     dataset.setdefault("params", {})
-    validate_params(dataset["params"], path.stem, root)
+    validate_params(dataset["params"], path.stem, root, dataset.get("kind"))
     return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
 
 

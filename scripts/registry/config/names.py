@@ -12,6 +12,7 @@ TAKEN = (
     "all",
     "all-rules",
     "common",
+    "kinds",
     "left-out",
     "refusals",
     "refuse-file",

@@ -35,12 +35,13 @@ def csv_batches(
     header: bool = True,
     nulls: Sequence[str] = (),
     encoding: str = "utf-8",
+    decimal: str = ".",
     shard: Shard = WHOLE,
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of a CSV file (RFC 4180) with exactly these columns, in this order and of these types, in batches.
 
     `header=False`: the first line is a row already. An empty field without quotes is null, and so is every field that
-    is one of the words in `nulls`, quoted or not. A byte order mark may be there. With a `shard`, only the rows that
+    is one of the words in `nulls`, quoted or not. `decimal` stands before the fractions of numbers. A byte order mark may be there. With a `shard`, only the rows that
     begin in this share of the file's bytes.
 
     Raises RegistryError for another header (missing, extra, duplicate or reordered columns, another separator), a row
@@ -57,7 +58,8 @@ def csv_batches(
     found = chain([first] if first else [], found)
     while batch := list(islice(found, ROWS)):
         rows += len(batch)
-        yield _parsed(batch, columns, path, separator=separator, null_values=list(nulls))
+        options = {"separator": separator, "null_values": list(nulls), "decimal_comma": decimal == ","}
+        yield _parsed(batch, columns, path, **options)
     if not rows and len(there := list(islice(records(path, **layout), 1 + header))) <= header:
         raise RegistryError("has a header but no rows" if there else "the file is empty", where=path)
 

@@ -1,0 +1,81 @@
+"""Turn the columns of a source file into those of a contract: renamed, parsed and converted, never guessed at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from registry.describe.contract import column_type
+from registry.errors import RegistryError
+
+READ_AS_THEY_ARE = (pl.String, pl.Int64, pl.Float64, pl.Float32, pl.Boolean)
+"""Types that a reader of texts reads by itself, and whose errors name the line."""
+
+
+class Columns:
+    """What becomes of the columns of source files.
+
+    `contract` is the contract's `columns`, `params` the param `columns` of a dataset: where a column comes from that is
+    not called alike, and how it is converted.
+    """
+
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self.types = {name: column_type(spec) for name, spec in contract.items()}
+        how = {name: params.get(name, {}) for name in contract}
+        self._how = {name: {"from": spec} if isinstance(spec, str) else spec for name, spec in how.items()}
+
+    def wanted(self) -> dict[str, pl.DataType]:
+        """Return {column of the files: the type to read it as}."""
+        found: dict[str, pl.DataType] = {}
+        for name, how in self._how.items():
+            if "by_file" in how:
+                continue
+            plain = self.types[name] in READ_AS_THEY_ARE and not how.keys() & {"format", "map"}
+            source = how.get("from", name)
+            found[source] = self.types[name] if plain and found.get(source) != pl.String else pl.String()
+        return found
+
+    def converted(self, rows: pl.DataFrame, file: str, start: int) -> pl.DataFrame:
+        """Return rows of a file with the contract's columns; the first of them is number `start` of the file.
+
+        Raises RegistryError, which names file, row and column, for a value that is not of its column's type.
+        """
+        return pl.DataFrame([self._column(rows, name, file, start) for name in self.types])
+
+    def _column(self, rows: pl.DataFrame, name: str, file: str, start: int) -> pl.Series:
+        how, dtype = self._how[name], self.types[name]
+        if "by_file" in how:
+            if file not in how["by_file"]:
+                raise RegistryError(f"params.columns.{name}.by_file says nothing of it", where=file)
+            return pl.repeat(how["by_file"][file], rows.height, dtype=dtype, eager=True).alias(name)
+        column = rows.get_column(how.get("from", name))
+        if "map" in how:
+            texts = {str(value): as_ for value, as_ in how["map"].items()}
+            found = column.cast(pl.String).replace_strict(texts, default=None, return_dtype=dtype)
+        elif "format" in how:
+            found = column.str.strptime(dtype, how["format"], strict=False)
+        else:
+            found = _cast(column, dtype)
+        wrong = column.is_not_null() & found.is_null()
+        if (row := wrong.arg_max()) is not None and wrong[row]:
+            raise RegistryError(f"row {start + row:,}: {name} is {str(column[row])[:80]!r}, not {dtype}", where=file)
+        return found.alias(name)
+
+
+def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Return a column as another type, with null where that has no such value."""
+    if column.dtype == dtype:
+        return column
+    if column.dtype == pl.String:
+        match dtype:
+            case pl.Date | pl.Time:
+                return column.str.strptime(dtype, strict=False)
+            case pl.Datetime():
+                return column.str.to_datetime(time_unit=dtype.time_unit, time_zone=dtype.time_zone, strict=False)
+    try:
+        found = column.cast(dtype, strict=False)
+        back = found.cast(column.dtype, strict=False)
+    except pl.exceptions.PolarsError:
+        return pl.repeat(None, len(column), dtype=dtype, eager=True)
+    same = back.eq_missing(column)
+    return found.to_frame("it").select(pl.when(same).then(pl.col("it"))).to_series() if not same.all() else found

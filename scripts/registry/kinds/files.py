@@ -1,0 +1,170 @@
+"""Read source files in any format of tables, in batches, as the columns that somebody asks for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.types as pat
+
+from registry.errors import RegistryError
+from registry.formats.parquet import batches_of, explained, open_parquet
+from registry.formats.records import canonical_encoding, fields, records
+from registry.formats.tables import csv_batches
+
+ROWS = 1 << 16
+"""Rows in memory at once."""
+BLOCK = 8 << 20
+"""Bytes of JSON lines that are parsed at once; a line may not be longer."""
+TYPES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".data": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+    ".xlsx": "excel",
+}
+"""The format of a file by how its name ends."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files are read: the param `format` of a dataset, and `names`, their columns where they have no header."""
+
+    type: str | None = None
+    separator: str | None = None
+    header: bool = True
+    encoding: str = "utf-8"
+    nulls: Sequence[str] = ()
+    decimal: str = "."
+    sheet: str | None = None
+    names: Sequence[str] = ()
+
+    def type_of(self, path: Path) -> str:
+        """Return the format of a file; RegistryError where its name does not tell."""
+        found = self.type or TYPES.get(path.suffix.lower())
+        if found is None:
+            hint = f"set params.format.type to one of {', '.join(dict.fromkeys(TYPES.values()))}"
+            raise RegistryError("its name does not tell its format", where=path.name, hint=hint)
+        return found
+
+    def separator_of(self, path: Path) -> str:
+        """Return what parts the fields of a CSV file."""
+        return self.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+
+
+def columns_of(path: Path, layout: Format) -> list[str]:
+    """Return the names of the columns of a file, in their order; of JSON lines, none are known before they are read."""
+    match layout.type_of(path):
+        case "csv" if layout.names:
+            return [*layout.names]
+        case "csv":
+            separator = layout.separator_of(path)
+            first = next(records(path, separator=separator, encoding=canonical_encoding(layout.encoding)), None)
+            if first is None:
+                raise RegistryError("the file is empty", where=path.name)
+            return fields(first[1], separator=separator, where=path)
+        case "parquet":
+            with open_parquet(path) as file:
+                return file.schema_arrow.names
+        case "arrow":
+            with explained(path), _opened(path) as reader:
+                return reader.schema.names
+        case "excel":
+            return _excel(path, layout).columns
+    return []
+
+
+def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+    """Yield these columns of a file, in this order, a batch of rows at a time.
+
+    Of CSV and JSON lines the columns are read as the types that are asked for; of others they have their own. Raises
+    RegistryError for columns that are not there, and for what cannot be read.
+    """
+    kind = layout.type_of(path)
+    if kind != "jsonl":
+        there = columns_of(path, layout)
+        if missing := [name for name in wanted if name not in there]:
+            found = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+            raise RegistryError(f"there is no column {', '.join(missing)}: it has {found}", where=path.name)
+    match kind:
+        case "csv":
+            found = csv_batches(
+                path,
+                {name: wanted.get(name, pl.String()) for name in there},
+                separator=layout.separator_of(path),
+                header=layout.header,
+                nulls=layout.nulls,
+                encoding=layout.encoding,
+                decimal=layout.decimal,
+            )
+        case "jsonl":
+            found = _json_lines(path, wanted)
+        case "parquet":
+            found = (pl.DataFrame(batch) for batch in batches_of(path, [*wanted], ROWS))
+        case "arrow":
+            found = _ipc(path)
+        case "excel":
+            found = _excel(path, layout).iter_slices(ROWS)
+    for batch in found:
+        yield pl.DataFrame([batch.get_column(name) for name in wanted])
+
+
+def _json_lines(path: Path, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+    from pyarrow.json import ParseOptions, ReadOptions, open_json
+
+    schema = pa.schema([(name, arrow_type(dtype)) for name, dtype in wanted.items()])
+    parse = ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=False)
+    try:
+        reader = open_json(path, ReadOptions(use_threads=False, block_size=BLOCK), parse)
+        for batch in reader:
+            yield pl.DataFrame(batch)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RegistryError(f"not JSON lines of {', '.join(wanted)}: {reason}", where=path.name) from None
+
+
+def arrow_type(dtype: pl.DataType) -> pa.DataType:
+    """Return the Arrow type of a polars type, without views and large offsets."""
+
+    def plain(type_: pa.DataType) -> pa.DataType:
+        if pat.is_large_string(type_) or pat.is_string_view(type_):
+            return pa.string()
+        if pat.is_large_binary(type_) or pat.is_binary_view(type_):
+            return pa.binary()
+        if pat.is_large_list(type_):
+            return pa.list_(plain(type_.value_type))
+        if pat.is_struct(type_):
+            return pa.struct([one.with_type(plain(one.type)) for one in type_])
+        return type_
+
+    return plain(pl.Series(dtype=dtype).to_arrow().type)
+
+
+def _opened(path: Path) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(pa.memory_map(str(path)))
+
+
+def _ipc(path: Path) -> Iterator[pl.DataFrame]:
+    with explained(path), _opened(path) as reader:
+        for number in range(reader.num_record_batches):
+            yield from pl.DataFrame(reader.get_batch(number)).iter_slices(ROWS)
+
+
+def _excel(path: Path, layout: Format) -> pl.DataFrame:
+    from registry.extras import check_installed
+
+    check_installed("fastexcel")
+    sheet = {"sheet_name": layout.sheet} if layout.sheet else {"sheet_id": 1}
+    try:
+        return pl.read_excel(path, engine="calamine", **sheet)
+    except Exception as error:  # its reader raises whatever a broken file leads it to
+        raise RegistryError(f"not an Excel file: {str(error).partition(chr(10))[0]}", where=path.name) from None

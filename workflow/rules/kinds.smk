@@ -1,0 +1,82 @@
+"""
+Datasets that are made by configuration alone: those with a `kind` in their files.
+
+inputs:  source files
+outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet for each split
+         data/<dataset>/{manifest.parquet,metadata.json,provenance.json}
+         reports/<dataset>/cleaning.json: what was left out
+         reports/<dataset>/overview.svg: its distributions
+"""
+
+from registry.config.kinds import tables_of
+
+
+for dataset in of_a_kind():
+
+    rule:
+        name:
+            f"{rule_of(dataset)}_download"
+        output:
+            raw_files(dataset),
+            sources=f"data/{dataset}/raw/sources.json",
+        log:
+            f"logs/{dataset}/download.log",
+        conda:
+            "../../envs/fetch.yaml"
+        resources:
+            **needs(mem_mb=300, runtime=60),
+        params:
+            **download_params(dataset),
+        message:
+            f"{dataset}: fetching its files ({{params.source}})"
+        script:
+            "../../scripts/shared/download.py"
+
+    rule:
+        name:
+            f"{rule_of(dataset)}_process"
+        input:
+            raw_files(dataset),
+        output:
+            folder=directory(f"data/{dataset}/processed"),
+            checksum=f"data/{dataset}/.processed.md5",
+            tables=[*tables_of(DATASETS[dataset]).values()],
+            keys=temp(f"data/{dataset}/.keys.parquet"),
+            cleaning=f"reports/{dataset}/cleaning.json",
+        log:
+            f"logs/{dataset}/process.log",
+        conda:
+            "../../envs/tables.yaml"
+        resources:
+            **needs(runtime=30),
+        params:
+            files=[source["file"] for source in DATASETS[dataset]["sources"]["files"]],
+            splits=[*tables_of(DATASETS[dataset])],
+            columns=DATASETS[dataset]["contract"]["columns"],
+            options=DATASETS[dataset]["params"],
+        message:
+            f"{dataset}: turning its files into Parquet"
+        script:
+            f"../../scripts/kinds/{DATASETS[dataset]['kind']}.py"
+
+    rule:
+        name:
+            f"{rule_of(dataset)}_analyze"
+        input:
+            **outputs_of(getattr(rules, f"{rule_of(dataset)}_process")),
+            sources=f"data/{dataset}/raw/sources.json",
+        output:
+            **described(dataset, overview="overview.svg"),
+        log:
+            f"logs/{dataset}/analyze.log",
+        conda:
+            "../../envs/tables.yaml"
+        resources:
+            **needs(mem_mb=700, runtime=30),
+        params:
+            dataset=DATASETS[dataset],
+            splits=[*tables_of(DATASETS[dataset])],
+        message:
+            f"{dataset}: measuring every column, checking the contract"
+        script:
+            "../../scripts/kinds/analyze.py"
