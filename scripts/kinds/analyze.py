@@ -10,8 +10,8 @@ from registry.describe.charts import draw_distributions
 from registry.describe.columns import Values, number_statistics
 from registry.describe.description import Description, describe
 from registry.formats.tables import arrow_batches
-from registry.kinds.keys import Keys
 from registry.kinds.table import inputs_of
+from registry.kinds.tables import Keys
 from registry.workflow.job import job
 
 
@@ -47,10 +47,9 @@ if __name__ == "__main__":
             measure(
                 about,
                 tables,
-                Path(snakemake.input.keys),
+                Path(snakemake.input.row_keys),
                 inputs=inputs_of(columns, options),
                 target=options.get("target"),
             )
-            dropped = json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"]["dropped"]
-            about.facts["summary"] |= {"dropped": dropped}
+            about.facts["summary"] |= json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"]
         draw_distributions(about.metadata, snakemake.output.overview)

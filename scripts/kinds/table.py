@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-from registry.kinds.table import process
+from registry.kinds.columns import arrow_schema
+from registry.kinds.table import POLICIES, read
+from registry.kinds.tables import process
 from registry.workflow.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        output, params = snakemake.output, snakemake.params
+        params = snakemake.params
+        files = dict(zip(params.files, map(Path, snakemake.input), strict=True))
         process(
-            dict(zip(params.files, map(Path, snakemake.input), strict=True)),
-            Path(output.folder),
-            dict(zip(params.splits, map(Path, output.tables), strict=True)),
-            Path(output.keys),
-            Path(output.cleaning),
-            contract=params.columns,
-            params=params.options,
+            snakemake, lambda: read(files, params.columns, params.options), arrow_schema(params.columns), POLICIES
         )

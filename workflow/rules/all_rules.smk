@@ -133,12 +133,13 @@ def script_of(maker):
             where=maker.name,
             hint="write one in scripts/",
         )
-    path = Path(os.path.normpath(maker.basedir.join(maker.script).get_path_or_uri(secret_free=False)))
+    script = maker.script.format(params=maker.params)
+    path = Path(os.path.normpath(maker.basedir.join(script).get_path_or_uri(secret_free=False)))
     if not path.is_relative_to(SCRIPTS):
-        raise RegistryError(f"its script, {maker.script}, is not in scripts/", where=maker.name, hint="move it there")
+        raise RegistryError(f"its script, {script}, is not in scripts/", where=maker.name, hint="move it there")
     if not path.is_file():
         raise RegistryError(
-            f"there is no script {maker.script}", where=maker.name, hint="write it, or put the name right"
+            f"there is no script {script}", where=maker.name, hint="write it, or put the name right"
         )
     return path.relative_to(SCRIPTS).as_posix()
 

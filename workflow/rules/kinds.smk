@@ -41,7 +41,7 @@ for dataset in of_a_kind():
             folder=directory(f"data/{dataset}/processed"),
             checksum=f"data/{dataset}/.processed.md5",
             tables=[*tables_of(DATASETS[dataset]).values()],
-            keys=temp(f"data/{dataset}/.keys.parquet"),
+            row_keys=temp(f"data/{dataset}/.keys.parquet"),
             cleaning=f"reports/{dataset}/cleaning.json",
         log:
             f"logs/{dataset}/process.log",
@@ -50,6 +50,7 @@ for dataset in of_a_kind():
         resources:
             **needs(runtime=30),
         params:
+            kind=DATASETS[dataset]["kind"],
             files=[source["file"] for source in DATASETS[dataset]["sources"]["files"]],
             splits=[*tables_of(DATASETS[dataset])],
             columns=DATASETS[dataset]["contract"]["columns"],
@@ -57,7 +58,7 @@ for dataset in of_a_kind():
         message:
             f"{dataset}: turning its files into Parquet"
         script:
-            f"../../scripts/kinds/{DATASETS[dataset]['kind']}.py"
+            "../../scripts/kinds/{params.kind}.py"
 
     rule:
         name:

@@ -29,8 +29,12 @@ def read_schema(path: Path) -> dict[str, Any]:
 @cache
 def _validator(path: Path) -> "Draft202012Validator":
     from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
 
-    return Draft202012Validator(read_schema(path))
+    def read(uri: str) -> Resource:
+        return Resource.from_contents(read_schema(path.with_name(uri)))
+
+    return Draft202012Validator(read_schema(path), registry=Registry(retrieve=read))
 
 
 def breaches(value: Any, schema: str | Path) -> list[str]:

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from registry.describe.contract import column_type
 from registry.errors import RegistryError
+from registry.kinds.files import arrow_type
 
 READ_AS_THEY_ARE = (pl.String, pl.Int64, pl.Float64, pl.Float32, pl.Boolean)
 """Types that a reader of texts reads by itself, and whose errors name the line."""
+
+
+def arrow_schema(contract: Mapping[str, Any]) -> pa.Schema:
+    """Return the Arrow schema of a table with the columns of a contract."""
+    return pa.schema([(name, arrow_type(column_type(spec))) for name, spec in contract.items()])
 
 
 class Columns:

@@ -1,0 +1,108 @@
+"""Rows of source files on their way into tables: what is wrong with some of them, and what is left of the others."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from registry.describe.canonical import canonical, row_digests
+from registry.describe.layout import ID_BYTES
+from registry.errors import RegistryError
+
+EXAMPLES = 3
+"""Rows of a kind of problem that an error names."""
+DUPLICATES = "duplicates"
+"""The problem of rows that are the same as one before them."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows: their columns, and for each of them its key, its split, and which problems {name: bool} it has."""
+
+    samples: pl.DataFrame
+    keys: pl.Series
+    splits: pl.Series
+    problems: Mapping[str, pl.Series] = field(default_factory=dict)
+
+    def only(self, kept: pl.Series) -> "Rows":
+        """Return the rows for which `kept` is true, as rows without problems."""
+        return Rows(self.samples.filter(kept), self.keys.filter(kept), self.splits.filter(kept))
+
+
+def repeated(rows: Iterable[Rows]) -> np.ndarray:
+    """Return for each row whether one before it is the same in all columns; it takes some 40 bytes a row."""
+    digests = [row_digests([canonical(column.to_arrow()) for column in its.samples], ID_BYTES) for its in rows]
+    ids = np.frombuffer(b"".join(digests), f"S{ID_BYTES}")
+    found = np.ones(len(ids), dtype=bool)
+    found[np.unique(ids, return_index=True)[1]] = False
+    return found
+
+
+def with_repeated(rows: Iterable[Rows], again: np.ndarray) -> Iterator[Rows]:
+    """Yield the rows with the problem DUPLICATES, as `repeated` found it."""
+    start = 0
+    for its in rows:
+        stop = start + its.samples.height
+        problems = {**its.problems, DUPLICATES: pl.Series(again[start:stop])}
+        yield Rows(its.samples, its.keys, its.splits, problems)
+        start = stop
+
+
+def ordered(rows: Iterable[Rows], by: Sequence[str]) -> Iterator[Rows]:
+    """Yield the same rows in the order of these columns, and as they came where those are the same.
+
+    All are in memory, and have no problems.
+    """
+    parts = [*rows]
+    samples, keys, splits = (
+        pl.concat([getattr(part, name) for part in parts]) for name in ("samples", "keys", "splits")
+    )
+    columns = {str(number): samples.get_column(name) for number, name in enumerate(by)}
+    order = pl.DataFrame(columns).with_row_index("place").sort([*columns], maintain_order=True)["place"]
+    yield Rows(samples[order], keys[order], splits[order])
+
+
+@dataclass
+class Cleaning:
+    """Counts problems, and leaves out the rows whose problems are to be dropped, as `policies` {problem: policy} say."""
+
+    policies: Mapping[str, str]
+    rows: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    first: dict[str, list[str]] = field(default_factory=dict)
+    dropped: int = 0
+
+    def clean(self, rows: Iterable[Rows]) -> Iterator[Rows]:
+        """Yield the rows that stay."""
+        for its in rows:
+            self.rows += its.samples.height
+            kept = pl.repeat(True, its.samples.height, eager=True)
+            for problem, has_it in its.problems.items():
+                self.found[problem] += has_it.sum()
+                examples = self.first.setdefault(problem, [])
+                examples += its.keys.filter(has_it).head(EXAMPLES - len(examples)).to_list()
+                if self.policies[problem] == "drop":
+                    kept &= ~has_it
+            self.dropped += its.samples.height - kept.sum()
+            yield its if kept.all() and not its.problems else its.only(kept)
+
+    def check(self, dataset: str) -> None:
+        """Raise one RegistryError that lists the problems found which are to fail."""
+        lines = [
+            f"    {problem}: {number:,}, e.g. {', '.join(self.first[problem])}"
+            for problem, number in self.found.items()
+            if number and self.policies[problem] == "fail"
+        ]
+        if lines:
+            raise RegistryError(
+                "these rows are not allowed:\n" + "\n".join(lines),
+                where=dataset,
+                hint=f"fix the source, or set params.problems to drop or keep in config/datasets/{dataset}.yaml",
+            )
+
+    def report(self) -> dict[str, Any]:
+        """Return what was found, for reports/<dataset>/cleaning.json."""
+        return {"counts": {"rows": self.rows, "found": dict(self.found), "dropped": self.dropped}, "first": self.first}
