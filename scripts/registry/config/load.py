@@ -284,16 +284,33 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
 
 def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     """Return the dataset in a file; `default` is the source mode of those that name none. Raises RegistryError."""
-    dataset, where = read_yaml(path), f"config/datasets/{path.name}"
+    dataset = read_yaml(path)
+    check_dataset(path.stem, dataset, root)
+    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+
+
+def check_dataset(name: str, dataset: Any, root: Path) -> None:
+    """Raise RegistryError if this cannot be the content of a dataset's file; it gets `params` where it has none."""
+    where = f"config/datasets/{name}.yaml"
     _check_spelling(dataset, where)
     validate(dataset, "dataset", where=where)
     _check_markup(dataset, where)
     _check_ranges(dataset["contract"], where)
     dataset.setdefault("params", {})
-    validate_params(dataset["params"], path.stem, root, dataset.get("kind"))
+    validate_params(dataset["params"], name, root, dataset.get("kind"))
     if "kind" in dataset:
         check_kind(dataset, where)
-    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+
+
+def check_free(name: str, datasets: Datasets) -> None:
+    """Raise RegistryError if a new dataset cannot have this name, given all that there are."""
+    names = datasets.keys() | datasets.broken.keys()
+    _check_name(name, names)
+    taken = dict.fromkeys(names, "a dataset") | {
+        alias: f"an alias of {dataset}" for dataset, aliases in datasets.aliases.items() for alias in aliases
+    }
+    if name in taken:
+        raise RegistryError(f"{name} is {taken[name]} already", hint="choose another name")
 
 
 def check_samples(datasets: Datasets, root: Path = Path()) -> None:
