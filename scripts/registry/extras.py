@@ -9,7 +9,9 @@ from registry.errors import RegistryError
 EXTRAS = {
     "PIL": "build",
     "boto3": "kubernetes",
+    "botocore": "build",
     "cachecontrol": "build",
+    "huggingface_hub": "build",
     "imagehash": "build",
     "kubernetes": "kubernetes",
     "markdown_it": "build",
@@ -25,6 +27,7 @@ EXTRAS = {
     "psycopg": "vectors",
     "ray": "ray",
     "requests": "build",
+    "s3fs": "build",
     "safetensors": "vectors",
     "simplejpeg": "build",
     "snakemake": "build",
