@@ -12,8 +12,10 @@ import yaml
 
 from registry.errors import RegistryError
 from registry.shown import public_url
-from registry.sources import fetch as sources
-from registry.sources.fetch import Patience, fetch, retrieve
+from registry.sources import retrieve as sources
+from registry.sources.fetch import fetch
+from registry.sources.limits import Patience
+from registry.sources.retrieve import retrieve
 from support import reply
 
 GOOD = b"good bytes " * 1000

@@ -1,12 +1,10 @@
 """Check datasets without building them: configuration, sources, and, where rows are made by a kind, the contract."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import polars as pl
 
 from registry.config.kinds import splits_of
 from registry.config.load import SAMPLES, Datasets, source_files
@@ -44,15 +42,11 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     cleaning = Cleaning(kind.POLICIES | params.get("problems", {}))
     parts = [*cleaning.clean(kind.read(files, columns, params))]
     cleaning.check(dataset["name"])
-    with TemporaryDirectory() as folder:
-        with write_manifest(Path(folder, "manifest.parquet"), dataset, arrow_schema(columns)) as manifest:
-            for split in splits_of(params):
-                for its in parts:
-                    kept = its.only(its.splits == split)
-                    for batch in _batches(kept.samples, columns):
-                        manifest.add(split, batch, inputs=kind.inputs_of(columns, params), keys=kept.keys.to_list())
+    schema = arrow_schema(columns)
+    with TemporaryDirectory() as folder, write_manifest(Path(folder, "manifest.parquet"), dataset, schema) as manifest:
+        for split in splits_of(params):
+            for its in parts:
+                kept = its.only(its.splits == split)
+                for batch in kept.samples.to_arrow().cast(schema).combine_chunks().to_batches():
+                    manifest.add(split, batch, inputs=kind.inputs_of(columns, params), keys=kept.keys.to_list())
     return cleaning.rows - cleaning.dropped
-
-
-def _batches(samples: pl.DataFrame, columns: Mapping[str, Any]) -> Iterable[Any]:
-    return samples.to_arrow().cast(arrow_schema(columns)).combine_chunks().to_batches()

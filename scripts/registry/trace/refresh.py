@@ -13,7 +13,7 @@ from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
-from registry.sources.fetch import fetch, is_url
+from registry.sources.fetch import fetch
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import PROVENANCE, Snapshot
 from registry.storage.states import NotReady
@@ -88,9 +88,10 @@ def _fetched_again(repository: Repository, dataset: Mapping[str, Any]) -> dict[s
             name,
             source_files(dataset, root),
             mode=dataset["source"],
-            mirror=mirror if mirror is None or is_url(mirror) else str(root / mirror),
+            mirror=mirror,
             target=Path(folder),
             lock=lock,
+            root=root,
         )
     return {file["file"]: file["sha256"] for file in fetched["files"]}
 
