@@ -63,8 +63,8 @@ def retrieve(
         "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures or ["it has no address"]),
         where=target.name,
         hint="see config/README.md, Sources: choose another source, fix the mirror, or, if the file was really meant "
-        "to change, accept its new hash in config/datasets/ (for samples: put it into data/samples/SHA256SUMS; where "
-        "it is locked: delete the old one)",
+        "to change, accept its new hash: registry refresh DATASET --accept (for samples: put it into "
+        "data/samples/SHA256SUMS)",
     )
 
 
