@@ -38,7 +38,9 @@ class Values:
     def distributions(self) -> dict[str, dict[str, int]]:
         """Return {column: {value: number of rows}} of the columns that have few values, sorted by value."""
         return {
-            name: {str(value).lower() if isinstance(value, bool) else str(value): counts[value] for value in sorted(counts)}
+            name: {
+                str(value).lower() if isinstance(value, bool) else str(value): counts[value] for value in sorted(counts)
+            }
             for name, counts in self._counts.items()
             if counts
         }
