@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 import polars as pl
 
 from project import Project
+from support import ROOT
+
+PAGE = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r"`config/datasets/([\w-]+)\.yaml`:\n\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+"""{dataset: its file} of docs/kinds.md."""
 
 
 def add(project: Project, name: str, config: str, files: Mapping[str, bytes] = {}) -> None:  # noqa: B006

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from registry.kinds.columns import arrow_schema
-from registry.kinds.text import POLICIES, read
 from registry.kinds.tables import process
+from registry.kinds.text import POLICIES, read
 from registry.workflow.job import job
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from clone import under_git
-from configured import add, cleaning, metadata, table
+from configured import EXAMPLES, add, cleaning, metadata, only, table
 from support import ROOT
 
 SAMPLES = ROOT / "data" / "samples" / "emotion"
@@ -50,6 +50,14 @@ contract:
     upstream: {train: 15_984, val: 1_997, test: 2_000}
   disjoint: true
 """
+REVIEWS = [
+    ("training", "Loud, and the bed too short.", 0),
+    ("training", "We come again!", 1),
+    ("training", " \t", 1),
+    ("training", "Breakfast: 10/10", 1),
+    ("evaluation", "Breakfast: 10/10", 1),
+    ("evaluation", "Tout était sale.", 0),
+]
 SAME = ("content_hash", "schema", "splits", "metrics")
 """What metadata.json says of both in the same words."""
 
@@ -71,6 +79,37 @@ def test_emotion_written_again_is_the_same_dataset_and_is_released(bare):
     same(bare)
     assert "Nothing to be done" in clone.snakemake("-n", "tweets")
     assert "identical" in clone.registry("verify", "tweets")
+
+
+def lines(rows) -> bytes:
+    columns = ("part", "review", "label")
+    return "".join(f"{json.dumps(dict(zip(columns, row, strict=True)))}\n" for row in rows).encode()
+
+
+def test_the_example_is_built_grows_and_goes_back(bare, tmp_path):
+    add(only(bare), "reviews", EXAMPLES["reviews"], {"reviews.jsonl": lines(REVIEWS)})
+    bare.edit("config/config.yaml", "publish: false", "publish: true")
+    clone = under_git(bare)
+    assert "reviews: released as reviews-v1.0.0" in clone.snakemake("--cores", "2")
+    assert table(clone, "reviews", "train").rows() == [
+        ("Loud, and the bed too short.", "bad"),
+        ("We come again!", "good"),
+    ]
+    found = metadata(clone, "reviews")
+    assert found["schema"]["features"]["label"]["classes"] == ["bad", "good"]
+    assert found["splits"]["test"] == {"num_samples": 2, "class_distribution": {"bad": 1, "good": 1}}
+    assert found["metrics"]["test"]["word_count_mean"] == 2.5
+    assert cleaning(clone, "reviews")["first"]["in_two_splits"] == ["reviews.jsonl:3"]
+    assert "class" in (clone.folder / "reports/reviews/overview.svg").read_text(encoding="utf-8")
+
+    add(bare, "reviews", EXAMPLES["reviews"], {"reviews.jsonl": lines([*REVIEWS, ("training", "Once is enough", 0)])})
+    clone.commit("Take one more review")
+    assert "reviews: released as reviews-v1.1.0 (MINOR)" in clone.snakemake("--cores", "2")
+    clone.registry("rollback", "reviews", "1.0.0")
+    assert table(clone, "reviews", "train").height == 2
+    other = clone.cloned(tmp_path / "clone")
+    other.registry("pull", "reviews")
+    assert table(other, "reviews", "train").equals(table(clone, "reviews", "train"))
 
 
 @pytest.mark.mirror

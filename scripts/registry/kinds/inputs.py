@@ -10,7 +10,10 @@ def target_of(params: Mapping[str, Any]) -> str | None:
 
 
 def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return the columns that say what a sample is about: its text, else all but the target, unless the params name them."""
+    """Return the columns that say what a sample is about, where the params do not name them: its text, or all others.
+
+    All others are all but the target.
+    """
     if "inputs" in params:
         return [*params["inputs"]]
     if "text" in params:

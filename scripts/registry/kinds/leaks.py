@@ -1,4 +1,4 @@
-"""Find rows about something that another split holds, too: what a model learnt from one, it must not be asked in another."""
+"""Find rows about something that another split holds, too: a model must not be asked what it has learnt by heart."""
 
 from collections.abc import Iterable, Sequence
 

@@ -67,7 +67,7 @@ def ordered(rows: Iterable[Rows], by: Sequence[str]) -> Iterator[Rows]:
 
 @dataclass
 class Cleaning:
-    """Counts problems, and leaves out the rows whose problems are to be dropped, as `policies` {problem: policy} say."""
+    """Counts problems, and leaves out rows that have one whose policy is drop; `policies` are {problem: policy}."""
 
     policies: Mapping[str, str]
     rows: int = 0

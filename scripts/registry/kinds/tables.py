@@ -34,7 +34,7 @@ def write_dataset(
     sort: Sequence[str] = (),
     group: int = ROWS,
 ) -> None:
-    """Write the rows that `read` yields whenever it is called: each split's table, keys, and what was found of problems.
+    """Write the rows that `read` yields, whenever it is called: each split's table, the keys, and what was found.
 
     `tables` are the paths of the tables, in `folder`, by split; `policies` say what becomes of rows with problems, of
     repeated ones among them; a row group has `group` rows. Raises RegistryError for problems that are to fail, and for
