@@ -10,7 +10,6 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
 
 from registry.config.kinds import tables_of
 
-
 for dataset in of_a_kind():
 
     rule:
