@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from registry.errors import RegistryError
+from registry.formats.json_arrays import Lines, is_array
 from registry.formats.parquet import batches_of, explained, open_parquet
 from registry.formats.records import canonical_encoding, fields, records
 from registry.formats.tables import csv_batches
@@ -124,7 +125,8 @@ def _json_lines(path: Path, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.Da
     schema = pa.schema([(name, arrow_type(dtype)) for name, dtype in wanted.items()])
     parse = ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=False)
     try:
-        reader = open_json(path, ReadOptions(use_threads=False, block_size=BLOCK), parse)
+        lines = Lines(path) if is_array(path) else path
+        reader = open_json(lines, ReadOptions(use_threads=False, block_size=BLOCK), parse)
         for batch in reader:
             yield pl.DataFrame(batch)
     except (pa.ArrowException, OSError) as error:
