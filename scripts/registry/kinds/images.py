@@ -1,0 +1,193 @@
+"""Pictures with labels: folders of classes, or a table that names the pictures; in Parquet, or as files."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from registry.describe.canonical import canonical, row_digests
+from registry.describe.contract import column_type
+from registry.describe.layout import ID_BYTES
+from registry.errors import RegistryError
+from registry.kinds.columns import arrow_schema
+from registry.kinds.folders import IMAGE, LABEL, OF_PICTURES, Folders, Placed, Splits, Table
+from registry.kinds.pictures import POLICIES as OF_EACH
+from registry.kinds.pictures import PROBLEMS, SUFFIXES, Judged, Reader, digest_of, pictures_in
+from registry.kinds.rows import DUPLICATES, Rows
+from registry.kinds.splitting import splitter
+from registry.kinds.tables import row_groups
+
+POLICIES = OF_EACH | {
+    "missing_files": "fail",
+    "outside_splits": "fail",
+    "unknown_classes": "fail",
+    "other_labels": "keep",
+    DUPLICATES: "keep",
+}
+"""What becomes of rows with problems, unless the params say."""
+SOURCE = "\0source"
+"""The column by which pictures are told apart, a digest of their bytes as they came; no file has one of this name."""
+FILE = "file_name"
+"""The column of a table beside files that says where each is, from the table's folder."""
+NOT_IN_NAMES = '/\\:*?"<>|'
+"""What the names of folders cannot have on every system."""
+FILES_BYTES = 32 << 20
+"""Bytes of files in memory at once."""
+
+
+def read(
+    files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any], threads: int = 1
+) -> Iterator[Rows]:
+    """Yield the pictures of source files {name: path}, decoded on so many threads, with the columns of the contract.
+
+    Rows tell themselves which of them are duplicates, for which some 200 bytes a picture are in memory. Raises
+    RegistryError for what is no archive, and for a table that does not fit.
+    """
+    if IMAGE not in contract or column_type(contract[IMAGE]) != pl.Binary:
+        raise RegistryError("there is no column image, of dtype binary", where="contract.columns")
+    table = params.get("table")
+    origin = Folders(contract, params) if table is None else Table(files[table], table, contract, params)
+    makes = _Maker(contract, params)
+    reader, counts, pictures = Reader.of(params, threads), Counter[str](), 0
+    for file, path in files.items():
+        if file == table:
+            continue
+        for judged in reader.batches(pictures_in(file, path, reader.limits.max_bytes, origin.wanted, counts)):
+            pictures += len(judged)
+            counts["converted_pictures"] += sum(one.picture is not None and one.picture.converted for one in judged)
+            yield _with(counts, makes.rows(file, judged, origin.place([one.found for one in judged])))
+    if not pictures:
+        others = counts["hidden_files"] + counts["other_files"]
+        hint = "see params.root, or params.table and path; or their names end in none of " + ", ".join(sorted(SUFFIXES))
+        raise RegistryError(f"no picture is found, but {others:,} other files", where=", ".join(files), hint=hint)
+    for placed in origin.missing():
+        yield makes.missing(placed)
+    yield _with(counts, makes.missing(origin.place([])))
+
+
+def _with(counts: Counter[str], rows: Rows) -> Rows:
+    """Return rows with what was counted since the ones before."""
+    found = dict(counts)
+    counts.clear()
+    return replace(rows, counts=found)
+
+
+class _Maker:
+    """Makes rows of pictures, and remembers which pictures there were."""
+
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self._types = {name: column_type(spec) for name, spec in contract.items()}
+        self._others = [name for name in contract if name not in OF_PICTURES]
+        split = params.get("split")
+        self._folders = Splits(params) if split and "folders" in split else None
+        self._assign = None if self._folders else splitter(split, [SOURCE])
+        self._first: dict[bytes, bytes] = {}
+
+    def rows(self, file: str, judged: Sequence[Judged], placed: Placed) -> Rows:
+        """Return the rows of pictures of a source file."""
+        its = [judged[number] for number in placed.pictures]
+        pictures = [one.picture for one in its]
+        samples = self._samples(
+            placed,
+            {
+                IMAGE: [picture and picture.jpeg for picture in pictures],
+                "width": [picture and picture.width for picture in pictures],
+                "height": [picture and picture.height for picture in pictures],
+                "path": [one.found.path for one in its],
+            },
+        )
+        sources = pl.Series(SOURCE, [digest_of(one.found.data) for one in its], dtype=pl.Binary)
+        if self._folders:
+            splits = pl.Series([self._folders.find(one.found.path)[0] for one in its], dtype=pl.String)
+        else:
+            beside = [column for column in placed.columns if column.name not in self._types]
+            splits = self._assign(file, samples.hstack([*beside, sources]))
+        elsewhere = {**placed.problems, "outside_splits": splits.is_null()}
+        sound = [picture is not None for picture in pictures]
+        for has_it in elsewhere.values():
+            sound = [good and not bad for good, bad in zip(sound, has_it, strict=True)]
+        found = {problem: [one.problem == problem for one in its] for problem in PROBLEMS}
+        found |= self._repeated(sources, samples, sound)
+        problems = {name: pl.Series(rows, dtype=pl.Boolean) for name, rows in found.items()} | elsewhere
+        return Rows(samples, placed.keys, splits, problems, notes=pl.Series([one.note for one in its], dtype=pl.String))
+
+    def missing(self, placed: Placed) -> Rows:
+        """Return rows whose pictures are not there."""
+        count = len(placed.keys)
+        samples = self._samples(placed, dict.fromkeys(OF_PICTURES, [None] * count))
+        splits = pl.Series([None] * count, dtype=pl.String)
+        problems = {**placed.problems, "missing_files": pl.repeat(True, count, eager=True)}
+        return Rows(samples, placed.keys, splits, problems, notes=placed.notes)
+
+    def _samples(self, placed: Placed, of_pictures: Mapping[str, list[Any]]) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                pl.Series(name, of_pictures[name], dtype=dtype) if name in OF_PICTURES else placed.columns[name]
+                for name, dtype in self._types.items()
+            ]
+        )
+
+    def _repeated(self, sources: pl.Series, samples: pl.DataFrame, sound: Sequence[bool]) -> dict[str, list[bool]]:
+        """Return which sound pictures are the same as one before, in rows that are the same as well, or are not."""
+        values = [canonical(samples[name].to_arrow()) for name in self._others]
+        joined = row_digests(values, ID_BYTES) if values else b""
+        found: dict[str, list[bool]] = {DUPLICATES: [], "other_labels": []}
+        for row, (source, usable) in enumerate(zip(sources, sound, strict=True)):
+            own = joined[row * ID_BYTES : (row + 1) * ID_BYTES]
+            first = self._first.get(source) if usable else None
+            if usable:
+                self._first.setdefault(source, own)
+            found[DUPLICATES].append(first == own)
+            found["other_labels"].append(first not in (None, own))
+        return found
+
+
+def stored(folder: Path, samples: pl.DataFrame) -> pl.DataFrame:
+    """Write pictures into files `<label>/<hash of its bytes>.jpg` in a folder; return the rows with the files' names."""
+    labels = samples[LABEL].cast(pl.String) if LABEL in samples.columns else pl.repeat(None, samples.height, eager=True)
+    names = []
+    for data, label in zip(samples[IMAGE], labels, strict=True):
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.jpg"
+        if label is not None:
+            _check_folder(label)
+            name = f"{label}/{name}"
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        names.append(name)
+    return pl.DataFrame([pl.Series(FILE, names, dtype=pl.String), *samples.drop(IMAGE)])
+
+
+def stored_schema(contract: Mapping[str, Any]) -> pa.Schema:
+    """Return the Arrow schema of a table whose pictures are in files beside it."""
+    fields = [field for field in arrow_schema(contract) if field.name != IMAGE]
+    return pa.schema([(FILE, pa.string()), *fields])
+
+
+def with_files(table: Path, contract: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a table whose pictures are in files beside it, with the pictures instead of the files' names."""
+    schema = arrow_schema(contract)
+    for batch in row_groups(table):
+        start, size, pictures = 0, 0, []
+        for row, name in enumerate(batch[FILE].to_pylist(), start=1):
+            pictures.append((table.parent / name).read_bytes())
+            size += len(pictures[-1])
+            if size >= FILES_BYTES or row == batch.num_rows:
+                its = batch.slice(start, row - start)
+                columns = [pa.array(pictures, pa.binary()) if name == IMAGE else its[name] for name in schema.names]
+                yield pa.record_batch(columns, schema=schema)
+                start, size, pictures = row, 0, []
+
+
+def _check_folder(label: str) -> None:
+    """Raise RegistryError for a label that is no name for a folder."""
+    if not label or label.startswith(".") or len(label.encode()) > 200 or not label.isprintable() or {*label} & {*NOT_IN_NAMES}:
+        raise RegistryError(
+            f"the label {label[:80]!r} is no name for a folder",
+            where="params.files",
+            hint="map it to another one, or leave the param out, and pictures are packed into Parquet",
+        )
