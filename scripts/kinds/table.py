@@ -11,6 +11,4 @@ if __name__ == "__main__":
     with job(snakemake):
         params = snakemake.params
         files = dict(zip(params.files, map(Path, snakemake.input), strict=True))
-        process(
-            snakemake, lambda: read(files, params.columns, params.options), arrow_schema(params.columns), POLICIES
-        )
+        process(snakemake, lambda: read(files, params.columns, params.options), arrow_schema(params.columns), POLICIES)

@@ -10,6 +10,7 @@ EXTRAS = {
     "PIL": "build",
     "boto3": "kubernetes",
     "cachecontrol": "build",
+    "fastexcel": "build",
     "imagehash": "build",
     "kubernetes": "kubernetes",
     "markdown_it": "build",

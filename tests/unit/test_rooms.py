@@ -19,6 +19,7 @@ FLOORS = (
     {"compare"},
     {"client"},
     {"storage"},
+    {"kinds"},
     {"describe"},
     {"sources"},
     {"formats"},

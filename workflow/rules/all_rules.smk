@@ -138,9 +138,7 @@ def script_of(maker):
     if not path.is_relative_to(SCRIPTS):
         raise RegistryError(f"its script, {script}, is not in scripts/", where=maker.name, hint="move it there")
     if not path.is_file():
-        raise RegistryError(
-            f"there is no script {script}", where=maker.name, hint="write it, or put the name right"
-        )
+        raise RegistryError(f"there is no script {script}", where=maker.name, hint="write it, or put the name right")
     return path.relative_to(SCRIPTS).as_posix()
 
 

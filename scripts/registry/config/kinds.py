@@ -1,7 +1,11 @@
-"""Datasets that are made by configuration alone: where their `kind` puts what it makes."""
+"""Datasets made by configuration alone: where their `kind` puts what it makes, and what no schema finds wrong."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from registry.config.names import closest
+from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
@@ -24,3 +28,61 @@ def tables_of(dataset: Mapping[str, Any]) -> dict[str, str]:
         split: f"{folder}/{name}.parquet" if split == WHOLE else f"{folder}/{split}/{split}.parquet"
         for split in splits_of(dataset["params"])
     }
+
+
+def check_kind(dataset: Mapping[str, Any], where: str) -> None:
+    """Raise one RegistryError that lists the params of a dataset with a kind that do not fit the rest of its file."""
+    if wrong := [*_wrong(dataset)]:
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise RegistryError(
+            f"not valid:\n{lines}", where=where, hint="fix these keys; docs/kinds.md describes them all"
+        )
+
+
+def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
+    params, columns = dataset["params"], dataset["contract"]["columns"]
+    files = [source["file"] for source in dataset["sources"].get("files", [])]
+    if not files:
+        yield f"sources: a dataset of the kind {dataset['kind']} is made of files"
+    named = {
+        "columns": [*params.get("columns", {})],
+        "inputs": params.get("inputs", []),
+        "sort": params.get("sort", []),
+    }
+    named |= {key: [params[key]] for key in ("key", "target") if key in params}
+    for key, names in named.items():
+        for name in names:
+            if name not in columns:
+                yield f"params.{key}: the contract has no column {name}{_meant(name, columns)}"
+    if not params.get("format", {}).get("header", True) and "names" not in params:
+        yield "params.names: files without a header need it"
+    for name, how in params.get("columns", {}).items():
+        if isinstance(how, dict) and "by_file" in how:
+            yield from _wrong_files(f"params.columns.{name}.by_file", [*how["by_file"]], files)
+    split = params.get("split", {})
+    if "ratios" in split and not math.isclose(sum(split["ratios"].values()), 1):
+        yield f"params.split.ratios: they add up to {sum(split['ratios'].values()):g}, not to 1"
+    if "files" in split:
+        yield from _wrong_files("params.split.files", [name for its in split["files"].values() for name in its], files)
+    splits = splits_of(params)
+    for mode, rows in dataset["contract"]["rows"].items():
+        for name in rows:
+            if name not in splits:
+                yield f"contract.rows.{mode}: there is no split {name}, there is {', '.join(splits)}"
+
+
+def _wrong_files(key: str, named: list[str], files: list[str]) -> Iterator[str]:
+    """Yield what is wrong with names of files which should be all source files, each of them once."""
+    for name in dict.fromkeys(named):
+        if name not in files:
+            yield f"{key}: there is no source file {name}{_meant(name, files)}"
+        elif named.count(name) > 1:
+            yield f"{key}: {name} is there more than once"
+    for name in files:
+        if name not in named:
+            yield f"{key}: it does not name {name}"
+
+
+def _meant(name: str, known: Any) -> str:
+    meant = closest(name, known)
+    return f": perhaps you mean {meant}" if meant else ""

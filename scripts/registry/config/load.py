@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
+from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
 from registry.errors import RegistryError
@@ -290,6 +291,8 @@ def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     _check_ranges(dataset["contract"], where)
     dataset.setdefault("params", {})
     validate_params(dataset["params"], path.stem, root, dataset.get("kind"))
+    if "kind" in dataset:
+        check_kind(dataset, where)
     return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
 
 

@@ -1,11 +1,9 @@
 """What there is to know of the columns of any table: gaps, the values of those that have few, statistics of numbers."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.types as pat
@@ -38,10 +36,14 @@ class Values:
     def distributions(self) -> dict[str, dict[str, int]]:
         """Return {column: {value: number of rows}} of the columns that have few values, sorted by value."""
         return {
-            name: {str(value).lower() if isinstance(value, bool) else str(value): counts[value] for value in sorted(counts)}
+            name: {_as_key(value): counts[value] for value in sorted(counts)}
             for name, counts in self._counts.items()
             if counts
         }
+
+
+def _as_key(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_counted(dtype: pa.DataType) -> bool:

@@ -41,8 +41,8 @@ def csv_batches(
     """Yield the rows of a CSV file (RFC 4180) with exactly these columns, in this order and of these types, in batches.
 
     `header=False`: the first line is a row already. An empty field without quotes is null, and so is every field that
-    is one of the words in `nulls`, quoted or not. `decimal` stands before the fractions of numbers. A byte order mark may be there. With a `shard`, only the rows that
-    begin in this share of the file's bytes.
+    is one of the words in `nulls`, quoted or not. Numbers have `decimal` before their fractions. The file may begin
+    with a byte order mark. With a `shard`, only the rows that begin in this share of the file's bytes.
 
     Raises RegistryError for another header (missing, extra, duplicate or reordered columns, another separator), a row
     of another width, a value of another type, a file without rows, and what `registry.formats.records` refuses: blank

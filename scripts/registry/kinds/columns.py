@@ -55,7 +55,8 @@ class Columns:
             if file not in how["by_file"]:
                 raise RegistryError(f"params.columns.{name}.by_file says nothing of it", where=file)
             return pl.repeat(how["by_file"][file], rows.height, dtype=dtype, eager=True).alias(name)
-        column = rows.get_column(how.get("from", name))
+        # Under another name, since polars takes one such as `^...$` for a pattern.
+        column = rows.get_column(how.get("from", name)).alias("column")
         if "map" in how:
             texts = {str(value): as_ for value, as_ in how["map"].items()}
             found = column.cast(pl.String).replace_strict(texts, default=None, return_dtype=dtype)

@@ -78,7 +78,7 @@ def with_notes(keys: pl.Series, notes: pl.Series) -> pl.Series:
 
 @dataclass
 class Cleaning:
-    """Counts problems, and leaves out the rows whose problems are to be dropped, as `policies` {problem: policy} say."""
+    """Counts problems, and leaves out rows that have one whose policy is drop; `policies` are {problem: policy}."""
 
     policies: Mapping[str, str]
     rows: int = 0

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from registry.describe.manifest import row_keys
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
 from registry.kinds.rows import DUPLICATES, Rows
@@ -19,6 +18,11 @@ POLICIES = {DUPLICATES: "keep"}
 def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     """Return the columns that say what a sample is about: all but the target, unless the params name them."""
     return params.get("inputs") or [name for name in contract if name != params.get("target")] or [*contract]
+
+
+def positions(file: str, start: int, count: int) -> pl.Series:
+    """Name rows by their source file and 0-based position in it, as `file:position`."""
+    return pl.select(pl.concat_str(pl.lit(f"{file}:"), pl.int_range(start, start + count))).to_series()
 
 
 def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
@@ -36,7 +40,7 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
         start = 0
         for batch in batches(path, layout, columns.wanted() | dict.fromkeys(beside, pl.String())):
             samples = columns.converted(batch, file, start)
-            keys = samples[key].cast(pl.String) if key else pl.Series(row_keys(file, start, batch.height))
+            keys = samples.get_column(key).cast(pl.String) if key else positions(file, start, batch.height)
             splits = assign(file, samples.hstack([batch.get_column(name) for name in beside]))
             yield Rows(samples, keys, splits)
             start += batch.height

@@ -41,7 +41,7 @@ def write_dataset(
     tells_repeated: bool = False,
     store: Store | None = None,
 ) -> None:
-    """Write the rows that `read` yields whenever it is called: each split's table, keys, and what was found of problems.
+    """Write the rows that `read` yields, whenever it is called: each split's table, the keys, and what was found.
 
     `tables` are the paths of the tables, in `folder`, by split; `policies` say what becomes of rows with problems, of
     repeated ones among them, which are found here unless `read` tells them itself; a row group has `group` rows at most.

@@ -1,0 +1,207 @@
+"""Tables by configuration alone: what is read from files in all formats, and what is refused."""
+
+import json
+
+import polars as pl
+import pytest
+
+from registry.errors import RegistryError
+from registry.kinds.columns import arrow_schema
+from registry.kinds.rows import Cleaning, Rows, ordered, repeated, with_repeated
+from registry.kinds.splitting import drawn
+from registry.kinds.table import POLICIES, read
+from registry.kinds.tables import Keys, write_dataset
+
+CONTRACT = {"name": {"dtype": "string"}, "age": {"dtype": "int64"}, "height": {"dtype": "float64"}}
+ROWS = [("Ann", 31, 1.5), ("Bob", None, 1.75), ("Cem", 7, 0.5)]
+TABLE = pl.DataFrame(ROWS, schema={"name": pl.String, "age": pl.Int64, "height": pl.Float64}, orient="row")
+CSV = "name,age,height\nAnn,31,1.5\nBob,,1.75\nCem,7,0.5\n"
+
+
+def table_of(path, contract=CONTRACT, **params) -> pl.DataFrame:
+    """Return all that is read of one file."""
+    return pl.concat([rows.samples for rows in read({path.name: path}, contract, params)])
+
+
+def written(tmp_path, name: str, content: str | bytes):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("people.csv", lambda path: path.write_text(CSV)),
+        ("people.tsv", lambda path: path.write_text(CSV.replace(",", "\t"))),
+        ("people.jsonl", lambda path: TABLE.write_ndjson(path)),
+        ("people.parquet", lambda path: TABLE.write_parquet(path)),
+        ("people.arrow", lambda path: TABLE.write_ipc(path, compression="uncompressed")),
+    ],
+)
+def test_all_formats_give_the_same_rows(tmp_path, name, write):
+    write(tmp_path / name)
+    assert table_of(tmp_path / name).equals(TABLE)
+
+
+def test_excel_is_read_where_its_reader_is_installed(tmp_path):
+    pytest.importorskip("fastexcel")
+    pytest.importorskip("xlsxwriter")
+    TABLE.write_excel(tmp_path / "people.xlsx", worksheet="second")
+    assert table_of(tmp_path / "people.xlsx", format={"sheet": "second"}).equals(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("content", "params"),
+    [
+        (
+            "Ann;31;1,5\nBob;NA;1,75\nCem;7;0,5\n",
+            {"format": {"separator": ";", "header": False, "decimal": ",", "nulls": ["NA"]}, "names": [*CONTRACT]},
+        ),
+        (CSV.replace("Ann", "Änn").encode("cp1252"), {"format": {"encoding": "cp1252"}}),
+        ("\ufeff" + CSV, {}),
+        (
+            CSV.replace("name,age,height", "Name,Age [y],height"),
+            {"columns": {"name": "Name", "age": {"from": "Age [y]"}}},
+        ),
+        ("height,more,age,name\n1.5,x,31,Ann\n1.75,x,,Bob\n0.5,x,7,Cem\n", {}),
+    ],
+)
+def test_a_csv_file_may_look_otherwise(tmp_path, content, params):
+    found = table_of(written(tmp_path, "people.csv", content), **params)
+    assert found.with_columns(pl.col("name").str.replace("Änn", "Ann")).equals(TABLE)
+
+
+def test_columns_are_converted(tmp_path):
+    contract = {"day": {"dtype": "string"}, "label": {"dtype": "string"}, "year": {"dtype": "int64"}}
+    path = written(tmp_path, "a.csv", "d,class\n24.12.2025,0\n1.1.2026,1\n")
+    columns = {
+        "day": "d",
+        "label": {"from": "class", "map": {"0": "cat", "1": "dog"}},
+        "year": {"by_file": {"a.csv": 7}},
+    }
+    assert table_of(path, contract, columns=columns).rows() == [("24.12.2025", "cat", 7), ("1.1.2026", "dog", 7)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "params", "message"),
+    [
+        ("a.csv", "name,age,height\nAnn,old,1.5\n", {}, "line 2: age is 'old', not Int64"),
+        ("a.csv", "name,years,height\nAnn,1,1.5\n", {}, "there is no column age: it has name, years, height"),
+        ("a.csv", "name,age,age,height\nAnn,1,1,1.5\n", {}, "duplicate: age"),
+        ("a.csv", "", {}, "the file is empty"),
+        ("a.csv", "name,age,height\n", {}, "has a header but no rows"),
+        ("a.jsonl", '{"name": "Ann", "age": "old", "height": 1}\n', {}, "not JSON lines of name, age, height"),
+        ("a.jsonl", '{"name": "Ann", "age": 1', {}, "not JSON lines of name, age, height"),
+        ("a.parquet", "PAR1", {}, "not a sound Parquet file"),
+        ("a.arrow", "nothing", {}, "not a sound"),
+        ("a.bin", "x", {}, "its name does not tell its format"),
+        ("a.csv", CSV, {"columns": {"name": {"map": {"Ann": "A"}}}}, "row 1: name is 'Bob', not String"),
+        (
+            "a.csv",
+            CSV,
+            {"split": {"column": "name", "values": {"train": ["Ann"]}}},
+            "name is 'Bob', which is in no split",
+        ),
+    ],
+)
+def test_what_is_no_row_is_refused(tmp_path, name, content, params, message):
+    with pytest.raises(RegistryError, match=message):
+        table_of(written(tmp_path, name, content), **params)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "wrong"),
+    [([1.0, 2.5], "int64", 1), ([2**53 + 1], "float64", 0), ([1, 300], "uint8", 1), ([float("inf")], "int64", 0)],
+)
+def test_a_number_that_a_column_cannot_hold_is_named(tmp_path, values, dtype, wrong):
+    pl.DataFrame({"n": values}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(RegistryError, match=f"row {wrong}: n is"):
+        table_of(tmp_path / "a.parquet", {"n": {"dtype": dtype}})
+
+
+def test_a_number_of_another_width_is_taken(tmp_path):
+    pl.DataFrame({"n": [1, None]}, schema={"n": pl.Int16}).write_parquet(tmp_path / "a.parquet")
+    assert table_of(tmp_path / "a.parquet", {"n": {"dtype": "float64"}})["n"].to_list() == [1.0, None]
+
+
+def test_names_that_polars_takes_for_patterns_are_names(tmp_path):
+    contract = {"^n.*$": {"dtype": "int64"}, "*": {"dtype": "string"}}
+    path = written(tmp_path, "a.csv", "^n.*$,*,name\n1,x,y\n")
+    assert table_of(path, contract).rows() == [(1, "x")]
+
+
+def test_equal_rows_are_drawn_alike_and_growth_moves_none():
+    rows = pl.Series([f"{number}" for number in range(1000)])
+    splits = drawn([rows], {"train": 0.75, "val": 0.25}, seed=0)
+    assert drawn([rows.tail(500)], {"train": 0.75, "val": 0.25}, seed=0).to_list() == splits.tail(500).to_list()
+    assert 700 < (splits == "train").sum() < 800
+    assert drawn([rows], {"train": 0.75, "val": 0.25}, seed=1).to_list() != splits.to_list()
+    # For ever: who adds rows in two years must find the others where they were.
+    assert splits.head(12).to_list() == [*["train"] * 6, "val", "val", "train", "val", "train", "train"]
+
+
+def rows_of(*names: str, **problems) -> Rows:
+    samples = pl.DataFrame({"name": names})
+    splits = pl.Series(["val" if name == "v" else "train" for name in names])
+    return Rows(samples, pl.Series([f"a.csv:{place}" for place in range(len(names))]), splits, problems)
+
+
+def test_rows_that_are_there_again_are_found_across_batches():
+    parts = [rows_of("a", "b", "a"), rows_of("c", "b")]
+    assert repeated(parts).tolist() == [False, False, True, False, True]
+    cleaning = Cleaning({"duplicates": "drop"})
+    kept = [its.samples["name"].to_list() for its in cleaning.clean(with_repeated(parts, repeated(parts)))]
+    assert kept == [["a", "b"], ["c"]]
+    assert cleaning.report() == {
+        "counts": {"rows": 5, "found": {"duplicates": 2}, "dropped": 2},
+        "first": {"duplicates": ["a.csv:2", "a.csv:1"]},
+    }
+
+
+def test_problems_that_are_to_fail_are_all_named():
+    parts = [rows_of("a", "", blank=pl.Series([False, True]), odd=pl.Series([True, True]))]
+    cleaning = Cleaning({"blank": "fail", "odd": "keep"})
+    assert [its.samples.height for its in cleaning.clean(parts)] == [2]
+    with pytest.raises(RegistryError, match=r"not allowed:\n    blank: 1, e\.g\. a\.csv:1\n") as raised:
+        cleaning.check("people")
+    assert "config/datasets/people.yaml" in raised.value.hint
+
+
+def test_rows_are_ordered_by_columns_and_then_as_they_came():
+    [its] = ordered([rows_of("b", "a"), rows_of("b")], ["name"])
+    assert its.samples["name"].to_list() == ["a", "b", "b"]
+    assert its.keys.to_list() == ["a.csv:1", "a.csv:0", "a.csv:0"]
+
+
+def write(tmp_path, parts, **options):
+    folder = tmp_path / "people" / "processed"
+    tables = {split: folder / split / f"{split}.parquet" for split in ("train", "val")}
+    schema = arrow_schema({"name": {"dtype": "string"}})
+    options = {"schema": schema, "policies": POLICIES} | options
+    write_dataset(lambda: parts, folder, tables, tmp_path / "keys.parquet", tmp_path / "cleaning.json", **options)
+    return {split: pl.read_parquet(table)["name"].to_list() for split, table in tables.items()}
+
+
+def test_tables_and_keys_have_the_same_order(tmp_path):
+    parts = [rows_of("a", "v", "b"), rows_of("v", "c")]
+    assert write(tmp_path, parts) == {"train": ["a", "b", "c"], "val": ["v", "v"]}
+    keys = Keys(tmp_path / "keys.parquet", "train")
+    assert [keys.take(2), keys.take(5)] == [["a.csv:0", "a.csv:2"], ["a.csv:1"]]
+    assert json.loads((tmp_path / "cleaning.json").read_text())["counts"] == {"rows": 5, "found": {}, "dropped": 0}
+
+
+def test_the_bytes_of_a_table_do_not_depend_on_batches(tmp_path):
+    names = [f"{number}" for number in range(40)]
+    found = []
+    for size in (1, 7, 40):
+        parts = [rows_of(*names[start : start + size], "v") for start in range(0, 40, size)]
+        write(tmp_path, parts, group=16)
+        found.append((tmp_path / "people" / "processed" / "train" / "train.parquet").read_bytes())
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_split_that_stays_empty_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(RegistryError, match="no row is left for val"):
+        write(tmp_path, [rows_of("a")])
+    assert not (tmp_path / "people" / "processed").exists()
