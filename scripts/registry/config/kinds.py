@@ -49,7 +49,7 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         "inputs": params.get("inputs", []),
         "sort": params.get("sort", []),
     }
-    named |= {key: [params[key]] for key in ("key", "target") if key in params}
+    named |= {key: [params[key]] for key in ("key", "target", "text", "label") if key in params}
     for key, names in named.items():
         for name in names:
             if name not in columns:

@@ -1,4 +1,4 @@
-"""What there is to know of pictures: their sizes, which of them look alike, and the first ones for a sheet of samples."""
+"""What there is to know of pictures: their sizes, which of them look alike, and a sheet of the first ones."""
 
 import io
 from collections.abc import Iterator, Sequence

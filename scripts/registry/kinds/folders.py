@@ -20,6 +20,12 @@ OF_PICTURES = (IMAGE, "width", "height", "path")
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 
 
+def classes_of(params: Mapping[str, Any]) -> list[str]:
+    """Return the classes that the param `classes` names, in their order."""
+    classes = params.get("classes", ())
+    return [*dict.fromkeys(classes.values() if isinstance(classes, Mapping) else classes)]
+
+
 class Placed(NamedTuple):
     """Rows of pictures: which picture each is of, by position, its key, its columns but those that pictures make.
 
@@ -47,7 +53,7 @@ class Splits:
         self._depths = sorted({len(folder) for folder in self._splits}, reverse=True)
 
     def find(self, path: str) -> tuple[str | None, list[str]]:
-        """Return the split of the innermost such folder that a path is in, and the path's parts below; None for none."""
+        """Return the split of the innermost such folder that a path is in, None for none, and the parts below it."""
         parts = path.split("/")
         for depth in self._depths:
             if len(parts) > depth and (split := self._splits.get(tuple(parts[:depth]))) is not None:
@@ -71,9 +77,9 @@ class Folders:
         classes = params.get("classes")
         self._classes: dict[str, str] | None = None
         if classes is not None:
-            folders = classes if isinstance(classes, Mapping) else {name: [name] for name in classes}
-            self._classes = {normal(folder): name for name, its in folders.items() for folder in its}
-        self._numbers = {name: number for number, name in enumerate(classes or ())}
+            named = classes if isinstance(classes, Mapping) else {name: name for name in classes}
+            self._classes = {normal(folder): name for folder, name in named.items()}
+        self._numbers = {name: number for number, name in enumerate(classes_of(params))}
         if self._type is not None and self._type != pl.String and not classes:
             raise RegistryError("numbers need params.classes, whose positions they are", where="contract.columns.label")
         self._seen: dict[str, str] = {}
@@ -104,8 +110,8 @@ class Folders:
             raise RegistryError(
                 f"the folders {known} and {parts[0]} differ in case alone",
                 where=path,
-                hint=f"say which classes there are: params.classes: [{known}, {parts[0]}], or one of "
-                f"both: {{{known}: [{known}, {parts[0]}]}}",
+                hint=f"say which classes there are: params.classes: [{known}, {parts[0]}], or make one of "
+                f"both: {{{known}: {known}, {parts[0]}: {known}}}",
             )
         return parts[0]
 
@@ -139,7 +145,7 @@ class Table:
         self._by_path: dict[str, list[int]] = {}
         for row, place in enumerate(places):
             self._by_path.setdefault(place, []).append(row)
-        self._classes = [*params["classes"]] if "classes" in params and LABEL in contract else None
+        self._classes = classes_of(params) if LABEL in contract else []
 
     def _places(self, batch: pl.DataFrame) -> list[str]:
         text = IN_BRACES.sub("{}", self._template)
@@ -160,9 +166,11 @@ class Table:
     def _placed(self, pictures: Sequence[int], rows: Sequence[int]) -> Placed:
         columns = self._rows[rows] if self._rows.width else pl.DataFrame()
         keys = pl.Series([self._keys[row] for row in rows], dtype=pl.String)
-        if self._classes is None:
+        if not self._classes:
             return Placed(pictures, keys, columns, {})
-        return Placed(pictures, keys, columns, {"unknown_classes": ~columns[LABEL].is_in(self._classes).fill_null(True)})
+        return Placed(
+            pictures, keys, columns, {"unknown_classes": ~columns[LABEL].is_in(self._classes).fill_null(value=True)}
+        )
 
     def missing(self) -> Iterator[Placed]:
         """Yield the rows whose pictures were not there."""

@@ -20,10 +20,9 @@ QUALITY = 95
 AT_ONCE = 500
 """Pictures in memory at once, unless they are large."""
 BYTES_AT_ONCE = 32 << 20
-SUFFIXES = frozenset(
-    ".avif .bmp .dcm .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .jxl .mpo .pgm .png .ppm .psd .svg .tif .tiff .webp".split()
-)
-"""How the names of pictures end, also of those that are not read here."""
+READ = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"})
+UNREAD = frozenset({".avif", ".dcm", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".psd", ".svg"})
+"""How the names of pictures end that are not read here, so that they are missed."""
 LITTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 """What systems leave beside pictures; names that begin with a dot are such, too."""
 BRANDS = {
@@ -70,7 +69,7 @@ def is_litter(path: str) -> bool:
 
 def is_picture(path: str) -> bool:
     """Tell whether a file is a picture, as its name tells."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in READ | UNREAD
 
 
 def other_format(data: bytes) -> str | None:
@@ -104,6 +103,19 @@ def pictures_in(
                 yield Found(file, place, stream.read(max_bytes + 1))
 
 
+def in_batches(pictures: Iterable[Found]) -> Iterator[list[Found]]:
+    """Yield pictures in their order, few enough at once for memory."""
+    waiting, size = [], 0
+    for found in pictures:
+        waiting.append(found)
+        size += len(found.data)
+        if len(waiting) == AT_ONCE or size >= BYTES_AT_ONCE:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
 @dataclass(frozen=True)
 class Reader:
     """Makes pictures upright RGB JPEGs, as the params of a dataset say."""
@@ -135,17 +147,10 @@ class Reader:
         return Judged(found, picture, "narrow" if picture.narrow else "")
 
     def batches(self, pictures: Iterable[Found]) -> Iterator[list[Judged]]:
-        """Yield pictures with what became of them, in their order, few enough at once for memory."""
+        """Yield batches of pictures with what became of each, in their order."""
         with ThreadPoolExecutor(self.threads) as pool:
-            waiting, size = [], 0
-            for found in pictures:
-                waiting.append(found)
-                size += len(found.data)
-                if len(waiting) == AT_ONCE or size >= BYTES_AT_ONCE:
-                    yield [*pool.map(self.judge, waiting)]
-                    waiting, size = [], 0
-            if waiting:
-                yield [*pool.map(self.judge, waiting)]
+            for some in in_batches(pictures):
+                yield [*pool.map(self.judge, some)]
 
 
 def digest_of(data: bytes) -> bytes:

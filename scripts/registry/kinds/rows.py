@@ -22,7 +22,7 @@ DUPLICATES = "duplicates"
 class Rows:
     """Some rows: their columns, and for each of them its key, its split, and which problems {name: bool} it has.
 
-    `notes` say more of a row's problem, where there is more to say; `counts` are of what else was found with these rows.
+    `notes` say more of a row's problem, where there is more to say; `counts` are of what else was found with them.
     """
 
     samples: pl.DataFrame

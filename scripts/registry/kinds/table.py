@@ -8,16 +8,12 @@ import polars as pl
 
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
+from registry.kinds.inputs import inputs_of
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.splitting import splitter
 
 POLICIES = {DUPLICATES: "keep"}
 """What becomes of rows with problems, unless the params say."""
-
-
-def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return the columns that say what a sample is about: all but the target, unless the params name them."""
-    return params.get("inputs") or [name for name in contract if name != params.get("target")] or [*contract]
 
 
 def positions(file: str, start: int, count: int) -> pl.Series:

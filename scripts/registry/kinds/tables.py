@@ -44,7 +44,7 @@ def write_dataset(
     """Write the rows that `read` yields, whenever it is called: each split's table, the keys, and what was found.
 
     `tables` are the paths of the tables, in `folder`, by split; `policies` say what becomes of rows with problems, of
-    repeated ones among them, which are found here unless `read` tells them itself; a row group has `group` rows at most.
+    repeated ones among them, which are found here unless `read` tells them; a row group has `group` rows at most.
     `store` is what keeps a part of the rows in files beside their table. Raises RegistryError for problems that are to
     fail, and for a split that stays empty.
     """
