@@ -134,10 +134,11 @@ class Table:
         named = dict.fromkeys([*IN_BRACES.findall(self._template), *self._beside], pl.String())
         parts, places, start = [], [], 0
         for batch in batches(path, layout, self._columns.wanted() | named):
-            rows = self._columns.converted(batch, file, start) if self._columns.types else pl.DataFrame()
-            parts.append(rows.hstack([batch.get_column(name) for name in self._beside]))
+            rows = self._columns.converted(batch, file, start)
+            parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
             places += self._places(batch)
-            self._keys += rows[self._key].cast(pl.String) if self._key else row_keys(file, start, batch.height)
+            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(file, start, batch.height)
+            self._keys += keys
             start += batch.height
         self._rows = pl.concat(parts)
         self._places_of = places

@@ -33,7 +33,7 @@ POLICIES = OF_EACH | {
     DUPLICATES: "keep",
 }
 """What becomes of rows with problems, unless the params say."""
-SOURCE = "\0source"
+SOURCE = "\x1fsource"
 """The column by which pictures are told apart, a digest of their bytes as they came; no file has one of this name."""
 FILE = "file_name"
 """The column of a table beside files that says where each is, from the table's folder."""
@@ -153,7 +153,7 @@ class _Maker:
         """Return the splits of pictures of a source file, null for none."""
         if self._folders:
             return pl.Series([self._folders.find(found.path)[0] for found in pictures], dtype=pl.String)
-        return self._assign(file, placed.columns.hstack([pl.Series(SOURCE, digests, dtype=pl.Binary)]))
+        return self._assign(file, pl.DataFrame([*placed.columns, pl.Series(SOURCE, digests, dtype=pl.Binary)]))
 
     def missing(self, placed: Placed) -> Rows:
         """Return rows whose pictures are not there."""
@@ -226,13 +226,8 @@ def with_files(table: Path, contract: Mapping[str, Any]) -> Iterator[pa.RecordBa
 
 def _check_folder(label: str) -> None:
     """Raise RegistryError for a label that is no name for a folder."""
-    if (
-        not label
-        or label.startswith(".")
-        or len(label.encode()) > 200
-        or not label.isprintable()
-        or {*label} & {*NOT_IN_NAMES}
-    ):
+    usable = label.isprintable() and not {*label} & {*NOT_IN_NAMES} and label == label.strip(" .")
+    if not label or not usable or len(label.encode()) > LONGEST:
         raise RegistryError(
             f"the label {label[:80]!r} is no name for a folder",
             where="params.files",
