@@ -9,12 +9,14 @@ from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
+PICTURES = ("images",)
+"""The kinds whose samples are pictures."""
 
 
 def splits_of(params: Mapping[str, Any]) -> list[str]:
     """Return the names of the splits that a dataset's params ask for, in their order."""
     split = params.get("split", {})
-    named = next((split[way] for way in ("ratios", "files", "values") if way in split), [WHOLE])
+    named = next((split[way] for way in ("ratios", "files", "values", "folders") if way in split), [WHOLE])
     return [*named]
 
 
