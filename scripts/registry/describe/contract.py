@@ -54,7 +54,8 @@ def _unit_norm(values: pl.Expr) -> pl.Expr:
     return ((norm - 1).abs() < UNIT_NORM_TOLERANCE) & norm.is_not_nan()
 
 
-def _dtype(spec: Mapping[str, Any]) -> pl.DataType:
+def column_type(spec: Mapping[str, Any]) -> pl.DataType:
+    """Return the polars type that a column has to have by its specification in a contract, which is valid."""
     dtype = DTYPES[spec["dtype"]]()
     return pl.Array(dtype, tuple(spec["shape"])) if "shape" in spec else dtype
 
@@ -165,7 +166,7 @@ class Contract:
             found = [f"{_shown(value)} in row {place}" for value, place in zip(values, places, strict=True)]
             self._note(split, names[number], rule, found, len(rows), start + rows[0])
         for number, name in names.items():
-            if samples.schema[number] != _dtype(self._columns[name]):
+            if samples.schema[number] != column_type(self._columns[name]):
                 self._note(split, name, f"type {_type(self._columns[name])}", [str(samples.schema[number])[:SHOWN]])
 
     def _wrong_values(self, samples: pl.DataFrame, names: Mapping[str, str]) -> Iterator[tuple[str, str, pl.Series]]:
@@ -176,7 +177,7 @@ class Contract:
         rules = {
             (number, rule): ~good
             for number, name in names.items()
-            if samples.schema[number] == _dtype(self._columns[name])
+            if samples.schema[number] == column_type(self._columns[name])
             for rule, good in _rules(pl.col(number), self._columns[name]).items()
         }
         wrong = samples.select(bad.alias(str(place)) for place, bad in enumerate(rules.values()))
