@@ -6,7 +6,8 @@ import math
 import pyarrow as pa
 import pytest
 
-from registry.describe.canonical import canonical, data_of, logical_type, row_digests
+from registry.describe.canonical import canonical, data_of, row_digests
+from registry.describe.logical import logical_type
 
 PICTURE = pa.list_(pa.list_(pa.uint8(), 2), 3)
 COLUMNS = {
