@@ -1,33 +1,82 @@
 """Describe a dataset of any kind: its manifest, and what there is to know of every column."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
 from registry.describe.columns import Values, number_statistics
 from registry.describe.description import Description, describe
-from registry.formats.tables import arrow_batches
-from registry.kinds.table import inputs_of
-from registry.kinds.tables import Keys
+from registry.describe.texts import TextLengths
+from registry.describe.turns import Conversations, is_conversation
+from registry.files import write_json
+from registry.formats.tables import value_counts
+from registry.kinds.columns import arrow_schema
+from registry.kinds.inputs import classes_of, inputs_of, target_of
+from registry.kinds.tables import Keys, row_groups
 from registry.workflow.job import job
+
+if TYPE_CHECKING:
+    from registry.describe.pictures import Pictures
+
+IMAGE = "image"
+"""The column of pictures."""
 
 
 def measure(
-    about: Description, tables: Mapping[str, Path], keys: Path, *, inputs: Sequence[str], target: str | None
+    about: Description,
+    tables: Mapping[str, Path],
+    keys: Path,
+    *,
+    inputs: Sequence[str],
+    target: str | None = None,
+    classes: Sequence[str] = (),
+    text: str | None = None,
+    read: Callable[[Path], Iterable[pa.RecordBatch]] = row_groups,
+    pictures: "Pictures | None" = None,
 ) -> None:
-    """Add the rows of each split's table, whose keys are in the file `keys`, and what follows from them."""
-    whole = Values(about.schema)
+    """Add the rows of each split's table, whose keys are in the file `keys`, and what follows from them.
+
+    `classes` are the names of those of the target; `text` is the column of texts that are measured, as is one of
+    conversations; `read` yields the rows of a table; `pictures` get those of the column image.
+    """
+    whole, metrics = Values(about.schema), {}
+    chats = next((field.name for field in about.schema if is_conversation(field.type)), None)
     for split, table in tables.items():
         names, its = Keys(keys, split), Values(about.schema)
-        for batch in arrow_batches(table):
-            about.add(split, batch, inputs=inputs, keys=names.take(batch.num_rows))
+        labels, lengths, turns = Counter(dict.fromkeys(classes, 0)), TextLengths(), Conversations()
+        for batch in read(table):
+            taken = names.take(batch.num_rows)
+            about.add(split, batch, inputs=inputs, keys=taken)
             whole.add(batch)
             its.add(batch)
-        if target in (found := its.distributions()):
-            about.splits[split] = {"class_distribution": found[target]}
+            if classes:
+                labels.update(value_counts(batch[target]))
+            if text:
+                lengths.add(batch[text])
+            if chats:
+                turns.add(batch[chats])
+            if pictures:
+                labels_of = batch[target].to_pylist() if target else None
+                pictures.add(split, taken, batch[IMAGE].to_pylist(), labels_of)
+        if found := dict(labels) or its.distributions().get(target):
+            about.splits[split] = {"class_distribution": found}
+        if text:
+            metrics[split] = lengths.statistics()
+        if chats:
+            metrics[split] = turns.statistics()
+            about.splits[split] = about.splits.get(split, {}) | turns.distributions()
+    if classes:
+        about.features[target] = {"classes": [*classes]}
+    if pictures:
+        metrics = pictures.metrics()
+    if metrics:
+        about.facts["metrics"] = metrics
     about.facts["summary"] = {
         "num_samples": sum(map(about.num_samples, tables)),
         "num_features": len(about.schema.names) - (target is not None),
@@ -40,16 +89,36 @@ def measure(
 
 if __name__ == "__main__":
     with job(snakemake):
-        dataset = snakemake.params.dataset
+        dataset, output = snakemake.params.dataset, snakemake.output
         options, columns = dataset["params"], dataset["contract"]["columns"]
         tables = dict(zip(snakemake.params.splits, map(Path, snakemake.input.tables), strict=True))
-        with describe(snakemake, pq.read_schema(next(iter(tables.values())))) as about:
+        pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
+        if "samples" in dict(output.items()):
+            from registry.describe.pictures import Pictures
+            from registry.kinds.images import MAX_DISTANCE, roles_of, with_files
+
+            options = roles_of(columns) | options
+            pictures = Pictures(classes_of(columns, options))
+            if options.get("files"):
+                read, schema = (lambda table: with_files(table, columns)), arrow_schema(columns)
+        with describe(snakemake, schema) as about:
             measure(
                 about,
                 tables,
                 Path(snakemake.input.row_keys),
                 inputs=inputs_of(columns, options),
-                target=options.get("target"),
+                target=target_of(options),
+                classes=classes_of(columns, options),
+                text=options.get("text"),
+                read=read,
+                pictures=pictures,
             )
             about.facts["summary"] |= json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"]
-        draw_distributions(about.metadata, snakemake.output.overview)
+            if pictures:
+                alike = pictures.alike(options.get("near_duplicates", {}).get("max_distance", MAX_DISTANCE))
+                first = alike.pop("first")
+                about.facts["summary"]["near_duplicates"] = alike
+        if pictures:
+            write_json(output.near_duplicates, first)
+            pictures.draw(output.samples)
+        draw_distributions(about.metadata, output.overview)

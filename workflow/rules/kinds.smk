@@ -6,9 +6,23 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
          data/<dataset>/{manifest.parquet,metadata.json,provenance.json}
          reports/<dataset>/cleaning.json: what was left out
          reports/<dataset>/overview.svg: its distributions
+         reports/<dataset>/{samples.png,near_duplicates.json}: of pictures
 """
 
-from registry.config.kinds import tables_of
+from registry.config.kinds import PICTURES, tables_of
+
+
+def has_pictures(dataset):
+    """Tell whether the samples of a dataset of a kind are pictures."""
+    return DATASETS[dataset]["kind"] in PICTURES
+
+
+def of_pictures(dataset):
+    """Return what else describes a dataset of pictures."""
+    return {
+        **described(dataset, samples="samples.png"),
+        "near_duplicates": f"reports/{dataset}/near_duplicates.json",
+    }
 
 for dataset in of_a_kind():
 
@@ -45,9 +59,10 @@ for dataset in of_a_kind():
         log:
             f"logs/{dataset}/process.log",
         conda:
-            "../../envs/tables.yaml"
+            f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
+        threads: 2 if has_pictures(dataset) and DATASETS[dataset]["source"] != "samples" else 1
         resources:
-            **needs(runtime=30),
+            **needs(mem_mb=1000 if has_pictures(dataset) else 500, runtime=60),
         params:
             kind=DATASETS[dataset]["kind"],
             files=[source["file"] for source in DATASETS[dataset]["sources"]["files"]],
@@ -66,11 +81,11 @@ for dataset in of_a_kind():
             **outputs_of(getattr(rules, f"{rule_of(dataset)}_process")),
             sources=f"data/{dataset}/raw/sources.json",
         output:
-            **described(dataset, overview="overview.svg"),
+            **described(dataset, overview="overview.svg") | (of_pictures(dataset) if has_pictures(dataset) else {}),
         log:
             f"logs/{dataset}/analyze.log",
         conda:
-            "../../envs/tables.yaml"
+            f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
         resources:
             **needs(mem_mb=700, runtime=30),
         params:

@@ -9,12 +9,14 @@ from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
+PICTURES = ("images",)
+"""The kinds whose samples are pictures."""
 
 
 def splits_of(params: Mapping[str, Any]) -> list[str]:
     """Return the names of the splits that a dataset's params ask for, in their order."""
     split = params.get("split", {})
-    named = next((split[way] for way in ("ratios", "files", "values") if way in split), [WHOLE])
+    named = next((split[way] for way in ("ratios", "files", "values", "folders") if way in split), [WHOLE])
     return [*named]
 
 
@@ -40,6 +42,9 @@ def check_kind(dataset: Mapping[str, Any], where: str) -> None:
 def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     params, columns = dataset["params"], dataset["contract"]["columns"]
     files = [source["file"] for source in dataset["sources"].get("files", [])]
+    if "tokenizer" in params and params["tokenizer"] not in files:
+        yield f"params.tokenizer: there is no source file {params['tokenizer']}{_meant(params['tokenizer'], files)}"
+    files = [file for file in files if file != params.get("tokenizer")]
     if not files:
         yield f"sources: a dataset of the kind {dataset['kind']} is made of files"
     named = {
@@ -47,11 +52,13 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         "inputs": params.get("inputs", []),
         "sort": params.get("sort", []),
     }
-    named |= {key: [params[key]] for key in ("key", "target") if key in params}
+    named |= {key: [params[key]] for key in ("key", "target", "text", "label") if key in params}
     for key, names in named.items():
         for name in names:
             if name not in columns:
                 yield f"params.{key}: the contract has no column {name}{_meant(name, columns)}"
+    if columns.get(params.get("text"), {"dtype": "string"}).get("dtype") != "string":
+        yield f"params.text: the column {params['text']} is not of texts: let its dtype be string"
     if not params.get("format", {}).get("header", True) and "names" not in params:
         yield "params.names: files without a header need it"
     for name, how in params.get("columns", {}).items():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,17 @@ DUPLICATES = "duplicates"
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows: their columns, and for each of them its key, its split, and which problems {name: bool} it has."""
+    """Some rows: their columns, and for each of them its key, its split, and which problems {name: bool} it has.
+
+    `notes` say more of a row's problem, where there is more to say; `counts` are of what else was found with them.
+    """
 
     samples: pl.DataFrame
     keys: pl.Series
     splits: pl.Series
     problems: Mapping[str, pl.Series] = field(default_factory=dict)
+    notes: pl.Series | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def only(self, kept: pl.Series) -> "Rows":
         """Return the rows for which `kept` is true, as rows without problems."""
@@ -55,7 +60,7 @@ def with_repeated(rows: Iterable[Rows], again: np.ndarray) -> Iterator[Rows]:
     for its in rows:
         stop = start + its.samples.height
         problems = {**its.problems, DUPLICATES: pl.Series(again[start:stop])}
-        yield Rows(its.samples, its.keys, its.splits, problems)
+        yield replace(its, problems=problems)
         start = stop
 
 
@@ -73,6 +78,12 @@ def ordered(rows: Iterable[Rows], by: Sequence[str]) -> Iterator[Rows]:
     yield Rows(samples[order], keys[order], splits[order])
 
 
+def with_notes(keys: pl.Series, notes: pl.Series) -> pl.Series:
+    """Return keys with what is to be said of their rows, in brackets."""
+    said = pl.when(pl.col("notes") != "").then(pl.format("{} ({})", "keys", "notes")).otherwise("keys")
+    return pl.DataFrame({"keys": keys, "notes": notes}).select(said).to_series()
+
+
 @dataclass
 class Cleaning:
     """Counts problems, and leaves out rows that have one whose policy is drop; `policies` are {problem: policy}."""
@@ -80,6 +91,7 @@ class Cleaning:
     policies: Mapping[str, str]
     rows: int = 0
     found: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[str]] = field(default_factory=dict)
     dropped: int = 0
 
@@ -87,11 +99,13 @@ class Cleaning:
         """Yield the rows that stay."""
         for its in rows:
             self.rows += its.samples.height
+            self.counts.update(its.counts)
+            places = its.keys if its.notes is None else with_notes(its.keys, its.notes)
             kept = pl.repeat(True, its.samples.height, eager=True)
             for problem, has_it in its.problems.items():
                 self.found[problem] += has_it.sum()
                 examples = self.first.setdefault(problem, [])
-                examples += its.keys.filter(has_it).head(EXAMPLES - len(examples)).to_list()
+                examples += places.filter(has_it).head(EXAMPLES - len(examples)).to_list()
                 if self.policies[problem] == "drop":
                     kept &= ~has_it
             self.dropped += its.samples.height - kept.sum()
@@ -113,4 +127,5 @@ class Cleaning:
 
     def report(self) -> dict[str, Any]:
         """Return what was found, for reports/<dataset>/cleaning.json."""
-        return {"counts": {"rows": self.rows, "found": dict(self.found), "dropped": self.dropped}, "first": self.first}
+        counts = {"rows": self.rows, "found": dict(self.found), "dropped": self.dropped, **self.counts}
+        return {"counts": counts, "first": self.first}

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +19,12 @@ from registry.kinds.rows import DUPLICATES, Cleaning, Rows, ordered, repeated, w
 
 ROWS = 1 << 17
 """Rows in a row group, unless they are large."""
+GROUP_BYTES = 64 << 20
+"""Bytes of texts and pictures in a row group; a row that has more is in one of its own."""
 KEYS = pa.schema([("split", pa.string()), ("key", pa.string())])
 """The columns of the file that names rows on their way to the job that describes them, in the order they were made."""
+Store = Callable[[Path, pl.DataFrame], pl.DataFrame]
+"""Write a part of some rows into a folder, and return what their table has of them."""
 
 
 def write_dataset(
@@ -33,21 +38,24 @@ def write_dataset(
     policies: Mapping[str, str],
     sort: Sequence[str] = (),
     group: int = ROWS,
+    tells_repeated: bool = False,
+    store: Store | None = None,
 ) -> None:
     """Write the rows that `read` yields, whenever it is called: each split's table, the keys, and what was found.
 
     `tables` are the paths of the tables, in `folder`, by split; `policies` say what becomes of rows with problems, of
-    repeated ones among them; a row group has `group` rows. Raises RegistryError for problems that are to fail, and for
-    a split that stays empty.
+    repeated ones among them, which are found here unless `read` tells them; a row group has `group` rows at most.
+    `store` is what keeps a part of the rows in files beside their table. Raises RegistryError for problems that are to
+    fail, and for a split that stays empty.
     """
     dataset, found = folder.parent.name, Cleaning(policies)
     rows: Iterable[Rows] = read()
-    if policies[DUPLICATES] != "keep":
+    if policies[DUPLICATES] != "keep" and not tells_repeated:
         rows = with_repeated(rows, repeated(read()))
     rows = found.clean(rows)
     with output_folder(folder) as partial:
         places = {split: partial / path.relative_to(folder) for split, path in tables.items()}
-        written = write_tables(ordered(rows, sort) if sort else rows, places, keys, schema, group)
+        written = write_tables(ordered(rows, sort) if sort else rows, places, keys, schema, group, store)
         found.check(dataset)
         if empty := [split for split, number in written.items() if not number]:
             hint = f"see params.split in config/datasets/{dataset}.yaml"
@@ -60,26 +68,48 @@ class _Table:
 
     def __init__(self, writer: pq.ParquetWriter, group: int) -> None:
         self._writer, self._group, self._waiting = writer, group, []
-        self.rows = 0
+        self.rows, self._bytes = 0, 0
 
     def add(self, samples: pl.DataFrame) -> None:
-        self._waiting.append(samples)
         self.rows += samples.height
-        while sum(one.height for one in self._waiting) >= self._group:
-            rows = pl.concat(self._waiting)
-            self._write(rows.head(self._group))
-            self._waiting = [rows.slice(self._group)]
+        sizes = _sizes(samples)
+        while samples.height:
+            room = self._group - sum(one.height for one in self._waiting)
+            fitting = int(np.searchsorted(np.cumsum(sizes), GROUP_BYTES - self._bytes, side="right"))
+            taken = min(room, fitting) or (0 if self._waiting else 1)
+            if taken:
+                self._waiting.append(samples.head(taken))
+                self._bytes += int(sizes[:taken].sum())
+                samples, sizes = samples.slice(taken), sizes[taken:]
+            if samples.height or taken == room:
+                self.end()
 
     def end(self) -> None:
-        if any(one.height for one in self._waiting):
+        if self._waiting:
             self._write(pl.concat(self._waiting))
+            self._waiting, self._bytes = [], 0
 
     def _write(self, rows: pl.DataFrame) -> None:
         self._writer.write_table(rows.to_arrow().cast(self._writer.schema), row_group_size=self._group)
 
 
+def _sizes(samples: pl.DataFrame) -> np.ndarray:
+    """Return how many bytes the texts and the binary values of each row have."""
+    lengths = [
+        column.bin.size() if column.dtype == pl.Binary else column.str.len_bytes()
+        for column in samples
+        if column.dtype in (pl.Binary, pl.String)
+    ]
+    return sum((one.fill_null(0).to_numpy().astype(np.int64) for one in lengths), np.zeros(samples.height, np.int64))
+
+
 def write_tables(
-    rows: Iterable[Rows], places: Mapping[str, Path], keys: Path, schema: pa.Schema, group: int
+    rows: Iterable[Rows],
+    places: Mapping[str, Path],
+    keys: Path,
+    schema: pa.Schema,
+    group: int,
+    store: Store | None = None,
 ) -> dict[str, int]:
     """Write the rows of each split to its place, and of all rows which split and key they have to `keys`.
 
@@ -94,10 +124,18 @@ def write_tables(
         for its in rows:
             names.write_table(pl.DataFrame([its.splits.alias("split"), its.keys.alias("key")]).to_arrow().cast(KEYS))
             for split, table in tables.items():
-                table.add(its.samples.filter(its.splits == split))
+                samples = its.samples.filter(its.splits == split)
+                table.add(store(places[split].parent, samples) if store else samples)
         for table in tables.values():
             table.end()
     return {split: table.rows for split, table in tables.items()}
+
+
+def row_groups(table: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a table that `write_dataset` wrote, one row group at a time."""
+    with pq.ParquetFile(table, pre_buffer=False) as file:
+        for number in range(file.num_row_groups):
+            yield from file.iter_batches(ROWS, row_groups=[number], use_threads=False)
 
 
 class Keys:
@@ -116,7 +154,15 @@ class Keys:
         return [*islice(self._keys, count)]
 
 
-def process(snakemake: Any, read: Callable[[], Iterable[Rows]], schema: pa.Schema, policies: Mapping[str, str]) -> None:
+def process(
+    snakemake: Any,
+    read: Callable[[], Iterable[Rows]],
+    schema: pa.Schema,
+    policies: Mapping[str, str],
+    *,
+    tells_repeated: bool = False,
+    store: Store | None = None,
+) -> None:
     """Write the dataset of a rule `<dataset>_process`, as write_dataset does, with what its params say of it."""
     output, params = snakemake.output, snakemake.params
     write_dataset(
@@ -128,4 +174,6 @@ def process(snakemake: Any, read: Callable[[], Iterable[Rows]], schema: pa.Schem
         schema=schema,
         policies=policies | params.options.get("problems", {}),
         sort=params.options.get("sort", ()),
+        tells_repeated=tells_repeated,
+        store=store,
     )

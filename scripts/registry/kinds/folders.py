@@ -1,0 +1,184 @@
+"""Which rows pictures make, and of which class and split they are: by the folders that they lie in, or by a table."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from registry.describe.contract import column_type
+from registry.describe.manifest import row_keys
+from registry.errors import RegistryError
+from registry.kinds.columns import Columns
+from registry.kinds.files import Format, batches
+from registry.kinds.pictures import Found, is_picture, normal
+
+IMAGE, LABEL = "image", "label"
+OF_PICTURES = (IMAGE, "width", "height", "path")
+"""Columns that are made of a picture, and of where it was."""
+IN_BRACES = re.compile(r"\{([^{}]+)\}")
+
+
+def classes_of(params: Mapping[str, Any]) -> list[str]:
+    """Return the classes that the param `classes` names, in their order."""
+    classes = params.get("classes", ())
+    return [*dict.fromkeys(classes.values() if isinstance(classes, Mapping) else classes)]
+
+
+class Placed(NamedTuple):
+    """Rows of pictures: which picture each is of, by position, its key, its columns but those that pictures make.
+
+    `problems` and `notes` are as those of `Rows`.
+    """
+
+    pictures: Sequence[int]
+    keys: pl.Series
+    columns: pl.DataFrame
+    problems: Mapping[str, pl.Series]
+    notes: pl.Series | None = None
+
+
+class Splits:
+    """The splits whose folders, below a root, pictures may lie in; without such, all is one folder of no split."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        root = params.get("root", "")
+        folders = params.get("split", {}).get("folders", {"": [""]})
+        self._splits = {
+            tuple(part for part in normal(f"{root}/{folder}").split("/") if part): split
+            for split, its in folders.items()
+            for folder in its
+        }
+        self._depths = sorted({len(folder) for folder in self._splits}, reverse=True)
+
+    def find(self, path: str) -> tuple[str | None, list[str]]:
+        """Return the split of the innermost such folder that a path is in, None for none, and the parts below it."""
+        parts = path.split("/")
+        for depth in self._depths:
+            if len(parts) > depth and (split := self._splits.get(tuple(parts[:depth]))) is not None:
+                return split, parts[depth:]
+        return None, parts
+
+
+class Folders:
+    """Each picture is a row, and the folder that it lies in below its split's is its class."""
+
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        if more := [name for name in contract if name not in (*OF_PICTURES, LABEL)]:
+            raise RegistryError(
+                f"pictures in folders have no {', '.join(more)}, but {', '.join((*OF_PICTURES, LABEL))}",
+                where="contract.columns",
+                hint="take it out, or name the table that has it in params.table",
+            )
+        self._root = Splits({"root": params.get("root", "")})
+        self._splits = Splits(params)
+        self._type = column_type(contract[LABEL]) if LABEL in contract else None
+        classes = params.get("classes")
+        self._classes: dict[str, str] | None = None
+        if classes is not None:
+            named = classes if isinstance(classes, Mapping) else {name: name for name in classes}
+            self._classes = {normal(folder): name for folder, name in named.items()}
+        self._numbers = {name: number for number, name in enumerate(classes_of(params))}
+        if self._type is not None and self._type != pl.String and not classes:
+            raise RegistryError("numbers need params.classes, whose positions they are", where="contract.columns.label")
+        self._seen: dict[str, str] = {}
+
+    def wanted(self, path: str) -> bool:
+        """Tell whether what is at a path is a picture of this dataset."""
+        return is_picture(path) and self._root.find(path)[0] is not None
+
+    def place(self, pictures: Sequence[Found]) -> Placed:
+        """Return the rows of pictures."""
+        keys = pl.Series([_key(found) for found in pictures], dtype=pl.String)
+        if self._type is None:
+            return Placed(range(len(pictures)), keys, pl.DataFrame(), {})
+        labels = pl.Series(LABEL, [self._class(found.path) for found in pictures], dtype=pl.String)
+        unknown = labels.is_null()
+        if self._type != pl.String:
+            labels = labels.replace_strict(self._numbers, default=None, return_dtype=self._type)
+        return Placed(range(len(pictures)), keys, labels.to_frame(), {"unknown_classes": unknown})
+
+    def _class(self, path: str) -> str | None:
+        _, parts = self._splits.find(path)
+        if len(parts) < 2:
+            return None
+        if self._classes is not None:
+            return self._classes.get(parts[0])
+        known = self._seen.setdefault(parts[0].casefold(), parts[0])
+        if known != parts[0]:
+            raise RegistryError(
+                f"the folders {known} and {parts[0]} differ in case alone",
+                where=path,
+                hint=f"say which classes there are: params.classes: [{known}, {parts[0]}], or make one of "
+                f"both: {{{known}: {known}, {parts[0]}: {known}}}",
+            )
+        return parts[0]
+
+    def missing(self) -> Iterator[Placed]:
+        """Yield nothing: no picture is missed that nothing names."""
+        yield from ()
+
+
+class Table:
+    """Each row of a table is a row, and names its picture. All are in memory, with their paths, but no pictures."""
+
+    def __init__(self, path: Path, file: str, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self._columns = Columns(
+            {name: spec for name, spec in contract.items() if name not in OF_PICTURES}, params.get("columns", {})
+        )
+        split = params.get("split", {})
+        self._beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
+        self._keys, self._template, self._key = [], params["path"], params.get("key")
+        layout = Format(**params.get("format", {}), names=params.get("names", ()))
+        named = dict.fromkeys([*IN_BRACES.findall(self._template), *self._beside], pl.String())
+        parts, places, start = [], [], 0
+        for batch in batches(path, layout, self._columns.wanted() | named):
+            rows = self._columns.converted(batch, file, start)
+            parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
+            places += self._places(batch)
+            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(file, start, batch.height)
+            self._keys += keys
+            start += batch.height
+        self._rows = pl.concat(parts)
+        self._places_of = places
+        self._found = [False] * start
+        self._by_path: dict[str, list[int]] = {}
+        for row, place in enumerate(places):
+            self._by_path.setdefault(place, []).append(row)
+        self._classes = classes_of(params) if LABEL in contract else []
+
+    def _places(self, batch: pl.DataFrame) -> list[str]:
+        text = IN_BRACES.sub("{}", self._template)
+        columns = [batch.get_column(name).cast(pl.String) for name in IN_BRACES.findall(self._template)]
+        return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
+
+    def wanted(self, path: str) -> bool:
+        """Tell whether a row names the picture at a path."""
+        return path in self._by_path
+
+    def place(self, pictures: Sequence[Found]) -> Placed:
+        """Return the rows that name these pictures."""
+        of = [(number, row) for number, found in enumerate(pictures) for row in self._by_path[found.path]]
+        for _, row in of:
+            self._found[row] = True
+        return self._placed([number for number, _ in of], [row for _, row in of])
+
+    def _placed(self, pictures: Sequence[int], rows: Sequence[int]) -> Placed:
+        columns = self._rows[rows] if self._rows.width else pl.DataFrame()
+        keys = pl.Series([self._keys[row] for row in rows], dtype=pl.String)
+        if not self._classes:
+            return Placed(pictures, keys, columns, {})
+        return Placed(
+            pictures, keys, columns, {"unknown_classes": ~columns[LABEL].is_in(self._classes).fill_null(value=True)}
+        )
+
+    def missing(self) -> Iterator[Placed]:
+        """Yield the rows whose pictures were not there."""
+        if rows := [row for row, found in enumerate(self._found) if not found]:
+            notes = pl.Series([self._places_of[row] for row in rows], dtype=pl.String)
+            yield self._placed([], rows)._replace(notes=notes)
+
+
+def _key(found: Found) -> str:
+    return found.path if found.path == normal(found.file) else f"{found.file}:{found.path}"

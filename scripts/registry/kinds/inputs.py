@@ -1,0 +1,35 @@
+"""What the columns of a dataset are for, as its params and its contract say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MESSAGES = "messages"
+"""The column of conversations."""
+
+
+def target_of(params: Mapping[str, Any]) -> str | None:
+    """Return the column that is to be predicted; None where there is none."""
+    return params.get("target") or params.get("label")
+
+
+def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Return the columns that say what a sample is about.
+
+    Where the params do not name them, it is its text, its conversation, or all but the target.
+    """
+    if "inputs" in params:
+        return [*params["inputs"]]
+    if "text" in params:
+        return [params["text"]]
+    if params.keys() & {"messages", "pairs"}:
+        return [MESSAGES]
+    return [name for name in contract if name != target_of(params)] or [*contract]
+
+
+def classes_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Return the names of the classes that the target has, where they are known."""
+    spec = contract.get(target_of(params), {})
+    if spec.get("dtype") != "string":
+        return []
+    classes = params.get("classes", spec.get("values", []))
+    return [*dict.fromkeys(classes.values() if isinstance(classes, Mapping) else classes)]

@@ -1,0 +1,15 @@
+"""Tell which texts of a column are unfit for readers and models, as `registry.formats.texts` tells of one."""
+
+import polars as pl
+
+from registry.formats.texts import CONTROLS, is_blank
+
+
+def blank(texts: pl.Series) -> pl.Series:
+    """Return whether nothing of a text shows; it is false of a null."""
+    return pl.Series([text is not None and is_blank(text) for text in texts.to_list()], dtype=pl.Boolean)
+
+
+def with_controls(texts: pl.Series) -> pl.Series:
+    """Return whether a text holds control characters; it is false of a null."""
+    return texts.str.contains(CONTROLS.pattern).fill_null(False)
