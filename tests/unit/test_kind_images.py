@@ -1,17 +1,15 @@
 """Pictures by configuration alone: what folders, archives and tables give, and what is found wrong."""
 
 import io
-import tarfile
 import unicodedata
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from radiology_rows import picture
 
+from pictures import picture, tarred, zipped
 from registry.config.schema import breaches
 from registry.describe.pictures import Pictures, pairs_alike
 from registry.errors import RegistryError
@@ -30,19 +28,8 @@ BY_FOLDER = {"folders": {"train": ["train"], "test": ["test"]}}
 BLUE, RED, GREEN = (picture(seed) for seed in range(3))
 
 
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def tarred(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
     return path
 
 
@@ -66,15 +53,22 @@ def cleaned(files: dict[str, Path], contract=CONTRACT, policies=None, **params):
 
 
 def of(tmp_path, files: dict[str, bytes], contract=CONTRACT, **params):
-    return cleaned({"shapes.zip": zipped(tmp_path / "shapes.zip", files)}, contract, **params)
+    return cleaned({"shapes.zip": written(tmp_path / "shapes.zip", zipped(files))}, contract, **params)
 
 
 SHAPES = {"circle/a.jpg": BLUE, "circle/b.jpg": RED, "square/a.jpg": GREEN}
 
 
-@pytest.mark.parametrize(("name", "packed"), [("s.zip", zipped), ("s.tar.gz", tarred), ("s", in_folder)])
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("s.zip", lambda path: written(path, zipped(SHAPES))),
+        ("s.tar.gz", lambda path: written(path, tarred(SHAPES))),
+        ("s", lambda path: in_folder(path, SHAPES)),
+    ],
+)
 def test_folders_of_classes_are_the_same_in_all_that_holds_them(tmp_path, name, packed):
-    rows, report = cleaned({name: packed(tmp_path / name, SHAPES)}, PATHS)
+    rows, report = cleaned({name: packed(tmp_path / name)}, PATHS)
     assert rows["label"].to_list() == ["circle", "circle", "square"]
     assert rows["image"].to_list() == [BLUE, RED, GREEN]
     assert rows["path"].to_list() == [*SHAPES]
@@ -168,9 +162,8 @@ def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):
 
 
 def test_a_zip_of_macos_has_its_names_back(tmp_path):
-    path = zipped(tmp_path / "mac.zip", {"Cafexx/1.jpg": BLUE})
-    path.write_bytes(path.read_bytes().replace(b"Cafexx/", unicodedata.normalize("NFD", "Café/").encode()))
-    assert cleaned({"mac.zip": path})[0]["label"].to_list() == ["Café"]
+    content = zipped({"Cafexx/1.jpg": BLUE}).replace(b"Cafexx/", unicodedata.normalize("NFD", "Café/").encode())
+    assert cleaned({"mac.zip": written(tmp_path / "mac.zip", content)})[0]["label"].to_list() == ["Café"]
 
 
 def test_folders_that_differ_in_case_alone_must_be_told_apart(tmp_path):
@@ -318,7 +311,7 @@ FROM_TABLE = {"table": "pets.csv", "path": "pictures/{id}.jpg", "columns": {"lab
 def with_table(tmp_path, text=TABLE, contract=PETS, files=None, **params):
     (tmp_path / "pets.csv").write_text(text)
     pictures = files or {f"pictures/{name}.jpg": data for name, data in zip("abc", (BLUE, RED, GREEN), strict=True)}
-    archive = zipped(tmp_path / "pets.zip", pictures)
+    archive = written(tmp_path / "pets.zip", zipped(pictures))
     return cleaned({"pets.zip": archive, "pets.csv": tmp_path / "pets.csv"}, contract, **FROM_TABLE | params)
 
 
@@ -382,7 +375,7 @@ def test_members_that_lead_out_are_refused(tmp_path, name, words):
 def dataset_of(tmp_path, pictures, contract=CONTRACT, **params):
     """Write a dataset without splits, and return where its table is."""
     folder = tmp_path / "shapes" / "processed"
-    archive = {"s.zip": zipped(tmp_path / "s.zip", pictures)}
+    archive = {"s.zip": written(tmp_path / "s.zip", zipped(pictures))}
     write_dataset(
         lambda: read(archive, contract, params),
         folder,

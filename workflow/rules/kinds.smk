@@ -24,6 +24,7 @@ def of_pictures(dataset):
         "near_duplicates": f"reports/{dataset}/near_duplicates.json",
     }
 
+
 for dataset in of_a_kind():
 
     rule:
