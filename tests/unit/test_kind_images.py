@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -14,10 +16,11 @@ from registry.config.schema import breaches
 from registry.describe.pictures import Pictures, pairs_alike
 from registry.errors import RegistryError
 from registry.formats.images import near_pairs
-from registry.kinds import images, tables
+from registry.kinds import tables
 from registry.kinds.columns import arrow_schema
-from registry.kinds.images import POLICIES, read, stored, stored_schema, with_files
+from registry.kinds.images import POLICIES, read
 from registry.kinds.rows import Cleaning
+from registry.kinds.stored import stored, stored_schema, with_files
 from registry.kinds.tables import row_groups, write_dataset
 from support import ROOT
 
@@ -355,6 +358,34 @@ def test_a_column_of_the_table_may_say_the_split(tmp_path):
     assert rows["split"].to_list() == ["train", "test", "train"]
 
 
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@pytest.mark.parametrize("struct", [True, False])
+def test_parquet_may_hold_the_pictures(tmp_path, struct):
+    pictures = [{"bytes": data, "path": f"{n}.jpg"} if struct else data for n, data in enumerate((BLUE, b"", RED))]
+    table = pa.table(
+        {"picture": pa.array(pictures, IMAGE if struct else pa.binary()), "class": [0, 1, 1], "more": [None, 2.5, 3]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    contract = {**CONTRACT, "more": {"dtype": "float64", "nullable": True}}
+    params = {
+        "image": "picture",
+        "columns": {"label": {"from": "class", "map": {"0": "cat", "1": "dog"}}},
+        "problems": {"empty_files": "drop"},
+    }
+    rows, report = cleaned({"a.parquet": tmp_path / "a.parquet"}, contract, **params)
+    assert rows.select("image", "label", "more", "key").rows() == [
+        (BLUE, "cat", None, "a.parquet:0"),
+        (RED, "dog", 3, "a.parquet:2"),
+    ]
+    assert report["first"]["empty_files"] == ["a.parquet:1 (no bytes)"]
+    with pytest.raises(RegistryError, match="there is no column pixels: it has picture, class, more"):
+        cleaned({"a.parquet": tmp_path / "a.parquet"}, contract, **{**params, "image": "pixels"})
+    with pytest.raises(RegistryError, match="column class holds no pictures, but int64"):
+        cleaned({"a.parquet": tmp_path / "a.parquet"}, {"image": {"dtype": "binary"}}, image="class")
+
+
 def test_params_of_a_table_without_one_are_refused():
     assert breaches({"path": "{id}.jpg"}, SCHEMA)
     assert breaches({"table": "a.csv"}, SCHEMA)
@@ -404,7 +435,7 @@ def test_row_groups_have_so_many_bytes_whatever_is_in_memory_at_once(tmp_path, m
 
 
 def test_files_stay_beside_their_table_and_are_read_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "FILES_BYTES", 1)
+    monkeypatch.setattr("registry.kinds.stored.AT_ONCE", 1)
     table = dataset_of(tmp_path, SHAPES, files=True)
     rows = pl.read_parquet(table)
     assert rows.columns == ["file_name", "label"]

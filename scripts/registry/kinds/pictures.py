@@ -41,11 +41,15 @@ MAGIC = {
 
 
 class Found(NamedTuple):
-    """A picture among the source files: in which of them, its path there, and its bytes, at most one too many."""
+    """A picture among the source files: in which of them, its path there, and its bytes, at most one too many.
+
+    `row` is the number and what else there is of the row of a table that holds it.
+    """
 
     file: str
     path: str
     data: bytes
+    row: tuple[int, Mapping[str, Any]] | None = None
 
 
 class Judged(NamedTuple):
