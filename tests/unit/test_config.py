@@ -173,7 +173,7 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
         (["about", "title"], ..., "about: 'title' is a required property"),
         (["source"], "cloud", "source: 'cloud' is not one of"),
         (["sources", "files"], [], "sources.files: "),
-        (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: 'ftp://a/b' does not match"),
+        (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: no URL that is read here"),
         (["sources", "files", 0, "urls"], "https://a/b", "sources.files.0.urls: .* is not of type 'array'"),
         (["sources", "files", 0, "max_bytes"], "1 MB", "sources.files.0.max_bytes: '1 MB' is not of type 'integer'"),
         (["sources", "files", 0, "max_bytes"], 0, "sources.files.0.max_bytes: 0 is less than the minimum of 1"),

@@ -114,7 +114,7 @@ class Embedded:
             yield file, self._pictures(file, path)
 
     def _schema_of(self, path: Path) -> pa.Schema:
-        """Return the schema of the columns that are read of a file beside its pictures; RegistryError if it lacks one."""
+        """Return the schema of what is read of a file beside its pictures; RegistryError if it lacks a column."""
         wanted = [*self._columns.wanted(), *self._beside]
         with open_parquet(path) as file:
             types = {field.name: field.type for field in file.schema_arrow}
