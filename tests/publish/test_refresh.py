@@ -132,7 +132,7 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
     assert f"{name}: released as 1.0.0" in fresh.registry("refresh", name)
     described = (fresh.folder / config).read_text(encoding="utf-8")
 
-    after = before.rstrip() + b"\nMore?,Yes,\"[\"\"more\"\"]\",genai\n"
+    after = before.rstrip() + b'\nMore?,Yes,"[""more""]",genai\n'
     http_server.serve(f"/{file}", after)
     assert "registry refresh DATASET --accept" in fresh.registry("refresh", name, code=1)
     printed = fresh.registry("refresh", name, "--accept")

@@ -111,7 +111,7 @@ def test_folders_make_splits_and_what_is_in_none_is_told(tmp_path):
     with pytest.raises(RegistryError, match="unknown_classes: 1, e.g. shapes.zip:data/test/3.jpg"):
         of(tmp_path, files, **params)
     rows, _ = of(tmp_path, files, **params, problems={"unknown_classes": "drop"})
-    assert rows.select("label", "split").rows() == [("cat", "train"), ("cat", "test")]
+    assert rows.select("label", "split").rows() == [("cat", "test"), ("cat", "train")]
 
     extra = {"data/extra/cat/4.jpg": picture(4), **files}
     with pytest.raises(RegistryError, match="outside_splits: 1, e.g. shapes.zip:data/extra/cat/4.jpg"):
@@ -128,8 +128,8 @@ def test_folders_make_splits_and_what_is_in_none_is_told(tmp_path):
 
 def test_a_folder_in_a_folder_of_another_split_is_its_own(tmp_path):
     split = {"folders": {"train": ["train"], "val": ["train/val", "dev"]}}
-    files = {"train/cat/1.jpg": BLUE, "train/val/cat/2.jpg": RED, "dev/cat/3.jpg": GREEN}
-    assert of(tmp_path, files, split=split)[0]["split"].to_list() == ["train", "val", "val"]
+    files = {"dev/cat/3.jpg": GREEN, "train/cat/1.jpg": BLUE, "train/val/cat/2.jpg": RED}
+    assert of(tmp_path, files, split=split)[0]["split"].to_list() == ["val", "train", "val"]
 
 
 def test_ratios_go_by_the_bytes_of_the_source_so_that_copies_stay_together(tmp_path):
@@ -159,7 +159,7 @@ def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):
     assert composed != apart
     rows, _ = of(tmp_path, {f"{composed}/ö 1.jpg": BLUE, f"{apart}/ö 2.jpg": RED}, PATHS)
     assert rows["label"].to_list() == [composed, composed]
-    assert rows["path"].to_list() == [f"{composed}/ö 1.jpg", f"{composed}/ö 2.jpg"]
+    assert sorted(rows["path"]) == [f"{composed}/ö 1.jpg", f"{composed}/ö 2.jpg"]
     assert of(tmp_path, {f"{apart}/1.jpg": BLUE}, classes=[composed])[0]["label"].to_list() == [composed]
     assert of(tmp_path, {f"{composed}/1.jpg": BLUE}, classes=[apart])[0].height == 1
 
@@ -179,11 +179,12 @@ def test_folders_that_differ_in_case_alone_must_be_told_apart(tmp_path):
 
 
 def test_what_systems_leave_behind_is_counted_and_nothing_else(tmp_path):
-    litter = [".DS_Store", "cat/Thumbs.db", "__MACOSX/cat/._1.jpg", "cat/.hidden.jpg", ".git/x.jpg", "cat/desktop.ini"]
-    files = {"cat/1.jpg": BLUE, **dict.fromkeys(litter, b"x"), "README.md": b"hello", "cat/1.xml": b"<a/>"}
+    litter = ["cat/Thumbs.db", "__MACOSX/cat/1.jpg", "cat/desktop.ini"]
+    hidden = [".DS_Store", "cat/.hidden.jpg", ".git/x.jpg"]
+    files = {"cat/1.jpg": BLUE, **dict.fromkeys([*litter, *hidden], b"x"), "README.md": b"hello", "cat/1.xml": b"<a/>"}
     rows, report = of(tmp_path, files)
     assert rows.height == 1
-    assert report["counts"]["hidden_files"] == len(litter)
+    assert report["counts"]["system_files"] == len(litter)
     assert report["counts"]["other_files"] == 2
 
 
@@ -342,8 +343,8 @@ def test_a_picture_may_have_several_rows(tmp_path):
 
 
 def test_the_patient_keeps_pictures_together_and_need_not_be_published(tmp_path):
-    text = "id,species,patient\n" + "".join(f"{number},cat,{number // 4}\n" for number in range(80))
-    files = {f"pictures/{number}.jpg": picture(number) for number in range(80)}
+    text = "id,species,patient\n" + "".join(f"{number:02},cat,{number // 4}\n" for number in range(80))
+    files = {f"pictures/{number:02}.jpg": picture(number) for number in range(80)}
     split = {"ratios": {"train": 0.5, "test": 0.5}, "by": ["patient"]}
     rows, _ = with_table(tmp_path, text, CONTRACT, files, split=split)
     splits = rows["split"].to_list()
@@ -396,7 +397,7 @@ def test_params_of_a_table_without_one_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("../x.jpg", "leads out"), ("/etc/x.jpg", "leads out"), ("a/../../x.jpg", "leads out")]
+    ("name", "words"), [("../x.jpg", "leads out"), ("/etc/x.jpg", "leads out"), ("a\\x.jpg", "cannot be taken")]
 )
 def test_members_that_lead_out_are_refused(tmp_path, name, words):
     with pytest.raises(RegistryError, match=words):
@@ -422,7 +423,7 @@ def dataset_of(tmp_path, pictures, contract=CONTRACT, **params):
 
 
 def test_row_groups_have_so_many_bytes_whatever_is_in_memory_at_once(tmp_path, monkeypatch):
-    files = {f"a/{seed}.jpg": picture(seed, size=(60 + seed, 50)) for seed in range(30)}
+    files = {f"a/{seed:02}.jpg": picture(seed, size=(60 + seed, 50)) for seed in range(30)}
     monkeypatch.setattr(tables, "GROUP_BYTES", 10_000)
     table = dataset_of(tmp_path, files)
     before = table.read_bytes()

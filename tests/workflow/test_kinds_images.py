@@ -12,7 +12,7 @@ kind: images
 about: {title: Pets, description: Cats and dogs., license: CC0 1.0}
 sources:
   files:
-    - {file: pets.zip, urls: [], accept: [], max_bytes: 1_000_000}
+    - {folder: pets, urls: [], accept: [], max_bytes: 1_000_000}
     - {file: pets.csv, urls: [], accept: [], max_bytes: 1_000_000}
 params:
   table: pets.csv
@@ -34,16 +34,16 @@ SHAPES = {
     "shapes/train/square/broken.jpg": picture(7)[:400],
     "shapes/val/Kreise/8.jpg": picture(8),
     "shapes/test/square/9.tif": picture(9, "TIFF", "CMYK"),
-    "shapes/.DS_Store": b"x",
+    "shapes/Thumbs.db": b"x",
     "README.md": b"Shapes",
 }
 
 
 def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
     add(only(bare), "shapes", EXAMPLES["shapes"], {"shapes.zip": zipped(SHAPES)})
-    pets = {f"{seed}.jpg": picture(seed) for seed in range(4)}
+    pets = {f"pets/{seed}.jpg": picture(seed) for seed in range(4)}
     rows = "id,species,age\n0,cat,1\n1,dog,2\n2,cat,3\n3,cat,4\n"
-    add(bare, "pets", PETS, {"pets.zip": zipped(pets), "pets.csv": rows.encode()})
+    add(bare, "pets", PETS, {**pets, "pets.csv": rows.encode()})
     bare.edit("config/config.yaml", "publish: false", "publish: true")
     clone = under_git(bare)
     printed = clone.snakemake("--cores", "2")
@@ -55,8 +55,8 @@ def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
     assert train["label"].to_list() == ["circle"] * 4 + ["square"] * 3
     assert train["image"].to_list()[4:] == [picture(seed) for seed in (4, 5, 6)]
     assert test.select("label", "path").rows() == [
-        ("circle", "shapes/val/Kreise/8.jpg"),
         ("square", "shapes/test/square/9.tif"),
+        ("circle", "shapes/val/Kreise/8.jpg"),
     ]
     found = metadata(clone, "shapes")
     assert found["schema"]["features"]["label"]["classes"] == ["circle", "square"]
@@ -64,7 +64,7 @@ def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
     assert found["metrics"]["test"]["image_width_mean"] == 60
     summary = found["summary"]
     assert (summary["rows"], summary["dropped"], summary["converted_pictures"]) == (11, 2, 5)
-    assert (summary["hidden_files"], summary["other_files"]) == (1, 1)
+    assert (summary["system_files"], summary["other_files"]) == (1, 1)
     assert summary["near_duplicates"] == {"pairs": 0, "across_splits": 0}
     assert cleaning(clone, "shapes")["first"]["corrupt"][0].startswith("shapes.zip:shapes/train/square/broken.jpg (")
     with Image.open(clone.folder / "reports/shapes/samples.png") as sheet:
@@ -82,7 +82,7 @@ def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
     other = clone.cloned(tmp_path / "clone")
     other.registry("pull", "shapes", "pets")
     assert table(other, "shapes", "train").equals(train)
-    assert (other.folder / "data/pets/processed" / kept["file_name"][0]).read_bytes() == pets["0.jpg"]
+    assert (other.folder / "data/pets/processed" / kept["file_name"][0]).read_bytes() == pets["pets/0.jpg"]
 
     add(
         bare, "shapes", EXAMPLES["shapes"], {"shapes.zip": zipped({**SHAPES, "shapes/test/circle/10.jpg": picture(10)})}

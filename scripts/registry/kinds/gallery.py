@@ -72,7 +72,7 @@ def rows_of(
             counts["converted_pictures"] += sum(one.picture is not None and one.picture.converted for one in judged)
             yield _with(counts, makes.rows(file, judged, origin.place([one.found for one in judged])))
     if not number:
-        others = counts["hidden_files"] + counts["other_files"]
+        others = counts["system_files"] + counts["other_files"]
         hint = "see params.root and path; or the names of its pictures end in none of " + ", ".join(sorted(READ))
         raise RegistryError(f"no picture is found, but {others:,} other files", where=", ".join(files), hint=hint)
     for placed in origin.missing():
