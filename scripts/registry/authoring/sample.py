@@ -5,8 +5,8 @@ import io
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -54,11 +54,11 @@ def cut_pictures(path: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> N
 
     Raises RegistryError where not one is that small.
     """
-    taken, size = {}, 0
-    for name, read in _in_turns(path):
-        if len(data := read()) + OVERHEAD + size <= most_bytes:
-            taken[name] = data
-            size += len(data) + OVERHEAD
+    names, taken = _chosen(path, most_bytes), {}
+    for member in members(path):
+        if member.name in names:
+            with member.open() as stream:
+                taken[member.name] = stream.read()
     if not taken:
         raise RegistryError(f"not one picture fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
     if path.is_dir():
@@ -78,23 +78,21 @@ def cut_pictures(path: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> N
                 archive.addfile(info, io.BytesIO(data))
 
 
-def _in_turns(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield name and content of the first pictures of each folder in turn, as many of each as could be taken."""
+def _chosen(path: Path, most_bytes: int) -> set[str]:
+    """Return the names of the first pictures of each folder in turn, as many as fit into so many bytes."""
     by_folder: dict[str, list[Member]] = {}
     for member in members(path):
         if is_picture(member.name) and not is_litter(member.name):
             those = by_folder.setdefault(member.name.rpartition("/")[0], [])
             if len(those) < OF_EACH:
                 those.append(member)
-
-    def read(member: Member) -> bytes:
-        with member.open() as stream:
-            return stream.read()
-
-    for place in range(OF_EACH):
-        for those in by_folder.values():
-            if place < len(those):
-                yield those[place].name, partial(read, those[place])
+    chosen, size = set(), 0
+    for those in zip_longest(*by_folder.values()):
+        for member in filter(None, those):
+            if size + member.size + OVERHEAD <= most_bytes:
+                chosen.add(member.name)
+                size += member.size + OVERHEAD
+    return chosen
 
 
 def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MOST_BYTES, seed: int = 0) -> None:
