@@ -88,8 +88,7 @@ if __name__ == "__main__":
         pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
         if "samples" in dict(output.items()):
             from registry.describe.pictures import Pictures
-            from registry.kinds.gallery import MAX_DISTANCE
-            from registry.kinds.images import roles_of
+            from registry.kinds.gallery import MAX_DISTANCE, roles_of
             from registry.kinds.stored import with_files
 
             options = roles_of(columns) | options
@@ -109,6 +108,8 @@ if __name__ == "__main__":
                 pictures=pictures,
             )
             about.facts["summary"] |= json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"]
+            for prompt in snakemake.input.prompt:
+                about.facts["prompt"] = json.loads(Path(prompt).read_text(encoding="utf-8"))
             if pictures:
                 alike = pictures.alike(options.get("near_duplicates", {}).get("max_distance", MAX_DISTANCE))
                 first = alike.pop("first")
