@@ -13,6 +13,7 @@ from registry.describe.charts import draw_distributions
 from registry.describe.columns import Values, number_statistics
 from registry.describe.description import Description, describe
 from registry.describe.texts import TextLengths
+from registry.describe.turns import Conversations, is_conversation
 from registry.files import write_json
 from registry.formats.tables import value_counts
 from registry.kinds.columns import arrow_schema
@@ -41,13 +42,14 @@ def measure(
 ) -> None:
     """Add the rows of each split's table, whose keys are in the file `keys`, and what follows from them.
 
-    `classes` are the names of those of the target; `text` is the column of texts that are measured; `read` yields the
-    rows of a table; `pictures` get those of the column image.
+    `classes` are the names of those of the target; `text` is the column of texts that are measured, as is one of
+    conversations; `read` yields the rows of a table; `pictures` get those of the column image.
     """
     whole, metrics = Values(about.schema), {}
+    chats = next((field.name for field in about.schema if is_conversation(field.type)), None)
     for split, table in tables.items():
         names, its = Keys(keys, split), Values(about.schema)
-        labels, lengths = Counter(dict.fromkeys(classes, 0)), TextLengths()
+        labels, lengths, turns = Counter(dict.fromkeys(classes, 0)), TextLengths(), Conversations()
         for batch in read(table):
             taken = names.take(batch.num_rows)
             about.add(split, batch, inputs=inputs, keys=taken)
@@ -57,6 +59,8 @@ def measure(
                 labels.update(value_counts(batch[target]))
             if text:
                 lengths.add(batch[text])
+            if chats:
+                turns.add(batch[chats])
             if pictures:
                 labels_of = batch[target].to_pylist() if target else None
                 pictures.add(split, taken, batch[IMAGE].to_pylist(), labels_of)
@@ -64,6 +68,9 @@ def measure(
             about.splits[split] = {"class_distribution": found}
         if text:
             metrics[split] = lengths.statistics()
+        if chats:
+            metrics[split] = turns.statistics()
+            about.splits[split] = about.splits.get(split, {}) | turns.distributions()
     if classes:
         about.features[target] = {"classes": [*classes]}
     if pictures:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.describe.canonical import logical_type
+from registry.describe.logical import logical_type
 from registry.errors import RegistryError
 from registry.files import atomic_folder, write_json
 from registry.formats.parquet import open_parquet, rows_of

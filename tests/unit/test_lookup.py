@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from registry.describe.canonical import logical_type
+from registry.describe.logical import logical_type
 from registry.describe.manifest import ID_BYTES, write_manifest
 from registry.errors import RegistryError
 from registry.trace import lookup as readings

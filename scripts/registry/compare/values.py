@@ -14,8 +14,9 @@ from pyarrow import csv
 from registry.compare.diff import DatasetDiff
 from registry.compare.manifests import ManifestFile, read_manifest, rows_of_splits
 from registry.compare.rows import Columns
-from registry.describe.canonical import canonical, logical_type, row_digests
+from registry.describe.canonical import canonical, row_digests
 from registry.describe.layout import ID_BYTES
+from registry.describe.logical import logical_type
 from registry.errors import RegistryError
 from registry.formats.parquet import check_batch, open_parquet
 from registry.storage.damage import MissingDataError

@@ -42,6 +42,9 @@ def check_kind(dataset: Mapping[str, Any], where: str) -> None:
 def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     params, columns = dataset["params"], dataset["contract"]["columns"]
     files = [source.get("file") or source["folder"] for source in dataset["sources"].get("files", [])]
+    if "tokenizer" in params and params["tokenizer"] not in files:
+        yield f"params.tokenizer: there is no source file {params['tokenizer']}{_meant(params['tokenizer'], files)}"
+    files = [file for file in files if file != params.get("tokenizer")]
     if not files:
         yield f"sources: a dataset of the kind {dataset['kind']} is made of files"
     named = {
@@ -54,6 +57,8 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if name not in columns:
                 yield f"params.{key}: the contract has no column {name}{_meant(name, columns)}"
+    if columns.get(params.get("text"), {"dtype": "string"}).get("dtype") != "string":
+        yield f"params.text: the column {params['text']} is not of texts: let its dtype be string"
     if not params.get("format", {}).get("header", True) and "names" not in params:
         yield "params.names: files without a header need it"
     for name, how in params.get("columns", {}).items():

@@ -55,7 +55,7 @@ def _unit_norm(values: pl.Expr) -> pl.Expr:
 
 
 def column_type(spec: Mapping[str, Any]) -> pl.DataType:
-    """Return the type of a column, given what a contract says of it."""
+    """Return the polars type that a column has to have by its specification in a contract, which is valid."""
     dtype = DTYPES[spec["dtype"]]()
     return pl.Array(dtype, tuple(spec["shape"])) if "shape" in spec else dtype
 

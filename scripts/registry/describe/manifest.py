@@ -6,9 +6,10 @@ data/<dataset>/manifest.parquet has the columns
     key        string                 a declared key, else source file and position
     split      string
 in the dataset's order, and in its key-value metadata
-    registry.schema        JSON: [{"name", "type"}], logical types
+    registry.schema        JSON: [{"name", "type"}], logical types as registry.describe.logical names them
     registry.digests       JSON: {split: {column: SHA-256 over its canonical values in order}}
     registry.content_hash  SHA-256 over the schema and, split by split, the ordered sample ids
+registry.describe.canonical says which bytes the canonical value of each type is.
 """
 
 import hashlib
@@ -25,9 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from registry.describe.canonical import canonical, data_of, logical_type, row_digests
+from registry.describe.canonical import canonical, data_of, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
+from registry.describe.logical import logical_type
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from registry.errors import RegistryError
+from registry.formats.json_arrays import Lines, is_array
 from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema
 from registry.formats.records import canonical_encoding, fields, records
 from registry.formats.tables import csv_batches
@@ -149,13 +150,7 @@ def _explained_json(path: Path, what: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
-        hint = "write one object a line, as `jq -c '.[]'` does" if _begins_list(path) else None
-        raise RegistryError(f"not JSON lines of {what}: {reason}", where=path.name, hint=hint) from None
-
-
-def _begins_list(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(1000).lstrip().startswith(b"[")
+        raise RegistryError(f"not JSON lines of {what}: {reason}", where=path.name) from None
 
 
 def _opened_json(path: Path, schema: pa.Schema | None = None) -> "JSONStreamingReader":
@@ -163,7 +158,8 @@ def _opened_json(path: Path, schema: pa.Schema | None = None) -> "JSONStreamingR
 
     others = "infer" if schema is None else "ignore"
     parse = ParseOptions(explicit_schema=schema, unexpected_field_behavior=others, newlines_in_values=False)
-    return open_json(path, ReadOptions(use_threads=False, block_size=BLOCK), parse)
+    lines = Lines(path) if is_array(path) else path
+    return open_json(lines, ReadOptions(use_threads=False, block_size=BLOCK), parse)
 
 
 def arrow_type(dtype: pl.DataType) -> pa.DataType:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+MESSAGES = "messages"
+"""The column of conversations."""
+
 
 def target_of(params: Mapping[str, Any]) -> str | None:
     """Return the column that is to be predicted; None where there is none."""
@@ -10,14 +13,16 @@ def target_of(params: Mapping[str, Any]) -> str | None:
 
 
 def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return the columns that say what a sample is about, where the params do not name them: its text, or all others.
+    """Return the columns that say what a sample is about.
 
-    All others are all but the target.
+    Where the params do not name them, it is its text, its conversation, or all but the target.
     """
     if "inputs" in params:
         return [*params["inputs"]]
     if "text" in params:
         return [params["text"]]
+    if params.keys() & {"messages", "pairs"}:
+        return [MESSAGES]
     return [name for name in contract if name != target_of(params)] or [*contract]
 
 

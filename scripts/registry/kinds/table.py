@@ -1,6 +1,7 @@
 """Tables: rows of files in any common format, with the columns of the contract."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,38 @@ def positions(file: str, start: int, count: int) -> pl.Series:
     return pl.select(pl.concat_str(pl.lit(f"{file}:"), pl.int_range(start, start + count))).to_series()
 
 
-def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
+@dataclass(frozen=True)
+class Derived:
+    """Columns of the contract, `names`, that are made of columns of a file: of those `wanted`, read as these types."""
+
+    names: Sequence[str] = ()
+    wanted: Mapping[str, pl.DataType] = field(default_factory=dict)
+    of: Callable[[pl.DataFrame, str], pl.DataFrame] = lambda batch, file: batch
+    """Return these columns, given rows of the file of this name; it is called where there are `names`."""
+
+
+def read(
+    files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any], derived: Derived = Derived()
+) -> Iterator[Rows]:
     """Yield the rows of source files {name: path}, in their order, with the columns of the contract.
 
     Raises RegistryError for what is no row of this table: see `registry.kinds.files` and `registry.kinds.columns`.
     """
-    columns = Columns(contract, params.get("columns", {}))
+    plain = {name: spec for name, spec in contract.items() if name not in derived.names}
+    columns = Columns(plain, params.get("columns", {}))
     layout = Format(**params.get("format", {}), names=params.get("names", ()))
     split, key = params.get("split", {}), params.get("key")
     assign = splitter(split or None, inputs_of(contract, params))
     # What tells the split of a row need not be published.
     beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
+    wanted = dict.fromkeys(beside, pl.String()) | columns.wanted() | derived.wanted
     for file, path in files.items():
         start = 0
-        for batch in batches(path, layout, columns.wanted() | dict.fromkeys(beside, pl.String())):
+        for batch in batches(path, layout, wanted):
             samples = columns.converted(batch, file, start)
+            if derived.names:
+                its = {column.name: column for column in (*samples, *derived.of(batch, file))}
+                samples = pl.DataFrame([its[name] for name in contract])
             keys = samples.get_column(key).cast(pl.String) if key else positions(file, start, batch.height)
             splits = assign(file, samples.hstack([batch.get_column(name) for name in beside]))
             yield Rows(samples, keys, splits)
