@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from registry.describe.contract import column_type
+from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds import gallery
 from registry.kinds.beside import Embedded, Table, Texts
