@@ -123,7 +123,7 @@ def files_in(source: str, path: Path, params: Mapping[str, Any], others: Counter
         return
     for member in members(path):
         name = unicodedata.normalize("NFC", member.name)
-        if any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
+        if any(part.startswith(".") for part in name.split("/")):
             others["hidden_files"] += 1
         elif not is_wanted(name, patterns):
             others["other_files"] += 1
