@@ -74,7 +74,7 @@ def measure(
     if classes:
         about.features[target] = {"classes": [*classes]}
     if pictures:
-        metrics = pictures.metrics()
+        metrics = {split: metrics.get(split, {}) | found for split, found in pictures.metrics().items()}
     if metrics:
         about.facts["metrics"] = metrics
     about.facts["summary"] = {
@@ -95,7 +95,9 @@ if __name__ == "__main__":
         pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
         if "samples" in dict(output.items()):
             from registry.describe.pictures import Pictures
-            from registry.kinds.images import MAX_DISTANCE, roles_of, with_files
+            from registry.kinds.gallery import MAX_DISTANCE
+            from registry.kinds.images import roles_of
+            from registry.kinds.stored import with_files
 
             options = roles_of(columns) | options
             pictures = Pictures(classes_of(columns, options))

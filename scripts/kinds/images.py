@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from registry.kinds.columns import arrow_schema
-from registry.kinds.images import POLICIES, read, stored, stored_schema
+from registry.kinds.images import POLICIES, read
+from registry.kinds.stored import stored, stored_schema
 from registry.kinds.tables import process
 from registry.workflow.job import job
 

@@ -9,8 +9,10 @@ from registry.errors import RegistryError
 EXTRAS = {
     "PIL": "build",
     "boto3": "kubernetes",
+    "botocore": "build",
     "cachecontrol": "build",
     "fastexcel": "build",
+    "huggingface_hub": "build",
     "imagehash": "build",
     "kubernetes": "kubernetes",
     "markdown_it": "build",
@@ -26,6 +28,7 @@ EXTRAS = {
     "psycopg": "vectors",
     "ray": "ray",
     "requests": "build",
+    "s3fs": "build",
     "safetensors": "vectors",
     "simplejpeg": "build",
     "snakemake": "build",

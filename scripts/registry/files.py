@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -102,6 +102,19 @@ def sha256_of(path: str | Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def listing_sha256(hashes: Mapping[str, str]) -> str:
+    """Return the hex SHA-256 of {path in a folder: sha256}: that of what `sha256sum` prints of the files, by name."""
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def content_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes, or of the listing of all files below a folder."""
+    if not path.is_dir():
+        return sha256_of(path)
+    return listing_sha256({file.relative_to(path).as_posix(): sha256_of(file) for file in data_files(path)})
 
 
 def json_digest(value: Any) -> str:

@@ -18,12 +18,14 @@ from tiny import Tiny
 MEGABYTES = 420
 NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n")
 CALLS = {
+    "check": ("numbers", "polars"),
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
     "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),
     "list": (".", None),
     "log": ("numbers", None),
+    "new": ("other numbers.csv", "polars"),
     "publish": ("--dry-run", None),
     "pull": ("numbers", "build"),
     "refresh": ("numbers", "build"),

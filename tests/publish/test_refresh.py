@@ -1,5 +1,6 @@
 """`registry refresh`: a living source is asked again, and only what changed there makes a version."""
 
+import hashlib
 import json
 import shutil
 
@@ -118,3 +119,29 @@ def test_what_cannot_change_by_itself_is_not_asked(fresh):
     printed = refused(fresh, NAME)
     assert f"{NAME} is pinned" in printed
     assert f"registry unpin {NAME} removes the pin" in printed
+
+
+def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, http_server):
+    name, file = "opencloudhub-readmes-rag-evaluation", "questions.csv"
+    config = f"config/datasets/{name}.yaml"
+    before = (ROOT / "data" / "samples" / name / file).read_bytes()
+    http_server.serve(f"/{file}", before)
+    fresh.edit(config, "urls: []", f"urls: [{http_server.url}/{file}]")
+    fresh.edit(config, "source: samples", "source: upstream")
+    fresh.commit()
+    assert f"{name}: released as 1.0.0" in fresh.registry("refresh", name)
+    described = (fresh.folder / config).read_text(encoding="utf-8")
+
+    after = before.rstrip() + b'\nMore?,Yes,"[""more""]",genai\n'
+    http_server.serve(f"/{file}", after)
+    assert "registry refresh DATASET --accept" in fresh.registry("refresh", name, code=1)
+    printed = fresh.registry("refresh", name, "--accept")
+    old, new = (hashlib.sha256(content).hexdigest() for content in (before, after))
+    assert f"{file}: {old} was what the data here is made of, {new} is accepted from now on" in printed
+    assert f"{name}: released as 1.1.0" in printed
+    assert fresh.git("show", f"HEAD:{config}").strip() == (fresh.folder / config).read_text(encoding="utf-8").strip()
+    changed = [
+        line for line in (fresh.folder / config).read_text(encoding="utf-8").splitlines() if line not in described
+    ]
+    assert all(new in line or "note" in line for line in changed)
+    assert f"{name}: the newest version is still 1.1.0" in fresh.registry("refresh", name, "--accept")

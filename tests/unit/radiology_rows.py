@@ -1,29 +1,19 @@
 """Rows of radiology-mini as tests make them, with real pictures."""
 
 import hashlib
-import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
+from pictures import picture
 from radiology_mini.download import unpack
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SCHEMA = pa.schema(
     [("image", IMAGE), ("image_id", pa.string()), ("caption", pa.string()), ("cui", pa.list_(pa.string()))]
 )
-
-
-def picture(seed: int, kind: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> bytes:
-    """A picture that looks like no other seed's."""
-    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).convert(mode).save(buffer, format=kind)
-    return buffer.getvalue()
 
 
 def row(data: bytes | None, caption: str | None = "a caption", image_id: str | None = None, path: str = "x") -> dict:

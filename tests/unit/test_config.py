@@ -172,8 +172,26 @@ def test_a_mistake_in_the_configuration_names_its_key(root, path, new, words):
         (["contract", "retrieval"], 1, "contract: .*'retrieval' was unexpected"),
         (["about", "title"], ..., "about: 'title' is a required property"),
         (["source"], "cloud", "source: 'cloud' is not one of"),
+        (["sources"], {}, "sources: one of files, github and datasets is needed"),
+        (["sources"], {"sample": {"rows": 1}, "datasets": ["two"]}, ".*\n.*sources: sample is for files"),
+        (["sources", "sample"], {"rows": 1}, r"\(top level\): sources.sample is for datasets that have a kind"),
+        (
+            ["sources", "sample"],
+            {"rows": 1, "fraction": 0.5},
+            ".*\n  sources.sample: either rows or fraction is needed",
+        ),
+        (["sources", "sample"], {"rows": 1, "seed": 1}, ".*\n  sources.sample: seed is for fraction"),
+        (["sources", "sample"], {"fraction": 0}, ".*\n  sources.sample.fraction: 0 is less than or equal"),
+        (["sources", "files", 0, "folder"], "a", "sources.files.0: either file or folder is needed"),
+        (["sources", "files", 0, "file"], ..., "sources.files.0: either file or folder is needed"),
+        (["sources", "files", 0, "max_files"], 1, "sources.files.0: max_files is for a folder"),
+        (
+            ["sources", "files", 0],
+            {"folder": "a", **{key: FILE[key] for key in ("urls", "accept", "max_bytes")}},
+            "sources.files.0.urls.0: a folder cannot be listed by HTTP",
+        ),
         (["sources", "files"], [], "sources.files: "),
-        (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: 'ftp://a/b' does not match"),
+        (["sources", "files", 0, "urls"], ["ftp://a/b"], "sources.files.0.urls.0: no URL that is read here"),
         (["sources", "files", 0, "urls"], "https://a/b", "sources.files.0.urls: .* is not of type 'array'"),
         (["sources", "files", 0, "max_bytes"], "1 MB", "sources.files.0.max_bytes: '1 MB' is not of type 'integer'"),
         (["sources", "files", 0, "max_bytes"], 0, "sources.files.0.max_bytes: 0 is less than the minimum of 1"),
@@ -299,6 +317,55 @@ def test_a_name_that_is_nearly_that_of_a_dataset_is_suggested(root):
     write(root, "emotion", DATASET)
     with pytest.raises(RegistryError, match="there is no emotoin\n  what to do: did you mean emotion\\? choose from: "):
         load_datasets({**CONFIG, "datasets": ["emotoin"]}, root)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a?b=c",
+        "s3://bucket/a folder/*.csv",
+        "hf://datasets/owner/name@main/a.csv",
+        "gs://bucket/a",
+        "az://container/a",
+        "/data/a file.csv",
+        "inbox/a.csv",
+        "../a.csv",
+    ],
+)
+def test_addresses_that_are_read(root, url):
+    write(root, "one", changed(DATASET, ["sources", "files", 0, "urls"], [url]))
+    assert loaded(CONFIG, root)["one"]["sources"]["files"][0]["urls"] == [url]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@example.org/a",
+        "s3://key:secret@bucket/a",
+        "s3://bucket",
+        "file:///etc/passwd",
+        "ftp://example.org/a",
+        "github://a/b",
+        "~/a.csv",
+        "C:/a.csv",
+        "",
+        "a\nb",
+        "s3://bucket/a\0",
+    ],
+)
+def test_addresses_that_are_not_read(root, url):
+    write(root, "one", changed(DATASET, ["sources", "files", 0, "urls"], [url]))
+    with pytest.raises(RegistryError, match="sources.files.0.urls.0: no URL that is read here") as raised:
+        loaded(CONFIG, root)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", "a/b"], ["a/b", "a"], ["sources.json"]])
+def test_sources_cannot_be_in_each_others_place(root, names):
+    files = [changed(FILE, ["file"], name) for name in names]
+    write(root, "one", changed(DATASET, ["sources", "files"], files))
+    with pytest.raises(RegistryError, match=f"sources.files: {min(names)} is there twice"):
+        loaded(CONFIG, root)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from radiology_rows import GOOD, picture, row, stem_of, tree, unpacked
+from radiology_rows import GOOD, row, stem_of, tree, unpacked
 
 from analyzing import rule
+from pictures import picture
 from radiology_mini.analyze import SCHEMA, measure, thumbnails
 from radiology_mini.process import PROBLEMS, process, split_of
 from radiology_mini.shard import check

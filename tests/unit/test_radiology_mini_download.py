@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from radiology_rows import GOOD, SCHEMA, picture, row, stem_of, tree, unpacked
+from radiology_rows import GOOD, SCHEMA, row, stem_of, tree, unpacked
 
+from pictures import picture
 from radiology_mini.download import download, suffix, unpack
 from registry.errors import RegistryError
 

@@ -13,7 +13,7 @@ from fake_github import ORG, READMES, Api, build_raw, content_of
 from registry.config.load import SAMPLES, read_checksums
 from registry.errors import RegistryError
 from registry.sources import readmes as corpus
-from registry.sources.fetch import Patience
+from registry.sources.limits import Patience
 from registry.sources.readmes import Listing, blob_sha, check_names, listed_readmes, sample_readmes, write_corpus
 from support import ROOT
 

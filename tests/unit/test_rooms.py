@@ -11,7 +11,7 @@ from registry.config.fingerprint import imports_of
 
 FLOORS = (
     {"cli"},
-    {"restore", "trace"},
+    {"authoring", "restore", "trace"},
     {"workflow"},
     {"vectors"},
     {"embedding"},

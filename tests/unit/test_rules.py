@@ -16,6 +16,7 @@ MODULES = ["common", "steps", *(dataset.replace("-", "_") for dataset in DATASET
 LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
     "cachecontrol-with-filecache": "cachecontrol",
+    "huggingface_hub": "huggingface-hub",
 }
 
 

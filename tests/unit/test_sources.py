@@ -12,8 +12,10 @@ import yaml
 
 from registry.errors import RegistryError
 from registry.shown import public_url
-from registry.sources import fetch as sources
-from registry.sources.fetch import Patience, fetch, retrieve
+from registry.sources import retrieve as sources
+from registry.sources.fetch import fetch
+from registry.sources.limits import Patience
+from registry.sources.retrieve import retrieve
 from support import reply
 
 GOOD = b"good bytes " * 1000
@@ -275,8 +277,8 @@ def test_a_wrong_hash_names_file_place_expected_and_found_and_what_to_do(reposit
         "file: could not be fetched:",
         f"    {http_server.url}/bad: expected sha256 {SHA256} or {'0' * 64}, found {hashlib.sha256(BAD).hexdigest()}",
         "  what to do: see config/README.md, Sources: choose another source, fix the mirror, or, if the file was "
-        "really meant to change, accept its new hash in config/datasets/ (for samples: put it into "
-        "data/samples/SHA256SUMS; where it is locked: delete the old one)",
+        "really meant to change, accept its new hash: registry refresh DATASET --accept (for samples: put it into "
+        "data/samples/SHA256SUMS)",
     ]
 
 

@@ -10,6 +10,7 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
 """
 
 from registry.config.kinds import PICTURES, tables_of
+from registry.config.load import source_name
 
 
 def has_pictures(dataset):
@@ -24,13 +25,14 @@ def of_pictures(dataset):
         "near_duplicates": f"reports/{dataset}/near_duplicates.json",
     }
 
+
 for dataset in of_a_kind():
 
     rule:
         name:
             f"{rule_of(dataset)}_download"
         output:
-            raw_files(dataset),
+            fetched_files(dataset),
             sources=f"data/{dataset}/raw/sources.json",
         log:
             f"logs/{dataset}/download.log",
@@ -65,7 +67,7 @@ for dataset in of_a_kind():
             **needs(mem_mb=1000 if has_pictures(dataset) else 500, runtime=60),
         params:
             kind=DATASETS[dataset]["kind"],
-            files=[source["file"] for source in DATASETS[dataset]["sources"]["files"]],
+            files=[source_name(source) for source in DATASETS[dataset]["sources"]["files"]],
             splits=[*tables_of(DATASETS[dataset])],
             columns=DATASETS[dataset]["contract"]["columns"],
             options=DATASETS[dataset]["params"],

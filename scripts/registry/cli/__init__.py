@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from registry.cli import comparing, reading, releasing, restoring, running, searching, tracing, verifying
+from registry.cli import authoring, comparing, reading, releasing, restoring, running, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
 from registry.extras import MissingExtraError, explain_missing
@@ -12,6 +12,7 @@ from registry.workflow.job import ENVIRONMENT
 
 __all__ = [
     "app",
+    "authoring",
     "comparing",
     "main",
     "reading",

@@ -119,16 +119,19 @@ def _print(verdict: Verdict) -> None:
 def ask_again(
     context: typer.Context,
     dataset: Dataset,
+    accept: Annotated[bool, typer.Option("--accept", help="Take files whose hashes are others by now.")] = False,
     cores: Annotated[str, typer.Option(help="As for snakemake.")] = "all",
     as_json: AsJson = False,
 ) -> None:
     """Ask a dataset's sources again, in its mirror or upstream, and build and release what changed there.
 
-    By itself Snakemake has nothing to do, for it cannot know that a source changed. Datasets here that are made of
+    By itself Snakemake has nothing to do, for it cannot know that a source changed. --accept writes the hashes of
+    files that changed into the dataset's file. Datasets here that are made of
     this one are built, too. Exit codes: 0 done, whether or not anything changed; 1 the run failed, a file has another
     hash than the accepted ones, or the dataset has no source that can change by itself.
     """
-    done = refresh(repository(context), dataset, cores=cores, output=sys.stderr if as_json else None, say=say)
+    output = sys.stderr if as_json else None
+    done = refresh(repository(context), dataset, accept=accept, cores=cores, output=output, say=say)
     if as_json:
         print_json(done)
     elif done.released:

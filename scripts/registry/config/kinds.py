@@ -41,7 +41,7 @@ def check_kind(dataset: Mapping[str, Any], where: str) -> None:
 
 def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     params, columns = dataset["params"], dataset["contract"]["columns"]
-    files = [source["file"] for source in dataset["sources"].get("files", [])]
+    files = [source.get("file") or source["folder"] for source in dataset["sources"].get("files", [])]
     if "tokenizer" in params and params["tokenizer"] not in files:
         yield f"params.tokenizer: there is no source file {params['tokenizer']}{_meant(params['tokenizer'], files)}"
     files = [file for file in files if file != params.get("tokenizer")]
@@ -67,8 +67,12 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     split = params.get("split", {})
     if "ratios" in split and not math.isclose(sum(split["ratios"].values()), 1):
         yield f"params.split.ratios: they add up to {sum(split['ratios'].values()):g}, not to 1"
+    table = params.get("table")
+    if table and table not in files:
+        yield f"params.table: there is no source file {table}{_meant(table, files)}"
     if "files" in split:
-        yield from _wrong_files("params.split.files", [name for its in split["files"].values() for name in its], files)
+        named = [name for its in split["files"].values() for name in its]
+        yield from _wrong_files("params.split.files", named, [name for name in files if name != table])
     splits = splits_of(params)
     for mode, rows in dataset["contract"]["rows"].items():
         for name in rows:

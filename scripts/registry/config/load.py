@@ -14,9 +14,11 @@ from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
 from registry.errors import RegistryError
-from registry.files import read_regular
+from registry.files import listing_sha256, read_regular
 
 SAMPLES = "data/samples"
+MAX_FILES = 100_000
+"""Files that a source folder may have unless its configuration says otherwise."""
 RANGES = (("min", "max"), ("min_length", "max_length"))
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 MARKUP = re.compile("<(?:/?script|!--)", re.IGNORECASE)
@@ -180,6 +182,14 @@ def _check_ranges(contract: dict[str, Any], where: str) -> None:
         raise RegistryError("not valid:\n" + "\n".join(crossed), where=where, hint="fix these bounds")
 
 
+def _check_sources(files: list[dict[str, Any]], where: str) -> None:
+    """Raise RegistryError for source files and folders that would be in each other's place below raw/."""
+    names = ["sources.json", *map(source_name, files)]
+    for name in names:
+        if names.count(name) > 1 or any(other.startswith(f"{name}/") for other in names):
+            raise RegistryError(f"sources.files: {name} is there twice", where=where, hint="give each its own name")
+
+
 def validate_params(params: dict[str, Any], dataset: str, root: Path, kind: str | None = None) -> None:
     """Validate a dataset's params by the schema of its kind.
 
@@ -284,16 +294,34 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
 
 def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     """Return the dataset in a file; `default` is the source mode of those that name none. Raises RegistryError."""
-    dataset, where = read_yaml(path), f"config/datasets/{path.name}"
+    dataset = read_yaml(path)
+    check_dataset(path.stem, dataset, root)
+    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+
+
+def check_dataset(name: str, dataset: Any, root: Path) -> None:
+    """Raise RegistryError if this cannot be the content of a dataset's file; it gets `params` where it has none."""
+    where = f"config/datasets/{name}.yaml"
     _check_spelling(dataset, where)
     validate(dataset, "dataset", where=where)
     _check_markup(dataset, where)
     _check_ranges(dataset["contract"], where)
+    _check_sources(dataset.get("sources", {}).get("files", []), where)
     dataset.setdefault("params", {})
-    validate_params(dataset["params"], path.stem, root, dataset.get("kind"))
+    validate_params(dataset["params"], name, root, dataset.get("kind"))
     if "kind" in dataset:
         check_kind(dataset, where)
-    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+
+
+def check_free(name: str, datasets: Datasets) -> None:
+    """Raise RegistryError if a new dataset cannot have this name, given all that there are."""
+    names = datasets.keys() | datasets.broken.keys()
+    _check_name(name, names)
+    taken = dict.fromkeys(names, "a dataset") | {
+        alias: f"an alias of {dataset}" for dataset, aliases in datasets.aliases.items() for alias in aliases
+    }
+    if name in taken:
+        raise RegistryError(f"{name} is {taken[name]} already", hint="choose another name")
 
 
 def check_samples(datasets: Datasets, root: Path = Path()) -> None:
@@ -318,6 +346,9 @@ def parents(dataset: dict[str, Any]) -> list[str]:
 
 def _how_to_add(name: str, file: str, root: Path) -> str:
     """Return how to add a file to the samples of a dataset."""
+    if (root / SAMPLES / name / file).is_dir():
+        files = f"find {shlex.quote(f'{name}/{file}')} -type f -not -path '*/.*'"
+        return f"(cd {SAMPLES} && {files} -exec sha256sum {{}} + >> SHA256SUMS)"
     if (root / SAMPLES / name / file).is_file():
         return f"(cd {SAMPLES} && sha256sum {shlex.quote(f'{name}/{file}')} >> SHA256SUMS)"
     return f"put one into {SAMPLES}/{name}/{file}, or choose another source for this dataset (config/README.md)"
@@ -327,19 +358,34 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
     """Return what to fetch for a dataset in its source mode.
 
     Each entry has `file` (its name below raw/), `urls`, `sha256` (the hashes accepted in this mode; empty if none is
-    known yet) and `max_bytes`.
+    known yet) and `max_bytes`; one that is a folder has `max_files`, too.
     """
     mode = dataset["source"]
     checksums = read_checksums(root / SAMPLES / "SHA256SUMS") if mode == "samples" else {}
     files = []
     for source in dataset["sources"]["files"]:
+        name = source_name(source)
         if mode == "samples":
-            sha256 = checksums.get(f"{dataset['name']}/{source['file']}")
+            sha256 = _sample_sha256(checksums, f"{dataset['name']}/{name}", is_folder="folder" in source)
             if sha256 is None:
-                hint = _how_to_add(dataset["name"], source["file"], root)
-                raise RegistryError(f"no sample of {source['file']}", where=f"{SAMPLES}/SHA256SUMS", hint=hint)
+                hint = _how_to_add(dataset["name"], name, root)
+                raise RegistryError(f"no sample of {name}", where=f"{SAMPLES}/SHA256SUMS", hint=hint)
             accepted = [sha256]
         else:
             accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]
-        files.append({key: source[key] for key in ("file", "urls", "max_bytes")} | {"sha256": accepted})
+        entry = {"file": name, "urls": source["urls"], "max_bytes": source["max_bytes"], "sha256": accepted}
+        files.append(entry | ({"max_files": source.get("max_files", MAX_FILES)} if "folder" in source else {}))
     return files
+
+
+def source_name(source: Mapping[str, Any]) -> str:
+    """Return the name below raw/ of a source file or folder."""
+    return source["file"] if "file" in source else source["folder"]
+
+
+def _sample_sha256(checksums: Mapping[str, str], path: str, *, is_folder: bool) -> str | None:
+    """Return the sha256 of a file in SHA256SUMS, or of the listing of the files there that are below a folder."""
+    if not is_folder:
+        return checksums.get(path)
+    below = {name.removeprefix(f"{path}/"): sha256 for name, sha256 in checksums.items() if name.startswith(f"{path}/")}
+    return listing_sha256(below) if below else None

@@ -10,7 +10,7 @@ import yaml
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, ValidationError
 
 SCHEMAS = Path(__file__).with_name("schemas")
 HINT = "fix these keys; config/README.md describes them all"
@@ -45,9 +45,15 @@ def breaches(value: Any, schema: str | Path) -> list[str]:
     path = schema if isinstance(schema, Path) else SCHEMAS / f"{schema}.schema.yaml"
     found = list(islice(_validator(path).iter_errors(value), MAX_BREACHES + 1))
     errors = sorted(found[:MAX_BREACHES], key=lambda error: list(map(str, error.absolute_path)))
-    lines = [f"{'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
+    lines = [f"{'.'.join(map(str, error.absolute_path)) or '(top level)'}: {_message(error)}" for error in errors]
     shown = [line if len(line) <= SHOWN else f"{line[:SHOWN]}..." for line in lines]
     return [*shown, "and more"] if len(found) > MAX_BREACHES else shown
+
+
+def _message(error: "ValidationError") -> str:
+    """Return what is wrong: what the schema says for that under `says`, by keyword, else jsonschema's words."""
+    says = error.schema.get("says", {}) if isinstance(error.schema, dict) else {}
+    return says.get(error.validator) or error.message
 
 
 def validate(value: Any, schema: str | Path, *, where: str, hint: str = HINT) -> None:

@@ -1,111 +1,282 @@
-"""Read what is in a folder, a zip or a tar alike: member by member, in a stable order, and nothing is unpacked."""
+"""Open archives that somebody else made: their members in one order, none from outside, and no bomb.
 
+Names tell what a file is: `.zip`, `.tar`, a `.tar` or a single file with `.gz`, `.bz2`, `.xz` or `.zst`; `.tgz` and its
+like. Archives in archives stay closed.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
 import os
+import shutil
 import stat
+import struct
 import tarfile
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO
+
+import pyarrow as pa
 
 from registry.errors import RegistryError
+from registry.formats.members import Member, check_apart, check_name, folder_members, is_hidden
 
-MAX_MEMBERS = 10_000_000
-ZIPS = (".zip",)
-TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+BLOCK = 512
+"""Bytes in a block of a tar; one of zeros ends it."""
+HEADER = 1 << 20
+"""Bytes that a header of a tar may have, which is read at once."""
+ENTRY = 128
+"""Bytes that an entry in the listing of a zip has, on average at most; it is read at once."""
 UTF8 = 0x800
-ENCRYPTED = 0x1
+"""Flag of a zip's member whose name is UTF-8."""
+UNSOUND = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the libraries raise for what is not sound, or what they do not know."""
 
 
-class Member(NamedTuple):
-    """A file in an archive: its path there, its size in bytes, and what opens it before the next one is asked for."""
+@dataclass(frozen=True)
+class Limits:
+    """How far an archive may unfold: members, bytes, and, from `free` bytes on, bytes for each of its own."""
 
-    name: str
-    size: int
-    open: Callable[[], IO[bytes]]
+    max_members: int = 1_000_000
+    max_bytes: int = 100 << 30
+    max_ratio: int = 250
+    free: int = 100 << 20
+
+    def bytes_of(self, size: int) -> int:
+        """Return how many bytes an archive of a size may unfold to."""
+        return min(self.max_bytes, max(self.free, self.max_ratio * size))
 
 
-def is_archive(path: Path) -> bool:
-    """Tell whether a path is a folder, or named as an archive is."""
-    return path.is_dir() or path.name.lower().endswith((*ZIPS, *TARS))
+LIMITS = Limits()
 
 
-def members(path: Path) -> Iterator[Member]:
-    """Yield the files in a folder (by name) or an archive (in its order).
+def _zstd(path: Path) -> BinaryIO:
+    return pa.input_stream(str(path), compression="zstd")
 
-    Raises RegistryError for what is no such archive, for a link, and for a name that leads out or is there twice.
+
+OPENERS: dict[str, Callable[[Path], BinaryIO]] = {
+    ".gz": partial(gzip.open, mode="rb"),
+    ".bz2": partial(bz2.open, mode="rb"),
+    ".xz": partial(lzma.open, mode="rb"),
+    ".zst": _zstd,
+}
+SHORT = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
+"""Suffixes of compressed tars in one word."""
+
+
+def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
+    """Yield the files in an archive or below a folder, sorted by name; of another file, itself.
+
+    Each can be opened while the iterator lasts; what it gives is a binary stream. Hidden files are left out (see
+    `is_hidden`). A compressed tar is unpacked to a temporary file. Raises RegistryError for what is not sound, and
+    before the first member for a name that leads out or is there twice, a link, what is encrypted, and what unfolds
+    beyond the limits.
     """
+    suffix = path.suffix.lower()
     if path.is_dir():
-        found = _in_folder(path)
-    elif path.name.lower().endswith(ZIPS):
-        found = _in_zip(path)
+        yield from folder_members(path, max_members=limits.max_members)
+    elif suffix == ".zip":
+        yield from _zip_members(path, limits)
+    elif suffix == ".tar":
+        with path.open("rb") as stream:
+            yield from _tar_members(stream, path, limits)
+    elif suffix in SHORT or (suffix in OPENERS and path.stem.lower().endswith(".tar")):
+        with tempfile.TemporaryFile() as tar:
+            with _unpacked(path, SHORT.get(suffix, suffix), limits) as stream:
+                shutil.copyfileobj(stream, tar, 1 << 20)
+            tar.flush()
+            yield from _tar_members(tar, path, limits)
+    elif suffix in OPENERS:
+        yield Member(path.stem, None, partial(_unpacked, path, suffix, limits))
     else:
-        found = _in_tar(path)
-    names: set[str] = set()
-    for member in found:
-        _check_name(member.name, path)
-        if member.name in names:
-            raise RegistryError(f"two members are called {member.name[:200]!r}", where=path.name)
-        if len(names) == MAX_MEMBERS:
-            raise RegistryError(f"more than {MAX_MEMBERS:,} members", where=path.name)
-        names.add(member.name)
-        yield member
+        yield Member(path.name, path.stat().st_size, partial(path.open, "rb"))
 
 
-def _check_name(name: str, path: Path) -> None:
-    if name.startswith("/") or ".." in name.split("/") or "\0" in name or "\\" in name:
-        raise RegistryError(f"a member is called {name[:200]!r}, which leads out of it", where=path.name)
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise RegistryError(f"the name of a member is not UTF-8: {name[:200]!r}", where=path.name) from None
+def _unpacked(path: Path, suffix: str, limits: Limits) -> BinaryIO:
+    with _explained(path):
+        stream = OPENERS[suffix](path)
+    return io.BufferedReader(_Stream(stream, path, most=limits.bytes_of(path.stat().st_size)))
 
 
-def _in_folder(folder: Path) -> Iterator[Member]:
-    for top, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            file = Path(top, name)
-            inside = file.relative_to(folder).as_posix()
-            if not stat.S_ISREG(file.lstat().st_mode):
-                raise RegistryError(f"{inside} is a link or no plain file", where=folder.name)
-            yield Member(inside, file.stat().st_size, lambda file=file: file.open("rb"))
+def _zip_members(path: Path, limits: Limits) -> Iterator[Member]:
+    with _Careful(path, most=ENTRY * limits.max_members) as file:
+        with _explained(path):
+            archive = zipfile.ZipFile(file)
+        file.most = None
+        found = []
+        for info in archive.infolist():
+            name = _name(info)
+            if info.is_dir() or is_hidden(name):
+                continue
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if info.flag_bits & 1:
+                raise RegistryError(f"{name} is encrypted", where=path.name, hint="pack it without a password")
+            if kind not in (0, stat.S_IFREG):
+                raise _no_file(name, path)
+            found.append(Member(name, info.file_size, partial(_in_zip, archive, info, path)))
+        yield from _checked(found, path, limits)
 
 
-def _in_zip(path: Path) -> Iterator[Member]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.is_dir():
-                    continue
-                if info.flag_bits & ENCRYPTED:
-                    raise RegistryError(f"{info.filename[:200]!r} is encrypted", where=path.name)
-                if stat.S_ISLNK(info.external_attr >> 16):
-                    raise RegistryError(f"{info.filename[:200]!r} is a link", where=path.name)
-                yield Member(_zip_name(info), info.file_size, lambda info=info: archive.open(info))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
-        raise RegistryError(f"not a sound zip file: {error}", where=path.name) from None
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return a member's name; macOS writes UTF-8 without saying so, which then reads as code page 437."""
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name: many programs write UTF-8 and do not say so."""
     if info.flag_bits & UTF8:
-        return info.filename
+        return info.orig_filename
     try:
-        return info.filename.encode("cp437").decode()
+        return info.orig_filename.encode("cp437").decode("utf-8")
     except UnicodeError:
-        return info.filename
+        return info.orig_filename
 
 
-def _in_tar(path: Path) -> Iterator[Member]:
-    try:
-        with tarfile.open(path) as archive:
-            for info in archive:
-                if info.isdir():
+def _in_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> BinaryIO:
+    with _explained(path):
+        stream = archive.open(info)
+    return io.BufferedReader(_Stream(stream, path, size=info.file_size))
+
+
+def _tar_members(tar: BinaryIO, path: Path, limits: Limits) -> Iterator[Member]:
+    size = tar.seek(0, io.SEEK_END)
+    with _Careful(tar.fileno(), most=HEADER, closefd=False) as file:
+        found = []
+        file.seek(0)
+        with _explained(path):
+            listing = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115  it holds nothing but the file
+            while (info := listing.next()) is not None:
+                listing.members.clear()
+                if info.size < 0:  # The next one would be before it, for ever.
+                    raise RegistryError("cut off, or not sound", where=path.name)
+                name = info.name.removeprefix("./")
+                if info.isdir() or is_hidden(name):
                     continue
-                if not info.isreg():
-                    raise RegistryError(f"{info.name[:200]!r} is a link or no plain file", where=path.name)
-                yield Member(info.name.removeprefix("./"), info.size, lambda info=info: archive.extractfile(info))
-                archive.members = []  # Or it remembers all.
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise RegistryError(f"not a sound tar file: {error}", where=path.name) from None
+                if not info.isreg() or info.sparse is not None:
+                    raise _no_file(name, path)
+                if info.offset_data + info.size > size:
+                    raise RegistryError("cut off, or not sound", where=path.name)
+                found.append(Member(name, info.size, partial(_in_tar, tar, info.offset_data, info.size, path)))
+                _check_number(found, path, limits)
+            file.seek(listing.offset)
+            if file.read(BLOCK) != bytes(BLOCK):
+                raise RegistryError("cut off, or not sound", where=path.name)
+        yield from _checked(found, path, limits)
+
+
+def _in_tar(tar: BinaryIO, start: int, size: int, path: Path) -> BinaryIO:
+    return io.BufferedReader(_Stream(_Slice(tar, start, size), path, size=size))
+
+
+def _no_file(name: str, path: Path) -> RegistryError:
+    return RegistryError(f"{name} is a link, or no plain file", where=path.name, hint="pack the files themselves")
+
+
+def _check_number(found: list[Member], path: Path, limits: Limits) -> None:
+    if len(found) > limits.max_members:
+        raise RegistryError(f"more than {limits.max_members:,} files", where=path.name)
+
+
+def _checked(found: list[Member], path: Path, limits: Limits) -> list[Member]:
+    """Return members sorted by name. Raises RegistryError for names that cannot be taken, and for too much."""
+    _check_number(found, path, limits)
+    if sum(member.size for member in found) > (most := limits.bytes_of(path.stat().st_size)):
+        raise _bomb(path, most)
+    found.sort(key=lambda member: member.name)
+    try:
+        for member in found:
+            check_name(member.name)
+        check_apart([member.name for member in found])
+    except RegistryError as error:
+        raise RegistryError(error.reason, where=path.name, hint=error.hint) from None
+    return found
+
+
+def _bomb(path: Path, most: int) -> RegistryError:
+    hint = "if it is sound, unpack it, and name the folder"
+    return RegistryError(f"it unfolds to more than {most:,} bytes", where=path.name, hint=hint)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RegistryError:
+        raise
+    except UNSOUND as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RegistryError(f"not a sound archive: {reason}", where=path.name) from None
+
+
+class _Careful(io.FileIO):
+    """A file that refuses to read more than `most` bytes at once, as a listing that lies would have it."""
+
+    def __init__(self, file: Path | int, *, most: int | None, closefd: bool = True) -> None:
+        super().__init__(file, "rb", closefd=closefd)
+        self.most = most
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            size = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        if self.most is not None and size > self.most:
+            raise ValueError(f"its listing has a part of more than {self.most:,} bytes")
+        return super().read(size)
+
+
+class _Slice:
+    """A part of a file, whose position it leaves alone: others read it, too."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._at, self._end = file, start, start + size
+
+    def read(self, size: int) -> bytes:
+        chunk = os.pread(self._file.fileno(), min(size, self._end - self._at), self._at)
+        self._at += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Leave the file open: it is others', too."""
+
+
+class _Stream(io.RawIOBase):
+    """What a member holds: not sound is one RegistryError, as is more than `most` bytes, or another number than `size`.
+
+    A stream that another library gives, and that knows neither.
+    """
+
+    def __init__(
+        self, stream: BinaryIO | _Slice, path: Path, *, most: int | None = None, size: int | None = None
+    ) -> None:
+        self._stream, self._path, self._most, self._size, self._given = stream, path, most, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        with _explained(self._path):
+            chunk = self._stream.read(len(buffer))
+        self._given += len(chunk)
+        if self._most is not None and self._given > self._most:
+            raise _bomb(self._path, self._most)
+        if self._size is not None and (self._given > self._size or (not chunk and self._given < self._size)):
+            raise RegistryError("not a sound archive: a member has not as many bytes as it says", where=self._path.name)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

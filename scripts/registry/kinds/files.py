@@ -1,8 +1,10 @@
 """Read source files in any format of tables, in batches, as the columns that somebody asks for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -10,9 +12,12 @@ import pyarrow.types as pat
 
 from registry.errors import RegistryError
 from registry.formats.json_arrays import Lines, is_array
-from registry.formats.parquet import batches_of, explained, open_parquet
+from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema
 from registry.formats.records import canonical_encoding, fields, records
 from registry.formats.tables import csv_batches
+
+if TYPE_CHECKING:
+    from pyarrow.json import JSONStreamingReader
 
 ROWS = 1 << 16
 """Rows in memory at once."""
@@ -63,7 +68,7 @@ class Format:
 
 
 def columns_of(path: Path, layout: Format) -> list[str]:
-    """Return the names of the columns of a file, in their order; of JSON lines, none are known before they are read."""
+    """Return the names of the columns of a file, in their order."""
     match layout.type_of(path):
         case "csv" if layout.names:
             return [*layout.names]
@@ -81,7 +86,7 @@ def columns_of(path: Path, layout: Format) -> list[str]:
                 return reader.schema.names
         case "excel":
             return _excel(path, layout).columns
-    return []
+    return [*json_types(path)]
 
 
 def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
@@ -110,7 +115,7 @@ def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> It
         case "jsonl":
             found = _json_lines(path, wanted)
         case "parquet":
-            found = (pl.DataFrame(batch) for batch in batches_of(path, [*wanted], ROWS))
+            found = _parquet(path, wanted)
         case "arrow":
             found = _ipc(path)
         case "excel":
@@ -119,19 +124,42 @@ def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> It
         yield pl.DataFrame([batch.get_column(name) for name in wanted])
 
 
-def _json_lines(path: Path, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
-    from pyarrow.json import ParseOptions, ReadOptions, open_json
+def _parquet(path: Path, wanted: Iterable[str]) -> Iterator[pl.DataFrame]:
+    schema = plain_schema(path, [*wanted])
+    for batch in batches_of(path, [*wanted], ROWS):
+        with explained(path):
+            yield pl.DataFrame(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
 
+
+def json_types(path: Path) -> dict[str, pl.DataType]:
+    """Return {key: its type} of the JSON objects, one a line, in the first block of a file."""
+    with _explained_json(path, "objects"), _opened_json(path) as reader:
+        return dict(pl.DataFrame(reader.schema.empty_table()).schema)
+
+
+def _json_lines(path: Path, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
     schema = pa.schema([(name, arrow_type(dtype)) for name, dtype in wanted.items()])
-    parse = ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=False)
-    try:
-        lines = Lines(path) if is_array(path) else path
-        reader = open_json(lines, ReadOptions(use_threads=False, block_size=BLOCK), parse)
+    with _explained_json(path, ", ".join(wanted)), _opened_json(path, schema) as reader:
         for batch in reader:
             yield pl.DataFrame(batch)
+
+
+@contextmanager
+def _explained_json(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise RegistryError(f"not JSON lines of {', '.join(wanted)}: {reason}", where=path.name) from None
+        raise RegistryError(f"not JSON lines of {what}: {reason}", where=path.name) from None
+
+
+def _opened_json(path: Path, schema: pa.Schema | None = None) -> "JSONStreamingReader":
+    from pyarrow.json import ParseOptions, ReadOptions, open_json
+
+    others = "infer" if schema is None else "ignore"
+    parse = ParseOptions(explicit_schema=schema, unexpected_field_behavior=others, newlines_in_values=False)
+    lines = Lines(path) if is_array(path) else path
+    return open_json(lines, ReadOptions(use_threads=False, block_size=BLOCK), parse)
 
 
 def arrow_type(dtype: pl.DataType) -> pa.DataType:

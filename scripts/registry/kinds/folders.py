@@ -1,6 +1,6 @@
-"""Which rows pictures make, and of which class and split they are: by the folders that they lie in, or by a table."""
+"""Which rows pictures make, and of which class and split they are, by the folders that they lie in."""
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,16 +8,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from registry.describe.contract import column_type
-from registry.describe.manifest import row_keys
 from registry.errors import RegistryError
-from registry.kinds.columns import Columns
-from registry.kinds.files import Format, batches
-from registry.kinds.pictures import Found, is_picture, normal
+from registry.kinds.pictures import Found, is_picture, normal, pictures_in
 
 IMAGE, LABEL = "image", "label"
 OF_PICTURES = (IMAGE, "width", "height", "path")
 """Columns that are made of a picture, and of where it was."""
-IN_BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 def classes_of(params: Mapping[str, Any]) -> list[str]:
@@ -84,13 +80,20 @@ class Folders:
             raise RegistryError("numbers need params.classes, whose positions they are", where="contract.columns.label")
         self._seen: dict[str, str] = {}
 
-    def wanted(self, path: str) -> bool:
-        """Tell whether what is at a path is a picture of this dataset."""
-        return is_picture(path) and self._root.find(path)[0] is not None
+    def pictures(
+        self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
+    ) -> Iterator[tuple[str, Iterator[Found]]]:
+        """Yield each source file with the pictures in it that are below the root."""
+
+        def wanted(path: str) -> bool:
+            return is_picture(path) and self._root.find(path)[0] is not None
+
+        for file, path in files.items():
+            yield file, pictures_in(file, path, max_bytes, wanted, counts)
 
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return the rows of pictures."""
-        keys = pl.Series([_key(found) for found in pictures], dtype=pl.String)
+        keys = pl.Series([key_of(found) for found in pictures], dtype=pl.String)
         if self._type is None:
             return Placed(range(len(pictures)), keys, pl.DataFrame(), {})
         labels = pl.Series(LABEL, [self._class(found.path) for found in pictures], dtype=pl.String)
@@ -120,65 +123,6 @@ class Folders:
         yield from ()
 
 
-class Table:
-    """Each row of a table is a row, and names its picture. All are in memory, with their paths, but no pictures."""
-
-    def __init__(self, path: Path, file: str, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        self._columns = Columns(
-            {name: spec for name, spec in contract.items() if name not in OF_PICTURES}, params.get("columns", {})
-        )
-        split = params.get("split", {})
-        self._beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
-        self._keys, self._template, self._key = [], params["path"], params.get("key")
-        layout = Format(**params.get("format", {}), names=params.get("names", ()))
-        named = dict.fromkeys([*IN_BRACES.findall(self._template), *self._beside], pl.String())
-        parts, places, start = [], [], 0
-        for batch in batches(path, layout, self._columns.wanted() | named):
-            rows = self._columns.converted(batch, file, start)
-            parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
-            places += self._places(batch)
-            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(file, start, batch.height)
-            self._keys += keys
-            start += batch.height
-        self._rows = pl.concat(parts)
-        self._places_of = places
-        self._found = [False] * start
-        self._by_path: dict[str, list[int]] = {}
-        for row, place in enumerate(places):
-            self._by_path.setdefault(place, []).append(row)
-        self._classes = classes_of(params) if LABEL in contract else []
-
-    def _places(self, batch: pl.DataFrame) -> list[str]:
-        text = IN_BRACES.sub("{}", self._template)
-        columns = [batch.get_column(name).cast(pl.String) for name in IN_BRACES.findall(self._template)]
-        return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
-
-    def wanted(self, path: str) -> bool:
-        """Tell whether a row names the picture at a path."""
-        return path in self._by_path
-
-    def place(self, pictures: Sequence[Found]) -> Placed:
-        """Return the rows that name these pictures."""
-        of = [(number, row) for number, found in enumerate(pictures) for row in self._by_path[found.path]]
-        for _, row in of:
-            self._found[row] = True
-        return self._placed([number for number, _ in of], [row for _, row in of])
-
-    def _placed(self, pictures: Sequence[int], rows: Sequence[int]) -> Placed:
-        columns = self._rows[rows] if self._rows.width else pl.DataFrame()
-        keys = pl.Series([self._keys[row] for row in rows], dtype=pl.String)
-        if not self._classes:
-            return Placed(pictures, keys, columns, {})
-        return Placed(
-            pictures, keys, columns, {"unknown_classes": ~columns[LABEL].is_in(self._classes).fill_null(value=True)}
-        )
-
-    def missing(self) -> Iterator[Placed]:
-        """Yield the rows whose pictures were not there."""
-        if rows := [row for row, found in enumerate(self._found) if not found]:
-            notes = pl.Series([self._places_of[row] for row in rows], dtype=pl.String)
-            yield self._placed([], rows)._replace(notes=notes)
-
-
-def _key(found: Found) -> str:
+def key_of(found: Found) -> str:
+    """Return what names a picture: its source file and its path there."""
     return found.path if found.path == normal(found.file) else f"{found.file}:{found.path}"

@@ -1,50 +1,16 @@
-"""Pictures with labels: folders of classes, or a table that names the pictures; in Parquet, or as files."""
+"""Pictures with labels: folders of classes, or tables that name pictures or hold them."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-import pyarrow as pa
+from registry.kinds import gallery
+from registry.kinds.beside import Embedded, Table
+from registry.kinds.folders import IMAGE, LABEL, Folders
+from registry.kinds.rows import Rows
 
-from registry.config.kinds import splits_of
-from registry.describe.canonical import canonical, row_digests
-from registry.describe.contract import column_type
-from registry.describe.layout import ID_BYTES
-from registry.errors import RegistryError
-from registry.kinds.columns import arrow_schema
-from registry.kinds.folders import IMAGE, LABEL, OF_PICTURES, Folders, Placed, Splits, Table
-from registry.kinds.leaks import IN_TWO_SPLITS
-from registry.kinds.pictures import POLICIES as OF_EACH
-from registry.kinds.pictures import PROBLEMS, READ, Found, Judged, Reader, digest_of, in_batches, pictures_in
-from registry.kinds.rows import DUPLICATES, Rows
-from registry.kinds.splitting import splitter
-from registry.kinds.tables import row_groups
-
-POLICIES = OF_EACH | {
-    "missing_files": "fail",
-    "outside_splits": "fail",
-    "unknown_classes": "fail",
-    IN_TWO_SPLITS: "fail",
-    "other_labels": "keep",
-    DUPLICATES: "keep",
-}
+POLICIES = gallery.POLICIES | {"unknown_classes": "fail"}
 """What becomes of rows with problems, unless the params say."""
-SOURCE = "\x1fsource"
-"""The column by which pictures are told apart, a digest of their bytes as they came; no file has one of this name."""
-FILE = "file_name"
-"""The column of a table beside files that says where each is, from the table's folder."""
-NOT_IN_NAMES = '/\\:*?"<>|'
-"""What the names of folders cannot have on every system."""
-LONGEST = 200
-"""Bytes of such a name."""
-FILES_BYTES = 32 << 20
-"""Bytes of files in memory at once."""
-MAX_DISTANCE = 6
-"""Bits in which the hashes of pictures that look alike differ at most, unless the params say."""
 
 
 def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,181 +21,12 @@ def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
 def read(
     files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any], threads: int = 1
 ) -> Iterator[Rows]:
-    """Yield the pictures of source files {name: path}, decoded on so many threads, with the columns of the contract.
+    """Yield the pictures of source files {name: path} as rows with the columns of the contract.
 
-    Rows tell themselves which of them are duplicates, for which some 200 bytes a picture are in memory. Where folders,
-    files or columns make the splits, a picture that is in two is a problem in the one that ranks lower: splits rank in
-    the order of the params, and files are read twice. Raises RegistryError for what is no archive, and for a table that
-    does not fit.
+    See `registry.kinds.gallery.rows_of`. Raises RegistryError for what is no archive, and a table that does not fit.
     """
-    if IMAGE not in contract or column_type(contract[IMAGE]) != pl.Binary:
-        raise RegistryError("there is no column image, of dtype binary", where="contract.columns")
-    table = params.get("table")
-    origin = Folders(contract, params) if table is None else Table(files[table], table, contract, params)
-    reader, counts, pictures = Reader.of(params, threads), Counter[str](), 0
-
-    def found(counts: Counter[str]) -> Iterator[tuple[str, Iterator[Found]]]:
-        for file, path in files.items():
-            if file != table:
-                yield file, pictures_in(file, path, reader.limits.max_bytes, origin.wanted, counts)
-
-    makes = _Maker(contract, params)
-    if makes.can_leak:
-        for file, its in found(Counter()):
-            for some in in_batches(its):
-                makes.remember(file, some, origin.place(some))
-    for file, its in found(counts):
-        for judged in reader.batches(its):
-            pictures += len(judged)
-            counts["converted_pictures"] += sum(one.picture is not None and one.picture.converted for one in judged)
-            yield _with(counts, makes.rows(file, judged, origin.place([one.found for one in judged])))
-    if not pictures:
-        others = counts["hidden_files"] + counts["other_files"]
-        hint = "see params.root, or params.table and path; or their names end in none of " + ", ".join(sorted(READ))
-        raise RegistryError(f"no picture is found, but {others:,} other files", where=", ".join(files), hint=hint)
-    for placed in origin.missing():
-        yield makes.missing(placed)
-    yield _with(counts, makes.missing(origin.place([])))
-
-
-def _with(counts: Counter[str], rows: Rows) -> Rows:
-    """Return rows with what was counted since the ones before."""
-    found = dict(counts)
-    counts.clear()
-    return replace(rows, counts=found)
-
-
-class _Maker:
-    """Makes rows of pictures, and remembers which pictures there were."""
-
-    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        self._types = {name: column_type(spec) for name, spec in contract.items()}
-        self._others = [name for name in contract if name not in OF_PICTURES]
-        split = params.get("split")
-        self._folders = Splits(params) if split and "folders" in split else None
-        self._assign = None if self._folders else splitter(split, [SOURCE])
-        self._first: dict[bytes, bytes] = {}
-        self._ranks = {split: rank for rank, split in enumerate(splits_of(params))}
-        self._highest: dict[bytes, int] = {}
-        self.can_leak = bool(split) and not ("ratios" in split and "by" not in split)
-
-    def remember(self, file: str, pictures: Sequence[Found], placed: Placed) -> None:
-        """Remember which splits these pictures of a source file are in."""
-        digests = [digest_of(pictures[number].data) for number in placed.pictures]
-        splits = self._splits(file, [pictures[number] for number in placed.pictures], digests, placed)
-        for digest, split in zip(digests, splits, strict=True):
-            self._highest[digest] = max(self._highest.get(digest, -1), self._ranks.get(split, -1))
-
-    def rows(self, file: str, judged: Sequence[Judged], placed: Placed) -> Rows:
-        """Return the rows of pictures of a source file."""
-        its = [judged[number] for number in placed.pictures]
-        pictures = [one.picture for one in its]
-        samples = self._samples(
-            placed,
-            {
-                IMAGE: [picture and picture.jpeg for picture in pictures],
-                "width": [picture and picture.width for picture in pictures],
-                "height": [picture and picture.height for picture in pictures],
-                "path": [one.found.path for one in its],
-            },
-        )
-        sources = [digest_of(one.found.data) for one in its]
-        splits = self._splits(file, [one.found for one in its], sources, placed)
-        elsewhere = {**placed.problems, "outside_splits": splits.is_null()}
-        sound = [picture is not None for picture in pictures]
-        for has_it in elsewhere.values():
-            sound = [good and not bad for good, bad in zip(sound, has_it, strict=True)]
-        found = {problem: [one.problem == problem for one in its] for problem in PROBLEMS}
-        ranks = [self._ranks.get(split, -1) for split in splits]
-        found[IN_TWO_SPLITS] = [
-            good and self._highest.get(source, -1) > rank
-            for source, rank, good in zip(sources, ranks, sound, strict=True)
-        ]
-        found |= self._repeated(sources, samples, sound)
-        problems = {name: pl.Series(rows, dtype=pl.Boolean) for name, rows in found.items()} | elsewhere
-        return Rows(samples, placed.keys, splits, problems, notes=pl.Series([one.note for one in its], dtype=pl.String))
-
-    def _splits(self, file: str, pictures: Sequence[Found], digests: Sequence[bytes], placed: Placed) -> pl.Series:
-        """Return the splits of pictures of a source file, null for none."""
-        if self._folders:
-            return pl.Series([self._folders.find(found.path)[0] for found in pictures], dtype=pl.String)
-        return self._assign(file, pl.DataFrame([*placed.columns, pl.Series(SOURCE, digests, dtype=pl.Binary)]))
-
-    def missing(self, placed: Placed) -> Rows:
-        """Return rows whose pictures are not there."""
-        count = len(placed.keys)
-        samples = self._samples(placed, dict.fromkeys(OF_PICTURES, [None] * count))
-        splits = pl.Series([None] * count, dtype=pl.String)
-        problems = {**placed.problems, "missing_files": pl.repeat(True, count, eager=True)}
-        return Rows(samples, placed.keys, splits, problems, notes=placed.notes)
-
-    def _samples(self, placed: Placed, of_pictures: Mapping[str, list[Any]]) -> pl.DataFrame:
-        return pl.DataFrame(
-            [
-                pl.Series(name, of_pictures[name], dtype=dtype) if name in OF_PICTURES else placed.columns[name]
-                for name, dtype in self._types.items()
-            ]
-        )
-
-    def _repeated(
-        self, sources: Sequence[bytes], samples: pl.DataFrame, sound: Sequence[bool]
-    ) -> dict[str, list[bool]]:
-        """Return which sound pictures are the same as one before, in rows that are the same as well, or are not."""
-        values = [canonical(samples[name].to_arrow()) for name in self._others]
-        joined = row_digests(values, ID_BYTES) if values else b""
-        found: dict[str, list[bool]] = {DUPLICATES: [], "other_labels": []}
-        for row, (source, usable) in enumerate(zip(sources, sound, strict=True)):
-            own = joined[row * ID_BYTES : (row + 1) * ID_BYTES]
-            first = self._first.get(source) if usable else None
-            if usable:
-                self._first.setdefault(source, own)
-            found[DUPLICATES].append(first == own)
-            found["other_labels"].append(first not in (None, own))
-        return found
-
-
-def stored(folder: Path, samples: pl.DataFrame) -> pl.DataFrame:
-    """Write pictures into files `<label>/<hash of its bytes>.jpg` in a folder; return rows with the files' names."""
-    labels = samples[LABEL].cast(pl.String) if LABEL in samples.columns else pl.repeat(None, samples.height, eager=True)
-    names = []
-    for data, label in zip(samples[IMAGE], labels, strict=True):
-        name = f"{hashlib.sha256(data).hexdigest()[:16]}.jpg"
-        if label is not None:
-            _check_folder(label)
-            name = f"{label}/{name}"
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(data)
-        names.append(name)
-    return pl.DataFrame([pl.Series(FILE, names, dtype=pl.String), *samples.drop(IMAGE)])
-
-
-def stored_schema(contract: Mapping[str, Any]) -> pa.Schema:
-    """Return the Arrow schema of a table whose pictures are in files beside it."""
-    fields = [field for field in arrow_schema(contract) if field.name != IMAGE]
-    return pa.schema([(FILE, pa.string()), *fields])
-
-
-def with_files(table: Path, contract: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table whose pictures are in files beside it, with pictures in the place of files' names."""
-    schema = arrow_schema(contract)
-    for batch in row_groups(table):
-        start, size, pictures = 0, 0, []
-        for row, name in enumerate(batch[FILE].to_pylist(), start=1):
-            pictures.append((table.parent / name).read_bytes())
-            size += len(pictures[-1])
-            if size >= FILES_BYTES or row == batch.num_rows:
-                its = batch.slice(start, row - start)
-                columns = [pa.array(pictures, pa.binary()) if name == IMAGE else its[name] for name in schema.names]
-                yield pa.record_batch(columns, schema=schema)
-                start, size, pictures = row, 0, []
-
-
-def _check_folder(label: str) -> None:
-    """Raise RegistryError for a label that is no name for a folder."""
-    usable = label.isprintable() and not {*label} & {*NOT_IN_NAMES} and label == label.strip(" .")
-    if not label or not usable or len(label.encode()) > LONGEST:
-        raise RegistryError(
-            f"the label {label[:80]!r} is no name for a folder",
-            where="params.files",
-            hint="map it to another one, or leave the param out, and pictures are packed into Parquet",
-        )
+    if "table" in params:
+        origin = Table(files[params["table"]], contract, params)
+    else:
+        origin = Embedded(contract, params) if "image" in params else Folders(contract, params)
+    return gallery.rows_of(origin, files, contract, params, threads)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from registry.formats.archives import is_archive, members
+from registry.formats.archives import members
 from registry.formats.images import SCALES, Limits, Picture, UnusableError, read_picture
 
 PROBLEMS = ("empty_files", "oversized", "corrupt", "unsupported", "narrow")
@@ -24,7 +24,7 @@ READ = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pn
 UNREAD = frozenset({".avif", ".dcm", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm", ".psd", ".svg"})
 """How the names of pictures end that are not read here, so that they are missed."""
 LITTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"})
-"""What systems leave beside pictures; names that begin with a dot are such, too."""
+"""What systems leave beside pictures."""
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -41,11 +41,15 @@ MAGIC = {
 
 
 class Found(NamedTuple):
-    """A picture among the source files: in which of them, its path there, and its bytes, at most one too many."""
+    """A picture among the source files: in which of them, its path there, and its bytes, at most one too many.
+
+    `row` is the number and what else there is of the row of a table that holds it.
+    """
 
     file: str
     path: str
     data: bytes
+    row: tuple[int, Mapping[str, Any]] | None = None
 
 
 class Judged(NamedTuple):
@@ -63,8 +67,8 @@ def normal(path: str) -> str:
 
 
 def is_litter(path: str) -> bool:
-    """Tell whether a path is hidden, or of a file that systems leave beside pictures."""
-    return any(part.startswith(".") or part.lower() in LITTER for part in path.split("/"))
+    """Tell whether a path is of a file that systems leave beside pictures."""
+    return any(part.lower() in LITTER for part in path.split("/"))
 
 
 def is_picture(path: str) -> bool:
@@ -86,20 +90,17 @@ def pictures_in(
 ) -> Iterator[Found]:
     """Yield the pictures of the source file that is called `file`: itself, or the members of a folder or an archive.
 
-    What is none, or not `wanted`, goes into `counts` alone, as hidden_files or other_files.
+    What is none, or not `wanted`, goes into `counts` alone, as system_files or other_files.
     """
-    if is_archive(path):
-        inside: Iterable[tuple[str, Callable[[], IO[bytes]]]] = ((its.name, its.open) for its in members(path))
-    else:
-        inside = [(file, lambda: path.open("rb"))]
-    for name, opened in inside:
-        place = normal(name)
+    alone = is_picture(file) and path.is_file()
+    for member in members(path):
+        place = normal(file if alone else member.name)
         if is_litter(place):
-            counts["hidden_files"] += 1
+            counts["system_files"] += 1
         elif not wanted(place):
             counts["other_files"] += 1
         else:
-            with opened() as stream:
+            with member.open() as stream:
                 yield Found(file, place, stream.read(max_bytes + 1))
 
 

@@ -37,10 +37,18 @@ class Rows:
         return Rows(self.samples.filter(kept), self.keys.filter(kept), self.splits.filter(kept))
 
 
+ID = f"S{ID_BYTES}"
+"""The numpy type of a digest."""
+
+
+def digests_of(columns: Iterable[pl.Series]) -> np.ndarray:
+    """Return a digest of the values of each row in some columns, as an array of ID (n,)."""
+    return np.frombuffer(row_digests([canonical(column.to_arrow()) for column in columns], ID_BYTES), ID)
+
+
 def repeated(rows: Iterable[Rows]) -> np.ndarray:
     """Return for each row whether one before it is the same in all columns; it takes some 40 bytes a row."""
-    digests = [row_digests([canonical(column.to_arrow()) for column in its.samples], ID_BYTES) for its in rows]
-    ids = np.frombuffer(b"".join(digests), f"S{ID_BYTES}")
+    ids = np.concatenate([np.empty(0, ID), *(digests_of(its.samples) for its in rows)])
     found = np.ones(len(ids), dtype=bool)
     found[np.unique(ids, return_index=True)[1]] = False
     return found

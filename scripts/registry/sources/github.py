@@ -22,7 +22,8 @@ from urllib3.util import Retry
 from registry.errors import RegistryError
 from registry.shown import one_line, public_url
 from registry.sources.deadline import LateError, deadline
-from registry.sources.fetch import TIMEOUT, describe
+from registry.sources.http import describe
+from registry.sources.limits import TIMEOUT
 from registry.sources.readmes import MAX_BYTES, Readme, blob_sha
 
 log = logging.getLogger(__name__)

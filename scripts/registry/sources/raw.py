@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.files import atomic_file, dvc_digest, remove, sha256_of, write_json
+from registry.files import atomic_file, content_sha256, dvc_digest, remove, write_json
 
 REMEMBERED = ".raw"
 """Folder beside raw/ that has, for an output raw/<path> of a rule, DVC's digest of it in <path>.md5."""
@@ -48,7 +48,7 @@ def check_raw(inputs: Iterable[str]) -> None:
         if not noted:
             hashes |= _sources(folder / "raw", folder / "raw" / inside)
     changed = _differing(digests)
-    changed += [path for path, sha256 in hashes.items() if sha256_of(path) != sha256]
+    changed += [path for path, sha256 in hashes.items() if content_sha256(path) != sha256]
     if changed:
         raise RegistryError(
             "changed since it was fetched or made",
@@ -131,7 +131,7 @@ def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
 
 
 def _sources(raw: Path, path: Path) -> dict[Path, str]:
-    """Return {file: sha256} of the source files at or below a path, as sources.json has them, if there is one."""
+    """Return {source: sha256} of those at, below or above a path, as sources.json has them, if there is one."""
     sources = raw / "sources.json"
     if not sources.is_file():
         return {}
@@ -139,7 +139,11 @@ def _sources(raw: Path, path: Path) -> dict[Path, str]:
         hashes = {raw / file["file"]: file["sha256"] for file in _read(sources)["files"]}
     except (KeyError, TypeError):
         raise _unreadable(sources) from None
-    return {file: sha256 for file, sha256 in hashes.items() if file.is_relative_to(path) and file.is_file()}
+    return {
+        source: sha256
+        for source, sha256 in hashes.items()
+        if (source.is_relative_to(path) or path.is_relative_to(source)) and source.exists()
+    }
 
 
 def forget_parts(inputs: Iterable[str], outputs: Iterable[str]) -> None:

@@ -13,8 +13,9 @@ from registry.config.load import SAMPLES, parse_checksums, read_checksums
 from registry.errors import RegistryError
 from registry.files import atomic_folder, sha256_of, write_json
 from registry.shown import public_url
-from registry.sources.fetch import PATIENT, Patience, is_url, retrieve
+from registry.sources.limits import PATIENT, Patience
 from registry.sources.raw import note_served_by, without_served_by
+from registry.sources.retrieve import is_url, retrieve
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from registry.config.load import SAMPLES, read_checksums
-from registry.files import sha256_of
+from registry.config.load import SAMPLES, read_checksums, source_name
+from registry.files import data_files, sha256_of
+from registry.formats.members import is_hidden
 from registry.sources.readmes import excluded, included
 
 
@@ -22,7 +23,7 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
         return {}
     folder, samples = dataset["name"], root / SAMPLES
     if "files" in sources:
-        used = [samples / folder / source["file"] for source in sources["files"]]
+        used = [file for source in sources["files"] for file in _files(samples / folder / source_name(source))]
     else:
         found = {path.parent.name: path for path in sorted((samples / folder / "HEAD").glob("*/README.md"))}
         used = [found[name] for name in included(found, excluded(dataset))]
@@ -30,6 +31,13 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
     here = {path.relative_to(samples).as_posix(): path for path in used if path.is_file()}
     edited = [file for file, path in here.items() if listed.get(file) != sha256_of(path)]
     return {f"{SAMPLES}/{file}": _how_to_accept(edited) for file in edited}
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a file, or those below a folder that are not hidden."""
+    if not path.is_dir():
+        return [path]
+    return [file for file in data_files(path) if not is_hidden(file.relative_to(path).as_posix())]
 
 
 def _how_to_accept(files: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from registry.config.pins import PIN
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.files import data_files, dvc_digest, read_regular, sealed, sha256_of
+from registry.files import content_sha256, data_files, dvc_digest, read_regular, sealed
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
 from registry.sources.raw import changed_raw, without_served_by
 from registry.storage.states import NotReady, State
@@ -347,6 +347,6 @@ def came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
         if read_json(_read(raw / "sources.json"), where=raw) != without_served_by(provenance["source"]):
             return False
         recorded = {raw / checked_path(file["file"], where=raw): file for file in provenance["source"]["files"]}
-        return all(sha256_of(path) == file["sha256"] for path, file in recorded.items() if path.is_file())
+        return all(content_sha256(path) == file["sha256"] for path, file in recorded.items() if path.exists())
     except (OSError, GateError):
         return False

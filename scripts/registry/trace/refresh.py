@@ -13,7 +13,8 @@ from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
-from registry.sources.fetch import fetch, is_url
+from registry.sources.accepting import accept_sources
+from registry.sources.fetch import fetch
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import PROVENANCE, Snapshot
 from registry.storage.states import NotReady
@@ -38,6 +39,7 @@ def refresh(
     repository: Repository,
     name: str,
     *,
+    accept: bool = False,
     cores: str = "all",
     output: IO[str] | None = None,
     say: Callable[[str], None] = print,
@@ -45,17 +47,21 @@ def refresh(
     """Ask a dataset's sources again, build what changed, and what is made of it, and let the run's end release it.
 
     Files with known hashes are fetched beside what is here, which so stays if they changed at their publisher or in the
-    mirror: that is a RegistryError, which says how to accept them. Snakemake's output goes to this program's own
-    streams, its standard output to `output` if given. Raises RegistryError for a source that cannot change by itself,
-    and when the run fails, too.
+    mirror: that is a RegistryError, unless the new ones are to be accepted from now on. Snakemake's output goes to this
+    program's own streams, its standard output to `output` if given. Raises RegistryError for a source that cannot
+    change by itself, and when the run fails, too.
     """
     check_installed("snakemake")
     datasets = load_datasets(read_config(repository.root), repository.root)
     _check(repository, name, datasets)
     before = _newest(repository, name)
     made_from = _made_from(repository, name) if "files" in datasets[name]["sources"] else None
-    if made_from is not None and _fetched_again(repository, datasets[name]) == made_from:
-        return Refreshed(name, before, before, released=False)
+    if made_from is not None or accept:
+        found = _fetched_again(repository, datasets[name], whatever=accept)
+        if {file: its["sha256"] for file, its in found.items()} == made_from:
+            return Refreshed(name, before, before, released=False)
+        if accept:
+            _accept(repository, datasets[name], made_from or {}, found, say)
     rule = rule_of(name)
     made_of_it = [other for other in datasets if name in parents(datasets[other]) and _here(repository, other)]
     command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule, *map(rule_of, made_of_it)]
@@ -75,24 +81,40 @@ def _here(repository: Repository, name: str) -> bool:
     return (repository.root / "data" / name / PROVENANCE).is_file() and pin_of(repository.root, name) is None
 
 
-def _fetched_again(repository: Repository, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """Return {file: sha256} of a dataset's source files as they are now; RegistryError if they are not accepted."""
+def _fetched_again(repository: Repository, dataset: Mapping[str, Any], *, whatever: bool) -> dict[str, dict[str, Any]]:
+    """Return {file: its sha256 and bytes} of a dataset's source files as they are now.
+
+    RegistryError if they are not accepted, unless `whatever` they are is asked for.
+    """
     root, name = repository.root, dataset["name"]
-    mirror = read_config(root)["mirror"]
+    mirror, wanted = read_config(root)["mirror"], source_files(dataset, root)
     (root / CACHE).mkdir(exist_ok=True)
     with TemporaryDirectory(dir=root / CACHE) as folder:
         lock = Path(folder, "lock.yaml")
-        with suppress(FileNotFoundError):
-            shutil.copyfile(root / "config" / "locks" / f"{name}.yaml", lock)
-        fetched = fetch(
-            name,
-            source_files(dataset, root),
-            mode=dataset["source"],
-            mirror=mirror if mirror is None or is_url(mirror) else str(root / mirror),
-            target=Path(folder),
-            lock=lock,
-        )
-    return {file["file"]: file["sha256"] for file in fetched["files"]}
+        if whatever:
+            wanted = [{**source, "sha256": []} for source in wanted]
+        else:
+            with suppress(FileNotFoundError):
+                shutil.copyfile(root / "config" / "locks" / f"{name}.yaml", lock)
+        fetched = fetch(name, wanted, mode=dataset["source"], mirror=mirror, target=Path(folder), lock=lock, root=root)
+    return {file["file"]: file for file in fetched["files"]}
+
+
+def _accept(
+    repository: Repository,
+    dataset: Mapping[str, Any],
+    before: Mapping[str, str],
+    now: Mapping[str, Mapping[str, Any]],
+    say: Callable[[str], None],
+) -> None:
+    """Let a dataset's file accept its sources as they are now, and say which of them changed."""
+    for file, its in now.items():
+        if (old := before.get(file)) != its["sha256"]:
+            say(
+                f"{file}: {old or 'nothing'} was what the data here is made of, {its['sha256']} is accepted from now on"
+            )
+    path = repository.root / "config" / "datasets" / f"{dataset['name']}.yaml"
+    accept_sources(path, dataset["source"], now)
 
 
 def _made_from(repository: Repository, name: str) -> dict[str, str] | None:

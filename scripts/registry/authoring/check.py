@@ -1,0 +1,52 @@
+"""Check datasets without building them: configuration, sources, and, where rows are made by a kind, the contract."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from registry.config.kinds import splits_of
+from registry.config.load import SAMPLES, Datasets, source_files
+from registry.describe.manifest import write_manifest
+from registry.errors import RegistryError
+from registry.kinds.columns import arrow_schema
+from registry.kinds.rows import Cleaning
+from registry.sources.samples import edited_samples
+
+
+def check(root: Path, name: str, datasets: Datasets) -> str:
+    """Return in words what of a dataset was found to hold; RegistryError for the first thing that does not."""
+    dataset = datasets[name]
+    if "files" not in dataset.get("sources", {}):
+        return "its configuration"
+    sampled = {**dataset, "source": "samples"}
+    listed = [file for file in dataset["sources"]["files"] if (root / SAMPLES / name / file["file"]).is_file()]
+    if not listed:
+        source_files(dataset, root)
+        return "its configuration; it has no samples"
+    source_files(sampled, root)
+    for edited, accept in edited_samples(sampled, root).items():
+        raise RegistryError("not what data/samples/SHA256SUMS says", where=edited, hint=accept)
+    if "kind" not in dataset:
+        return "its configuration and the sums of its samples"
+    rows = _checked(root, sampled)
+    return f"its configuration, the sums of its samples, and the contract of their {rows:,} rows"
+
+
+def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
+    """Return how many rows the samples of a dataset have, all of which keep its contract. Raises RegistryError."""
+    kind = import_module(f"registry.kinds.{dataset['kind']}")
+    columns, params = dataset["contract"]["columns"], dataset["params"]
+    files = {one["file"]: root / SAMPLES / dataset["name"] / one["file"] for one in dataset["sources"]["files"]}
+    cleaning = Cleaning(kind.POLICIES | params.get("problems", {}))
+    parts = [*cleaning.clean(kind.read(files, columns, params))]
+    cleaning.check(dataset["name"])
+    schema = arrow_schema(columns)
+    with TemporaryDirectory() as folder, write_manifest(Path(folder, "manifest.parquet"), dataset, schema) as manifest:
+        for split in splits_of(params):
+            for its in parts:
+                kept = its.only(its.splits == split)
+                for batch in kept.samples.to_arrow().cast(schema).combine_chunks().to_batches():
+                    manifest.add(split, batch, inputs=kind.inputs_of(columns, params), keys=kept.keys.to_list())
+    return cleaning.rows - cleaning.dropped

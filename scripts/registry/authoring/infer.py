@@ -1,0 +1,123 @@
+"""Infer what the contract of a table can say of its columns: types, bounds, gaps, small sets of values, lengths."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+import polars as pl
+
+from registry.describe.contract import DTYPES
+
+MOST_VALUES = 20
+"""A column of texts with more values than this is no small set."""
+ROWS_PER_VALUE = 10
+"""A small set has, on the average, at least so many rows for each of its values."""
+LONGEST_VALUE = 40
+"""Characters of a value that can be one of a small set."""
+DIGITS = 2
+"""Digits to which bounds are rounded, outward, so that a row more does not break them at once."""
+LEADING_ZERO = r"^[-+]?0\d"
+"""Begins what looks like a number and is none: a post code, a telephone number."""
+READ_AS = {"int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean}
+"""What texts are read as if all can be, the narrowest first."""
+
+
+@dataclass
+class _Range:
+    """The least and the greatest value so far."""
+
+    low: Any = None
+    high: Any = None
+
+    def add(self, low: Any, high: Any) -> None:
+        if low is not None:
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
+
+
+@dataclass
+class Column:
+    """What is known so far of a column; `texts` tells that its values are texts which may stand for something else."""
+
+    texts: bool
+    rows: int = 0
+    nulls: int = 0
+    dtypes: dict[str, _Range] = field(default_factory=dict)
+    values: set[str] | None = field(default_factory=set)
+    lengths: _Range = field(default_factory=_Range)
+
+    def __post_init__(self) -> None:
+        if self.texts:
+            self.dtypes = {dtype: _Range() for dtype in READ_AS}
+
+    def add(self, values: pl.Series) -> None:
+        """Look at more values."""
+        present = values.alias("column").drop_nulls()
+        self.rows, self.nulls = self.rows + len(values), self.nulls + len(values) - len(present)
+        if present.dtype != pl.String:
+            dtype = next((name for name, type_ in DTYPES.items() if type_ == present.dtype), str(present.dtype).lower())
+            bounded = present.dtype.is_numeric()
+            self.dtypes.setdefault(dtype, _Range()).add(*((present.min(), present.max()) if bounded else (None, None)))
+        elif len(present):
+            self._add_texts(present)
+
+    def _add_texts(self, present: pl.Series) -> None:
+        for dtype in [*self.dtypes]:
+            if dtype == "bool":
+                read = present.replace_strict({"true": True, "false": False}, default=None)
+            else:
+                read = present.cast(READ_AS[dtype], strict=False)
+                read = read.set(present.str.contains(LEADING_ZERO), None)
+            if read.null_count() or (dtype == "float64" and not read.is_finite().all()):
+                del self.dtypes[dtype]
+            elif dtype != "bool":
+                self.dtypes[dtype].add(read.min(), read.max())
+        lengths = present.str.len_chars()
+        self.lengths.add(lengths.min(), lengths.max())
+        if self.values is not None:
+            self.values.update(present.unique().head(MOST_VALUES + 1).to_list())
+            self.values = self.values if len(self.values) <= MOST_VALUES else None
+
+    def spec(self) -> dict[str, Any]:
+        """Return what the contract says of the column."""
+        nullable = {"nullable": True} if self.nulls else {}
+        if self.dtypes and self.nulls < self.rows:
+            dtype, its = next(iter(self.dtypes.items()))
+            bounds = {}
+            if its.low is not None:
+                bounds = {"min": rounded(its.low, ROUND_FLOOR), "max": rounded(its.high, ROUND_CEILING)}
+            return {"dtype": dtype, **bounds, **nullable}
+        if self.values and self._is_small_set():
+            return {"dtype": "string", "values": sorted(self.values), **nullable}
+        if self.lengths.low is None:
+            return {"dtype": "string", **nullable}
+        lengths = {"min_length": min(self.lengths.low, 1), "max_length": rounded(self.lengths.high, ROUND_CEILING)}
+        return {"dtype": "string", **lengths, **nullable}
+
+    def _is_small_set(self) -> bool:
+        return (
+            self.rows - self.nulls >= ROWS_PER_VALUE * len(self.values) and max(map(len, self.values)) <= LONGEST_VALUE
+        )
+
+
+def rounded(number: float, how: str) -> float:
+    """Return a number of at most DIGITS digits that is not above it (ROUND_FLOOR), or not below it (ROUND_CEILING)."""
+    exact = Decimal(repr(number))
+    if not exact:
+        return number
+    near = exact.quantize(Decimal(1).scaleb(max(exact.adjusted() - DIGITS + 1, -324)), how)
+    return int(near) if isinstance(number, int) else float(near)
+
+
+def infer(batches: Iterable[pl.DataFrame], *, texts: bool) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return how many rows there are, and {column: what a contract can say of it}.
+
+    `texts` tells that the columns are texts, as those of CSV files are, of which some stand for numbers.
+    """
+    rows, columns = 0, {}
+    for batch in batches:
+        rows += batch.height
+        for values in batch:
+            columns.setdefault(values.name, Column(texts)).add(values)
+    return rows, {name: column.spec() for name, column in columns.items()}

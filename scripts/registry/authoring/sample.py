@@ -1,0 +1,84 @@
+"""Cut a sample from a file of rows: some of them as they are, in their order, so many as a repository can carry."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from registry.errors import RegistryError
+from registry.formats.records import canonical_encoding, records
+from registry.kinds.files import Format, batches, columns_of
+
+MOST_BYTES = 200_000
+"""Bytes that the samples of a dataset have at most, of all its files together."""
+
+
+def is_taken(position: int, fraction: float, seed: int) -> bool:
+    """Tell whether the row at a position belongs to a sample of about this fraction of all rows."""
+    draw = hashlib.sha256(f"{seed}:{position}".encode()).digest()[:8]
+    return int.from_bytes(draw, "big") < fraction * 2**64
+
+
+def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MOST_BYTES, seed: int = 0) -> None:
+    """Write at most so many bytes of a file to `target`: all of it, if it is that small, else rows drawn by `seed`.
+
+    Raises RegistryError where no row is that small, and for an Excel file that is larger.
+    """
+    size = path.stat().st_size
+    if size <= most_bytes:
+        shutil.copyfile(path, target)
+        return
+    fraction = most_bytes / size
+    match layout.type:
+        case "csv":
+            encoding = canonical_encoding(layout.encoding)
+            lines = (text for _, text, _ in records(path, separator=layout.separator_of(path), encoding=encoding))
+            _write_lines(lines, target, layout.header, fraction, most_bytes, seed, encoding)
+        case "jsonl":
+            with path.open(encoding="utf-8", newline="\n") as stream:
+                lines = (line.rstrip("\r\n") for line in stream)
+                _write_lines(lines, target, False, fraction, most_bytes, seed, "utf-8")
+        case "excel":
+            what = f"larger than {most_bytes:,} bytes, and no sample can be cut from it"
+            raise RegistryError(what, where=path.name, hint="--no-sample")
+        case _:
+            _write_rows(path, layout, target, fraction, most_bytes, seed)
+    if not target.is_file():
+        raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
+
+
+def _write_lines(
+    lines: Iterable[str], target: Path, header: bool, fraction: float, most_bytes: int, seed: int, encoding: str
+) -> None:
+    taken, size = [], 0
+    for position, line in enumerate(lines, start=-1 if header else 0):
+        if position >= 0 and not is_taken(position, fraction, seed):
+            continue
+        data = f"{line}\n".encode(encoding)
+        if size + len(data) <= most_bytes:
+            taken.append(data)
+            size += len(data)
+    if len(taken) > header:
+        target.write_bytes(b"".join(taken))
+
+
+def _write_rows(path: Path, layout: Format, target: Path, fraction: float, most_bytes: int, seed: int) -> None:
+    wanted = dict.fromkeys(columns_of(path, layout), pl.String())
+    while fraction * path.stat().st_size > 1:
+        taken, start = [], 0
+        for batch in batches(path, layout, wanted):
+            chosen = [row for row in range(batch.height) if is_taken(start + row, fraction, seed)]
+            taken.append(batch[chosen])
+            start += batch.height
+        rows = pl.concat(taken)
+        if layout.type == "parquet":
+            pq.write_table(rows.to_arrow().cast(pq.read_schema(path)), target)
+        else:
+            rows.write_ipc(target, compression="uncompressed")
+        if rows.height and target.stat().st_size <= most_bytes:
+            return
+        target.unlink()
+        fraction /= 2

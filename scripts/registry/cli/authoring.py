@@ -1,0 +1,135 @@
+"""`registry new` and `check`: add a dataset, and see whether its description is right."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from registry.cli.common import (
+    AsJson,
+    Dataset,
+    app,
+    console,
+    console_error,
+    print_headed,
+    print_json,
+    print_line,
+    print_table,
+    repository_root,
+)
+from registry.config.load import load_datasets
+from registry.errors import RegistryError
+from registry.extras import needed
+from registry.storage.repository import read_config
+
+
+def _listed(text: str | None) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _ratios(text: str | None) -> dict[str, float]:
+    """Return {split: its share} of `train=0.9,val=0.1`."""
+    try:
+        return {name: float(share) for name, share in (part.split("=") for part in _listed(text))}
+    except ValueError:
+        raise RegistryError(f"--split {text}: not as train=0.9,val=0.1") from None
+
+
+def _asked(question: str, default: str) -> str:
+    """Return what somebody at a terminal answers; elsewhere nobody is asked."""
+    return typer.prompt(question, default=default) if sys.stdin.isatty() and sys.stderr.isatty() else default
+
+
+@app.command(name="new")
+def new_dataset(
+    context: typer.Context,
+    name: Dataset,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Files of rows: paths or URLs.", show_default=False)
+    ],
+    title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
+    license: Annotated[str | None, typer.Option(help="The licence of the data, as in CC BY 4.0.")] = None,  # noqa: A002
+    key: Annotated[str | None, typer.Option(help="The column that names each sample.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that is to be learned.")] = None,
+    inputs: Annotated[str | None, typer.Option("--input", help="The columns that say what a sample is about.")] = None,
+    split: Annotated[str | None, typer.Option(help="Shares of splits, as in train=0.9,val=0.1.")] = None,
+    by: Annotated[str | None, typer.Option(help="Columns whose rows stay together in one split.")] = None,
+    no_header: Annotated[bool, typer.Option("--no-header", help="The first line is a row already.")] = False,
+    columns: Annotated[str | None, typer.Option(help="The names of the columns, where files have none.")] = None,
+    separator: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The encoding of the text, as in cp1252.")] = None,
+    null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
+    no_sample: Annotated[bool, typer.Option("--no-sample", help="Put no rows of it into git.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a dataset: read its source once, infer what must hold of it, and write config/datasets/NAME.yaml.
+
+    A sample of at most 200 kB goes into data/samples/. Then `registry run NAME` builds and releases it.
+    """
+    authoring, files = needed("registry.authoring.new"), needed("registry.kinds.files")
+    root = repository_root(context)
+    layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
+    layout |= {"header": False if no_header else None, "names": tuple(_listed(columns))}
+    wishes = authoring.Wishes(
+        title=title or _asked("Title", name.replace("-", " ").capitalize()),
+        description=description,
+        license=license or _asked("Licence", "unknown"),
+        key=key,
+        target=target,
+        inputs=_listed(inputs),
+        ratios=_ratios(split),
+        by=_listed(by),
+        sample=not no_sample,
+    )
+    layout = files.Format(**{option: value for option, value in layout.items() if value is not None})
+    with authoring.new(root, name, sources, layout, wishes) as made:
+        written = [] if dry_run else [str(path.relative_to(root)) for path in authoring.write(root, made)]
+        if as_json:
+            print_json({"dataset": name, "rows": made.rows, "config": made.content, "written": written})
+            return
+        if dry_run:
+            console.print(made.text)
+            return
+    specs = made.content["contract"]["columns"]
+    print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in specs.items()])
+    print_line(f"{made.rows:,} rows; written: {', '.join(written)}")
+    print_line(f"next: look at {written[0]}, then build and release it: registry run {name}")
+
+
+@app.command(name="check")
+def check_datasets(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; all, if none is named.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check datasets without building them: configuration, sums of samples, and the contract of samples.
+
+    Exits with 1 if something is wrong.
+    """
+    root = repository_root(context)
+    datasets = load_datasets(read_config(root), root)
+    checking = needed("registry.authoring.check")
+    wrong = {}
+    for name in names or sorted({*datasets, *datasets.broken}):
+        try:
+            found = checking.check(root, name, datasets)
+            if not as_json:
+                print_headed(f"{name}: ", f"right: {found}")
+        except RegistryError as error:
+            wrong[name] = str(error)
+            if not as_json:
+                console_error(RegistryError(f"{name}: {error}"))
+    if as_json:
+        print_json({"wrong": wrong})
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _row(column: str, spec: dict) -> tuple[str, str, str]:
+    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in ("dtype", "nullable")]
+    return column, spec["dtype"] + (", or none" if spec.get("nullable") else ""), "; ".join(rules)

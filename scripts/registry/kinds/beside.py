@@ -1,0 +1,207 @@
+"""What stands beside pictures: in a table that names them, in the table that holds them, in texts of the same names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.types as pat
+
+from registry.describe.manifest import row_keys
+from registry.errors import RegistryError
+from registry.formats.archives import members
+from registry.formats.parquet import open_parquet, plain_schema, rows_of
+from registry.kinds.columns import Columns
+from registry.kinds.files import Format, batches
+from registry.kinds.folders import LABEL, OF_PICTURES, Placed, classes_of, key_of
+from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
+
+CAPTION = "caption"
+IN_BRACES = re.compile(r"\{([^{}]+)\}")
+LONGEST = 1 << 20
+"""Bytes that a text beside a picture may have."""
+
+
+def _columns(contract: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Columns, list[str]]:
+    """Return what makes the columns of rows that pictures do not make, and which others say the split."""
+    own = {name: spec for name, spec in contract.items() if name not in OF_PICTURES}
+    split = params.get("split", {})
+    beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
+    return Columns(own, params.get("columns", {})), beside
+
+
+def _unknown(columns: pl.DataFrame, classes: Sequence[str]) -> dict[str, pl.Series]:
+    """Return which labels are of no class, if classes are known."""
+    if not classes or LABEL not in columns.columns or columns[LABEL].dtype != pl.String:
+        return {}
+    return {"unknown_classes": ~columns[LABEL].is_in(classes).fill_null(value=True)}
+
+
+class Table:
+    """Each row of a table is a row, and names its picture. All are in memory, with their paths, but no pictures."""
+
+    def __init__(self, path: Path, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self._columns, self._beside = _columns(contract, params)
+        self._file, self._template, self._key = params["table"], params["path"], params.get("key")
+        self._keys: list[str | None] = []
+        self._classes = classes_of(params)
+        layout = Format(**params.get("format", {}), names=params.get("names", ()))
+        named = dict.fromkeys([*IN_BRACES.findall(self._template), *self._beside], pl.String())
+        parts, places, start = [], [], 0
+        for batch in batches(path, layout, self._columns.wanted() | named):
+            rows = self._columns.converted(batch, self._file, start)
+            parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
+            places += self._places(batch)
+            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(self._file, start, batch.height)
+            self._keys += keys
+            start += batch.height
+        self._rows = pl.concat(parts)
+        self._places_of = places
+        self._found = [False] * start
+        self._by_path: dict[str, list[int]] = {}
+        for row, place in enumerate(places):
+            self._by_path.setdefault(place, []).append(row)
+
+    def _places(self, batch: pl.DataFrame) -> list[str]:
+        text = IN_BRACES.sub("{}", self._template)
+        columns = [batch.get_column(name).cast(pl.String) for name in IN_BRACES.findall(self._template)]
+        return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
+
+    def pictures(
+        self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
+    ) -> Iterator[tuple[str, Iterator[Found]]]:
+        """Yield each source file but the table with the pictures in it that a row names."""
+        for file, path in files.items():
+            if file != self._file:
+                yield file, pictures_in(file, path, max_bytes, self._by_path.__contains__, counts)
+
+    def place(self, pictures: Sequence[Found]) -> Placed:
+        """Return the rows that name these pictures."""
+        of = [(number, row) for number, found in enumerate(pictures) for row in self._by_path[found.path]]
+        for _, row in of:
+            self._found[row] = True
+        return self._placed([number for number, _ in of], [row for _, row in of])
+
+    def _placed(self, pictures: Sequence[int], rows: Sequence[int]) -> Placed:
+        columns = self._rows[rows] if self._rows.width else pl.DataFrame()
+        keys = pl.Series([self._keys[row] for row in rows], dtype=pl.String)
+        return Placed(pictures, keys, columns, _unknown(columns, self._classes))
+
+    def missing(self) -> Iterator[Placed]:
+        """Yield the rows whose pictures were not there."""
+        if rows := [row for row, found in enumerate(self._found) if not found]:
+            notes = pl.Series([self._places_of[row] for row in rows], dtype=pl.String)
+            yield self._placed([], rows)._replace(notes=notes)
+
+
+class Embedded:
+    """Parquet files that hold pictures in a column, as bytes or as {bytes, path}: each row is a row."""
+
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self._columns, self._beside = _columns(contract, params)
+        self._image, self._key, self._classes = params["image"], params.get("key"), classes_of(params)
+        self._schema = pa.schema([])
+
+    def pictures(
+        self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
+    ) -> Iterator[tuple[str, Iterator[Found]]]:
+        """Yield each source file with its pictures."""
+        for file, path in files.items():
+            self._schema = self._schema_of(path)
+            yield file, self._pictures(file, path)
+
+    def _schema_of(self, path: Path) -> pa.Schema:
+        """Return the schema of what is read of a file beside its pictures; RegistryError if it lacks a column."""
+        wanted = [*self._columns.wanted(), *self._beside]
+        with open_parquet(path) as file:
+            types = {field.name: field.type for field in file.schema_arrow}
+        if missing := [name for name in (self._image, *wanted) if name not in types]:
+            raise RegistryError(f"there is no column {', '.join(missing)}: it has {', '.join(types)}", where=path.name)
+        return plain_schema(path, [name for name in wanted if name != self._image])
+
+    def _pictures(self, file: str, path: Path) -> Iterator[Found]:
+        with open_parquet(path) as parquet:
+            type_ = parquet.schema_arrow.field(self._image).type
+        names = [*self._schema.names]
+        if pat.is_struct(type_):
+            inside = {field.name for field in type_}
+            names += [f"{self._image}.{name}" for name in ("bytes", "path") if name in inside]
+        else:
+            names.append(self._image)
+        for position, row in enumerate(rows_of(path, names)):
+            picture = row.pop(self._image)
+            if isinstance(picture, dict):
+                data, name = picture.get("bytes"), picture.get("path")
+            else:
+                data, name = picture, None
+            if not isinstance(data, bytes | None):
+                raise RegistryError(f"column {self._image} holds no pictures, but {type_}", where=path.name)
+            yield Found(file, normal(name or ""), data or b"", (position, row))
+
+    def place(self, pictures: Sequence[Found]) -> Placed:
+        """Return the rows that hold these pictures."""
+        rows = pl.DataFrame(pa.Table.from_pylist([found.row[1] for found in pictures], schema=self._schema))
+        file, start = (pictures[0].file, pictures[0].row[0]) if pictures else ("", 0)
+        columns = self._columns.converted(rows, file, start)
+        columns = pl.DataFrame([*columns, *(rows.get_column(name).cast(pl.String) for name in self._beside)])
+        keys = pl.Series(row_keys(file, start, len(pictures)), dtype=pl.String)
+        if self._key:
+            keys = columns[self._key].cast(pl.String)
+        return Placed(range(len(pictures)), keys, columns, _unknown(columns, self._classes))
+
+    def missing(self) -> Iterator[Placed]:
+        """Yield nothing: rows hold their pictures."""
+        yield from ()
+
+
+class Texts:
+    """Texts beside pictures, `a/1.txt` beside `a/1.jpg`, are their captions. All of them are in memory."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._texts: dict[str, bytes] = {}
+        self._left: set[str] = set()
+        for file, path in files.items():
+            for member in members(path):
+                name = normal(member.name)
+                if PurePosixPath(name).suffix.lower() == ".txt" and not is_litter(name):
+                    with member.open() as stream:
+                        self._texts[_stem(file, name)] = stream.read(LONGEST + 1)
+        self._left.update(self._texts)
+
+    def pictures(
+        self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
+    ) -> Iterator[tuple[str, Iterator[Found]]]:
+        """Yield each source file with the pictures in it; texts count as other files there."""
+        for file, path in files.items():
+            yield file, pictures_in(file, path, max_bytes, is_picture, counts)
+
+    def place(self, pictures: Sequence[Found]) -> Placed:
+        """Return a row for each picture; the caption is null where there is no text beside it, or none in UTF-8."""
+        stems = [_stem(found.file, found.path) for found in pictures]
+        self._left.difference_update(stems)
+        texts = [_decoded(self._texts.get(stem)) for stem in stems]
+        unread = [stem in self._texts and text is None for stem, text in zip(stems, texts, strict=True)]
+        keys = pl.Series([key_of(found) for found in pictures], dtype=pl.String)
+        columns = pl.DataFrame({CAPTION: pl.Series(texts, dtype=pl.String)})
+        return Placed(range(len(pictures)), keys, columns, {"not_utf8": pl.Series(unread, dtype=pl.Boolean)})
+
+    def missing(self) -> Iterator[Placed]:
+        """Yield the texts beside which there is no picture."""
+        if keys := sorted(self._left):
+            columns = pl.DataFrame({CAPTION: pl.Series([_decoded(self._texts[key]) for key in keys], dtype=pl.String)})
+            yield Placed([], pl.Series([f"{key}.txt" for key in keys]), columns, {})
+
+
+def _stem(file: str, path: str) -> str:
+    return f"{file}:{path.rpartition('.')[0]}"
+
+
+def _decoded(text: bytes | None) -> str | None:
+    """Return a text without the end of its last line; None for one that is not UTF-8, or far too long."""
+    try:
+        return None if text is None or len(text) > LONGEST else text.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,191 @@
+"""`registry new` and `check`: what is guessed of a file, which contract follows, and what that refuses."""
+
+import math
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from registry.authoring.check import check
+from registry.authoring.infer import infer, rounded
+from registry.authoring.layout import guess_format
+from registry.authoring.new import Wishes, new, write
+from registry.authoring.sample import cut_sample
+from registry.config.load import load_datasets
+from registry.errors import RegistryError
+from registry.files import sha256_of
+from registry.kinds.files import Format
+from registry.storage.repository import read_config
+from support import ROOT, Server
+
+WISHES = Wishes()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A registry without datasets."""
+    (tmp_path / "config" / "datasets").mkdir(parents=True)
+    (tmp_path / "config" / "config.yaml").write_bytes((ROOT / "config" / "config.yaml").read_bytes())
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    return tmp_path
+
+
+def added(root: Path, server: Server, name: str, content: bytes | str, wishes: Wishes = WISHES, **layout) -> dict:
+    """Add the dataset `things` made of one file that a server has, and return the content of its file."""
+    server.serve(f"/{name}", content if isinstance(content, bytes) else content.encode())
+    with new(root, "things", [f"{server.url}/{name}"], Format(**layout), wishes) as made:
+        write(root, made)
+    return yaml.safe_load((root / "config" / "datasets" / "things.yaml").read_text(encoding="utf-8"))
+
+
+def people(number: int = 200, seed: int = 0) -> pl.DataFrame:
+    draw = random.Random(seed)
+    return pl.DataFrame(
+        {
+            "id": [f"p{place:04}" for place in range(number)],
+            "sex": [draw.choice(["F", "M"]) for _ in range(number)],
+            "age": [draw.randint(1, 99) for _ in range(number)],
+            "height": [round(draw.uniform(0.5, 2), 3) for _ in range(number)],
+            "note": [None if draw.random() < 0.3 else f"note {draw.random()}" for _ in range(number)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a,b\n1,2\n", {}),
+        ("a;b\n1,5;2\n", {"separator": ";", "decimal": ","}),
+        ("a;b\n1.5;2\n", {"separator": ";"}),
+        ("a\tb\n1\t2\n", {"separator": "\t"}),
+        ("a|b\n1|2\n", {"separator": "|"}),
+        ('a,b\n"x, y",2\n', {}),
+        ("x,1\ny,2\n", {"header": False, "names": ("column_1", "column_2")}),
+        ("a\nx\n", {}),
+        ("größe,b\n1,2\n".encode("cp1252"), {"encoding": "cp1252"}),
+        ("a,b\n1,2\n".encode("utf-16"), {"encoding": "utf-16"}),
+        ("\ufeffa,b\n1,2\n", {}),
+    ],
+)
+def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert guess_format(path, Format()) == Format(**{"type": "csv", "separator": ","} | found)
+
+
+@pytest.mark.parametrize(
+    ("values", "spec"),
+    [
+        (["1", "29", "4177"], {"dtype": "int64", "min": 1, "max": 4200}),
+        (["-0.123", "1"], {"dtype": "float64", "min": -0.13, "max": 1.0}),
+        (["01", "23"], {"dtype": "string", "min_length": 1, "max_length": 2}),
+        (["true", None, "false"], {"dtype": "bool", "nullable": True}),
+        (["nan", "1"], {"dtype": "string", "min_length": 1, "max_length": 3}),
+        (["9" * 30, "1"], {"dtype": "float64", "min": 1.0, "max": 1e30}),
+        (["a", "b"] * 10, {"dtype": "string", "values": ["a", "b"]}),
+        ([f"{place}x" for place in range(100)], {"dtype": "string", "min_length": 1, "max_length": 3}),
+        ([None, None], {"dtype": "string", "nullable": True}),
+    ],
+)
+def test_what_a_contract_says_of_a_column_follows_from_its_values(values, spec):
+    assert infer([pl.DataFrame({"a": values}, schema={"a": pl.String})], texts=True) == (len(values), {"a": spec})
+    halves = [pl.DataFrame({"a": part}, schema={"a": pl.String}) for part in (values[:1], values[1:])]
+    assert infer(halves, texts=True) == (len(values), {"a": spec})
+
+
+@pytest.mark.parametrize("number", [0, 1, -1, 29, 4177, -4177, 0.075, 1e300, 5e-324, 123.456, -0.001234])
+def test_bounds_are_rounded_outward(number):
+    assert rounded(number, "ROUND_FLOOR") <= number <= rounded(number, "ROUND_CEILING")
+    assert math.isclose(rounded(number, "ROUND_FLOOR"), number, rel_tol=0.1)
+
+
+@pytest.mark.parametrize("write_as", ["csv", "ndjson", "parquet"])
+def test_what_was_inferred_accepts_its_own_data(root, http_server, tmp_path, write_as):
+    getattr(people(), f"write_{write_as}")(tmp_path / "file")
+    name = f"people.{write_as}"
+    found = added(root, http_server, name, (tmp_path / "file").read_bytes(), Wishes(key="id", target="sex"))
+    assert found["contract"]["columns"]["sex"] == {"dtype": "string", "values": ["F", "M"]}
+    assert found["contract"]["columns"]["age"]["dtype"] == "int64"
+    assert found["contract"]["columns"]["note"]["nullable"]
+    assert found["contract"]["rows"]["upstream"] == {"all": {"min": 200}}
+    assert found["contract"]["unique"]
+    assert check(root, "things", load_datasets(read_config(root), root)).endswith("the contract of their 200 rows")
+
+
+MUTATIONS = {
+    "a column is missing": lambda rows: rows.drop("age"),
+    "columns are swapped": lambda rows: rows.rename({"height": "age", "age": "height"}),
+    "a column is called otherwise": lambda rows: rows.rename({"age": "years"}),
+    "a column is there twice": lambda rows: rows.with_columns(pl.col("age").alias("age2")).rename({"note": "age3"}),
+    "the type is changed": lambda rows: rows.with_columns(pl.col("age").cast(pl.String) + " y"),
+    "an integer has a fraction": lambda rows: rows.with_columns(pl.col("age") + 0.5),
+    "a value is out of the set": lambda rows: rows.with_columns(pl.col("sex").replace("F", "f")),
+    "a value is too large": lambda rows: rows.with_columns(pl.col("age") * 2),
+    "a value is too small": lambda rows: rows.with_columns(pl.col("age") - 50),
+    "a number has another unit": lambda rows: rows.with_columns(pl.col("height") * 100),
+    "a number is none": lambda rows: rows.with_columns(pl.lit("nan").alias("height")),
+    "values are missing": lambda rows: rows.with_columns(pl.when(pl.col("age") > 50).then("age").alias("age")),
+    "a key is missing": lambda rows: rows.with_columns(pl.when(pl.col("age") > 50).then("id").alias("id")),
+    "rows are there twice": lambda rows: pl.concat([rows, rows.head(10)]),
+    "half of the rows are there": lambda rows: rows.head(100),
+    "no rows are there": lambda rows: rows.head(0),
+    "a text is too long": lambda rows: rows.with_columns(pl.col("note") + "x" * 99),
+    "a text is empty": lambda rows: rows.with_columns(pl.lit("").alias("id")),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_what_was_inferred_refuses_what_has_changed(root, http_server, tmp_path, mutation):
+    people().write_csv(tmp_path / "people.csv")
+    added(root, http_server, "people.csv", (tmp_path / "people.csv").read_bytes(), Wishes(key="id", target="sex"))
+    sample = root / "data" / "samples" / "things" / "people.csv"
+    MUTATIONS[mutation](people()).write_csv(sample)
+    datasets = load_datasets(read_config(root), root)
+    (root / "data" / "samples" / "SHA256SUMS").write_text(f"{sha256_of(sample)}  things/people.csv\n")
+    with pytest.raises(RegistryError):
+        check(root, "things", datasets)
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_fetched(root, http_server):
+    added(root, http_server, "a.csv", "a,b\n1,2\n")
+    for name, message in (("things", "things is a dataset already"), ("Things", "not a valid dataset name")):
+        with pytest.raises(RegistryError, match=message), new(root, name, ["nowhere.csv"], Format(), Wishes()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("content", "wishes", "message"),
+    [
+        ("a,b\n1,2\n", Wishes(target="c"), "params.target: the contract has no column c"),
+        ("a,b\n1,2\n", Wishes(ratios={"train": 0.5, "val": 0.4}), "they add up to 0.9, not to 1"),
+        ("a,a\n1,2\n", Wishes(), "more than one column is called a"),
+        ("a,\n1,2\n", Wishes(), "a column has no name"),
+        ("", Wishes(), "the file is empty"),
+        ("a,b\n", Wishes(), "has a header but no rows"),
+        ("<!doctype html><html>", Wishes(), "an HTML page, not the file itself"),
+        ("a,b\n1,2\n3\n", Wishes(), "line 3"),
+    ],
+)
+def test_what_is_no_table_is_refused_and_nothing_is_written(root, http_server, content, wishes, message):
+    with pytest.raises(RegistryError, match=message):
+        added(root, http_server, "a.csv", content, wishes)
+    assert [*(root / "config" / "datasets").iterdir()] == []
+    assert not (root / "data").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "arrow"])
+def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, kind):
+    rows, path, target = people(20_000), tmp_path / f"a.{kind}", tmp_path / "sample"
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet, "arrow": pl.read_ipc}[kind]
+    getattr(
+        rows, {"csv": "write_csv", "jsonl": "write_ndjson", "parquet": "write_parquet", "arrow": "write_ipc"}[kind]
+    )(path)
+    cut_sample(path, guess_format(path, Format()), target, most_bytes=50_000)
+    first = target.read_bytes()
+    assert 5_000 < len(first) <= 50_000
+    found = read(target)
+    assert found.join(rows, on=rows.columns, how="semi", nulls_equal=True).height == found.height
+    cut_sample(path, guess_format(path, Format()), target, most_bytes=50_000)
+    assert target.read_bytes() == first
