@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.types as pat
 
-from registry.describe.manifest import row_keys
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.parquet import open_parquet, plain_schema, rows_of
@@ -18,6 +17,7 @@ from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
 from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
+from registry.kinds.table import positions
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 LONGEST = 1 << 20
@@ -54,8 +54,8 @@ class Table:
             rows = self._columns.converted(batch, self._file, start)
             parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
             places += self._places(batch)
-            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(self._file, start, batch.height)
-            self._keys += keys
+            named = rows[self._key].cast(pl.String) if self._key else positions(self._file, start, batch.height)
+            self._keys += named.to_list()
             start += batch.height
         self._rows = pl.concat(parts)
         self._places_of = places
@@ -146,7 +146,7 @@ class Embedded:
         file, start = (pictures[0].file, pictures[0].row[0]) if pictures else ("", 0)
         columns = self._columns.converted(rows, file, start)
         columns = pl.DataFrame([*columns, *(rows.get_column(name).cast(pl.String) for name in self._beside)])
-        keys = pl.Series(row_keys(file, start, len(pictures)), dtype=pl.String)
+        keys = positions(file, start, len(pictures))
         if self._key:
             keys = columns[self._key].cast(pl.String)
         return Placed(range(len(pictures)), keys, columns, _unknown(columns, self._classes))
