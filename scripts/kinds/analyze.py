@@ -17,7 +17,7 @@ from registry.describe.turns import Conversations, is_conversation
 from registry.files import write_json
 from registry.formats.tables import value_counts
 from registry.kinds.columns import arrow_schema
-from registry.kinds.inputs import classes_of, inputs_of, target_of
+from registry.kinds.inputs import OF_KINDS, classes_of, inputs_of, target_of
 from registry.kinds.tables import Keys, row_groups
 from registry.workflow.job import job
 
@@ -90,7 +90,7 @@ def measure(
 if __name__ == "__main__":
     with job(snakemake):
         dataset, output = snakemake.params.dataset, snakemake.output
-        options, columns = dataset["params"], dataset["contract"]["columns"]
+        options, columns = OF_KINDS.get(dataset["kind"], {}) | dataset["params"], dataset["contract"]["columns"]
         tables = dict(zip(snakemake.params.splits, map(Path, snakemake.input.tables), strict=True))
         pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
         if "samples" in dict(output.items()):

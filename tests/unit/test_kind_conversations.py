@@ -82,6 +82,23 @@ def test_pairs_need_neither_input_nor_system(tmp_path):
     assert [turn["content"] for turn in its.samples["messages"][0]] == ["Why?", "Because."]
 
 
+def test_pairs_can_be_in_a_table(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text('q,a\n"Why,\nthough?",Because.\n', encoding="utf-8")
+    [its] = read({"pairs.csv": path}, CONTRACT, {"pairs": {"instruction": "q", "output": "a"}})
+    assert [turn["content"] for turn in its.samples["messages"][0]] == ["Why,\nthough?", "Because."]
+
+
+def test_a_conversation_in_two_splits_is_one_too_many_in_the_lower(tmp_path):
+    files = {}
+    for split, chats in {"train": [HELLO, turns("ua"), []], "test": [SHARED, []]}.items():
+        files[split] = tmp_path / f"{split}.jsonl"
+        files[split].write_text("".join(f"{json.dumps({'messages': chat})}\n" for chat in chats))
+    params = {"messages": "messages", "split": {"files": {"train": ["train"], "test": ["test"]}}}
+    its = [*read(files, CONTRACT, params | {"format": {"type": "jsonl"}})]
+    assert [rows.problems["in_two_splits"].to_list() for rows in its] == [[True, False, False], [False, False]]
+
+
 def test_further_columns_and_keys_are_those_of_the_file(tmp_path):
     contract = {"id": {"dtype": "string"}, "messages": SPEC, "turns": {"dtype": "int64"}, "lang": {"dtype": "string"}}
     rows = [{"messages": HELLO, "n": "a", "language": "de"}, {"messages": [], "n": "b", "language": "fr"}]

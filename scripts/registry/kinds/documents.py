@@ -1,1 +1,177 @@
-"""Documents: the texts of Markdown and text files, one by one, or in folders and archives."""
+"""Documents: the texts of Markdown and other plain files, one by one or in folders and archives."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from registry.errors import RegistryError
+from registry.formats.archives import members
+from registry.formats.texts import CONTROLS, is_blank, wide_encoding
+from registry.kinds.inputs import TEXT
+from registry.kinds.rows import DUPLICATES, Rows
+from registry.kinds.splitting import splitter
+
+POLICIES = {"not_utf8": "fail", "control_characters": "fail", "empty": "fail", "huge": "fail", DUPLICATES: "keep"}
+"""What becomes of documents with problems, unless the params say."""
+COLUMNS = {
+    "source": pl.String(),
+    "path": pl.String(),
+    "format": pl.String(),
+    "size": pl.Int64(),
+    "lines": pl.Int64(),
+    TEXT: pl.String(),
+}
+"""What there is to know of a document: the source file that it is or is in, its path there, and what is in it."""
+FORMATS = {".md": "markdown", ".markdown": "markdown", ".txt": "text"}
+"""The format of a file by how its name ends."""
+MAX_BYTES = 10_000_000
+"""Bytes that a document has at most, unless the params say."""
+AT_ONCE, BYTES_AT_ONCE = 1000, 32 << 20
+"""Documents, and bytes of them, in memory at once."""
+
+
+class File(NamedTuple):
+    """A document as it was found: the source file that it is or is in, its path there, and its first bytes."""
+
+    source: str
+    path: str
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        """Return what names it: the source file or, for one in it, both."""
+        return self.source if self.path == self.source else f"{self.source}/{self.path}"
+
+
+def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
+    """Yield the documents of source files {name: path}, in their order, with the columns of the contract.
+
+    Rows tell themselves which of them say the same as one before, for which some 100 bytes a document are in memory.
+    Raises RegistryError for a column that is none of COLUMNS, for what is no archive, and where there is no document.
+    """
+    if unknown := [name for name in contract if name not in COLUMNS]:
+        hint = f"there are {', '.join(COLUMNS)}"
+        raise RegistryError(f"documents have no {', '.join(unknown)}", where="contract.columns", hint=hint)
+    makes, others, number = _Maker(contract, params), Counter[str](), 0
+    for source, path in files.items():
+        for some in in_batches(files_in(source, path, params, others)):
+            number += len(some)
+            yield replace(makes.rows(source, some), counts=dict(others))
+            others.clear()
+    if not number:
+        hint = f"let params.include name them; without it, their names end in {', '.join(FORMATS)}"
+        raise RegistryError(f"no document is found in {', '.join(files)}", where="sources", hint=hint)
+    yield replace(makes.rows(source, []), counts=dict(others))
+
+
+class _Maker:
+    """Makes rows of documents, and remembers which texts there were."""
+
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        self._columns, self._assign = [*contract], splitter(params.get("split"), [TEXT])
+        self._encoding, self._max_bytes = params.get("encoding", "utf-8"), params.get("max_bytes", MAX_BYTES)
+        self._seen: set[bytes] = set()
+
+    def rows(self, source: str, files: Sequence[File]) -> Rows:
+        """Return the rows of some files of a source file."""
+        its = [as_text(file.content, self._encoding, self._max_bytes) for file in files]
+        samples = pl.DataFrame(
+            {
+                "source": [source] * len(files),
+                "path": [file.path for file in files],
+                "format": [FORMATS.get(PurePosixPath(file.path).suffix.lower(), "text") for file in files],
+                "size": [len(file.content) for file in files],
+                "lines": [count_lines(text) for text, _ in its],
+                TEXT: [text for text, _ in its],
+            },
+            schema=COLUMNS,
+        )
+        problems = {name: [name in found for _, found in its] for name in POLICIES}
+        problems[DUPLICATES] = [self._is_repeated(text) for text, _ in its]
+        return Rows(
+            samples.select(self._columns),
+            pl.Series([file.key for file in files], dtype=pl.String),
+            self._assign(source, samples),
+            {name: pl.Series(flags, dtype=pl.Boolean) for name, flags in problems.items()},
+        )
+
+    def _is_repeated(self, text: str) -> bool:
+        if is_blank(text):
+            return False
+        digest = sha256(text.encode()).digest()
+        before = len(self._seen)
+        self._seen.add(digest)
+        return len(self._seen) == before
+
+
+def files_in(source: str, path: Path, params: Mapping[str, Any], others: Counter[str]) -> Iterator[File]:
+    """Yield the documents of the source file of this name: itself, or the members of a folder or an archive.
+
+    `others` counts the rest. Of a document that has more than the params allow, one byte more is read.
+    """
+    patterns, limit = params.get("include", [f"*{end}" for end in FORMATS]), params.get("max_bytes", MAX_BYTES)
+    if not path.is_dir() and is_wanted(source, patterns):
+        with path.open("rb") as stream:
+            yield File(source, source, stream.read(limit + 1))
+        return
+    for member in members(path):
+        name = unicodedata.normalize("NFC", member.name)
+        if any(part.startswith(".") for part in name.split("/")):
+            others["hidden_files"] += 1
+        elif not is_wanted(name, patterns):
+            others["other_files"] += 1
+        else:
+            with member.open() as stream:
+                yield File(source, name, stream.read(limit + 1))
+
+
+def is_wanted(path: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a path matches one of these patterns, or its last part one without a slash; case does not count."""
+    path = path.casefold()
+    return any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one.casefold()) for one in patterns)
+
+
+def in_batches(files: Iterable[File]) -> Iterator[list[File]]:
+    """Yield files in their order, few enough at once for memory."""
+    waiting, size = [], 0
+    for file in files:
+        waiting.append(file)
+        size += len(file.content)
+        if len(waiting) == AT_ONCE or size >= BYTES_AT_ONCE:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
+def as_text(content: bytes, encoding: str = "utf-8", max_bytes: int = MAX_BYTES) -> tuple[str, list[str]]:
+    """Return the text of a document, without a byte order mark, and its problems, of POLICIES; a huge one has no text.
+
+    Bytes that are not of the encoding stand in the text as U+FFFD. What a byte order mark says to be UTF-16 or UTF-32
+    is not UTF-8, but it is read as what it is.
+    """
+    if len(content) > max_bytes:
+        return "", ["huge"]
+    wide, problems = wide_encoding(content), []
+    try:
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        text = content.decode(wide or encoding, errors="replace").removeprefix("\ufeff")
+        problems.append("not_utf8")
+    if is_blank(text):
+        problems.append("empty")
+    elif CONTROLS.search(text):
+        problems.append("control_characters")
+    return text, problems
+
+
+def count_lines(text: str) -> int:
+    """Return the number of lines, where the last one need not end with a line break."""
+    return text.count("\n") + bool(text and not text.endswith("\n"))

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-MESSAGES = "messages"
-"""The column of conversations."""
+TEXT, MESSAGES = "text", "messages"
+"""The columns of documents, and of conversations."""
+OF_KINDS = {"documents": {"text": TEXT}}
+"""What the columns of a kind are for where its params do not say, as params would."""
 
 
 def target_of(params: Mapping[str, Any]) -> str | None:
