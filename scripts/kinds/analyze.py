@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
-from registry.describe.columns import Values, number_statistics
 from registry.describe.description import Description, describe
 from registry.describe.texts import TextLengths
 from registry.describe.turns import Conversations, is_conversation
+from registry.describe.values import Values, number_statistics
 from registry.files import write_json
 from registry.formats.tables import value_counts
 from registry.kinds.columns import arrow_schema

@@ -22,20 +22,27 @@ def schema_of(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def keys(schema: dict[str, Any], root: dict[str, Any], *above: str) -> Iterator[str]:
-    """Yield the path of every key that a schema lets somebody write, such as `release.push`."""
-    if "$ref" in schema:
-        schema = {**root["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+def keys(schema: dict[str, Any], root: dict[str, Any], *above: str, within: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the path of every key that a schema lets somebody write, such as `release.push`.
+
+    What a schema allows within itself has its keys once.
+    """
+    while "$ref" in schema:
+        reference = schema["$ref"].rpartition("/")[2]
+        if reference in within:
+            return
+        within += (reference,)
+        schema = {**root["$defs"][reference], **{key: value for key, value in schema.items() if key != "$ref"}}
     for name, inner in schema.get("properties", {}).items():
         if isinstance(inner, dict):
             yield ".".join([*above, name])
-            yield from keys(inner, root, *above, name)
+            yield from keys(inner, root, *above, name, within=within)
     for part in ("items", "additionalProperties"):
         if isinstance(schema.get(part), dict):
-            yield from keys(schema[part], root, *above)
+            yield from keys(schema[part], root, *above, within=within)
     for part in ("anyOf", "oneOf", "allOf"):
         for choice in schema.get(part, ()):
-            yield from keys(choice, root, *above)
+            yield from keys(choice, root, *above, within=within)
 
 
 CONFIG, DATASET = (

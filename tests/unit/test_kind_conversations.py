@@ -1,12 +1,14 @@
 """The kind `conversations`: what turns are made of, and what is wrong with some."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from registry.config.kinds import check_kind
 from registry.config.schema import breaches
 from registry.describe.turns import Conversations, Turns, is_conversation
 from registry.errors import RegistryError
@@ -227,6 +229,31 @@ def test_what_is_no_conversation_in_parquet_is_refused(tmp_path, column, message
 )
 def test_params_that_are_wrong_are_named(params, message):
     assert message in "\n".join(breaches(params, SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("params", "columns", "message"),
+    [
+        ({}, {"id": {}}, "contract.columns.messages: let it be"),
+        ({}, {"messages": {"dtype": "string"}}, "contract.columns.messages: let it be"),
+        ({}, {"messages": {"list": {"struct": {"content": {}, "role": {}}}}}, "contract.columns.messages: let it be"),
+        ({}, CONTRACT | {"tokens": {"dtype": "int64"}}, "params.tokenizer: the contract's column tokens needs one"),
+        ({"tokenizer": "tokenizer.jsn"}, CONTRACT, "perhaps you mean tokenizer.json"),
+        ({"split": {"files": {"train": ["tokenizer.json"]}}}, CONTRACT, "it does not name a.json"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(params, columns, message):
+    files = [{"file": "a.json"}, {"file": "tokenizer.json"}]
+    dataset = {
+        "kind": "conversations",
+        "sources": {"files": files},
+        "params": {"messages": "messages"} | params,
+        "contract": {"columns": columns, "rows": {}},
+    }
+    with pytest.raises(RegistryError, match=re.escape(message)):
+        check_kind(dataset, "chats.yaml")
+    fitting = {"params": {"messages": "m", "tokenizer": "tokenizer.json"}}
+    check_kind(dataset | fitting | {"contract": {"columns": CONTRACT | {"tokens": {}}, "rows": {}}}, "chats.yaml")
 
 
 def test_conversations_are_described():

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from registry.config.kinds import splits_of
+from registry.config.kinds import check_kind, splits_of
 from registry.config.schema import breaches
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
@@ -193,6 +193,13 @@ def test_labels_that_no_one_lists_are_all_known():
 )
 def test_params_that_are_wrong_are_named(params, message):
     assert message in "\n".join(breaches(params, SCHEMA))
+
+
+def test_a_text_is_of_texts():
+    columns = {"columns": {"text": {"dtype": "int64"}}, "rows": {}}
+    dataset = {"kind": "text", "sources": {"files": [{"file": "a"}]}, "params": {"text": "text"}, "contract": columns}
+    with pytest.raises(RegistryError, match="the column text is not of texts: let its dtype be string"):
+        check_kind(dataset, "texts.yaml")
 
 
 def test_params_that_are_right_pass():

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
+from registry.config.columns import problems
 from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
@@ -19,7 +20,6 @@ from registry.files import listing_sha256, read_regular
 SAMPLES = "data/samples"
 MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
-RANGES = (("min", "max"), ("min_length", "max_length"))
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 MARKUP = re.compile("<(?:/?script|!--)", re.IGNORECASE)
 
@@ -167,19 +167,17 @@ def _check_markup(value: Any, where: str) -> None:
                 _check_markup(one, where)
 
 
-def _check_ranges(contract: dict[str, Any], where: str) -> None:
-    """Raise RegistryError for ranges that nothing is in, which a schema cannot find."""
-    places = {f"columns.{name}": column for name, column in contract["columns"].items()} | {
-        f"rows.{mode}.{split}": rows for mode, splits in contract["rows"].items() for split, rows in splits.items()
-    }
-    crossed = [
-        f"  contract.{place}: {low} {range_[low]} is more than {high} {range_[high]}"
-        for place, range_ in places.items()
-        for low, high in RANGES
-        if isinstance(range_, dict) and {low, high} <= range_.keys() and range_[low] > range_[high]
+def _check_contract(contract: dict[str, Any], where: str) -> None:
+    """Raise RegistryError for what a schema cannot find: bounds of which none can be, ranges that nothing is in."""
+    wrong = [f"columns.{problem}" for problem in problems(contract["columns"])] + [
+        f"rows.{mode}.{split}: min {rows['min']} is more than max {rows['max']}"
+        for mode, splits in contract["rows"].items()
+        for split, rows in splits.items()
+        if isinstance(rows, dict) and rows["min"] > rows.get("max", rows["min"])
     ]
-    if crossed:
-        raise RegistryError("not valid:\n" + "\n".join(crossed), where=where, hint="fix these bounds")
+    if wrong:
+        lines = [f"  contract.{line}" for line in wrong]
+        raise RegistryError("not valid:\n" + "\n".join(lines), where=where, hint="fix these keys")
 
 
 def _check_sources(files: list[dict[str, Any]], where: str) -> None:
@@ -305,7 +303,7 @@ def check_dataset(name: str, dataset: Any, root: Path) -> None:
     _check_spelling(dataset, where)
     validate(dataset, "dataset", where=where)
     _check_markup(dataset, where)
-    _check_ranges(dataset["contract"], where)
+    _check_contract(dataset["contract"], where)
     _check_sources(dataset.get("sources", {}).get("files", []), where)
     dataset.setdefault("params", {})
     validate_params(dataset["params"], name, root, dataset.get("kind"))

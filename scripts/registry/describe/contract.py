@@ -11,26 +11,27 @@ import polars as pl
 import pyarrow
 import pyarrow.parquet
 
+from registry.config.columns import inner, places
 from registry.config.names import closest
+from registry.describe.columns import (
+    SHOWN,
+    column_type,
+    in_words,
+    inside,
+    is_in_polars,
+    pattern_problem,
+    rules_of,
+    shown_value,
+    type_in_words,
+)
 from registry.describe.metadata import is_number, leaves
 from registry.describe.repeated import among, repeated_heads
-from registry.errors import ContractError
+from registry.errors import ContractError, RegistryError
 
-DTYPES = {
-    "bool": pl.Boolean,
-    "uint8": pl.UInt8,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-    "binary": pl.Binary,
-}
 EXAMPLES = 3
 """Cases of a breach that are shown."""
 BREACHES = 10
 """Breaches that are shown."""
-SHOWN = 80
-"""Characters of a value that are shown."""
 TWIN = " = "
 """Stands between the keys of rows that have the same input."""
 TWINS = SHOWN // len(TWIN) + 2
@@ -39,68 +40,6 @@ ROWS = 1 << 18
 """Rows that are searched at once for those with the same input."""
 GATHERED = 1 << 20
 """Rows found that are in memory before those with the same input become one."""
-UNIT_NORM_TOLERANCE = 1e-4
-
-
-def _all_finite(values: pl.Expr, dimensions: int) -> pl.Expr:
-    if not dimensions:
-        return values.is_finite()
-    inner = _all_finite(pl.element(), dimensions - 1).fill_null(False)
-    return values.arr.eval(inner, as_list=False).arr.all()
-
-
-def _unit_norm(values: pl.Expr) -> pl.Expr:
-    norm = values.arr.eval(pl.element() ** 2, as_list=False).arr.sum().sqrt()
-    return ((norm - 1).abs() < UNIT_NORM_TOLERANCE) & norm.is_not_nan()
-
-
-def column_type(spec: Mapping[str, Any]) -> pl.DataType:
-    """Return the polars type that a column has to have by its specification in a contract, which is valid."""
-    dtype = DTYPES[spec["dtype"]]()
-    return pl.Array(dtype, tuple(spec["shape"])) if "shape" in spec else dtype
-
-
-def _rules(values: pl.Expr, spec: Mapping[str, Any]) -> dict[str, pl.Expr]:
-    """Return {what a column must be, in words: whether each of its values is}; null where there is none to judge."""
-    rules = {}
-    if not spec.get("nullable"):
-        rules["no nulls"] = values.is_not_null()
-    if spec["dtype"] in ("float32", "float64"):
-        rules["finite"] = _all_finite(values, len(spec.get("shape", [])))
-    if "min" in spec:
-        rules[f"at least {spec['min']}"] = values >= spec["min"]
-    if "max" in spec:
-        # To polars, NaN is more than any number; that it is none is for `finite` to say.
-        rules[f"at most {spec['max']}"] = (values <= spec["max"]) | (values.cast(pl.Float64).is_nan())
-    if "values" in spec:
-        # 1 is a float, and 1.0 an integer, where the column is of that type.
-        among = pl.Series(spec["values"], strict=False).cast(DTYPES[spec["dtype"]])
-        rules[f"one of {_shown(among.to_list())}"] = values.is_in(among.implode())
-    low, high = spec.get("min_length"), spec.get("max_length")
-    if low is not None or high is not None:
-        length = values.str.len_chars()
-        rules[f"{_in_words(low, high)} characters"] = length.is_between(low or 0, math.inf if high is None else high)
-    if spec.get("unit_norm"):
-        rules["unit norm"] = _unit_norm(values)
-    return rules
-
-
-def _type(spec: dict[str, Any]) -> str:
-    return " ".join([spec["dtype"], *(["of shape", repr(spec["shape"])] if "shape" in spec else [])])
-
-
-def _in_words(low: int | None, high: int | None) -> str:
-    if low is None or high is None:
-        return f"at most {high:,}" if low is None else f"at least {low:,}"
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value as Python writes it, without control characters, and cut."""
-    if isinstance(value, str | bytes):
-        value = value[: SHOWN + 1]
-    text = repr(value)
-    return text if len(text) <= SHOWN + len("''") else f"{text[:SHOWN]}..."
 
 
 def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
@@ -126,6 +65,17 @@ def _with_inputs(manifest: str | Path, heads: np.ndarray) -> pl.DataFrame:
     return pl.concat(found).sort("key")
 
 
+def _breaking(
+    samples: pl.DataFrame, rules: Mapping[tuple[str, str], pl.Expr]
+) -> Iterator[tuple[tuple[str, str], pl.Series]]:
+    """Yield each rule that values break, and the numbers of the rows of these, of which there is at least one."""
+    wrong = samples.select((~good).alias(str(place)) for place, good in enumerate(rules.values()))
+    for place, rule in enumerate(rules):
+        rows = wrong[str(place)].fill_null(False).arg_true()
+        if len(rows):
+            yield rule, rows
+
+
 @dataclass
 class _Breach:
     count: int = 0
@@ -145,8 +95,21 @@ class Contract:
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
         self._columns = self._spec["columns"]
+        self._types = {name: column_type(spec) for name, spec in self._columns.items()}
+        self._check_patterns()
         self._seen: dict[str, int] = {}
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
+
+    def _check_patterns(self) -> None:
+        """Raise RegistryError for what is no regular expression: when configuration is read, only some of it shows."""
+        found = {place: pattern_problem(spec["matches"]) for place, spec in places(self._columns) if "matches" in spec}
+        wrong = [f"  contract.columns.{place}: matches: {problem}" for place, problem in found.items() if problem]
+        if wrong:
+            raise RegistryError(
+                "not valid:\n" + "\n".join(wrong),
+                where=f"config/datasets/{self._dataset}.yaml",
+                hint="write regular expressions as Rust's crate regex has them: https://docs.rs/regex/latest/regex/#syntax",
+            )
 
     def check(self, split: str, batch: pyarrow.RecordBatch, keys: Sequence[str] = ()) -> None:
         """Note every column and value of a batch that breaks the contract; `keys` name its rows.
@@ -159,32 +122,50 @@ class Contract:
             self._note(split, "columns", rule)
         # Under numbers, since polars takes names such as `*` and `^...$` for patterns.
         names = {str(number): name for number, name in enumerate(self._columns) if name in batch.schema.names}
-        samples = pl.from_arrow(pyarrow.record_batch([batch[name] for name in names.values()], names=[*names]))
-        for number, rule, rows in self._wrong_values(samples, names):
-            values = samples[number].gather(rows.head(EXAMPLES)).to_list()
-            places = [f"{start + row}{f' ({_shown(keys[row])})' if len(keys) else ''}" for row in rows.head(EXAMPLES)]
-            found = [f"{_shown(value)} in row {place}" for value, place in zip(values, places, strict=True)]
-            self._note(split, names[number], rule, found, len(rows), start + rows[0])
+        foreign = [number for number, name in names.items() if not is_in_polars(batch.schema.field(name).type)]
+        there = {number: batch[name] for number, name in names.items() if number not in foreign}
+        samples = pl.from_arrow(pyarrow.record_batch([*there.values()], names=[*there]))
+        right = [number for number in there if samples.schema[number] == self._types[names[number]]]
+        rules = {(number, rule): good for number in right for rule, good in self._rules(number, names[number]).items()}
+        for (number, rule), wrong in _breaking(samples, rules):
+            self._note_values(split, names[number], rule, samples[number], wrong, wrong.to_numpy(), start, keys)
+        for number in right:
+            self._check_inside(split, names[number], samples[number], start, keys)
         for number, name in names.items():
-            if samples.schema[number] != column_type(self._columns[name]):
-                self._note(split, name, f"type {_type(self._columns[name])}", [str(samples.schema[number])[:SHOWN]])
+            if number not in right:
+                found = samples.schema[number] if number in there else batch.schema.field(name).type
+                self._note(split, name, f"type {type_in_words(self._columns[name])}", [str(found)[:SHOWN]])
 
-    def _wrong_values(self, samples: pl.DataFrame, names: Mapping[str, str]) -> Iterator[tuple[str, str, pl.Series]]:
-        """Yield column, rule, and the numbers of the rows that break it, of columns that have the type they should.
+    def _rules(self, number: str, name: str) -> dict[str, pl.Expr]:
+        return rules_of(pl.col(number), self._columns[name])
 
-        The columns of `samples` are called by their numbers in the contract, of which `names` are the names.
-        """
-        rules = {
-            (number, rule): ~good
-            for number, name in names.items()
-            if samples.schema[number] == column_type(self._columns[name])
-            for rule, good in _rules(pl.col(number), self._columns[name]).items()
-        }
-        wrong = samples.select(bad.alias(str(place)) for place, bad in enumerate(rules.values()))
-        for place, (number, rule) in enumerate(rules):
-            rows = wrong[str(place)].fill_null(False).arg_true()
-            if len(rows):
-                yield number, rule, rows
+    def _check_inside(self, split: str, name: str, values: pl.Series, start: int, keys: Sequence[str]) -> None:
+        """Note what within a column of lists or structs breaks the contract; no other column has anything within."""
+        spec = self._columns[name]
+        if not inner(spec):
+            return
+        for place, one, found, rows in inside(name, spec, values, np.arange(len(values))):
+            rules = {(place, rule): good for rule, good in rules_of(pl.col("values"), one).items()}
+            for (_, rule), wrong in _breaking(pl.DataFrame({"values": found}), rules):
+                self._note_values(split, place, rule, found, wrong, rows[wrong.to_numpy()], start, keys)
+
+    def _note_values(
+        self,
+        split: str,
+        place: str,
+        rule: str,
+        values: pl.Series,
+        wrong: pl.Series,
+        rows: np.ndarray,
+        start: int,
+        keys: Sequence[str],
+    ) -> None:
+        """Note those of the values that are wrong, and their rows in a batch whose first row is `start`."""
+        cases = [
+            f"{shown_value(value)} in row {start + row}{f' ({shown_value(keys[row])})' if len(keys) else ''}"
+            for value, row in zip(values.gather(wrong.head(EXAMPLES)).to_list(), rows[:EXAMPLES].tolist(), strict=True)
+        ]
+        self._note(split, place, rule, cases, len(wrong), start + int(rows[0]))
 
     def _wrong_columns(self, found: list[str]) -> Iterator[str]:
         """Yield what is wrong with the names of the columns, or their order."""
@@ -194,15 +175,15 @@ class Contract:
             there = closest(name.casefold(), [other.casefold() for other in extra])
             instead = next((other for other in extra if other.casefold() == there), None)
             if instead is None:
-                yield f"{_shown(name)} is missing"
+                yield f"{shown_value(name)} is missing"
             else:
                 extra.remove(instead)
-                yield f"{_shown(name)} is missing, {_shown(instead)} is there instead"
+                yield f"{shown_value(name)} is missing, {shown_value(instead)} is there instead"
         for name in extra:
-            yield f"{_shown(name)} is there, and not in the contract"
+            yield f"{shown_value(name)} is there, and not in the contract"
         if not missing and not extra and found != [*self._columns]:
             first = next(place for place, name in enumerate(self._columns) if found[place] != name)
-            yield f"{_shown(found[first])} stands where {_shown([*self._columns][first])} belongs"
+            yield f"{shown_value(found[first])} stands where {shown_value([*self._columns][first])} belongs"
 
     def _note(
         self,
@@ -225,10 +206,13 @@ class Contract:
             low, high = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
             if found < low or (high is not None and found > high):
-                self._note(split, "rows", f"expected {_in_words(low, high)}", [f"{found:,}"])
+                self._note(split, "rows", f"expected {in_words(low, high)}", [f"{found:,}"])
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
             self._note(
-                "all", "splits", f"expected {', '.join(self._rows)}", [_shown(split) for split in sorted(unexpected)]
+                "all",
+                "splits",
+                f"expected {', '.join(self._rows)}",
+                [shown_value(split) for split in sorted(unexpected)],
             )
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(manifest, sum(counts.values()))
@@ -256,7 +240,7 @@ class Contract:
                 cases[rule] = sorted([*cases[rule], *keys.sort().head(EXAMPLES)])[:EXAMPLES]
         for rule, what in {"disjoint": "in two splits", "unique": "twice in a split"}.items():
             if self._spec.get(rule) and numbers[rule]:
-                self._note("all", "inputs", f"none {what}", [_shown(keys) for keys in cases[rule]], numbers[rule])
+                self._note("all", "inputs", f"none {what}", [shown_value(keys) for keys in cases[rule]], numbers[rule])
 
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from registry.describe.contract import column_type
+from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds.files import arrow_type
 

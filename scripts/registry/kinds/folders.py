@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from registry.describe.contract import column_type
+from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds.pictures import Found, is_picture, normal, pictures_in
 

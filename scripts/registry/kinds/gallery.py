@@ -10,7 +10,7 @@ import polars as pl
 
 from registry.config.kinds import splits_of
 from registry.describe.canonical import canonical, row_digests
-from registry.describe.contract import column_type
+from registry.describe.columns import column_type
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
 from registry.kinds.folders import IMAGE, OF_PICTURES, Placed, Splits

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from registry.config.kinds import splits_of
-from registry.describe.contract import column_type
+from registry.describe.columns import column_type
 from registry.kinds import table
 from registry.kinds.inputs import inputs_of
 from registry.kinds.leaks import IN_TWO_SPLITS, in_higher_split
