@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from registry.describe.charts import draw_distributions
 from registry.describe.description import Description, describe
+from registry.describe.distributions import Values, number_statistics
 from registry.describe.texts import TextLengths
 from registry.describe.turns import Conversations, is_conversation
-from registry.describe.values import Values, number_statistics
 from registry.files import write_json
 from registry.formats.tables import value_counts
 from registry.kinds.columns import arrow_schema
@@ -95,8 +95,7 @@ if __name__ == "__main__":
         pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
         if "samples" in dict(output.items()):
             from registry.describe.pictures import Pictures
-            from registry.kinds.gallery import MAX_DISTANCE
-            from registry.kinds.images import roles_of
+            from registry.kinds.gallery import MAX_DISTANCE, roles_of
             from registry.kinds.stored import with_files
 
             options = roles_of(columns) | options
@@ -116,6 +115,8 @@ if __name__ == "__main__":
                 pictures=pictures,
             )
             about.facts["summary"] |= json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8"))["counts"]
+            for prompt in snakemake.input.prompt:
+                about.facts["prompt"] = json.loads(Path(prompt).read_text(encoding="utf-8"))
             if pictures:
                 alike = pictures.alike(options.get("near_duplicates", {}).get("max_distance", MAX_DISTANCE))
                 first = alike.pop("first")

@@ -74,6 +74,22 @@ def test_what_was_found_out_stands_in_three_files_that_belong_together(snakemake
     assert provenance["contract"]["floors"] == {"metrics.train.size_mean": 1}
 
 
+def test_what_the_contract_says_of_a_column_for_people_is_in_its_metadata(snakemake, tmp_path):
+    columns = {
+        "text": {"dtype": "string", "description": "what was said"},
+        "size": {"dtype": "float64", "description": "of the contract", "unit": "cm"},
+    }
+    contract = {**DATASET["contract"], "columns": columns}
+    snakemake.params.dataset = {**DATASET, "contract": contract}
+    with describe(snakemake, SCHEMA) as about:
+        fill(about)
+    assert json.loads((tmp_path / "metadata.json").read_text())["schema"]["features"] == {
+        "text": {"dtype": "string", "description": "what was said"},
+        # The script knows more of it.
+        "size": {"dtype": "float64", "description": "how large it is", "unit": "cm"},
+    }
+
+
 def test_breaches_of_values_rows_and_floors_come_in_one_message_and_nothing_is_written(snakemake):
     with pytest.raises(RegistryError) as caught, describe(snakemake, SCHEMA) as about:
         fill(about, (0.0, 0.5, math.inf), (3.0, 4.0), lambda values, prefix: {f"{prefix}mean": 0.25})

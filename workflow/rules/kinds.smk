@@ -11,6 +11,7 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
 
 from registry.config.kinds import PICTURES, tables_of
 from registry.config.load import source_name
+from registry.sources.prompts import prompt_param
 
 
 def has_pictures(dataset):
@@ -24,6 +25,11 @@ def of_pictures(dataset):
         **described(dataset, samples="samples.png"),
         "near_duplicates": f"reports/{dataset}/near_duplicates.json",
     }
+
+
+def prompt_of(dataset):
+    """Return the file with the prompt of a dataset of a kind, in a list; none where its params name no prompt."""
+    return [f"data/{dataset}/raw/prompt.json"] if "prompt" in DATASETS[dataset]["params"] else []
 
 
 for dataset in of_a_kind():
@@ -47,11 +53,33 @@ for dataset in of_a_kind():
         script:
             "../../scripts/shared/download.py"
 
+    if prompt_of(dataset):
+
+        rule:
+            name:
+                f"{rule_of(dataset)}_prompt"
+            output:
+                prompt=f"data/{dataset}/raw/prompt.json",
+            log:
+                f"logs/{dataset}/prompt.log",
+            localrule: True
+            conda:
+                "../../envs/fetch.yaml"
+            resources:
+                **needs(mem_mb=300, runtime=5),
+            params:
+                prompt=prompt_param({"registry": "file"} | DATASETS[dataset]["params"]["prompt"], os.environ),
+            message:
+                f"{dataset}: taking the prompt from {{params.prompt[prompt_uri]}}"
+            script:
+                "../../scripts/shared/prompt.py"
+
     rule:
         name:
             f"{rule_of(dataset)}_process"
         input:
-            raw_files(dataset),
+            files=raw_files(dataset),
+            prompt=prompt_of(dataset),
         output:
             folder=directory(f"data/{dataset}/processed"),
             checksum=f"data/{dataset}/.processed.md5",
@@ -82,6 +110,7 @@ for dataset in of_a_kind():
         input:
             **outputs_of(getattr(rules, f"{rule_of(dataset)}_process")),
             sources=f"data/{dataset}/raw/sources.json",
+            prompt=prompt_of(dataset),
         output:
             **described(dataset, overview="overview.svg") | (of_pictures(dataset) if has_pictures(dataset) else {}),
         log:

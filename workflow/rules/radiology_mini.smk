@@ -48,7 +48,7 @@ rule radiology_mini_prompt:
     message:
         "radiology-mini: taking the prompt from {params.prompt[prompt_uri]}"
     script:
-        "../../scripts/radiology_mini/prompt.py"
+        "../../scripts/shared/prompt.py"
 
 
 rule radiology_mini_shard:

@@ -16,6 +16,8 @@ TEXT = "string"
 """The type of a column whose rules are those of texts, and which names none."""
 INSIDE = "[]"
 """Stands in the name of a place for the values of a list."""
+FOR_PEOPLE = ("description", "unit")
+"""Keys of a column that are no rules."""
 NO_PATTERN = (
     "unterminated character set", "missing ), unterminated subpattern", "unbalanced parenthesis", "nothing to repeat",
     "min repeat greater than max repeat", "unterminated name", "unexpected end of pattern", "bad escape (end",

@@ -10,7 +10,7 @@ from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
-PICTURES = ("images",)
+PICTURES = ("images", "captions")
 """The kinds whose samples are pictures."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from registry.config.columns import FOR_PEOPLE, Spec
 from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.provenance import write_provenance
@@ -58,7 +59,8 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
             # Statistics fail on values that the contract forbids; the breach is what has to be read.
             manifest.check_samples()
             raise
-        about.metadata = metadata_of(dataset, manifest, features=about.features, splits=about.splits, **about.facts)
+        features = _features(dataset["contract"]["columns"], about.features)
+        about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_floors(about.metadata)
     write_metadata(output.metadata, about.metadata)
     write_provenance(
@@ -70,6 +72,12 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
         sources=snakemake.input.sources,
         code=snakemake.params.code,
     )
+
+
+def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what the contract says of columns for people, and what was found out of them, which comes first."""
+    said = {name: {key: spec[key] for key in FOR_PEOPLE if key in spec} for name, spec in columns.items()}
+    return {name: said.get(name, {}) | found.get(name, {}) for name in said | found}
 
 
 def _published(snakemake: Any) -> Path:

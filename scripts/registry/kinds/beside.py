@@ -16,10 +16,9 @@ from registry.formats.archives import members
 from registry.formats.parquet import open_parquet, plain_schema, rows_of
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
-from registry.kinds.folders import LABEL, OF_PICTURES, Placed, classes_of, key_of
+from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
 
-CAPTION = "caption"
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 LONGEST = 1 << 20
 """Bytes that a text beside a picture may have."""

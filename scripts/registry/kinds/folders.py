@@ -11,7 +11,7 @@ from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds.pictures import Found, is_picture, normal, pictures_in
 
-IMAGE, LABEL = "image", "label"
+IMAGE, LABEL, CAPTION = "image", "label", "caption"
 OF_PICTURES = (IMAGE, "width", "height", "path")
 """Columns that are made of a picture, and of where it was."""
 

@@ -13,7 +13,7 @@ from registry.describe.canonical import canonical, row_digests
 from registry.describe.columns import column_type
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
-from registry.kinds.folders import IMAGE, OF_PICTURES, Placed, Splits
+from registry.kinds.folders import CAPTION, IMAGE, LABEL, OF_PICTURES, Placed, Splits
 from registry.kinds.leaks import IN_TWO_SPLITS
 from registry.kinds.pictures import POLICIES as OF_EACH
 from registry.kinds.pictures import PROBLEMS, READ, Found, Judged, Reader, digest_of, in_batches
@@ -32,6 +32,12 @@ SOURCE = "\x1fsource"
 """The column by which pictures are told apart, a digest of their bytes as they came; no file has one of this name."""
 MAX_DISTANCE = 6
 """Bits in which the hashes of pictures that look alike differ at most, unless the params say."""
+
+
+def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the columns of pictures are for, where the params do not say, as params would."""
+    found = {"target": LABEL, "text": CAPTION}
+    return {"inputs": [IMAGE]} | {role: name for role, name in found.items() if name in contract}
 
 
 class Origin(Protocol):

@@ -6,16 +6,11 @@ from typing import Any
 
 from registry.kinds import gallery
 from registry.kinds.beside import Embedded, Table
-from registry.kinds.folders import IMAGE, LABEL, Folders
+from registry.kinds.folders import Folders
 from registry.kinds.rows import Rows
 
 POLICIES = gallery.POLICIES | {"unknown_classes": "fail"}
 """What becomes of rows with problems, unless the params say."""
-
-
-def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the columns of pictures are for, where the params do not say, as params would."""
-    return {"inputs": [IMAGE], **({"target": LABEL} if LABEL in contract else {})}
 
 
 def read(

@@ -129,9 +129,10 @@ class Reader:
     @classmethod
     def of(cls, params: Mapping[str, Any], threads: int = 1) -> "Reader":
         """Return what reads the pictures of a dataset with these params, on so many threads."""
+        limits = {name: params.get("limits", {}).get(name, most) for name, most in LIMITS.items()}
         narrow = params.get("problems", {}).get("narrow", POLICIES["narrow"])
         return cls(
-            Limits(**LIMITS | params.get("limits", {})),
+            Limits(**limits),
             params.get("jpeg_quality", QUALITY),
             narrow if narrow in SCALES else None,
             threads,
