@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -12,8 +13,11 @@ from registry.config.kinds import check_kind
 from registry.config.schema import breaches
 from registry.describe.turns import Conversations, Turns, is_conversation
 from registry.errors import RegistryError
+from registry.kinds import tables
+from registry.kinds.columns import arrow_schema
 from registry.kinds.conversations import POLICIES, read
 from registry.kinds.messages import TYPE
+from registry.kinds.tables import write_dataset
 from support import ROOT
 
 SCHEMA = ROOT / "scripts/registry/kinds/conversations.schema.yaml"
@@ -272,6 +276,25 @@ def test_more_turns_than_anybody_counts_are_counted_together():
     its = Conversations()
     its.add(pl.Series([turns("ua" * 60)], dtype=TYPE).to_arrow())
     assert its.distributions()["turns_distribution"] == {"101 or more": 1}
+
+
+def test_row_groups_are_bounded_by_what_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "GROUP_BYTES", 470)
+    rows = [{"messages": turns(said)} for said in ("ua" * 20, "ua", "ua", "u" * 10, "")]
+    places = {"all": tmp_path / "chats/processed/chats.parquet"}
+    (tmp_path / "chats").mkdir()
+    write_dataset(
+        lambda: [found(tmp_path, rows)],
+        tmp_path / "chats/processed",
+        places,
+        tmp_path / "keys.parquet",
+        tmp_path / "cleaning.json",
+        schema=arrow_schema(CONTRACT),
+        policies=dict.fromkeys(POLICIES, "keep"),
+    )
+    groups = pq.read_metadata(places["all"])
+    # A turn of the user has 9 bytes, one of the assistant 14: 460, 23, 23, 90 and 0.
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [1, 4]
 
 
 def test_turns_add_up_where_there_are_none():

@@ -138,6 +138,20 @@ def test_numbers_of_json_lines_and_of_parquet_name_classes(tmp_path):
     assert its.samples["label"].to_list() == ["glad", None]
 
 
+def test_long_texts_are_few_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "texts.parquet"
+    pl.DataFrame({"text": [f"{number:06}" * 200 for number in range(100)]}).write_parquet(
+        path, compression="uncompressed"
+    )
+    whole = [*read({"texts.parquet": path}, {"text": TEXT}, {"text": "text"})]
+    monkeypatch.setattr("registry.kinds.files.BYTES", 20_000)
+    parts = [*read({"texts.parquet": path}, {"text": TEXT}, {"text": "text"})]
+    assert len(whole) == 1
+    assert 5 < len(parts) <= 10
+    assert pl.concat([part.samples for part in parts]).equals(whole[0].samples)
+    assert parts[-1].keys[-1] == "texts.parquet:99"
+
+
 def test_classes_can_be_numbers(tmp_path):
     contract = {"text": TEXT, "label": {"dtype": "int64", "values": [0, 1]}}
     params = {"text": "text", "label": "label", "classes": {"neg": 0, "pos": 1}}
