@@ -2,16 +2,19 @@
 
 import math
 import random
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
+from PIL import Image
 
 from registry.authoring.check import check
+from registry.authoring.drafts import Wishes
 from registry.authoring.infer import infer, rounded
 from registry.authoring.layout import guess_format
-from registry.authoring.new import Wishes, new, write
+from registry.authoring.new import new, write
 from registry.authoring.sample import cut_sample
 from registry.config.load import load_datasets
 from registry.errors import RegistryError
@@ -189,3 +192,56 @@ def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, kind):
     assert found.join(rows, on=rows.columns, how="semi", nulls_equal=True).height == found.height
     cut_sample(path, guess_format(path, Format()), target, most_bytes=50_000)
     assert target.read_bytes() == first
+
+
+def pictures(folder: Path, *names: str) -> Path:
+    """Make pictures of these names, each another, in a folder."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (number, 7 * number % 256, 0)).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("archive", [None, "zip", "gztar"])
+@pytest.mark.parametrize(
+    ("names", "params", "classes"),
+    [
+        (["cat/1.png", "dog ü/1.png", "dog ü/2.png"], {}, ["cat", "dog ü"]),
+        (
+            ["all/train/cat/1.png", "all/Valid/cat/2.png", "all/train/dog/3.png"],
+            {"root": "all", "split": {"folders": {"train": ["train"], "val": ["Valid"]}}},
+            ["cat", "dog"],
+        ),
+        (["1.png", "2.png"], {}, None),
+    ],
+)
+def test_pictures_tell_their_classes_and_splits_by_their_folders(root, tmp_path, archive, names, params, classes):
+    source = pictures(tmp_path / "pictures", *names)
+    if archive:
+        source = Path(shutil.make_archive(str(tmp_path / "packed"), archive, source))
+    with new(root, "things", [str(source)], Format(), Wishes()) as made:
+        write(root, made)
+    assert made.content["kind"] == "images"
+    assert made.content["params"] == params
+    assert made.content["contract"]["columns"].get("label", {}).get("values") == classes
+    assert sum(made.facts.rows.values()) == len(names)
+    told = check(root, "things", load_datasets(read_config(root), root))
+    assert told.endswith(f"the contract of their {len(names)} rows")
+
+
+def test_pictures_that_cannot_be_used_are_dropped_and_counted(root, tmp_path):
+    source = pictures(tmp_path / "pictures", "cat/1.png", "dog/1.png", "dog/2.png")
+    (source / "dog" / "2.png").write_bytes(b"no picture")
+    with new(root, "things", [str(source)], Format(), Wishes()) as made:
+        assert made.facts.unusable == {"corrupt": 1}
+        assert made.content["params"]["problems"] == {"corrupt": "drop"}
+        assert made.content["contract"]["rows"]["upstream"] == {"all": {"min": 2}}
+
+
+def test_texts_are_told_from_their_labels(root, http_server):
+    rows = "".join(
+        f"{number},a text that is number {number},{'good' if number % 3 else 'bad'}\n" for number in range(60)
+    )
+    found = added(root, http_server, "a.csv", f"id,said,mood\n{rows}", Wishes(kind="text"))
+    assert found["params"] == {"text": "said", "label": "mood"}
+    assert [*found["contract"]["columns"]] == ["said", "mood"]

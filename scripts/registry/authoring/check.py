@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from registry.config.kinds import splits_of
-from registry.config.load import SAMPLES, Datasets, source_files
+from registry.config.load import SAMPLES, Datasets, source_files, source_name
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
+from registry.kinds.inputs import inputs_of
 from registry.kinds.rows import Cleaning
 from registry.sources.samples import edited_samples
 
@@ -21,7 +22,7 @@ def check(root: Path, name: str, datasets: Datasets) -> str:
     if "files" not in dataset.get("sources", {}):
         return "its configuration"
     sampled = {**dataset, "source": "samples"}
-    listed = [file for file in dataset["sources"]["files"] if (root / SAMPLES / name / file["file"]).is_file()]
+    listed = [file for file in dataset["sources"]["files"] if (root / SAMPLES / name / source_name(file)).exists()]
     if not listed:
         source_files(dataset, root)
         return "its configuration; it has no samples"
@@ -38,7 +39,11 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     """Return how many rows the samples of a dataset have, all of which keep its contract. Raises RegistryError."""
     kind = import_module(f"registry.kinds.{dataset['kind']}")
     columns, params = dataset["contract"]["columns"], dataset["params"]
-    files = {one["file"]: root / SAMPLES / dataset["name"] / one["file"] for one in dataset["sources"]["files"]}
+    own = kind.roles_of(columns) if hasattr(kind, "roles_of") else {}
+    inputs = inputs_of(columns, own | params)
+    files = {
+        source_name(one): root / SAMPLES / dataset["name"] / source_name(one) for one in dataset["sources"]["files"]
+    }
     cleaning = Cleaning(kind.POLICIES | params.get("problems", {}))
     parts = [*cleaning.clean(kind.read(files, columns, params))]
     cleaning.check(dataset["name"])
@@ -48,5 +53,5 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
             for its in parts:
                 kept = its.only(its.splits == split)
                 for batch in kept.samples.to_arrow().cast(schema).combine_chunks().to_batches():
-                    manifest.add(split, batch, inputs=kind.inputs_of(columns, params), keys=kept.keys.to_list())
+                    manifest.add(split, batch, inputs=inputs, keys=kept.keys.to_list())
     return cleaning.rows - cleaning.dropped

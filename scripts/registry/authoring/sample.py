@@ -1,25 +1,98 @@
 """Cut a sample from a file of rows: some of them as they are, in their order, so many as a repository can carry."""
 
 import hashlib
+import io
 import shutil
-from collections.abc import Iterable
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
+from registry.formats.archives import members
+from registry.formats.members import Member
 from registry.formats.records import canonical_encoding, records
 from registry.kinds.files import Format, batches, columns_of
+from registry.kinds.pictures import is_litter, is_picture
 
 MOST_BYTES = 200_000
 """Bytes that the samples of a dataset have at most, of all its files together."""
+
+OVERHEAD = 512
+"""Bytes that a file in an archive takes beside its own."""
+OF_EACH = 50
+"""Pictures of a folder that are looked at."""
 
 
 def is_taken(position: int, fraction: float, seed: int) -> bool:
     """Tell whether the row at a position belongs to a sample of about this fraction of all rows."""
     draw = hashlib.sha256(f"{seed}:{position}".encode()).digest()[:8]
     return int.from_bytes(draw, "big") < fraction * 2**64
+
+
+def cut_samples(files: Mapping[str, Path], layout: Format | None, folder: Path) -> dict[str, Path]:
+    """Write a sample of each source file {name: path} into a folder; return {name: its path}.
+
+    They have MOST_BYTES together at most. Without a layout, files are folders and archives of pictures.
+    """
+    folder.mkdir()
+    most_bytes = MOST_BYTES // len(files)
+    for file, path in files.items():
+        if layout is None:
+            cut_pictures(path, folder / file, most_bytes=most_bytes)
+        else:
+            cut_sample(path, layout, folder / file, most_bytes=most_bytes)
+    return {file: folder / file for file in files}
+
+
+def cut_pictures(path: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    """Write pictures of a folder or an archive to `target`, one of the same kind, of each folder in turn.
+
+    Raises RegistryError where not one is that small.
+    """
+    names, taken = _chosen(path, most_bytes), {}
+    for member in members(path):
+        if member.name in names:
+            with member.open() as stream:
+                taken[member.name] = stream.read()
+    if not taken:
+        raise RegistryError(f"not one picture fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
+    if path.is_dir():
+        for name, data in taken.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(data)
+    elif path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for name, data in taken.items():
+                archive.writestr(zipfile.ZipInfo(name), data)
+    else:
+        mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix.lower(), "w")
+        with tarfile.open(target, mode) as archive:
+            for name, data in taken.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+
+
+def _chosen(path: Path, most_bytes: int) -> set[str]:
+    """Return the names of the first pictures of each folder in turn, as many as fit into so many bytes."""
+    by_folder: dict[str, list[Member]] = {}
+    for member in members(path):
+        if is_picture(member.name) and not is_litter(member.name):
+            those = by_folder.setdefault(member.name.rpartition("/")[0], [])
+            if len(those) < OF_EACH:
+                those.append(member)
+    chosen, size = set(), 0
+    for those in zip_longest(*by_folder.values()):
+        for member in filter(None, those):
+            if size + member.size + OVERHEAD <= most_bytes:
+                chosen.add(member.name)
+                size += member.size + OVERHEAD
+    return chosen
 
 
 def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MOST_BYTES, seed: int = 0) -> None:

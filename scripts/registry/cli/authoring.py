@@ -22,6 +22,9 @@ from registry.errors import RegistryError
 from registry.extras import needed
 from registry.storage.repository import read_config
 
+MODULES = ("authoring.new", "authoring.drafts", "kinds.files")
+"""What a new dataset takes, and a client does without."""
+
 
 def _listed(text: str | None) -> list[str]:
     return text.split(",") if text else []
@@ -45,8 +48,10 @@ def new_dataset(
     context: typer.Context,
     name: Dataset,
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Files of rows: paths or URLs.", show_default=False)
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Paths or URLs: rows, or pictures.", show_default=False),
     ],
+    kind: Annotated[str | None, typer.Option(help="What it is: table, text, images, conversations.")] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
     license: Annotated[str | None, typer.Option(help="The licence of the data, as in CC BY 4.0.")] = None,  # noqa: A002
@@ -69,11 +74,12 @@ def new_dataset(
 
     A sample of at most 200 kB goes into data/samples/. Then `registry run NAME` builds and releases it.
     """
-    authoring, files = needed("registry.authoring.new"), needed("registry.kinds.files")
+    authoring, drafts, files = (needed(f"registry.{module}") for module in MODULES)
     root = repository_root(context)
     layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
     layout |= {"header": False if no_header else None, "names": tuple(_listed(columns))}
-    wishes = authoring.Wishes(
+    wishes = drafts.Wishes(
+        kind=kind,
         title=title or _asked("Title", name.replace("-", " ").capitalize()),
         description=description,
         license=license or _asked("Licence", "unknown"),
@@ -88,14 +94,18 @@ def new_dataset(
     with authoring.new(root, name, sources, layout, wishes) as made:
         written = [] if dry_run else [str(path.relative_to(root)) for path in authoring.write(root, made)]
         if as_json:
-            print_json({"dataset": name, "rows": made.rows, "config": made.content, "written": written})
+            print_json({"dataset": name, "rows": made.facts.rows, "config": made.content, "written": written})
             return
         if dry_run:
             console.print(made.text)
             return
     specs = made.content["contract"]["columns"]
     print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in specs.items()])
-    print_line(f"{made.rows:,} rows; written: {', '.join(written)}")
+    for problem, number in made.facts.unusable.items():
+        print_line(f"{problem}: {number:,} samples, which are dropped (params.problems)")
+    rows = ", ".join(f"{number:,} in {split}" for split, number in made.facts.rows.items())
+    print_line(f"a dataset of the kind {made.content['kind']}, samples: {rows}")
+    print_line(f"written: {', '.join(written)}")
     print_line(f"next: look at {written[0]}, then build and release it: registry run {name}")
 
 
@@ -131,5 +141,6 @@ def check_datasets(
 
 
 def _row(column: str, spec: dict) -> tuple[str, str, str]:
-    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in ("dtype", "nullable")]
-    return column, spec["dtype"] + (", or none" if spec.get("nullable") else ""), "; ".join(rules)
+    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in ("dtype", "nullable", "list")]
+    dtype = spec.get("dtype", f"list of {spec.get('list')}")
+    return column, dtype + (", or none" if spec.get("nullable") else ""), "; ".join(rules)
