@@ -65,5 +65,7 @@ def test_the_example_is_built_and_released(bare):
     assert "helpdesk: released as helpdesk-v2.0.0 (MAJOR)" in clone.snakemake("--cores", "2")
     rows = {row["id"]: row for split in ("train", "test") for row in table(clone, "helpdesk", split).to_dicts()}
     assert rows["c20"]["tokens"] == 4
+    provenance = json.loads((clone.folder / "data/helpdesk/provenance.json").read_text(encoding="utf-8"))
+    assert "tokenizers" in provenance["libraries"]
     assert "the contract of their 22 rows" in clone.registry("check", "helpdesk")
     assert max(row["tokens"] for row in rows.values()) == 13

@@ -15,7 +15,6 @@ from registry.kinds.inputs import MESSAGES, inputs_of
 from registry.kinds.leaks import IN_TWO_SPLITS, in_higher_split
 from registry.kinds.messages import IN_FILES, OTHER_NAMES, from_pairs, from_turns
 from registry.kinds.rows import DUPLICATES, Rows
-from registry.kinds.tokens import token_counter
 from registry.kinds.unfit import blank, with_controls
 
 POLICIES = {
@@ -46,6 +45,8 @@ class Lengths:
 
     @cached_property
     def _count_tokens(self) -> Callable[[pl.Series], pl.Series]:
+        from registry.kinds.tokens import token_counter
+
         return token_counter(self._tokenizer)
 
     def measure(self, turns: Turns, unit: str) -> pl.Series:
