@@ -105,6 +105,18 @@ def test_a_conversation_in_two_splits_is_one_too_many_in_the_lower(tmp_path):
     assert [rows.problems["in_two_splits"].to_list() for rows in its] == [[True, False, False], [False, False]]
 
 
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(RegistryError, match=r"chats.jsonl: there is no turns: it has id, messages"):
+        found(tmp_path, [{"id": 1, "messages": HELLO}], messages="turns")
+    assert with_problem(tmp_path, "no_turns", [None]) == [True]
+
+
+def test_a_csv_file_has_no_turns(tmp_path):
+    (tmp_path / "chats.csv").write_text("messages\n[]\n")
+    with pytest.raises(RegistryError, match="chats.csv: a CSV file has no lists of turns"):
+        [*read({"chats.csv": tmp_path / "chats.csv"}, CONTRACT, {"messages": "messages"})]
+
+
 def test_further_columns_and_keys_are_those_of_the_file(tmp_path):
     contract = {"id": {"dtype": "string"}, "messages": SPEC, "turns": {"dtype": "int64"}, "lang": {"dtype": "string"}}
     rows = [{"messages": HELLO, "n": "a", "language": "de"}, {"messages": [], "n": "b", "language": "fr"}]
