@@ -153,6 +153,24 @@ def test_what_was_written_comes_back(tmp_path_factory, rows, size, dictionary):
     assert list(rows_of(path, ["a", "b"])) == table.to_pylist()
 
 
+MAP = pa.map_(pa.string(), pa.binary())
+
+
+def test_maps_are_read(tmp_path):
+    table = pa.table({"a": pa.array([[("x", b"1")], None, [], [("y", None), ("x", b"2")]], MAP)})
+    path = written(tmp_path, table)
+    assert read_table(path, ["a"]).equals(table)
+    assert list(rows_of(path, ["a"])) == table.to_pylist()
+
+
+@pytest.mark.parametrize(("pair", "leaf"), [(("x" * 6, b""), "a.key"), (("x", b"123456"), "a.value")])
+def test_what_a_map_holds_is_bounded(tmp_path, monkeypatch, pair, leaf):
+    monkeypatch.setattr(parquet, "MAX_CELL", 5)
+    path = written(tmp_path, pa.table({"a": pa.array([[("x", b"1"), ("y", None)], None, [("x", b"1"), pair]], MAP)}))
+    with pytest.raises(RegistryError, match=f"t.parquet: row 2: {leaf} has more than 5 bytes$"):
+        read_table(path, ["a"])
+
+
 def test_types_that_hold_texts_stay_as_they_are(tmp_path):
     table = pl.DataFrame(
         {

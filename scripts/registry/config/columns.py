@@ -30,6 +30,11 @@ def dtype_of(spec: Spec) -> str:
     return spec.get("dtype", TEXT)
 
 
+def is_text(spec: Spec) -> bool:
+    """Tell whether a specification is that of texts."""
+    return dtype_of(spec) == TEXT and not inner(spec)
+
+
 def inner(spec: Spec) -> dict[str, Spec]:
     """Return what is within a list or a struct, by what follows its place: `[]`, or `.name` of a field."""
     if "list" in spec:
