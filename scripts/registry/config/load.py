@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.columns import problems
+from registry.config.columns import is_of_type, places, problems, references
 from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
@@ -146,6 +146,33 @@ def _made_of_broken(name: str, other: str) -> RegistryError:
     return RegistryError(f"it is made of {other}, which is left out itself", where=where, hint=f"put {other} right")
 
 
+def _refers_to_broken(name: str, other: str) -> RegistryError:
+    where = f"config/datasets/{name}.yaml"
+    return RegistryError(f"it refers to {other}, which is left out itself", where=where, hint=f"put {other} right")
+
+
+def _check_references(datasets: "Datasets", name: str) -> None:
+    """Raise RegistryError where the contract of a dataset refers to what is not there, or to another type."""
+    for place, spec in places(datasets[name]["contract"]["columns"]):
+        if not (to := spec.get("references")):
+            continue
+        other, column = to["dataset"], to["column"]
+        if other in datasets.broken:
+            raise _refers_to_broken(name, other)
+        columns = datasets[other]["contract"]["columns"] if other in datasets else {}
+        if column not in columns:
+            missing = f"{other} has no column {column}" if other in datasets else f"{other} is no dataset"
+        elif not is_of_type(spec, columns[column]):
+            missing = f"{column} of {other} is of another type"
+        else:
+            continue
+        raise RegistryError(
+            f"contract.columns.{place}: references: {missing}",
+            where=f"config/datasets/{name}.yaml",
+            hint="name a dataset of this registry, and a column of its contract that has the same type",
+        )
+
+
 def _check_spelling(dataset: Any, where: str) -> None:
     """Raise RegistryError for a key that has another name by now."""
     contract = dataset.get("contract") if isinstance(dataset, dict) else None
@@ -225,11 +252,16 @@ class Datasets(dict[str, dict[str, Any]]):
         self.shards: dict[str, int] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
-        """Count a dataset among the broken, and with it those that are made of it."""
+        """Count a dataset among the broken, and with it those that are made of it, or refer to it."""
         self.pop(name, None)
         self.broken[name] = error
-        for other in [other for other, dataset in self.items() if name in parents(dataset)]:
-            self.leave_out(other, _made_of_broken(other, name))
+        for other, dataset in [*self.items()]:
+            if other not in self:
+                continue
+            if name in parents(dataset):
+                self.leave_out(other, _made_of_broken(other, name))
+            elif name in referenced(dataset):
+                self.leave_out(other, _refers_to_broken(other, name))
 
     def __missing__(self, name: str) -> dict[str, Any]:
         raise self.broken.get(name) or RegistryError(
@@ -276,6 +308,12 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             datasets.broken[name] = error
     for name in datasets.broken:
         datasets.pop(name, None)
+    for name in [*datasets]:
+        if name in datasets:
+            try:
+                _check_references(datasets, name)
+            except RegistryError as error:
+                datasets.leave_out(name, error)
     unknown = [name for name in selected(config, datasets) if name not in datasets.keys() | datasets.broken.keys()]
     if unknown:
         meant = closest(unknown[0], datasets)
@@ -340,6 +378,17 @@ def selected(config: dict[str, Any], datasets: dict[str, Any]) -> list[str]:
 def parents(dataset: dict[str, Any]) -> list[str]:
     """Return the names of the datasets that a dataset is made of."""
     return dataset.get("sources", {}).get("datasets", [])
+
+
+def referenced(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of the datasets that a dataset's contract refers to: itself may be one of them."""
+    return [*references(dataset.get("contract", {}).get("columns", {}))]
+
+
+def needed(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of the other datasets without which a dataset cannot be built: its parents, and referenced."""
+    others = dict.fromkeys([*parents(dataset), *referenced(dataset)])
+    return [other for other in others if other != dataset.get("name")]
 
 
 def _how_to_add(name: str, file: str, root: Path) -> str:
