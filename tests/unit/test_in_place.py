@@ -138,6 +138,16 @@ def test_a_place_that_is_not_here_is_named(next_door):
         get(next_door)
 
 
+def test_more_than_may_be_and_nothing_at_all(next_door):
+    (next_door / "texts/a.txt").write_bytes(b"x" * 9)
+    with pytest.raises(RegistryError, match=r"in/texts: .*\n.*larger than max_bytes \(10\)"):
+        get(next_door)
+    (next_door / "texts/a.txt").unlink()
+    (next_door / "texts/b/c.txt").unlink()
+    with pytest.raises(RegistryError, match=r"in/texts: .*\n.*there are no files"):
+        get(next_door)
+
+
 def test_the_first_hash_is_locked_unless_it_only_stands_for_a_file(next_door):
     (next_door / "texts/a.txt").write_bytes(b"<html>")
     with pytest.raises(RegistryError, match="in/texts: could not be fetched:\n.*an HTML page"):
