@@ -18,6 +18,8 @@ from registry.errors import RegistryError
 from registry.files import listing_sha256, read_regular
 
 SAMPLES = "data/samples"
+IN_PLACE = ".in-place.json"
+"""End of the name of a pointer in raw/ to a source that is not copied."""
 MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -210,6 +212,7 @@ def _check_contract(contract: dict[str, Any], where: str) -> None:
 def _check_sources(files: list[dict[str, Any]], where: str) -> None:
     """Raise RegistryError for source files and folders that would be in each other's place below raw/."""
     names = ["sources.json", *map(source_name, files)]
+    names += [f"{source_name(source)}{IN_PLACE}" for source in files if not source.get("copy", True)]
     for name in names:
         if names.count(name) > 1 or any(other.startswith(f"{name}/") for other in names):
             raise RegistryError(f"sources.files: {name} is there twice", where=where, hint="give each its own name")
@@ -405,7 +408,7 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
     """Return what to fetch for a dataset in its source mode.
 
     Each entry has `file` (its name below raw/), `urls`, `sha256` (the hashes accepted in this mode; empty if none is
-    known yet) and `max_bytes`; one that is a folder has `max_files`, too.
+    known yet) and `max_bytes`; one that is a folder has `max_files`, too, and one that is not copied `copy`: false.
     """
     mode = dataset["source"]
     checksums = read_checksums(root / SAMPLES / "SHA256SUMS") if mode == "samples" else {}
@@ -421,8 +424,20 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
         else:
             accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]
         entry = {"file": name, "urls": source["urls"], "max_bytes": source["max_bytes"], "sha256": accepted}
-        files.append(entry | ({"max_files": source.get("max_files", MAX_FILES)} if "folder" in source else {}))
+        entry |= {"max_files": source.get("max_files", MAX_FILES)} if "folder" in source else {}
+        files.append(entry | ({} if _is_copied(source, mode) else {"copy": False}))
     return files
+
+
+def raw_names(dataset: Mapping[str, Any]) -> list[str]:
+    """Return the names below raw/ of a dataset's source files and folders, or of the pointers to them."""
+    files, mode = dataset["sources"]["files"], dataset["source"]
+    return [source_name(source) + ("" if _is_copied(source, mode) else IN_PLACE) for source in files]
+
+
+def _is_copied(source: Mapping[str, Any], mode: str) -> bool:
+    """Tell whether a source is copied to raw/: samples and what is in a mirror always are."""
+    return mode != "upstream" or source.get("copy", True)
 
 
 def source_name(source: Mapping[str, Any]) -> str:
