@@ -18,7 +18,7 @@ from registry.storage.objects import DamagedDownloadError, ObjectCache
 from registry.storage.remote_data import FULL, RemoteData
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import check_alias, tag_name
-from registry.storage.versions import LATEST, choose
+from registry.storage.versions import LATEST, choose, describe_choices
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,11 +101,11 @@ def open_dataset(
 ) -> "Dataset":
     """Return a version of a dataset, as its tag has it. Nothing but git is read until data is asked for.
 
-    `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken: ~1.2 is every 1.2.x,
-    ^1.2 is every 1.x from 1.2.0 on. `repo` is the path or the URL of the git repository, a bare one too. `remote` names
-    a DVC remote other than the default one, `remote_config` adds to its configuration (access_key_id,
-    secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for. RegistryError, which names
-    those that exist, if there is no such dataset or version.
+    `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken, such as ^1, ~1.2 or
+    >=1.1,<2 (all are in `registry.storage.versions.choose`). `repo` is the path or the URL of the git repository, a
+    bare one too. `remote` names a DVC remote other than the default one, `remote_config` adds to its configuration
+    (access_key_id, secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for.
+    RegistryError, which names those that come near, if there is no such dataset or version.
     """
     address = os.fspath(repo)
     tags = list_tags(address)
@@ -113,9 +113,9 @@ def open_dataset(
     found = choose(known, version)
     if found is None:
         what = f"no version {version} of {name}" if known else f"no dataset {name}"
-        names = [LATEST, *map(str, known)] if known else list(tags.versions)
         odd = [f"; {tag} is left out: {why}" for tag, why in tags.left_out.items() if tag.startswith(f"{name}-v")]
-        choices = f"choose from: {', '.join(names) or 'none, it has no release'}"
+        others = f"choose from: {', '.join(tags.versions) or 'none, it has no release'}"
+        choices = describe_choices(known, version) if known else others
         raise RegistryError(f"{what}{''.join(odd)}", where=redacted(address), hint=choices)
     tag = tag_name(name, found)
     dataset, own = _own_tag(name, tag, tags.aliases)
