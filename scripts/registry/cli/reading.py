@@ -47,7 +47,7 @@ def show_data(
         str,
         typer.Argument(
             metavar="NAME[@VERSION]",
-            help="A dataset, and a version: 1.0.0, latest, or a range such as ^1, ~1.2 or >=1.1,<2, of which the highest.",
+            help="A dataset, and a version: 1.0.0, latest, or the highest of a range such as ^1, ~1.2 or >=1.1,<2.",
             show_default=False,
         ),
     ],

@@ -127,6 +127,8 @@ def _plain(type_: pa.DataType) -> pa.DataType:
         return pa.large_list(type_.value_field.with_type(_plain(type_.value_type)))
     if pat.is_fixed_size_list(type_):
         return pa.list_(type_.value_field.with_type(_plain(type_.value_type)), type_.list_size)
+    if pat.is_map(type_):
+        return pa.map_(*(field.with_type(_plain(field.type)) for field in (type_.key_field, type_.item_field)))
     return type_
 
 
@@ -156,6 +158,9 @@ def _leaves(name: str, array: pa.Array, rows: pa.Array) -> Iterator[tuple[str, p
             yield from _leaves(f"{name}.{field.name}", values, rows)
     elif pat.is_list(array.type) or pat.is_large_list(array.type) or pat.is_fixed_size_list(array.type):
         yield from _leaves(name, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
+    elif pat.is_map(array.type):
+        entries = pa.list_(pa.struct([array.type.key_field, array.type.item_field]))
+        yield from _leaves(name, array.cast(entries), rows)
     elif pat.is_dictionary(array.type) and not pat.is_primitive(array.type.value_type):
         yield name, array, rows
 
