@@ -303,8 +303,9 @@ class Dataset:
     ) -> "datasets.Dataset | datasets.DatasetDict":
         """Return a split as a Dataset of Hugging Face, or without one all splits as a DatasetDict, in memory.
 
-        Pictures are Image: columns `image` of bytes and {bytes, path}, unless `image_columns` names others. Integers
-        are ClassLabel where metadata.json names their classes. RegistryError as by `iter_batches`.
+        Pictures are Image: columns `image` of bytes and {bytes, path}, unless `image_columns` names others. Labels are
+        ClassLabel where metadata.json names the classes. RegistryError as by `iter_batches`, and for a column of a type
+        that datasets does not have.
         """
         datasets = needed("datasets")
         from registry.reading.frames import as_hugging_face

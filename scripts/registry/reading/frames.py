@@ -41,19 +41,21 @@ def as_pandas(table: pa.Table) -> "pandas.DataFrame":
 def as_hugging_face(
     table: pa.Table, classes: Mapping[str, Sequence[str]], image_columns: Sequence[str] | None
 ) -> "datasets.Dataset":
-    """Return a table as a Dataset in memory: pictures as Image, and integers that number `classes` as ClassLabel.
+    """Return a table as a Dataset in memory: pictures as Image, and classes as ClassLabel.
 
-    `classes` has the names of the classes of columns. Raises RegistryError for a type that datasets does not have.
+    `classes` has the names of the classes of columns: of texts that are such names, or of integers that number them.
+    Raises RegistryError for a type that datasets does not have.
     """
     datasets = needed("datasets")
     pictures = picture_columns(table.schema, image_columns)
     columns, features = {}, {}
     for field in table.schema:
         column, names = table[field.name], classes.get(field.name, ())
+        numbers = _numbers_of(column, names)
         if field.name in pictures:
             column, features[field.name] = _stored_pictures(column), datasets.Image()
-        elif _are_numbers_of(column, names):
-            column, features[field.name] = column.cast(pa.int64()), datasets.ClassLabel(names=list(names))
+        elif numbers is not None:
+            column, features[field.name] = numbers, datasets.ClassLabel(names=list(names))
         else:
             try:
                 features |= datasets.Features.from_arrow_schema(pa.schema([field]))
@@ -77,9 +79,15 @@ def _stored_pictures(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, PICTURE)
 
 
-def _are_numbers_of(column: pa.ChunkedArray, names: Sequence[str]) -> bool:
-    """Tell whether all values of a column number such classes, from 0."""
-    if not names or not pat.is_integer(column.type):
-        return False
-    bounds = pc.min_max(column).as_py()
-    return bounds["min"] is None or 0 <= bounds["min"] <= bounds["max"] < len(names)
+def _numbers_of(column: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray | None:
+    """Return the number, from 0, of the class that each value is; None if they are not all of these classes."""
+    if not names:
+        return None
+    if pat.is_string(column.type) or pat.is_large_string(column.type):
+        numbers = pc.index_in(column, pa.array(names, column.type))
+        return numbers.cast(pa.int64()) if numbers.null_count == column.null_count else None
+    if pat.is_integer(column.type):
+        bounds = pc.min_max(column).as_py()
+        known = bounds["min"] is None or 0 <= bounds["min"] <= bounds["max"] < len(names)
+        return column.cast(pa.int64()) if known else None
+    return None

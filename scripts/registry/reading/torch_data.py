@@ -21,13 +21,19 @@ ImageType = Literal["tensor", "pil", "bytes"]
 
 
 class MapSamples(Dataset):
-    """All samples of a table in memory, by their number; pictures stay encoded there."""
+    """All samples of a table in memory, by their number; pictures stay encoded there.
 
-    def __init__(self, table: pa.Table, pictures: Sequence[str], image_type: ImageType) -> None:
+    `first` is the number of the first row where the table is a part.
+    """
+
+    def __init__(self, table: pa.Table, pictures: Sequence[str], image_type: ImageType, first: int = 0) -> None:
         self._rows = table.num_rows
-        self._columns = {
-            name: _reader(table[name], image_type if name in pictures else None) for name in table.column_names
-        }
+        self._columns: dict[str, Callable[[int], Any]] = {}
+        for name in table.column_names:
+            if name in pictures and image_type != "bytes":
+                self._columns[name] = partial(_picture_at, table[name], image_type, name, first)
+            else:
+                self._columns[name] = _reader(table[name])
 
     def __len__(self) -> int:
         return self._rows
@@ -48,10 +54,11 @@ class StreamedSamples(IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         worker = get_worker_info()
-        share = (worker.id, worker.num_workers) if worker else (0, 1)
-        for batch in self._rows.batches(PICTURES, *share):
-            samples = self._made(pa.Table.from_batches([batch]))
-            yield from (samples[number] for number in range(len(samples)))
+        number, of = (worker.id, worker.num_workers) if worker else (0, 1)
+        for position, batch in enumerate(self._rows.batches(PICTURES, number, of)):
+            first = (position * of + number) * PICTURES
+            samples = self._made(pa.Table.from_batches([batch]), first=first)
+            yield from (samples[index] for index in range(len(samples)))
 
 
 def samples_of(
@@ -66,18 +73,18 @@ def samples_of(
     return MapSamples(table_of(rows), pictures, image_type)
 
 
-def _reader(column: pa.ChunkedArray, image_type: ImageType | None) -> Callable[[int], Any]:
+def _reader(column: pa.ChunkedArray) -> Callable[[int], Any]:
     """Return a function that returns the value of a row, and can be sent to other processes.
 
     Numbers, and lists of lists of them that all have one shape, become tensors of the column's own type; a list of any
-    number of numbers becomes one of one dimension. All else, and nulls, is what Python has for it.
+    number of numbers becomes one of one dimension. All else, and what is or holds null, is what Python has for it.
     """
-    if image_type in ("tensor", "pil"):
-        return partial(_picture_at, column, image_type)
     shape = _shape_of(column.type)
-    numbers = None if shape is None else _flat(column)
-    if numbers is None:
+    if shape is None:
         return partial(_value_at, column)
+    numbers = _flat(column)
+    if numbers is None:
+        return partial(_numbers_at, column, shape)
     return partial(_tensor_at, _as_tensor(numbers).reshape(len(column), *shape))
 
 
@@ -109,18 +116,25 @@ def _tensor_at(tensor: torch.Tensor, number: int) -> torch.Tensor:
     return tensor[number].clone()
 
 
+def _numbers_at(column: pa.ChunkedArray, shape: tuple[int, ...], number: int) -> Any:
+    numbers = _flat(column.slice(number, 1))
+    return column[number].as_py() if numbers is None else _as_tensor(numbers).reshape(shape)
+
+
 def _value_at(column: pa.ChunkedArray, number: int) -> Any:
     value = column[number]
     is_list = isinstance(value, pa.ListScalar) and value.is_valid and _is_number(value.type.value_type)
     return _as_tensor(value.values) if is_list and not value.values.null_count else value.as_py()
 
 
-def _picture_at(column: pa.ChunkedArray, image_type: ImageType, number: int) -> torch.Tensor | Image.Image | None:
+def _picture_at(
+    column: pa.ChunkedArray, image_type: ImageType, name: str, first: int, number: int
+) -> torch.Tensor | Image.Image | None:
     try:
         image = decoded(column[number].as_py())
         return image if image is None or image_type == "pil" else _pixels(image)
     except RegistryError as error:
-        raise RegistryError(error.what, where=f"row {number}", hint=error.hint) from None
+        raise RegistryError(error.what, where=f"row {first + number}: {name}", hint=error.hint) from None
 
 
 def _pixels(image: Image.Image) -> torch.Tensor:
