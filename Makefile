@@ -105,8 +105,7 @@ lock:
 	@touch $@
 
 # The client beside Hugging Face datasets, which bounds what it shares with the workflow, and PyTorch, for the tests of training. PyTorch is not
-# locked, since each index has other files of it: 190 MB for the CPU alone, which PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
-# brings, and several times that from PyPI for Linux. The environment takes 1.6 GB.
+# locked, since each index has other files of it. The environment takes 1.6 GB, and several times that where PyTorch comes with what GPUs need.
 .venv-hf/ready: envs/hf.txt
 	@echo "Setting up .venv-hf, trainers for the tests."
 	$(PYTHON) -m venv .venv-hf
