@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from registry.authoring.writing import file_of
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
 from registry.files import atomic_file, data_files, link_or_copy, sha256_of
-from registry.kinds.files import Format
+from registry.kinds.files import Format, is_packed, unpacked
 from registry.sources.fetch import fetch
 from registry.storage.repository import read_config
 
@@ -52,7 +52,9 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     with TemporaryDirectory(dir=root / CACHE) as place:
         folder = Path(place)
         entries, files = _fetched(root, name, sources, folder)
-        found = draft(files, layout, wishes)
+        with ExitStack() as stack:
+            plain = {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
+            found = draft(plain, layout, wishes)
         contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
         content = {
             "kind": found.kind,
@@ -67,6 +69,9 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         if problems := dict.fromkeys(facts.unusable, "drop"):
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
+        if not sum(facts.rows.values()):
+            problems = ", ".join(f"{problem}: {number:,}" for problem, number in facts.unusable.items())
+            raise RegistryError(f"no sample of it can be used ({problems or 'it has none'})", where=name)
         samples = cut_samples(files, found.layout, folder / "sample") if wishes.sample else {}
         if samples:
             sampled = facts_of(samples, found).rows
@@ -121,6 +126,12 @@ def _fetched(
         for one in fetched["files"]
     ]
     return entries, {file: folder / file for file in addresses}
+
+
+def _as_rows(path: Path) -> AbstractContextManager[Path]:
+    """Return how a file is opened to be looked at: unpacked, if rows are packed in it."""
+    packed = path.is_file() and is_packed(path)
+    return unpacked(path) if packed else nullcontext(path)
 
 
 def _bound(size: int) -> int:

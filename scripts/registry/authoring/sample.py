@@ -1,13 +1,17 @@
 """Cut a sample from a file of rows: some of them as they are, in their order, so many as a repository can carry."""
 
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -16,7 +20,7 @@ from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.members import Member
 from registry.formats.records import canonical_encoding, records
-from registry.kinds.files import Format, batches, columns_of
+from registry.kinds.files import Format, batches, columns_of, is_packed, unpacked
 from registry.kinds.pictures import is_litter, is_picture
 
 MOST_BYTES = 200_000
@@ -104,6 +108,12 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
     if size <= most_bytes:
         shutil.copyfile(path, target)
         return
+    if is_packed(path):
+        with unpacked(path) as plain, TemporaryDirectory() as folder:
+            sample = Path(folder, plain.name)
+            cut_sample(plain, layout, sample, most_bytes=most_bytes, seed=seed)
+            _pack(sample, target)
+        return
     fraction = most_bytes / size
     match layout.type:
         case "csv":
@@ -121,6 +131,23 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
             _write_rows(path, layout, target, fraction, most_bytes, seed)
     if not target.is_file():
         raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
+
+
+def _pack(path: Path, target: Path) -> None:
+    """Write a small file as it is packed in files that are named as `target` is; its bytes depend on nothing else."""
+    data = path.read_bytes()
+    match target.suffix.lower():
+        case ".gz":
+            target.write_bytes(gzip.compress(data, mtime=0))
+        case ".bz2":
+            target.write_bytes(bz2.compress(data))
+        case ".xz":
+            target.write_bytes(lzma.compress(data))
+        case ".zip":
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(zipfile.ZipInfo(path.name), data)
+        case suffix:
+            raise RegistryError(f"no sample can be packed as {suffix}", where=target.name, hint="--no-sample")
 
 
 def _write_lines(

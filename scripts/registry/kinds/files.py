@@ -1,9 +1,11 @@
 """Read source files in any format of tables, in batches, as the columns that somebody asks for."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from registry.errors import RegistryError
+from registry.formats.archives import members
 from registry.formats.json_arrays import Lines, is_array
 from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema
 from registry.formats.records import canonical_encoding, fields, records
@@ -41,6 +44,8 @@ TYPES = {
     ".xlsx": "excel",
 }
 """The format of a file by how its name ends."""
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""How the names end of files in which another is packed; what is before that tells which."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Format:
 
     def type_of(self, path: Path) -> str:
         """Return the format of a file; RegistryError where its name does not tell."""
-        found = self.type or TYPES.get(path.suffix.lower())
+        found = self.type or TYPES.get(_plain_suffix(path))
         if found is None:
             hint = f"set params.format.type to one of {', '.join(dict.fromkeys(TYPES.values()))}"
             raise RegistryError("its name does not tell its format", where=path.name, hint=hint)
@@ -66,11 +71,42 @@ class Format:
 
     def separator_of(self, path: Path) -> str:
         """Return what parts the fields of a CSV file."""
-        return self.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+        return self.separator or ("\t" if _plain_suffix(path) == ".tsv" else ",")
+
+
+def _plain_suffix(path: Path) -> str:
+    """Return how a file's name ends when it is unpacked: `.csv` of a.csv and a.csv.gz."""
+    return Path(path.stem if path.suffix.lower() in PACKED else path.name).suffix.lower()
+
+
+def is_packed(path: Path) -> bool:
+    """Tell whether rows are packed in a file, by its name: a.csv.gz, but not pictures.zip."""
+    return path.suffix.lower() in PACKED and _plain_suffix(path) in TYPES
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Yield a file, or that which is packed in it, in a temporary folder. RegistryError for an archive of several."""
+    if path.suffix.lower() not in PACKED:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        plain = Path(folder, path.stem)
+        for number, member in enumerate(members(path)):
+            if number:
+                raise RegistryError("more than one file is in it", where=path.name, hint="pack one file by itself")
+            with member.open() as content, plain.open("wb") as stream:
+                shutil.copyfileobj(content, stream)
+        yield plain
 
 
 def columns_of(path: Path, layout: Format) -> list[str]:
     """Return the names of the columns of a file, in their order."""
+    with unpacked(path) as plain:
+        return _columns_of(plain, layout)
+
+
+def _columns_of(path: Path, layout: Format) -> list[str]:
     match layout.type_of(path):
         case "csv" if layout.names:
             return [*layout.names]
@@ -97,9 +133,14 @@ def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> It
     Of CSV and JSON lines the columns are read as the types that are asked for; of others they have their own. Raises
     RegistryError for columns that are not there, and for what cannot be read.
     """
+    with unpacked(path) as plain:
+        yield from _batches(plain, layout, wanted)
+
+
+def _batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
     kind = layout.type_of(path)
     if kind != "jsonl":
-        there = columns_of(path, layout)
+        there = _columns_of(path, layout)
         if missing := [name for name in wanted if name not in there]:
             found = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
             raise RegistryError(f"there is no column {', '.join(missing)}: it has {found}", where=path.name)
