@@ -39,7 +39,8 @@ class Labels:
         self._dtype = column_type(spec)
         self.in_files = spec
         """What a contract would say of the column as it is in the files."""
-        self._classes: dict[Any, Any] = {value: value for value in spec.get("values", [])}
+        named = self._dtype in (pl.String, pl.Boolean) or self._dtype.is_integer()
+        self._classes: dict[Any, Any] = {value: value for value in spec.get("values", ()) if named}
         if classes is not None:
             names = (
                 classes if isinstance(classes, Mapping) else {str(place): name for place, name in enumerate(classes)}
