@@ -69,7 +69,7 @@ def measure(
         if text:
             metrics[split] = lengths.statistics()
         if chats:
-            metrics[split] = turns.statistics()
+            metrics[split] = turns.statistics() | metrics.get(split, {})
             about.splits[split] = about.splits.get(split, {}) | turns.distributions()
     if classes:
         about.features[target] = {"classes": [*classes]}

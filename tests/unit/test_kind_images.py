@@ -327,6 +327,29 @@ def test_a_table_names_pictures_and_gives_columns(tmp_path):
     assert keyed["key"].to_list() == ["a", "b", "c"]
 
 
+def test_a_table_may_be_in_the_archive(tmp_path):
+    pictures = {f"all/pictures/{name}.jpg": data for name, data in zip("abc", (BLUE, RED, GREEN), strict=True)}
+    archive = written(tmp_path / "pets.zip", zipped({**pictures, "all/pets.csv": TABLE.encode()}))
+    params = {**FROM_TABLE, "path": "all/pictures/{id}.jpg"}
+    rows, report = cleaned({"pets.zip": archive}, PETS, **params | {"table": "pets.zip/all/pets.csv"})
+    assert rows["age"].to_list() == [3, None, 7]
+    assert rows["key"].to_list()[0] == "pets.zip/all/pets.csv:0"
+    assert report["counts"]["other_files"] == 1
+    with pytest.raises(RegistryError, match="pets.zip/pets.csv: there is no such file among its sources"):
+        cleaned({"pets.zip": archive}, PETS, **params | {"table": "pets.zip/pets.csv"})
+
+
+def test_numbers_in_json_lines_and_texts_in_csv_name_pictures(tmp_path):
+    archive = written(tmp_path / "p.zip", zipped({"7.jpg": BLUE, "007.jpg": RED}))
+    contract = {"image": {"dtype": "binary"}, "id": {"dtype": "int64"}}
+    files = {"p.zip": archive, "t.jsonl": written(tmp_path / "t.jsonl", b'{"id": 7}\n')}
+    assert cleaned(files, contract, table="t.jsonl", path="{id}.jpg")[0]["image"].to_list() == [BLUE]
+    files = {"p.zip": archive, "t.csv": written(tmp_path / "t.csv", b"name\n007\n")}
+    assert cleaned(files, {"image": {"dtype": "binary"}}, table="t.csv", path="{name}.jpg")[0]["image"].to_list() == [
+        RED
+    ]
+
+
 def test_rows_without_pictures_and_pictures_without_rows_are_told(tmp_path):
     files = {"pictures/a.jpg": BLUE, "pictures/b.jpg": RED, "pictures/z.jpg": GREEN}
     with pytest.raises(RegistryError, match=r"missing_files: 1, e.g. pets.csv:2 \(pictures/c.jpg\)"):
@@ -391,6 +414,7 @@ def test_params_of_a_table_without_one_are_refused():
     assert breaches({"path": "{id}.jpg"}, SCHEMA)
     assert breaches({"table": "a.csv"}, SCHEMA)
     assert breaches({"table": "a.csv", "path": "id.jpg"}, SCHEMA)
+    assert breaches({"table": "a.csv", "path": "{}/{id}.jpg"}, SCHEMA)
     assert breaches({"root": "../up"}, SCHEMA)
     assert breaches({"problems": {"corrupt": "keep"}}, SCHEMA)
     assert not breaches({"root": "data/train set"}, SCHEMA)

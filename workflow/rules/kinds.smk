@@ -68,7 +68,7 @@ for dataset in of_a_kind():
             resources:
                 **needs(mem_mb=300, runtime=5),
             params:
-                prompt=prompt_param({"registry": "file"} | DATASETS[dataset]["params"]["prompt"], os.environ),
+                prompt=prompt_param(DATASETS[dataset]["params"]["prompt"], os.environ),
             message:
                 f"{dataset}: taking the prompt from {{params.prompt[prompt_uri]}}"
             script:

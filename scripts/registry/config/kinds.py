@@ -68,7 +68,7 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     if "ratios" in split and not math.isclose(sum(split["ratios"].values()), 1):
         yield f"params.split.ratios: they add up to {sum(split['ratios'].values()):g}, not to 1"
     table = params.get("table")
-    if table and table not in files:
+    if table and not any(table == name or table.startswith(f"{name}/") for name in files):
         yield f"params.table: there is no source file {table}{_meant(table, files)}"
     if "files" in split:
         named = [name for its in split["files"].values() for name in its]

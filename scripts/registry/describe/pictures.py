@@ -1,6 +1,7 @@
 """What there is to know of pictures: their sizes, which of them look alike, and a sheet of the first ones."""
 
 import io
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,13 @@ class Pictures:
             parts = [plain[start : start + PER_ROW] for start in range(0, len(plain), PER_ROW)]
         else:
             parts = []
-        contact_sheet([*rows.values(), *parts], [*rows, *[""] * len(parts)], path, tile=TILE)
+        labels = [_drawable(label) for label in rows]
+        contact_sheet([*rows.values(), *parts], [*labels, *[""] * len(parts)], path, tile=TILE)
+
+
+def _drawable(label: str) -> str:
+    """Return a label without accents: the font that Pillow brings has none."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", label) if not unicodedata.combining(letter))
 
 
 def pairs_alike(hashes: np.ndarray, max_distance: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -1,16 +1,17 @@
 """What stands beside pictures: in a table that names them, in the table that holds them, in texts of the same names."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.types as pat
 
-from registry.describe.manifest import row_keys
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.parquet import open_parquet, plain_schema, rows_of
@@ -18,6 +19,7 @@ from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
 from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
+from registry.kinds.table import positions
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 LONGEST = 1 << 20
@@ -48,14 +50,17 @@ class Table:
         self._keys: list[str | None] = []
         self._classes = classes_of(params)
         layout = Format(**params.get("format", {}), names=params.get("names", ()))
-        named = dict.fromkeys([*IN_BRACES.findall(self._template), *self._beside], pl.String())
+        wanted, named = self._columns.wanted(), [*IN_BRACES.findall(self._template), *self._beside]
+        texts = dict.fromkeys(named, pl.String())
+        # In JSON, a number is none in quotes; elsewhere, 007 is no number.
+        wanted = texts | wanted if layout.type_of(path) == "jsonl" else wanted | texts
         parts, places, start = [], [], 0
-        for batch in batches(path, layout, self._columns.wanted() | named):
+        for batch in batches(path, layout, wanted):
             rows = self._columns.converted(batch, self._file, start)
-            parts.append(pl.DataFrame([*rows, *(batch.get_column(name) for name in self._beside)]))
+            parts.append(pl.DataFrame([*rows, *(batch.get_column(name).cast(pl.String) for name in self._beside)]))
             places += self._places(batch)
-            keys = rows[self._key].cast(pl.String).to_list() if self._key else row_keys(self._file, start, batch.height)
-            self._keys += keys
+            named = rows[self._key].cast(pl.String) if self._key else positions(self._file, start, batch.height)
+            self._keys += named.to_list()
             start += batch.height
         self._rows = pl.concat(parts)
         self._places_of = places
@@ -146,7 +151,7 @@ class Embedded:
         file, start = (pictures[0].file, pictures[0].row[0]) if pictures else ("", 0)
         columns = self._columns.converted(rows, file, start)
         columns = pl.DataFrame([*columns, *(rows.get_column(name).cast(pl.String) for name in self._beside)])
-        keys = pl.Series(row_keys(file, start, len(pictures)), dtype=pl.String)
+        keys = positions(file, start, len(pictures))
         if self._key:
             keys = columns[self._key].cast(pl.String)
         return Placed(range(len(pictures)), keys, columns, _unknown(columns, self._classes))
@@ -154,6 +159,26 @@ class Embedded:
     def missing(self) -> Iterator[Placed]:
         """Yield nothing: rows hold their pictures."""
         yield from ()
+
+
+def table_in(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Table:
+    """Return the table that the params name: a source file, or one in a source folder or archive, `a.zip/b/c.csv`.
+
+    Raises RegistryError where there is none.
+    """
+    name = params["table"]
+    if name in files:
+        return Table(files[name], contract, params)
+    for file in [file for file in files if name.startswith(f"{file}/")]:
+        inside = normal(name.removeprefix(f"{file}/"))
+        for member in members(files[file]):
+            if normal(member.name) == inside:
+                with TemporaryDirectory() as folder, member.open() as stream:
+                    path = Path(folder, PurePosixPath(inside).name)
+                    with path.open("wb") as copy:
+                        shutil.copyfileobj(stream, copy)
+                    return Table(path, contract, params)
+    raise RegistryError("there is no such file among its sources", where=name, hint="put params.table right")
 
 
 class Texts:

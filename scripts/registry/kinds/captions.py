@@ -10,7 +10,7 @@ import polars as pl
 from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds import gallery
-from registry.kinds.beside import Embedded, Table, Texts
+from registry.kinds.beside import Embedded, Texts, table_in
 from registry.kinds.folders import CAPTION
 from registry.kinds.rows import Rows
 from registry.kinds.unfit import blank, with_controls
@@ -58,7 +58,7 @@ def read(
     if "caption" in params:
         params = {**params, "columns": {**params.get("columns", {}), CAPTION: params["caption"]}}
     if "table" in params:
-        origin = Table(files[params["table"]], own, params)
+        origin = table_in(files, own, params)
     else:
         origin = Embedded(own, params) if "image" in params else Texts(files)
     longest = params.get("limits", {}).get("max_caption", MAX_CAPTION)

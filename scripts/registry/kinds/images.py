@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.kinds import gallery
-from registry.kinds.beside import Embedded, Table
+from registry.kinds.beside import Embedded, table_in
 from registry.kinds.folders import Folders
 from registry.kinds.rows import Rows
 
@@ -21,7 +21,7 @@ def read(
     See `registry.kinds.gallery.rows_of`. Raises RegistryError for what is no archive, and a table that does not fit.
     """
     if "table" in params:
-        origin = Table(files[params["table"]], contract, params)
+        origin = table_in(files, contract, params)
     else:
         origin = Embedded(contract, params) if "image" in params else Folders(contract, params)
     return gallery.rows_of(origin, files, contract, params, threads)
