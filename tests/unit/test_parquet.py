@@ -127,6 +127,20 @@ def test_a_value_that_is_too_long_is_named(tmp_path, monkeypatch, read):
         read(path, ["image.bytes"])
 
 
+@pytest.mark.parametrize("read", [read_table, lambda *args: list(rows_of(*args))])
+def test_what_is_in_a_map_is_checked(tmp_path, monkeypatch, read):
+    texts = pa.map_(pa.string(), pa.string())
+    maps = pa.array([[], None, [("a", "b"), ("c", "d" * 6)]], texts)
+    path = written(tmp_path, pa.table({"facts": maps}))
+    found = read(path, ["facts"])
+    assert (
+        found["facts"].to_pylist() if isinstance(found, pa.Table) else [row["facts"] for row in found]
+    ) == maps.to_pylist()
+    monkeypatch.setattr(parquet, "MAX_CELL", 5)
+    with pytest.raises(RegistryError, match=r"row 2: facts.value has more than 5 bytes"):
+        read(path, ["facts"])
+
+
 def test_every_damaged_byte_is_read_or_refused(tmp_path):
     """Every byte of a small file, the footer and its names among them, in two ways."""
     path = written(tmp_path, pa.Table.from_pylist(ROWS, schema=SCHEMA), store_schema=False, compression="none")
