@@ -82,7 +82,11 @@ def measure(
         "num_features": len(about.schema.names) - (target is not None),
         "duplicate_rows": about.manifest.duplicates(),
         "missing_distribution": whole.missing,
-        **{f"{name}_distribution": counts for name, counts in whole.distributions().items() if name != target},
+        **{
+            f"{name}_distribution": counts
+            for name, counts in whole.distributions().items()
+            if name != target and max(counts.values()) > 1
+        },
     }
     about.facts["statistics"] = {"features": number_statistics(tables.values(), about.schema)}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from registry.config.kinds import check_kind
@@ -15,7 +17,7 @@ from registry.describe.turns import Conversations, Turns, is_conversation
 from registry.errors import RegistryError
 from registry.kinds import tables
 from registry.kinds.columns import arrow_schema
-from registry.kinds.conversations import POLICIES, read
+from registry.kinds.conversations import POLICIES, Lengths, find_problems, read
 from registry.kinds.messages import TYPE
 from registry.kinds.tables import write_dataset
 from support import ROOT
@@ -169,6 +171,22 @@ ORDERS = {
 
 def test_system_comes_first_and_the_others_take_turns(tmp_path):
     assert with_problem(tmp_path, "order", [turns(said) for said in ORDERS]) == [*ORDERS.values()]
+
+
+@given(st.lists(st.text("suat", max_size=9), max_size=20))
+def test_the_order_is_that_of_who_may_follow_whom(chats):
+    may_follow = {"": "u", "u": "a", "a": "ut", "t": "at"}
+    expected = []
+    for said in chats:
+        rest = said.removeprefix("s")
+        expected.append(
+            any(after not in may_follow.get(before, "") for before, after in zip(["", *rest], rest, strict=False))
+        )
+    messages = pl.Series([turns(said) for said in chats], dtype=TYPE)
+    found = find_problems(messages, SPEC, {}, Lengths(None))
+    assert found["order"].to_list() == expected
+    assert found["unanswered"].to_list() == [bool(said) and said[-1] != "a" for said in chats]
+    assert found["no_turns"].to_list() == [not said for said in chats]
 
 
 def test_roles_that_nobody_knows_are_found_and_have_no_order(tmp_path):

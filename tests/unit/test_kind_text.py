@@ -1,6 +1,7 @@
 """The kind `text`: what is wrong with texts and labels, and what the labels of files stand for."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -187,6 +188,14 @@ def test_the_classes_are_known_from_the_params_or_from_the_contract():
     assert classes_of(CONTRACT, {"label": "label"}) == ["sad", "glad"]
     assert classes_of(CONTRACT, {"label": "label", "classes": {"a": "x", "b": "x", "c": "y"}}) == ["x", "y"]
     assert classes_of({"text": TEXT}, {"text": "text"}) == []
+
+
+def test_labels_of_other_types_are_left_to_the_contract():
+    spec = {"dtype": "date", "values": ["2020-12-31"]}
+    days = pl.Series([date(2020, 12, 31), date(2021, 1, 1)])
+    labels, wrong = Labels(spec, None).named(days)
+    assert labels.equals(days)
+    assert not wrong.any()
 
 
 def test_labels_that_no_one_lists_are_all_known():

@@ -41,6 +41,7 @@ def test_the_example_is_built_and_grows(bare):
         "other_files": 1,
     }
     assert found["summary"]["format_distribution"] == {"markdown": 2, "text": 1}
+    assert found["summary"].keys().isdisjoint({"path_distribution", "text_distribution"})
     assert found["metrics"]["all"]["char_length_max"] == len(PAGES["welcome.md"])
     assert cleaning(clone, "handbook")["first"]["huge"] == ["handbook.zip/long.md"]
     assert "the contract of their 3 rows" in clone.registry("check", "handbook")

@@ -22,17 +22,15 @@ def from_turns(column: pl.Series, roles: Mapping[str, str], file: str) -> pl.Ser
 
     Raises RegistryError where they are no such lists of texts.
     """
-    dtype = column.dtype
-    fields = (
-        [field.name for field in dtype.inner.fields] if isinstance(dtype, pl.List) and dtype.inner == pl.Struct else []
-    )
+    turn = column.dtype.inner if isinstance(column.dtype, pl.List) else None
+    fields = [field.name for field in turn.fields] if isinstance(turn, pl.Struct) else []
     names = {part: [name for name in known if name in fields] for part, known in TURN.items()}
     if not all(names.values()):
-        what = f"lists of {{{', '.join(fields)}}}" if fields else dtype
+        what = f"lists of {{{', '.join(fields)}}}" if fields else column.dtype
         hint = "conversations are lists of {role, content} or {from, value}"
         raise RegistryError(f"{column.name} has {what}", where=file, hint=hint)
-    turn = pl.element().struct
-    role, content = (pl.coalesce(turn.field(name).cast(pl.String) for name in those) for those in names.values())
+    field = pl.element().struct.field
+    role, content = (pl.coalesce(field(name).cast(pl.String) for name in those) for those in names.values())
     messages = pl.struct(role=role.replace(roles), content=content)
     try:
         return column.alias("it").to_frame().select(pl.col("it").list.eval(messages)).to_series()

@@ -39,13 +39,13 @@ class Labels:
         self._dtype = column_type(spec)
         self.in_files = spec
         """What a contract would say of the column as it is in the files."""
-        self._classes: dict[Any, Any] = {value: value for value in spec.get("values", [])}
+        named = self._dtype in (pl.String, pl.Boolean) or self._dtype.is_integer()
+        self._classes: dict[Any, Any] = {value: value for value in spec.get("values", ()) if named}
         if classes is not None:
-            names = (
-                classes if isinstance(classes, Mapping) else {str(place): name for place, name in enumerate(classes)}
-            )
-            self.in_files = {"dtype": _type_of(names)}
-            self._classes = {_LABELS[_type_of(names)](label): name for label, name in names.items()}
+            names = classes if isinstance(classes, Mapping) else {str(number): it for number, it in enumerate(classes)}
+            written = _type_of(names)
+            self.in_files = {"dtype": written}
+            self._classes = {_LABELS[written](label): name for label, name in names.items()}
 
     def named(self, column: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Return the class of each label, null for one that names none, and whether it is such a one."""
@@ -53,7 +53,7 @@ class Labels:
             return column, pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
         known = pl.Series([*self._classes], dtype=column.dtype)
         found = column.replace_strict(known, [*self._classes.values()], default=None, return_dtype=self._dtype)
-        return found, (column.is_not_null() & found.is_null())
+        return found, column.is_not_null() & found.is_null()
 
 
 _LABELS: dict[str, Callable[[str], Any]] = {"bool": "true".__eq__, "int64": int, "string": str}
