@@ -23,9 +23,9 @@ data: .venv/base
 report: data
 	$(BIN)/snakemake --cores all --report report.html
 
-test: .venv/test .venv-mlflow/ready .venv-langchain/ready
+test: .venv/test .venv-mlflow/ready .venv-langchain/ready .venv-hf/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
-		$(BIN)/pytest -n $(WORKERS) --dist worksteal
+		HF_PYTHON=$(CURDIR)/.venv-hf/bin/python $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # On a real Slurm, with its accounting, which Debian's packages bring, and a stand-in for Kubernetes; what is missing is skipped by name.
 test-cluster: .venv-cluster/ready
@@ -73,6 +73,7 @@ lock:
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 	$(COMPILE) envs/langchain.in -o envs/langchain.txt
+	$(COMPILE) --extra hf --extra polars pyproject.toml -o envs/hf.txt
 
 .venv/base: envs/requirements.txt envs/model.txt
 	@echo "Setting up .venv: the first time takes a minute or two."
@@ -101,6 +102,16 @@ lock:
 	@echo "Setting up .venv-langchain, a reader for the tests."
 	$(PYTHON) -m venv .venv-langchain
 	$(call INSTALL,.venv-langchain,envs/langchain.txt)
+	@touch $@
+
+# The client beside Hugging Face datasets, which bounds what it shares with the workflow, and PyTorch, for the tests of training. PyTorch is not
+# locked, since each index has other files of it: 190 MB for the CPU alone, which PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# brings, and several times that from PyPI for Linux. The environment takes 1.6 GB.
+.venv-hf/ready: envs/hf.txt
+	@echo "Setting up .venv-hf, trainers for the tests."
+	$(PYTHON) -m venv .venv-hf
+	$(call INSTALL,.venv-hf,envs/hf.txt)
+	.venv-hf/bin/python -m pip install --quiet torch==2.13.0
 	@touch $@
 
 # The plugins of the cluster profiles, for the tests of those: Snakemake loads each one that it finds whenever it starts.

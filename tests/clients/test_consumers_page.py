@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,17 @@ def follow(names) -> Callable[[str], dict[str, Any]]:
         return names
 
     return run
+
+
+@pytest.fixture
+def train(names, trainer) -> Callable[[str, str], Any]:
+    """Run a Python snippet where datasets and torch are, and return what an expression is afterwards."""
+
+    def evaluated(code, names, expression):
+        exec(compile(code, "docs/consumers.md", "exec"), names)
+        return eval(expression, names)
+
+    return lambda part, expression: trainer(evaluated, snippet("python", part), names, expression)
 
 
 def run_in_shell(names: dict[str, Any], part: str) -> str:
@@ -106,6 +118,64 @@ def test_a_table_with_ray_data(registry, ray, follow):
     assert sorted(row["label"] for row in train.select_columns(["label"]).take_all()) == sorted(labels(registry))
 
 
+def test_a_table_with_hugging_face_datasets(registry, train):
+    assert train("dvc://", "train['label'][:]") == labels(registry)
+
+
+def test_hugging_face_datasets_mixes_versions_up_as_the_page_warns(names, trainer):
+    """Two versions, of 2000 and of 1900 rows. Once it is no longer so, the page can say less."""
+
+    def rows_read(repo):
+        from datasets import load_dataset
+
+        def load(version, **options):
+            file = "dvc://data/fashion-mnist/processed/train/train.parquet"
+            place = {"repo": repo, "rev": f"fashion-mnist-v{version}"}
+            return load_dataset("parquet", data_files=file, storage_options=place, split="train", **options)
+
+        def count(rows):
+            return sum(1 for _ in rows.select_columns(["label"]))
+
+        versions = ("1.0.0", "2.0.0")
+        return {
+            "one cache": [count(load(version, cache_dir="one")) for version in versions],
+            "a cache each": [count(load(version, cache_dir=version)) for version in versions],
+            "streamed": [count(load(version, streaming=True)) for version in versions],
+            "opened together": [count(rows) for rows in [load(version, streaming=True) for version in versions]],
+        }
+
+    assert trainer(rows_read, names["REPO"]) == {
+        "one cache": [2000, 2000],
+        "a cache each": [2000, 1900],
+        "streamed": [2000, 1900],
+        "opened together": [1900, 1900],
+    }
+
+
+def test_hugging_face_datasets_in_a_checkout(registry, train):
+    shutil.copytree(registry.built("emotion", "1.0.0"), "data/emotion")
+    counts = train('load_dataset("data/', "{name: split.num_rows for name, split in emotion.items()}")
+    assert counts == {"train": 1800, "validation": 300, "test": 300}
+
+
+def test_training_with_torch(train):
+    assert train("DataLoader(", "[list(images.shape), str(images.dtype), len(train)]") == [
+        [16, 28, 28],
+        "torch.uint8",
+        2000,
+    ]
+
+
+def test_training_with_hugging_face(train):
+    messages = train(".to_hf()", "pictures['test'][0]['messages']")
+    assert [message["role"] for message in messages] == ["user", "assistant"]
+
+
+def test_batches(registry, follow):
+    built = pl.read_parquet(registry.built("emotion", "1.0.0") / "processed/train/train.parquet")
+    assert follow(".iter_batches(")["lengths"] == built["text"].str.len_chars().to_list()
+
+
 def test_a_folder(registry, monkeypatch, follow):
     registry.admit(monkeypatch, None)
     follow("fs.get(")
@@ -164,6 +234,7 @@ def test_no_snippet_is_forgotten():
     tests = Path(__file__).read_text(encoding="utf-8")
     taken = [snippet("bash", part) for part in re.findall(r'run_in_shell\(names, "(.+?)"\)', tests)]
     taken += [snippet("python", part) for part in re.findall(r'follow\("(.+?)"\)', tests)]
+    taken += [snippet("python", part) for _, part in re.findall(r"train\((['\"])(.+?)\1, ", tests)]
     assert sorted(taken) == sorted(text for _, text in SNIPPETS)
 
 

@@ -124,6 +124,56 @@ def test_a_ray_dataset(registry, elsewhere, ray, dataset, version, split):
     assert sorted(table[last]) == sorted(expected[last])
 
 
+@pytest.mark.parametrize(("dataset", "version"), TABLES)
+def test_rows_as_frames(registry, elsewhere, dataset, version):
+    found = open_dataset(dataset, version, registry.repository)
+    expected = built_table(registry, dataset, version)
+    assert_frame_equal(found.to_polars(), expected)
+    assert found.to_pandas().shape == expected.shape
+    batches = list(found.iter_batches(batch_size=97))
+    assert_frame_equal(pl.from_arrow(batches), expected)
+    assert {batch.num_rows for batch in batches[:-1]} <= {97}
+    last, split = expected.columns[-1], list(found.metadata["splits"])[-1]
+    expected = built_table(registry, dataset, version, split).select(last)
+    assert_frame_equal(found.to_polars(split, columns=[last]), expected)
+
+
+def built_rows(registry, version: str, split: str) -> list[dict]:
+    folder = registry.built("radiology-mini", version) / "processed" / split
+    roles = {"human": "user", "gpt": "assistant"}
+    return [
+        {
+            "file_name": entry["image"],
+            "image": (folder / "images" / entry["image"]).read_bytes(),
+            "messages": [{"role": roles[turn["from"]], "content": turn["value"]} for turn in entry["conversations"]],
+        }
+        for entry in json.loads((folder / "annotations.json").read_text("utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("version", [FIRST["radiology-mini"], SECOND["radiology-mini"]])
+def test_pictures_with_conversations_as_rows(registry, elsewhere, version):
+    found = open_dataset("radiology-mini", version, registry.repository)
+    rows = {split: built_rows(registry, version, split) for split in ("train", "test")}
+    assert found.to_polars("test").to_dicts() == rows["test"]
+    batches = list(found.iter_batches(batch_size=5))
+    assert [row for batch in batches for row in batch.to_pylist()] == [*rows["train"], *rows["test"]]
+    assert [batch.num_rows for batch in batches][:-1] == [5] * (len(batches) - 1)
+    assert found.to_pandas(columns=["messages"]).columns.tolist() == ["messages"]
+
+
+def test_rows_come_from_a_cache_that_is_checked(registry, elsewhere):
+    found = open_dataset("emotion", repo=registry.repository)
+    expected = built_table(registry, "emotion", "1.0.0", "val")
+    assert_frame_equal(found.to_polars("val"), expected)
+    (stored,) = (path for path in (elsewhere / ".cache" / "md5").rglob("*") if path.is_file())
+    stored.write_bytes(stored.read_bytes()[:-8] + b"damaged!")
+    assert_frame_equal(open_dataset("emotion", repo=registry.repository).to_polars("val"), expected)
+    stored.unlink()
+    assert_frame_equal(found.to_polars("val"), expected)
+    assert stored.exists()
+
+
 @pytest.mark.parametrize("version", [FIRST["radiology-mini"], SECOND["radiology-mini"]])
 def test_fetch_a_folder(registry, elsewhere, version):
     path = open_dataset("radiology-mini", version, registry.repository).fetch("here/radiology")
@@ -203,9 +253,24 @@ def test_an_unknown_version(registry, elsewhere, version):
 
 
 def test_an_unknown_split(registry, elsewhere):
-    message = refused(lambda: open_dataset("emotion", repo=registry.repository).lazy_frame("trian"))
-    assert "no split trian" in message
-    assert "choose from: train, val, test" in message
+    found = open_dataset("emotion", repo=registry.repository)
+    for action in (found.lazy_frame, found.iter_batches, found.to_polars, found.to_pandas):
+        message = refused(lambda action=action: action("trian"))
+        assert "no split trian" in message
+        assert "choose from: train, val, test" in message
+
+
+def test_an_unknown_column(registry, elsewhere):
+    found = open_dataset("emotion", repo=registry.repository)
+    message = refused(lambda: found.iter_batches("val", columns=["txt"]))
+    assert message.startswith("emotion-v1.0.0: data/emotion/processed/val/val.parquet: no column txt\n")
+    assert message.endswith("choose from: text, label")
+
+
+def test_batches_of_no_rows(registry, elsewhere):
+    assert "no batch has 0 rows" in refused(
+        lambda: open_dataset("emotion", repo=registry.repository).iter_batches("val", 0)
+    )
 
 
 def test_no_table(registry, elsewhere):
@@ -238,7 +303,7 @@ def test_a_tag_that_is_no_release(registry, elsewhere):
 def test_nobody_gets_data(registry, elsewhere, monkeypatch, dataset):
     registry.admit(monkeypatch, None)
     found = open_dataset(dataset, repo=registry.repository)
-    for action in [found.lazy_frame, lambda: found.fetch(elsewhere / "new")]:
+    for action in [found.lazy_frame, found.to_polars, lambda: found.fetch(elsewhere / "new")]:
         message = refused(action)
         assert "cannot read the data from its DVC remote: " in message
         assert "your credentials" in message
@@ -266,7 +331,15 @@ def test_a_remote_that_is_not_there(registry, elsewhere):
 
 @pytest.mark.parametrize(
     ("module", "extra", "method"),
-    [("polars", "polars", "lazy_frame"), ("ray.data", "ray", "ray_dataset"), ("mlflow", "mlflow", "log_to_mlflow")],
+    [
+        ("polars", "polars", "lazy_frame"),
+        ("polars", "polars", "to_polars"),
+        ("pandas", "pandas", "to_pandas"),
+        ("datasets", "hf", "to_hf"),
+        ("torch", "torch", "to_torch"),
+        ("ray.data", "ray", "ray_dataset"),
+        ("mlflow", "mlflow", "log_to_mlflow"),
+    ],
 )
 def test_a_missing_extra(registry, elsewhere, monkeypatch, module, extra, method):
     found = open_dataset("tabular", repo=registry.repository)

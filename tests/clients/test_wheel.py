@@ -177,7 +177,8 @@ from registry.errors import RegistryError
 print([one.tag for one in list_datasets("registry").versions])
 data = open_dataset("numbers", "^1", "registry")
 print(data.fetch("fetched"), len(data.urls), data.metadata["splits"])
-for method in (data.lazy_frame, data.ray_dataset, data.log_to_mlflow):
+print([batch.num_rows for batch in data.iter_batches(batch_size=20)])
+for method in (data.to_polars, data.to_pandas, data.to_hf, data.to_torch, data.ray_dataset, data.log_to_mlflow):
     try:
         method()
     except RegistryError as error:
@@ -189,5 +190,11 @@ for method in (data.lazy_frame, data.ray_dataset, data.log_to_mlflow):
     assert printed.splitlines() == [
         "['letters-v1.0.0', 'numbers-v2.0.0', 'numbers-v1.10.0', 'numbers-v1.9.0', 'numbers-v1.0.0']",
         "fetched/processed 3 {'all': {'num_samples': 30}}",
-        *(f"needs {name}: pip install 'data-registry[{name}]'" for name in ("polars", "ray", "mlflow")),
+        "[20, 10]",
+        "needs polars: pip install 'data-registry[polars]'",
+        "needs pandas: pip install 'data-registry[pandas]'",
+        "needs datasets: pip install 'data-registry[hf]'",
+        "needs torch: pip install 'data-registry[torch]'",
+        "needs ray: pip install 'data-registry[ray]'",
+        "needs mlflow: pip install 'data-registry[mlflow]'",
     ]

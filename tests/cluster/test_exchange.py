@@ -64,7 +64,8 @@ def test_a_folder_is_stored_without_what_it_had_before(stored):
 
 
 def test_what_is_written_about_a_source_and_a_log_goes_with_them_and_only_while_it_is_there(stored):
-    notes = ["data/tea/.raw/sources.json.md5", "data/tea/.raw/served.json", "logs/tea/analyze.breaches.json"]
+    about_sources = [f"data/tea/.raw/{name}" for name in ("sources.json.md5", "served.json", "looks.json")]
+    notes = [*about_sources, "logs/tea/analyze.breaches.json"]
     for path in ("data/tea/raw/sources.json", "logs/tea/analyze.log", *notes):
         write(path, path)
     for there in (True, False):
@@ -74,7 +75,7 @@ def test_what_is_written_about_a_source_and_a_log_goes_with_them_and_only_while_
             Path(path).unlink(missing_ok=True)
         for place in ("data/tea/raw/sources.json", "logs/tea/analyze.log"):
             stored(place).retrieve_object()
-        assert [Path(path).exists() for path in notes] == [there] * 3
+        assert [Path(path).exists() for path in notes] == [there] * 4
         for path in filter(Path.exists, map(Path, notes)):
             path.unlink()
 

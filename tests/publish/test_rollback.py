@@ -268,7 +268,7 @@ def test_a_pin_alone_is_enough_to_go_back(versions, released_once):
 
 
 def test_wrong_names(versions):
-    assert "choose from: 1.0.0, 1.1.0, 2.0.0" in versions.registry("rollback", "tabular", "3.0.0", code=1)
+    assert "choose from: latest, 1.0.0, 1.1.0, 2.0.0" in versions.registry("rollback", "tabular", "3.0.0", code=1)
     assert "tabullar has no version" in versions.registry("rollback", "tabullar", "1.0.0", code=1)
     assert "tabular is not pinned" in versions.registry("unpin", "tabular", code=1)
 

@@ -17,6 +17,7 @@ from registry.authoring.layout import guess_format
 from registry.authoring.new import new, write
 from registry.authoring.sample import cut_sample
 from registry.config.load import load_datasets
+from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.files import sha256_of
 from registry.kinds.files import Format
@@ -90,12 +91,29 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
         (["a", "b"] * 10, {"dtype": "string", "values": ["a", "b"]}),
         ([f"{place}x" for place in range(100)], {"dtype": "string", "min_length": 1, "max_length": 3}),
         ([None, None], {"dtype": "string", "nullable": True}),
+        (["2025-01-31", "2024-02-29"], {"dtype": "date", "min": "2024-02-29"}),
+        (["2025-01-31", "2025-02-30"], {"dtype": "string", "min_length": 1, "max_length": 10}),
     ],
 )
 def test_what_a_contract_says_of_a_column_follows_from_its_values(values, spec):
     assert infer([pl.DataFrame({"a": values}, schema={"a": pl.String})], texts=True) == (len(values), {"a": spec})
     halves = [pl.DataFrame({"a": part}, schema={"a": pl.String}) for part in (values[:1], values[1:])]
     assert infer(halves, texts=True) == (len(values), {"a": spec})
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(pl.Int8, pl.UInt64, pl.Float32, pl.Boolean, pl.Binary, pl.Date, pl.Time, pl.Decimal(10, 2)),
+        *(pl.Datetime("us"), pl.Datetime("ms", "Europe/Berlin"), pl.Duration("ns")),
+        *(pl.List(pl.Struct({"a": pl.Int64, "b": pl.List(pl.String)})), pl.Struct({"a": pl.Date})),
+    ],
+)
+def test_a_contract_takes_columns_of_every_type(dtype):
+    rows = pl.DataFrame({"a": pl.Series([None], dtype=dtype)})
+    _, found = infer([rows], texts=False)
+    assert found["a"].pop("nullable")
+    assert column_type(found["a"]) == dtype
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, 29, 4177, -4177, 0.075, 1e300, 5e-324, 123.456, -0.001234])

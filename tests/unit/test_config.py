@@ -7,13 +7,16 @@ import pytest
 import yaml
 
 from registry.config.load import (
+    Datasets,
     check_samples,
     load_datasets,
+    needed,
     normalise,
     parents,
     parse_checksums,
     read_checksums,
     read_yaml,
+    referenced,
     selected,
     source_files,
 )
@@ -691,6 +694,47 @@ class TestThisRepository:
         validate(CONFIG, "config", where="here")
         shutil.copytree(ROOT / "config", tmp_path / "config")
         assert load_datasets(CONFIG)
+
+
+def referring(dataset, column, **spec):
+    to = {"dataset": dataset, "column": column}
+    return changed(DATASET, COLUMNS, {"b": {"list": {"dtype": "int64", **spec, "references": to}}})
+
+
+def test_a_contract_may_refer_to_a_column_of_another_dataset_or_of_its_own(root):
+    write(root, "three", referring("one", "a"))
+    own = changed(DATASET, [*COLUMNS, "b"], {"dtype": "int64", "references": {"dataset": "four", "column": "a"}})
+    write(root, "four", own)
+    datasets = loaded(CONFIG, root)
+    assert (referenced(datasets["three"]), needed(datasets["three"])) == (["one"], ["one"])
+    assert (referenced(datasets["four"]), needed(datasets["four"])) == (["four"], [])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (referring("nine", "a"), "references: nine is no dataset\n"),
+        (referring("one", "c"), "references: one has no column c\n"),
+        (referring("one", "a", dtype="int32"), "references: a of one is of another type\n"),
+        (referring("three", "b"), "references: b of three is of another type\n"),
+    ],
+)
+def test_what_a_contract_cannot_refer_to(root, dataset, words):
+    write(root, "three", dataset)
+    with pytest.raises(RegistryError, match=rf"datasets/three.yaml: contract.columns.b\[\]: {words}"):
+        loaded(CONFIG, root)
+
+
+def test_a_dataset_that_refers_to_a_broken_one_is_left_out_with_it(root):
+    write(root, "three", referring("one", "a"))
+    write(root, "four", {**referring("three", "b"), "contract": {"columns": {"b": {}}, "rows": {}}})
+    write(root, "one", {})
+    datasets = load_datasets(CONFIG, root)
+    assert [*datasets] == ["two"]
+    assert "it refers to one, which is left out itself" in str(datasets.broken["three"])
+    datasets = Datasets({"one": DATASET, "three": referring("one", "a")})
+    datasets.leave_out("one", RegistryError("gone"))
+    assert "it refers to one, which is left out itself" in str(datasets.broken["three"])
 
 
 def made_of(*names):

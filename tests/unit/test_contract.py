@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,11 +18,12 @@ from registry.describe.contract import Contract
 from registry.errors import RegistryError
 
 PICTURE = pa.list_(pa.list_(pa.uint8(), 3), 2)
+AUTHORS = {("authors", "id"): pl.Series([1, 3])}
 
 
 def contract(columns, *, rows=None, source="samples", **rules):
     spec = {"columns": columns, "rows": {} if rows is None else {source: rows}, **rules}
-    return Contract({"name": "dataset", "source": source, "contract": spec})
+    return Contract({"name": "dataset", "source": source, "contract": spec}, AUTHORS)
 
 
 def judge(columns, **arrays):
@@ -139,6 +141,12 @@ RULES = {
         pa.array([datetime(2020, 1, 1, 12)], pa.timestamp("us", "Europe/Berlin")),
         pa.array([datetime(2020, 1, 1, 11, 59)], pa.timestamp("us", "Europe/Berlin")),
         "at least 2020-01-01T12:00:00Z: found datetime",
+    ),
+    "references": (
+        {"dtype": "int64", "references": {"dataset": "authors", "column": "id"}, "nullable": True},
+        pa.array([1, None, 3, 1]),
+        pa.array([1, None, 2, 4]),
+        "in id of authors: found 2 in row 2, 4 in row 3\\n",
     ),
     "unit_norm": (
         {"dtype": "float32", "shape": [2], "unit_norm": True},
@@ -575,6 +583,17 @@ def test_what_breaks_a_rule_within_a_column_is_named_by_its_place_and_row(chat, 
     assert [line.strip() for line in str(raised.value).splitlines()[1:-1]] == [f"train: {breach} ('c')"]
 
 
+@pytest.mark.parametrize("name", ["^a$", "^.*$", "*", "", "a.b", "[]"])
+def test_a_fields_name_is_no_pattern(name):
+    column = {"struct": {"a": {"dtype": "int64"}, name: {"list": {"struct": {name: {"max_length": 1}}}}}}
+    good, bad = {"a": -1, name: [{name: "x"}]}, {"a": -1, name: [{name: "x"}, {name: "xy"}]}
+    assert judge({"s": column}, s=pa.array([good]))["passed"]
+    with pytest.raises(
+        RegistryError, match=re.escape(f"s.{name}[].{name}: at most 1 characters: found 'xy' in row 1\n")
+    ):
+        judge({"s": column}, s=pa.array([good, bad]))
+
+
 def test_what_lies_below_a_null_breaks_no_rule():
     values = pa.StructArray.from_arrays([pa.array(["system", "user"])], ["role"], mask=pa.array([True, False]))
     column = {"struct": {"role": {"values": ["user"]}}, "nullable": True}
@@ -683,3 +702,10 @@ def test_patterns_are_those_of_rust():
     assert judge({"a": column}, a=pa.array(["Äb1"]))["passed"]
     with pytest.raises(RegistryError, match="a: matching .*: found 'äb1' in row 1"):
         judge({"a": column}, a=pa.array(["Äb1", "äb1"]))
+
+
+def test_values_within_a_column_refer_to_another_dataset_too():
+    column = {"list": {"dtype": "int64", "references": {"dataset": "authors", "column": "id"}}}
+    assert judge({"a": column}, a=pa.array([[1, 3], []]))["passed"]
+    with pytest.raises(RegistryError, match=r"a\[\]: in id of authors: found 2 in row 1\n"):
+        judge({"a": column}, a=pa.array([[1, 3], [2]]))

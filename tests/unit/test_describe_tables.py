@@ -1,5 +1,9 @@
 """Statistics of tables."""
 
+import json
+from datetime import date, datetime
+from decimal import Decimal
+
 import polars as pl
 import pytest
 
@@ -36,6 +40,33 @@ def test_the_profile_counts_gaps_types_and_ranges(tmp_path):
             },
         },
     }
+
+
+def test_columns_that_are_no_numbers_are_counted(tmp_path):
+    table = pl.DataFrame(
+        {
+            "day": [date(2020, 1, 31), None, date(1969, 1, 1)],
+            "at": pl.Series([datetime(2020, 1, 31, 18), None, None], dtype=pl.Datetime("us", "UTC")),
+            "price": pl.Series([Decimal("1.50"), Decimal("1.50"), Decimal("3.00")], dtype=pl.Decimal(5, 2)),
+            "half": pl.Series([0.5, 2.5, 3.0], dtype=pl.Float16),
+            "text": ["a", "a", "b"],
+            "flag": [True, None, False],
+            "turns": [[{"role": "user"}], [{"role": "user"}], []],
+            "nothing": [None] * 3,
+        }
+    )
+    table.write_parquet(tmp_path / "a.parquet")
+    columns = profile(tmp_path / "a.parquet", duplicate_rows=0)["columns"]
+    assert {name: (column["missing"], column["distinct"]) for name, column in columns.items()} == {
+        "day": (1, 2), "at": (2, 1), "price": (0, 2), "half": (0, 3), "text": (0, 2), "flag": (1, 2), "turns": (0, 2),
+        "nothing": (3, 0),
+    }  # fmt: skip
+    assert (columns["day"]["min"], columns["day"]["max"]) == ("1969-01-01", "2020-01-31")
+    assert columns["at"]["min"] == columns["at"]["max"] == "2020-01-31 18:00:00+00:00"
+    assert (columns["price"]["mean"], columns["price"]["max"]) == (2.0, 3.0)
+    assert (columns["half"]["mean"], columns["half"]["std"]) == (2.0, pytest.approx(1.75**0.5))
+    assert all("min" not in columns[name] for name in ("text", "flag", "turns", "nothing"))
+    json.dumps(columns)
 
 
 def test_every_column_has_its_statistics():

@@ -1,17 +1,23 @@
 """The kind `conversations`: what turns are made of, and what is wrong with some."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from registry.config.kinds import check_kind
 from registry.config.schema import breaches
 from registry.describe.turns import Conversations, Turns, is_conversation
 from registry.errors import RegistryError
+from registry.kinds import tables
+from registry.kinds.columns import arrow_schema
 from registry.kinds.conversations import POLICIES, read
 from registry.kinds.messages import TYPE
+from registry.kinds.tables import write_dataset
 from support import ROOT
 
 SCHEMA = ROOT / "scripts/registry/kinds/conversations.schema.yaml"
@@ -97,6 +103,18 @@ def test_a_conversation_in_two_splits_is_one_too_many_in_the_lower(tmp_path):
     params = {"messages": "messages", "split": {"files": {"train": ["train"], "test": ["test"]}}}
     its = [*read(files, CONTRACT, params | {"format": {"type": "jsonl"}})]
     assert [rows.problems["in_two_splits"].to_list() for rows in its] == [[True, False, False], [False, False]]
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(RegistryError, match=r"chats.jsonl: there is no turns: it has id, messages"):
+        found(tmp_path, [{"id": 1, "messages": HELLO}], messages="turns")
+    assert with_problem(tmp_path, "no_turns", [None]) == [True]
+
+
+def test_a_csv_file_has_no_turns(tmp_path):
+    (tmp_path / "chats.csv").write_text("messages\n[]\n")
+    with pytest.raises(RegistryError, match="chats.csv: a CSV file has no lists of turns"):
+        [*read({"chats.csv": tmp_path / "chats.csv"}, CONTRACT, {"messages": "messages"})]
 
 
 def test_further_columns_and_keys_are_those_of_the_file(tmp_path):
@@ -229,6 +247,31 @@ def test_params_that_are_wrong_are_named(params, message):
     assert message in "\n".join(breaches(params, SCHEMA))
 
 
+@pytest.mark.parametrize(
+    ("params", "columns", "message"),
+    [
+        ({}, {"id": {}}, "contract.columns.messages: let it be"),
+        ({}, {"messages": {"dtype": "string"}}, "contract.columns.messages: let it be"),
+        ({}, {"messages": {"list": {"struct": {"content": {}, "role": {}}}}}, "contract.columns.messages: let it be"),
+        ({}, CONTRACT | {"tokens": {"dtype": "int64"}}, "params.tokenizer: the contract's column tokens needs one"),
+        ({"tokenizer": "tokenizer.jsn"}, CONTRACT, "perhaps you mean tokenizer.json"),
+        ({"split": {"files": {"train": ["tokenizer.json"]}}}, CONTRACT, "it does not name a.json"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(params, columns, message):
+    files = [{"file": "a.json"}, {"file": "tokenizer.json"}]
+    dataset = {
+        "kind": "conversations",
+        "sources": {"files": files},
+        "params": {"messages": "messages"} | params,
+        "contract": {"columns": columns, "rows": {}},
+    }
+    with pytest.raises(RegistryError, match=re.escape(message)):
+        check_kind(dataset, "chats.yaml")
+    fitting = {"params": {"messages": "m", "tokenizer": "tokenizer.json"}}
+    check_kind(dataset | fitting | {"contract": {"columns": CONTRACT | {"tokens": {}}, "rows": {}}}, "chats.yaml")
+
+
 def test_conversations_are_described():
     its = Conversations()
     its.add(pl.Series([turns("ua"), turns("sua")], dtype=TYPE).to_arrow())
@@ -245,6 +288,25 @@ def test_more_turns_than_anybody_counts_are_counted_together():
     its = Conversations()
     its.add(pl.Series([turns("ua" * 60)], dtype=TYPE).to_arrow())
     assert its.distributions()["turns_distribution"] == {"101 or more": 1}
+
+
+def test_row_groups_are_bounded_by_what_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "GROUP_BYTES", 470)
+    rows = [{"messages": turns(said)} for said in ("ua" * 20, "ua", "ua", "u" * 10, "")]
+    places = {"all": tmp_path / "chats/processed/chats.parquet"}
+    (tmp_path / "chats").mkdir()
+    write_dataset(
+        lambda: [found(tmp_path, rows)],
+        tmp_path / "chats/processed",
+        places,
+        tmp_path / "keys.parquet",
+        tmp_path / "cleaning.json",
+        schema=arrow_schema(CONTRACT),
+        policies=dict.fromkeys(POLICIES, "keep"),
+    )
+    groups = pq.read_metadata(places["all"])
+    # A turn of the user has 9 bytes, one of the assistant 14: 460, 23, 23, 90 and 0.
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [1, 4]
 
 
 def test_turns_add_up_where_there_are_none():

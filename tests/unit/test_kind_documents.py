@@ -186,6 +186,11 @@ def test_columns_that_documents_have_not_are_named(tmp_path):
         everything({}, CONTRACT | {"author": {"dtype": "string"}, "title": {"dtype": "string"}})
 
 
+def test_documents_without_texts_are_none():
+    with pytest.raises(RegistryError, match="documents have a column text"):
+        everything({}, {"path": SPECS["path"]})
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

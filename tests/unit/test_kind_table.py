@@ -1,6 +1,8 @@
 """Tables by configuration alone: what is read from files in all formats, and what is refused."""
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -205,3 +207,24 @@ def test_a_split_that_stays_empty_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RegistryError, match="no row is left for val"):
         write(tmp_path, [rows_of("a")])
     assert not (tmp_path / "people" / "processed").exists()
+
+
+def test_json_lines_and_csv_hold_what_a_contract_can_ask_for(tmp_path):
+    contract = {
+        "day": {"dtype": "date"},
+        "at": {"dtype": "timestamp"},
+        "small": {"dtype": "int16"},
+        "price": {"dtype": "decimal", "precision": 10, "scale": 2},
+    }
+    row = (date(2025, 1, 31), datetime(2025, 1, 31, 12, 30, 1, 500_000), 7, Decimal("1.50"))
+    path = written(tmp_path, "a.csv", "day,at,small,price\n2025-01-31,2025-01-31 12:30:01.5,7,1.50\n")
+    assert table_of(path, contract).rows() == [row]
+    texts = '{"day": "2025-01-31", "at": "2025-01-31T12:30:01.5", "small": 7, "price": "1.50", "tags": [{"a": "x"}]}\n'
+    path = written(tmp_path, "a.jsonl", texts)
+    contract["tags"] = {"list": {"struct": {"a": {"dtype": "string"}}}}
+    assert table_of(path, contract).rows() == [(*row, [{"a": "x"}])]
+    path = written(tmp_path, "b.csv", "day\n31.01.2025\n")
+    with pytest.raises(RegistryError, match=r"row 0: day is '31\.01\.2025', not Date"):
+        table_of(path, {"day": {"dtype": "date"}})
+    columns = {"day": {"format": "%d.%m.%Y"}}
+    assert table_of(path, {"day": {"dtype": "date"}}, columns=columns).rows() == [(date(2025, 1, 31),)]

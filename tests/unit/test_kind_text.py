@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from registry.config.kinds import splits_of
+from registry.config.kinds import check_kind, splits_of
 from registry.config.schema import breaches
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
@@ -138,6 +138,20 @@ def test_numbers_of_json_lines_and_of_parquet_name_classes(tmp_path):
     assert its.samples["label"].to_list() == ["glad", None]
 
 
+def test_long_texts_are_few_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "texts.parquet"
+    pl.DataFrame({"text": [f"{number:06}" * 200 for number in range(100)]}).write_parquet(
+        path, compression="uncompressed"
+    )
+    whole = [*read({"texts.parquet": path}, {"text": TEXT}, {"text": "text"})]
+    monkeypatch.setattr("registry.kinds.files.BYTES", 20_000)
+    parts = [*read({"texts.parquet": path}, {"text": TEXT}, {"text": "text"})]
+    assert len(whole) == 1
+    assert 5 < len(parts) <= 10
+    assert pl.concat([part.samples for part in parts]).equals(whole[0].samples)
+    assert parts[-1].keys[-1] == "texts.parquet:99"
+
+
 def test_classes_can_be_numbers(tmp_path):
     contract = {"text": TEXT, "label": {"dtype": "int64", "values": [0, 1]}}
     params = {"text": "text", "label": "label", "classes": {"neg": 0, "pos": 1}}
@@ -193,6 +207,13 @@ def test_labels_that_no_one_lists_are_all_known():
 )
 def test_params_that_are_wrong_are_named(params, message):
     assert message in "\n".join(breaches(params, SCHEMA))
+
+
+def test_a_text_is_of_texts():
+    columns = {"columns": {"text": {"dtype": "int64"}}, "rows": {}}
+    dataset = {"kind": "text", "sources": {"files": [{"file": "a"}]}, "params": {"text": "text"}, "contract": columns}
+    with pytest.raises(RegistryError, match="the column text is not of texts: let its dtype be string"):
+        check_kind(dataset, "texts.yaml")
 
 
 def test_params_that_are_right_pass():

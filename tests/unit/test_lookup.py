@@ -2,6 +2,8 @@
 
 import io
 import os
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -11,30 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from registry.describe.logical import logical_type
 from registry.describe.manifest import ID_BYTES, write_manifest
 from registry.errors import RegistryError
 from registry.trace import lookup as readings
 from registry.trace.lookup import read
+from specified import column_of
 
 ABOUT = {"title": "Things", "description": "Things.", "license": "CC0"}
 WINE = pa.schema([("acid", pa.float64()), ("kind", pa.int64()), ("name", pa.string()), ("good", pa.bool_())])
-
-
-def column_of(dtype):
-    """What a contract says of a column of this type."""
-    shape = []
-    while pa.types.is_fixed_size_list(dtype):
-        shape.append(dtype.list_size)
-        dtype = dtype.value_type
-    return {"dtype": logical_type(dtype), "nullable": True} | ({"shape": shape} if shape else {})
 
 
 def manifest_of(folder, table, inputs):
     """The rows (sample_id, input_id) and the columns of the manifest of a table, as a build writes it."""
     path = folder / "manifest.parquet"
     schema = pa.schema([field for field in table.schema if field.name != "source"])
-    contract = {"columns": {field.name: column_of(field.type) for field in schema}, "rows": {}}
+    contract = {"columns": {field.name: column_of(field.type, nullable=True) for field in schema}, "rows": {}}
     dataset = {"name": "things", "source": "samples", "about": ABOUT, "contract": contract}
     with write_manifest(path, dataset, schema) as manifest:
         manifest.add("all", table.to_batches()[0], inputs=inputs, keys=[str(row) for row in range(len(table))])
@@ -210,3 +203,40 @@ def test_the_first_columns_are_enough(tmp_path):
     table = pa.table({"a": [1.0], "b": [2.0], "c": [3], "d": [4]})
     [(_, input_id)], columns = manifest_of(tmp_path, table, ["a", "b"])
     assert read("1,2").row_ids(columns)[input_id] == "row of 2 columns"
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "text"),
+    [
+        (date(2020, 1, 31), pa.date32(), "2020-01-31"),
+        (time(18, 30), pa.time64("ns"), "18:30"),
+        (datetime(2020, 1, 31, 18, 30), pa.timestamp("us"), "2020-01-31T18:30:00"),
+        (datetime(2020, 1, 31, 18, 30, tzinfo=UTC), pa.timestamp("ms", "Europe/Berlin"), "2020-01-31 19:30:00+01:00"),
+        (timedelta(seconds=2), pa.duration("ms"), "2000"),
+        (Decimal("1.50"), pa.decimal128(5, 2), "1.5"),
+        (2**64 - 1, pa.uint64(), str(2**64 - 1)),
+        ([1, None], pa.list_(pa.int64()), "[1, null]"),
+        ([[0.5, 1]], pa.list_(pa.list_(pa.float32(), 2)), "[[0.5, 1]]"),
+        (
+            {"a": "x", "b": date(2020, 1, 31)},
+            pa.struct([("a", pa.string()), ("b", pa.date32())]),
+            '{"a": "x", "b": "2020-01-31"}',
+        ),
+        (None, pa.list_(pa.int64()), ""),
+    ],
+    ids=lambda value: str(value) if isinstance(value, pa.DataType) else "",
+)
+def test_values_of_other_types_are_given_as_texts_and_nested_ones_as_json(tmp_path, value, dtype, text):
+    table = pa.table({"a": pa.array([value], dtype), "b": [1.0]})
+    [(sample_id, input_id)], columns = manifest_of(tmp_path, table, ["a"])
+    found = read(f"{text}\t1").row_ids(columns)
+    assert found[sample_id] == "whole row"
+    assert input_id in found
+
+
+@pytest.mark.parametrize("text", ["[1", "{}", "[" * 5000, "2020", "x", "25:00"])
+@pytest.mark.parametrize(
+    "name", ["list<int64>", "struct<a: int64>", "time[us]", "date", "duration[s]", "text", "list<"]
+)
+def test_what_is_no_value_of_a_type_is_no_reason_to_fail(text, name):
+    read(f"{text}\t1").row_ids({"a": name, "b": "int64"})

@@ -20,6 +20,7 @@ from registry.describe.manifest import SCHEMA, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
+from specified import column_of
 from support import examples
 
 TYPES = pa.schema([("text", pa.string()), ("label", pa.int64())])
@@ -50,8 +51,7 @@ def table(rows, schema=TYPES):
 
 
 def _dataset(schema):
-    dtypes = {"double": "float64"}
-    columns = {field.name: {"dtype": dtypes.get(str(field.type), str(field.type))} for field in schema}
+    columns = {field.name: column_of(field.type) for field in schema}
     return {"name": "things", "source": "samples", "about": ABOUT, "contract": {"columns": columns, "rows": {}}}
 
 

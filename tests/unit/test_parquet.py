@@ -127,6 +127,20 @@ def test_a_value_that_is_too_long_is_named(tmp_path, monkeypatch, read):
         read(path, ["image.bytes"])
 
 
+@pytest.mark.parametrize("read", [read_table, lambda *args: list(rows_of(*args))])
+def test_what_is_in_a_map_is_checked(tmp_path, monkeypatch, read):
+    texts = pa.map_(pa.string(), pa.string())
+    maps = pa.array([[], None, [("a", "b"), ("c", "d" * 6)]], texts)
+    path = written(tmp_path, pa.table({"facts": maps}))
+    found = read(path, ["facts"])
+    assert (
+        found["facts"].to_pylist() if isinstance(found, pa.Table) else [row["facts"] for row in found]
+    ) == maps.to_pylist()
+    monkeypatch.setattr(parquet, "MAX_CELL", 5)
+    with pytest.raises(RegistryError, match=r"row 2: facts.value has more than 5 bytes"):
+        read(path, ["facts"])
+
+
 def test_every_damaged_byte_is_read_or_refused(tmp_path):
     """Every byte of a small file, the footer and its names among them, in two ways."""
     path = written(tmp_path, pa.Table.from_pylist(ROWS, schema=SCHEMA), store_schema=False, compression="none")
@@ -151,6 +165,24 @@ def test_what_was_written_comes_back(tmp_path_factory, rows, size, dictionary):
     path = written(tmp_path_factory.getbasetemp(), table, row_group_size=size, use_dictionary=dictionary)
     assert read_parquet(path, {"a": pl.String, "b": pl.Binary}).rows() == rows
     assert list(rows_of(path, ["a", "b"])) == table.to_pylist()
+
+
+MAP = pa.map_(pa.string(), pa.binary())
+
+
+def test_maps_are_read(tmp_path):
+    table = pa.table({"a": pa.array([[("x", b"1")], None, [], [("y", None), ("x", b"2")]], MAP)})
+    path = written(tmp_path, table)
+    assert read_table(path, ["a"]).equals(table)
+    assert list(rows_of(path, ["a"])) == table.to_pylist()
+
+
+@pytest.mark.parametrize(("pair", "leaf"), [(("x" * 6, b""), "a.key"), (("x", b"123456"), "a.value")])
+def test_what_a_map_holds_is_bounded(tmp_path, monkeypatch, pair, leaf):
+    monkeypatch.setattr(parquet, "MAX_CELL", 5)
+    path = written(tmp_path, pa.table({"a": pa.array([[("x", b"1"), ("y", None)], None, [("x", b"1"), pair]], MAP)}))
+    with pytest.raises(RegistryError, match=f"t.parquet: row 2: {leaf} has more than 5 bytes$"):
+        read_table(path, ["a"])
 
 
 def test_types_that_hold_texts_stay_as_they_are(tmp_path):

@@ -18,6 +18,7 @@ FLOORS = (
     {"release"},
     {"compare"},
     {"client"},
+    {"reading"},
     {"storage"},
     {"kinds"},
     {"describe"},

@@ -164,7 +164,7 @@ def test_what_data_is_called_writes_no_line_into_a_message(git, end):
     assert Release("a", Version(2), git.commit(), datetime.now(UTC), text).restored is None
 
 
-@pytest.mark.parametrize("version", ["1.1.0", "v1.1.0", "a-v1.1.0", "latest"])
+@pytest.mark.parametrize("version", ["1.1.0", "v1.1.0", "a-v1.1.0", "latest", "^1", ">=1,<2"])
 def test_a_version_is_found_however_it_is_written(git, version):
     tagged(git, "a-v1.0.0")
     tagged(git, "a-v1.1.0")
@@ -174,7 +174,7 @@ def test_a_version_is_found_however_it_is_written(git, version):
 def test_a_version_that_is_not_there_is_answered_with_those_that_are(git):
     tagged(git, "a-v1.0.0")
     tagged(git, "a-v1.1.0")
-    with pytest.raises(RegistryError, match=r"a has no version 2\.0\.0\n.*choose from: 1\.0\.0, 1\.1\.0"):
+    with pytest.raises(RegistryError, match=r"a has no version 2\.0\.0\n.*choose from: latest, 1\.0\.0, 1\.1\.0"):
         find_release(git, "a", "2.0.0")
     with pytest.raises(RegistryError, match="b has no version\n.*released are: a"):
         find_release(git, "b", "latest")

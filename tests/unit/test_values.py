@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import polars as pl
 import pyarrow as pa
@@ -94,6 +96,47 @@ def test_values_of_every_kind(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values", "shown"),
+    [
+        (pa.date32(), [0, 18_000], ("1970-01-01", "2019-04-14")),
+        (pa.time64("ns"), [0, 1], ("00:00:00.000000000", "00:00:00.000000001")),
+        (pa.timestamp("us"), [0, 1], ("1970-01-01 00:00:00.000000", "1970-01-01 00:00:00.000001")),
+        (pa.timestamp("ns", "UTC"), [0, 1], ("1970-01-01 00:00:00.000000000Z", "1970-01-01 00:00:00.000000001Z")),
+        (pa.duration("us"), [5, 6], (5, 6)),
+        (pa.decimal128(5, 2), [Decimal("1.5"), Decimal("1.25")], ("1.50", "1.25")),
+        (pa.uint64(), [1, 2**64 - 1], (1, 2**64 - 1)),
+        (pa.float16(), [0.5, 1.5], (0.5, 1.5)),
+        (pa.list_(pa.int32()), [[], [1, 2]], ([], [1, 2])),
+        (pa.list_(pa.float32(), 2), [[0.5, 1], [0.5, 2]], ([0.5, 1.0], [0.5, 2.0])),
+        (
+            pa.list_(pa.struct([("role", pa.string()), ("at", pa.date32())])),
+            [[{"role": "user", "at": date(2020, 1, 1)}], [{"role": "you", "at": date(2020, 1, 1)}]],
+            ([{"role": "user", "at": "2020-01-01"}], [{"role": "you", "at": "2020-01-01"}]),
+        ),
+    ],
+    ids=str,
+)
+def test_values_of_every_type_are_such_as_json_has(tmp_path, dtype, values, shown):
+    sides = [
+        built(tmp_path / name, {"all": pa.table({"id": ["it"], "value": pa.array([value], dtype)})})
+        for name, value in zip(("old", "new"), values, strict=True)
+    ]
+    (row,) = changed_rows(*sides, diff(*sides), fetch=True)
+    assert (row.values, row.checked) == ({"value": shown}, True)
+    assert json.loads(json.dumps(row.values)) == {"value": list(shown)}
+
+
+def test_dates_and_decimals_of_a_csv_file_are_told_by_their_types(tmp_path):
+    tables = [
+        pa.table({"id": ["it"], "day": pa.array([day], pa.date32()), "price": pa.array([price], pa.decimal128(5, 2))})
+        for day, price in ((0, Decimal("1.50")), (1, Decimal("1.20")))
+    ]
+    sides = [built(tmp_path / str(number), {"all": table}, "csv") for number, table in enumerate(tables)]
+    (row,) = changed_rows(*sides, diff(*sides), fetch=True)
+    assert (row.values, row.checked) == ({"day": ("1970-01-01", "1970-01-02"), "price": ("1.50", "1.20")}, True)
+
+
 def test_columns_that_came_and_went_are_no_values_and_renamed_ones_have_their_new_name(tmp_path):
     old = pa.table({"text": ["a", "b"], "label": [1, 2], "gone": [0, 0]})
     new = pa.table({"text": ["a", "B"], "class": [1, 2], "came": [1.5, 1.5]})
@@ -183,7 +226,7 @@ def with_column(values):
     ("kind", "write", "message"),
     [
         ("parquet", lying, ""),
-        ("parquet", with_column(pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())), "cannot be read"),
+        ("parquet", with_column(pa.array([0, 0], pa.timestamp("us", "Nowhere/Nobody"))), "not a sound Parquet"),
         ("parquet", with_column(pa.array(["x", "x" * 600]).dictionary_encode()), "more than 500 bytes"),
         ("csv", lambda path: path.write_bytes("text,n,ü\na,0,1\nnew,1,1\n".encode("latin-1")), "cannot be read"),
         ("csv", lambda path: path.write_bytes(b"text,n\na,0\n" + b"x" * 600 + b",1\n"), "larger than 500 bytes"),

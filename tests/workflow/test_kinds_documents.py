@@ -43,6 +43,7 @@ def test_the_example_is_built_and_grows(bare):
     assert found["summary"]["format_distribution"] == {"markdown": 2, "text": 1}
     assert found["metrics"]["all"]["char_length_max"] == len(PAGES["welcome.md"])
     assert cleaning(clone, "handbook")["first"]["huge"] == ["handbook.zip/long.md"]
+    assert "the contract of their 3 rows" in clone.registry("check", "handbook")
     assert "Nothing to be done" in clone.snakemake("-n")
 
     add(bare, "handbook", EXAMPLES["handbook"], packed(PAGES | {"teams/data.md": "# Data\n\nNobody.\n"}))

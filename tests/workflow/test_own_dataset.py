@@ -88,6 +88,30 @@ def test_what_changes_is_built_again_and_nothing_else(own):
         path.write_text(text, encoding="utf-8")
 
 
+def test_a_contract_that_refers_to_another_dataset_is_held_to_what_that_has(own, tmp_path):
+    for name, text in FILES.items():
+        path = own.folder / name.replace("books", "shelf", 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if path.suffix == ".csv" else text.replace("books", "shelf"), encoding="utf-8")
+    (own.folder / "data/samples/shelf/books.csv").rename(own.folder / "data/samples/shelf/shelf.csv")
+    subprocess.run("sha256sum */*.csv > SHA256SUMS", shell=True, cwd=own.folder / "data/samples", check=True)
+    title = "title: {dtype: string, min_length: 1"
+    own.edit("config/datasets/shelf.yaml", title, f"{title}, references: {{dataset: books, column: title}}")
+    clone: Clone = under_git(own)
+    assert own.jobs("shelf") == {
+        "books_download", "books_process", "shelf", "shelf_analyze", "shelf_download", "shelf_process"
+    }  # fmt: skip
+    own.snakemake("--cores", "2", "shelf")
+    clone.registry("publish")
+    elsewhere = clone.cloned(tmp_path / "elsewhere")
+    elsewhere.registry("pull", "shelf")
+    assert "Nothing to be done" in elsewhere.snakemake("-n", "shelf")
+
+    clone.configure("books", first_year=1925)
+    printed = own.snakemake("--cores", "2", "shelf", fails=True)
+    assert "all: title: in title of books: found 'Ulysses' in row 0" in printed
+
+
 MISTAKES = {
     "no checksum": (PROCESS, "output_folder", "atomic_folder", "data/books/.processed.md5 (missing locally"),
     "no checksum among the outputs": (

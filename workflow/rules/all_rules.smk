@@ -6,8 +6,9 @@ and why, and what every rule gets that its module need not say.
 from snakemake.io import ReportObject, is_flagged
 
 from registry.config.fingerprint import fingerprint
-from registry.config.load import selected
+from registry.config.load import referenced, selected
 from registry.config.names import closest, is_name
+from registry.files import sealed_path
 from registry.shown import shown
 from registry.sources.samples import edited_samples
 from registry.storage.snapshot import DESCRIPTIONS
@@ -170,6 +171,24 @@ def track_code():
                 if dataset not in DATASETS.keys() | DATASETS.broken.keys():
                     raise WorkflowError(str(error))
                 DATASETS.leave_out(dataset, error)
+
+
+def data_of(dataset):
+    """Return what holds the data of a dataset, a file or a folder: what its checksum, or its version, is of."""
+    if dataset in PINNED:
+        return local(SNAPSHOTS[dataset].data)
+    made = {place_of(file): file for file in MADE[dataset]}
+    checksum = next(place for place in made if re.fullmatch(rf"data/{dataset}/\.[^/]+\.md5", place))
+    return made[str(sealed_path(checksum))]
+
+
+def bring_referenced():
+    """Give each rule that describes a dataset the data to which its contract refers, as the input `references`."""
+    for dataset, its in rules_by_dataset().items():
+        if dataset in DATASETS and (others := referenced(DATASETS[dataset])):
+            for maker in its:
+                if f"data/{dataset}/provenance.json" in map(place_of, maker.output):
+                    maker.set_input(references=lambda wildcards, others=others: [data_of(other) for other in others])
 
 
 def watch_samples():

@@ -18,7 +18,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from registry.config.load import check_samples, load_datasets, normalise, parents, read_yaml, source_files, source_name
+from registry.config.load import check_samples, load_datasets, normalise, parents, raw_names, read_yaml, source_files
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of
@@ -105,13 +105,17 @@ def of_a_kind():
 
 def raw_files(dataset):
     """Return the paths of a dataset's source files and folders below raw/, for the rules that read them."""
-    return [f"data/{dataset}/raw/{source_name(source)}" for source in DATASETS[dataset]["sources"]["files"]]
+    return [f"data/{dataset}/raw/{name}" for name in raw_names(DATASETS[dataset])]
 
 
 def fetched_files(dataset):
     """Return the same for the rule that fetches them, where Snakemake wants to know which are folders."""
-    sources = DATASETS[dataset]["sources"]["files"]
-    return [directory(path) if "folder" in source else path for path, source in zip(raw_files(dataset), sources)]
+    folders = {
+        f"data/{dataset}/raw/{source['folder']}"
+        for source in DATASETS[dataset]["sources"]["files"]
+        if "folder" in source
+    }
+    return [directory(path) if path in folders else path for path in raw_files(dataset)]
 
 
 def download_params(dataset):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import polars as pl
 
-from registry.describe.contract import DTYPES
+from registry.describe.columns import DTYPES, RESOLUTION
 
 MOST_VALUES = 20
 """A column of texts with more values than this is no small set."""
@@ -19,7 +20,8 @@ DIGITS = 2
 """Digits to which bounds are rounded, outward, so that a row more does not break them at once."""
 LEADING_ZERO = r"^[-+]?0\d"
 """Begins what looks like a number and is none: a post code, a telephone number."""
-READ_AS = {"int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean}
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+READ_AS = {"int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean, "date": pl.Date}
 """What texts are read as if all can be, the narrowest first."""
 
 
@@ -46,6 +48,8 @@ class Column:
     dtypes: dict[str, _Range] = field(default_factory=dict)
     values: set[str] | None = field(default_factory=set)
     lengths: _Range = field(default_factory=_Range)
+    type: pl.DataType | None = None
+    range: _Range = field(default_factory=_Range)
 
     def __post_init__(self) -> None:
         if self.texts:
@@ -56,19 +60,15 @@ class Column:
         present = values.alias("column").drop_nulls()
         self.rows, self.nulls = self.rows + len(values), self.nulls + len(values) - len(present)
         if present.dtype != pl.String:
-            dtype = next((name for name, type_ in DTYPES.items() if type_ == present.dtype), str(present.dtype).lower())
-            bounded = present.dtype.is_numeric()
-            self.dtypes.setdefault(dtype, _Range()).add(*((present.min(), present.max()) if bounded else (None, None)))
+            self.type = self.type or present.dtype
+            if present.dtype.is_numeric() and not isinstance(present.dtype, pl.Decimal):
+                self.range.add(present.min(), present.max())
         elif len(present):
             self._add_texts(present)
 
     def _add_texts(self, present: pl.Series) -> None:
         for dtype in [*self.dtypes]:
-            if dtype == "bool":
-                read = present.replace_strict({"true": True, "false": False}, default=None)
-            else:
-                read = present.cast(READ_AS[dtype], strict=False)
-                read = read.set(present.str.contains(LEADING_ZERO), None)
+            read = _read(present, dtype)
             if read.null_count() or (dtype == "float64" and not read.is_finite().all()):
                 del self.dtypes[dtype]
             elif dtype != "bool":
@@ -82,12 +82,11 @@ class Column:
     def spec(self) -> dict[str, Any]:
         """Return what the contract says of the column."""
         nullable = {"nullable": True} if self.nulls else {}
+        if self.type is not None:
+            return spec_of(self.type) | _bounds(self.range) | nullable
         if self.dtypes and self.nulls < self.rows:
             dtype, its = next(iter(self.dtypes.items()))
-            bounds = {}
-            if its.low is not None:
-                bounds = {"min": rounded(its.low, ROUND_FLOOR), "max": rounded(its.high, ROUND_CEILING)}
-            return {"dtype": dtype, **bounds, **nullable}
+            return {"dtype": dtype, **_bounds(its), **nullable}
         if self.values and self._is_small_set():
             return {"dtype": "string", "values": sorted(self.values), **nullable}
         if self.lengths.low is None:
@@ -101,6 +100,40 @@ class Column:
         )
 
 
+def _read(texts: pl.Series, dtype: str) -> pl.Series:
+    """Return texts as values of a type, null where one is none."""
+    if dtype == "bool":
+        return texts.replace_strict({"true": True, "false": False}, default=None)
+    if dtype == "date":
+        return texts.set(~texts.str.contains(DATE), None).str.strptime(pl.Date, "%Y-%m-%d", strict=False)
+    return texts.set(texts.str.contains(LEADING_ZERO), None).cast(READ_AS[dtype], strict=False)
+
+
+def _bounds(range_: _Range) -> dict[str, Any]:
+    """Return the bounds of values: of numbers both, of dates, which go on, the lower one."""
+    if range_.low is None:
+        return {}
+    if isinstance(range_.low, date):
+        return {"min": range_.low.isoformat()}
+    return {"min": rounded(range_.low, ROUND_FLOOR), "max": rounded(range_.high, ROUND_CEILING)}
+
+
+def spec_of(dtype: pl.DataType) -> dict[str, Any]:
+    """Return what a contract says of a column of a type; what is in lists and structs may be missing."""
+    match dtype:
+        case pl.List() | pl.Array():
+            return {"list": spec_of(dtype.inner) | {"nullable": True}}
+        case pl.Struct():
+            return {"struct": {one.name: spec_of(one.dtype) | {"nullable": True} for one in dtype.fields}}
+        case pl.Datetime() | pl.Duration():
+            spec = {"dtype": "timestamp" if isinstance(dtype, pl.Datetime) else "duration"}
+            spec |= {"resolution": dtype.time_unit} if dtype.time_unit != RESOLUTION else {}
+            return spec | ({"zone": zone} if (zone := getattr(dtype, "time_zone", None)) else {})
+        case pl.Decimal():
+            return {"dtype": "decimal", "precision": dtype.precision, "scale": dtype.scale}
+    return {"dtype": next((name for name, type_ in DTYPES.items() if type_ == dtype), "string")}
+
+
 def rounded(number: float, how: str) -> float:
     """Return a number of at most DIGITS digits that is not above it (ROUND_FLOOR), or not below it (ROUND_CEILING)."""
     exact = Decimal(repr(number))
@@ -108,6 +141,10 @@ def rounded(number: float, how: str) -> float:
         return number
     near = exact.quantize(Decimal(1).scaleb(max(exact.adjusted() - DIGITS + 1, -324)), how)
     return int(near) if isinstance(number, int) else float(near)
+
+
+def _plain(values: pl.Series) -> pl.Series:
+    return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum | pl.Null) else values
 
 
 def infer(batches: Iterable[pl.DataFrame], *, texts: bool) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -119,5 +156,5 @@ def infer(batches: Iterable[pl.DataFrame], *, texts: bool) -> tuple[int, dict[st
     for batch in batches:
         rows += batch.height
         for values in batch:
-            columns.setdefault(values.name, Column(texts)).add(values)
+            columns.setdefault(values.name, Column(texts)).add(_plain(values))
     return rows, {name: column.spec() for name, column in columns.items()}

@@ -1,7 +1,7 @@
 """`registry new` and `check`: add a dataset, and see whether its description is right."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,8 @@ from registry.storage.repository import read_config
 
 MODULES = ("authoring.new", "authoring.drafts", "kinds.files")
 """What a new dataset takes, and a client does without."""
+TYPES = ("dtype", "nullable", "list", "struct", "resolution", "zone", "precision", "scale", "shape")
+"""What a contract says of the type of a column."""
 
 
 def _listed(text: str | None) -> list[str]:
@@ -140,7 +142,7 @@ def check_datasets(
         raise typer.Exit(1)
 
 
-def _row(column: str, spec: dict) -> tuple[str, str, str]:
-    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in ("dtype", "nullable", "list")]
-    dtype = spec.get("dtype", f"list of {spec.get('list')}")
+def _row(column: str, spec: dict[str, Any]) -> tuple[str, str, str]:
+    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in TYPES]
+    dtype = needed("registry.describe.columns").type_in_words(spec)
     return column, dtype + (", or none" if spec.get("nullable") else ""), "; ".join(rules)

@@ -47,7 +47,7 @@ def show_data(
         str,
         typer.Argument(
             metavar="NAME[@VERSION]",
-            help="A dataset, and a version such as 1.0.0, latest, ^1 (the highest 1.x) or ~1.2 (the highest 1.2.x).",
+            help="A dataset, and a version: 1.0.0, latest, or the highest of a range such as ^1, ~1.2 or >=1.1,<2.",
             show_default=False,
         ),
     ],

@@ -16,7 +16,7 @@ from registry.compare.manifests import ManifestFile, read_manifest, rows_of_spli
 from registry.compare.rows import Columns
 from registry.describe.canonical import canonical, row_digests
 from registry.describe.layout import ID_BYTES
-from registry.describe.logical import logical_type
+from registry.describe.logical import arrow_type, logical_type, with_texts
 from registry.errors import RegistryError
 from registry.formats.parquet import check_batch, open_parquet
 from registry.storage.damage import MissingDataError
@@ -26,13 +26,16 @@ MAX_BYTES = 1 << 28
 """Bytes of a table that is read as a whole, and of the texts in rows that are shown."""
 BATCH = 1000
 """Rows that are read at once."""
+NOT_IN_CSV = ("list<", "fixed_size_list<", "struct<", "map<", "duration[")
+"""How the names of types begin that no CSV file has: such a column is read as what it looks like."""
 
 
 @dataclass(frozen=True)
 class ChangedRow:
     """A row that changed: {column: (old, new value)} of the columns that both states have and in which it differs.
 
-    Bytes are shown by their number and their SHA-256. What is nested in a record of JSON has its path for a name
+    Bytes are shown by their number and their SHA-256, dates, times and decimals as texts, durations as numbers of the
+    unit that their type names, and maps as lists of pairs. What is nested in a record of JSON has its path for a name
     (`conversations.1.value`). `checked` tells whether the rows of both tables are known to be those of the manifests:
     where a model computed a column, and of JSON, only their number is.
     """
@@ -136,9 +139,11 @@ def _shown(value: Any) -> Any:
             return str(value)
         case dict():
             return {name: _shown(inner) for name, inner in value.items()}
-        case list():
+        case list() | tuple():
             return [_shown(inner) for inner in value]
-    return value
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)
 
 
 def _read(table: str, path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
@@ -175,7 +180,7 @@ def _read_parquet(path: Path, positions: Sequence[int], types: Mapping[str, str]
 
 def _read_csv(path: Path, positions: Sequence[int], types: Mapping[str, str]) -> Read:
     options = csv.ConvertOptions(
-        column_types={name: pa.type_for_alias(dtype) for name, dtype in types.items() if "<" not in dtype},
+        column_types={name: arrow_type(dtype) for name, dtype in types.items() if not dtype.startswith(NOT_IN_CSV)},
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
@@ -207,7 +212,8 @@ READERS: dict[str, Callable[[Path, Sequence[int], Mapping[str, str]], Read]] = {
 
 def _add(read: Read, positions: Sequence[int], rows: pa.Table, types: Mapping[str, str]) -> None:
     """Add the rows of a table, which stand at these positions."""
-    read.rows.update(zip(positions, rows.to_pylist(), strict=True))
+    texts = pa.schema([field.with_type(with_texts(field.type)) for field in rows.schema])
+    read.rows.update(zip(positions, (rows if texts == rows.schema else rows.cast(texts)).to_pylist(), strict=True))
     try:
         told = types and all(logical_type(rows.schema.field(name).type) == dtype for name, dtype in types.items())
         columns = [canonical(rows[name].combine_chunks()) for name in types] if told else []

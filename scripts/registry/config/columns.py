@@ -16,6 +16,8 @@ TEXT = "string"
 """The type of a column whose rules are those of texts, and which names none."""
 INSIDE = "[]"
 """Stands in the name of a place for the values of a list."""
+OF_TYPE = ("list", "struct", "shape", "precision", "scale", "resolution", "zone")
+"""Keys that say, with `dtype`, of which type a column is."""
 FOR_PEOPLE = ("description", "unit")
 """Keys of a column that are no rules."""
 NO_PATTERN = (
@@ -30,6 +32,11 @@ def dtype_of(spec: Spec) -> str:
     return spec.get("dtype", TEXT)
 
 
+def is_text(spec: Spec) -> bool:
+    """Tell whether a specification is that of texts."""
+    return dtype_of(spec) == TEXT and not inner(spec)
+
+
 def inner(spec: Spec) -> dict[str, Spec]:
     """Return what is within a list or a struct, by what follows its place: `[]`, or `.name` of a field."""
     if "list" in spec:
@@ -42,6 +49,24 @@ def places(columns: Mapping[str, Spec]) -> Iterator[tuple[str, Spec]]:
     for name, spec in columns.items():
         yield name, spec
         yield from places({f"{name}{step}": one for step, one in inner(spec).items()})
+
+
+def references(columns: Mapping[str, Spec]) -> dict[str, list[str]]:
+    """Return {dataset: its columns} of all that columns, and what is within them, refer to, each once."""
+    found: dict[str, list[str]] = {}
+    for _, spec in places(columns):
+        if to := spec.get("references"):
+            of_one = found.setdefault(to["dataset"], [])
+            of_one += [to["column"]] if to["column"] not in of_one else []
+    return found
+
+
+def is_of_type(spec: Spec, other: Spec) -> bool:
+    """Tell whether two specifications are of one type."""
+    one, two = (
+        {"dtype": dtype_of(each)} | {key: each[key] for key in OF_TYPE if key in each} for each in (spec, other)
+    )
+    return one == two
 
 
 def value_of(written: Any, spec: Spec) -> Any:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from registry.config.columns import Spec, is_text
 from registry.config.names import closest
 from registry.errors import RegistryError
 
@@ -57,8 +58,7 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if name not in columns:
                 yield f"params.{key}: the contract has no column {name}{_meant(name, columns)}"
-    if columns.get(params.get("text"), {"dtype": "string"}).get("dtype") != "string":
-        yield f"params.text: the column {params['text']} is not of texts: let its dtype be string"
+    yield from _wrong_columns(params, columns)
     if not params.get("format", {}).get("header", True) and "names" not in params:
         yield "params.names: files without a header need it"
     for name, how in params.get("columns", {}).items():
@@ -78,6 +78,20 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         for name in rows:
             if name not in splits:
                 yield f"contract.rows.{mode}: there is no split {name}, there is {', '.join(splits)}"
+
+
+def _wrong_columns(params: Mapping[str, Any], columns: Mapping[str, Spec]) -> Iterator[str]:
+    """Yield what is wrong with the columns of texts and conversations."""
+    text = params.get("text")
+    if text in columns and not is_text(columns[text]):
+        yield f"params.text: the column {text} is not of texts: let its dtype be string"
+    if not params.keys() & {"messages", "pairs"}:
+        return
+    turn = columns.get("messages", {}).get("list", {}).get("struct", {})
+    if [*turn] != ["role", "content"] or not all(map(is_text, turn.values())):
+        yield "contract.columns.messages: let it be {list: {struct: {role: {dtype: string}, content: {dtype: string}}}}"
+    if "tokens" in columns and "tokens" not in params.get("columns", {}) and "tokenizer" not in params:
+        yield "params.tokenizer: the contract's column tokens needs one"
 
 
 def _wrong_files(key: str, named: list[str], files: list[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
-from registry.config.columns import problems
+from registry.config.columns import is_of_type, places, problems, references
 from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
 from registry.config.schema import validate
@@ -18,6 +18,8 @@ from registry.errors import RegistryError
 from registry.files import listing_sha256, read_regular
 
 SAMPLES = "data/samples"
+IN_PLACE = ".in-place.json"
+"""End of the name of a pointer in raw/ to a source that is not copied."""
 MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -146,6 +148,33 @@ def _made_of_broken(name: str, other: str) -> RegistryError:
     return RegistryError(f"it is made of {other}, which is left out itself", where=where, hint=f"put {other} right")
 
 
+def _refers_to_broken(name: str, other: str) -> RegistryError:
+    where = f"config/datasets/{name}.yaml"
+    return RegistryError(f"it refers to {other}, which is left out itself", where=where, hint=f"put {other} right")
+
+
+def _check_references(datasets: "Datasets", name: str) -> None:
+    """Raise RegistryError where the contract of a dataset refers to what is not there, or to another type."""
+    for place, spec in places(datasets[name]["contract"]["columns"]):
+        if not (to := spec.get("references")):
+            continue
+        other, column = to["dataset"], to["column"]
+        if other in datasets.broken:
+            raise _refers_to_broken(name, other)
+        columns = datasets[other]["contract"]["columns"] if other in datasets else {}
+        if column not in columns:
+            missing = f"{other} has no column {column}" if other in datasets else f"{other} is no dataset"
+        elif not is_of_type(spec, columns[column]):
+            missing = f"{column} of {other} is of another type"
+        else:
+            continue
+        raise RegistryError(
+            f"contract.columns.{place}: references: {missing}",
+            where=f"config/datasets/{name}.yaml",
+            hint="name a dataset of this registry, and a column of its contract that has the same type",
+        )
+
+
 def _check_spelling(dataset: Any, where: str) -> None:
     """Raise RegistryError for a key that has another name by now."""
     contract = dataset.get("contract") if isinstance(dataset, dict) else None
@@ -183,6 +212,7 @@ def _check_contract(contract: dict[str, Any], where: str) -> None:
 def _check_sources(files: list[dict[str, Any]], where: str) -> None:
     """Raise RegistryError for source files and folders that would be in each other's place below raw/."""
     names = ["sources.json", *map(source_name, files)]
+    names += [f"{source_name(source)}{IN_PLACE}" for source in files if not source.get("copy", True)]
     for name in names:
         if names.count(name) > 1 or any(other.startswith(f"{name}/") for other in names):
             raise RegistryError(f"sources.files: {name} is there twice", where=where, hint="give each its own name")
@@ -225,11 +255,16 @@ class Datasets(dict[str, dict[str, Any]]):
         self.shards: dict[str, int] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
-        """Count a dataset among the broken, and with it those that are made of it."""
+        """Count a dataset among the broken, and with it those that are made of it, or refer to it."""
         self.pop(name, None)
         self.broken[name] = error
-        for other in [other for other, dataset in self.items() if name in parents(dataset)]:
-            self.leave_out(other, _made_of_broken(other, name))
+        for other, dataset in [*self.items()]:
+            if other not in self:
+                continue
+            if name in parents(dataset):
+                self.leave_out(other, _made_of_broken(other, name))
+            elif name in referenced(dataset):
+                self.leave_out(other, _refers_to_broken(other, name))
 
     def __missing__(self, name: str) -> dict[str, Any]:
         raise self.broken.get(name) or RegistryError(
@@ -276,6 +311,12 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             datasets.broken[name] = error
     for name in datasets.broken:
         datasets.pop(name, None)
+    for name in [*datasets]:
+        if name in datasets:
+            try:
+                _check_references(datasets, name)
+            except RegistryError as error:
+                datasets.leave_out(name, error)
     unknown = [name for name in selected(config, datasets) if name not in datasets.keys() | datasets.broken.keys()]
     if unknown:
         meant = closest(unknown[0], datasets)
@@ -342,6 +383,17 @@ def parents(dataset: dict[str, Any]) -> list[str]:
     return dataset.get("sources", {}).get("datasets", [])
 
 
+def referenced(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of the datasets that a dataset's contract refers to: itself may be one of them."""
+    return [*references(dataset.get("contract", {}).get("columns", {}))]
+
+
+def needed(dataset: dict[str, Any]) -> list[str]:
+    """Return the names of the other datasets without which a dataset cannot be built: its parents, and referenced."""
+    others = dict.fromkeys([*parents(dataset), *referenced(dataset)])
+    return [other for other in others if other != dataset.get("name")]
+
+
 def _how_to_add(name: str, file: str, root: Path) -> str:
     """Return how to add a file to the samples of a dataset."""
     if (root / SAMPLES / name / file).is_dir():
@@ -356,7 +408,7 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
     """Return what to fetch for a dataset in its source mode.
 
     Each entry has `file` (its name below raw/), `urls`, `sha256` (the hashes accepted in this mode; empty if none is
-    known yet) and `max_bytes`; one that is a folder has `max_files`, too.
+    known yet) and `max_bytes`; one that is a folder has `max_files`, too, and one that is not copied `copy`: false.
     """
     mode = dataset["source"]
     checksums = read_checksums(root / SAMPLES / "SHA256SUMS") if mode == "samples" else {}
@@ -372,8 +424,20 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
         else:
             accepted = [entry["sha256"] for entry in source["accept"] if mode in entry.get("modes", [mode])]
         entry = {"file": name, "urls": source["urls"], "max_bytes": source["max_bytes"], "sha256": accepted}
-        files.append(entry | ({"max_files": source.get("max_files", MAX_FILES)} if "folder" in source else {}))
+        entry |= {"max_files": source.get("max_files", MAX_FILES)} if "folder" in source else {}
+        files.append(entry | ({} if _is_copied(source, mode) else {"copy": False}))
     return files
+
+
+def raw_names(dataset: Mapping[str, Any]) -> list[str]:
+    """Return the names below raw/ of a dataset's source files and folders, or of the pointers to them."""
+    files, mode = dataset["sources"]["files"], dataset["source"]
+    return [source_name(source) + ("" if _is_copied(source, mode) else IN_PLACE) for source in files]
+
+
+def _is_copied(source: Mapping[str, Any], mode: str) -> bool:
+    """Tell whether a source is copied to raw/: samples and what is in a mirror always are."""
+    return mode != "upstream" or source.get("copy", True)
 
 
 def source_name(source: Mapping[str, Any]) -> str:

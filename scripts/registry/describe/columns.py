@@ -128,17 +128,19 @@ def inside(place: str, spec: Spec, values: pl.Series, rows: np.ndarray) -> Itera
 
     `rows`, int64 (n,), says which row each value is in. What a null would hold is not there.
     """
+    if "list" in spec:
+        lengths = values.list.len().fill_null(0)
+        rows = np.repeat(rows, lengths.to_numpy())
+        found = {INSIDE: values.filter(lengths > 0).explode()}
+    elif "struct" in spec:
+        present = values.is_not_null()
+        rows = rows[present.to_numpy()]
+        fields = values.filter(present).struct.unnest()
+        # Under no name, since polars takes one such as `^...$` for a pattern.
+        found = {step: fields.get_column(step.removeprefix(".")).rename("") for step in inner(spec)}
     for step, one in inner(spec).items():
-        if step == INSIDE:
-            lengths = values.list.len().fill_null(0)
-            found = values.filter(lengths > 0).explode()
-            its_rows = np.repeat(rows, lengths.to_numpy())
-        else:
-            present = values.is_not_null()
-            found = values.filter(present).struct.field(step.removeprefix("."))
-            its_rows = rows[present.to_numpy()]
-        yield f"{place}{step}", one, found, its_rows
-        yield from inside(f"{place}{step}", one, found, its_rows)
+        yield f"{place}{step}", one, found[step], rows
+        yield from inside(f"{place}{step}", one, found[step], rows)
 
 
 def whole(pattern: str) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow
 import pyarrow.parquet
 
-from registry.config.columns import inner, places
+from registry.config.columns import Spec, inner, places
 from registry.config.names import closest
 from registry.describe.columns import (
     SHOWN,
@@ -25,6 +25,7 @@ from registry.describe.columns import (
     type_in_words,
 )
 from registry.describe.metadata import is_number, leaves
+from registry.describe.referenced import Referenced
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import ContractError, RegistryError
 
@@ -88,14 +89,18 @@ class _Breach:
 
 
 class Contract:
-    """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`."""
+    """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`.
 
-    def __init__(self, dataset: dict[str, Any]) -> None:
+    `referenced` holds the values of all columns that it refers to.
+    """
+
+    def __init__(self, dataset: dict[str, Any], referenced: Referenced | None = None) -> None:
         self._dataset = dataset["name"]
         self._spec = dataset["contract"]
         self._rows = self._spec["rows"].get(dataset["source"], {})
         self._columns = self._spec["columns"]
         self._types = {name: column_type(spec) for name, spec in self._columns.items()}
+        self._referenced = referenced or {}
         self._check_patterns()
         self._seen: dict[str, int] = {}
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
@@ -126,7 +131,11 @@ class Contract:
         there = {number: batch[name] for number, name in names.items() if number not in foreign}
         samples = pl.from_arrow(pyarrow.record_batch([*there.values()], names=[*there]))
         right = [number for number in there if samples.schema[number] == self._types[names[number]]]
-        rules = {(number, rule): good for number in right for rule, good in self._rules(number, names[number]).items()}
+        rules = {
+            (number, rule): good
+            for number in right
+            for rule, good in self._rules(number, self._columns[names[number]]).items()
+        }
         for (number, rule), wrong in _breaking(samples, rules):
             self._note_values(split, names[number], rule, samples[number], wrong, wrong.to_numpy(), start, keys)
         for number in right:
@@ -136,8 +145,13 @@ class Contract:
                 found = samples.schema[number] if number in there else batch.schema.field(name).type
                 self._note(split, name, f"type {type_in_words(self._columns[name])}", [str(found)[:SHOWN]])
 
-    def _rules(self, number: str, name: str) -> dict[str, pl.Expr]:
-        return rules_of(pl.col(number), self._columns[name])
+    def _rules(self, column: str, spec: Spec) -> dict[str, pl.Expr]:
+        """Return the rules for the values in a column of a frame: see `rules_of`."""
+        rules = rules_of(pl.col(column), spec)
+        if to := spec.get("references"):
+            known = self._referenced[to["dataset"], to["column"]]
+            rules[f"in {to['column']} of {to['dataset']}"] = pl.col(column).is_in(known.implode())
+        return rules
 
     def _check_inside(self, split: str, name: str, values: pl.Series, start: int, keys: Sequence[str]) -> None:
         """Note what within a column of lists or structs breaks the contract; no other column has anything within."""
@@ -145,7 +159,7 @@ class Contract:
         if not inner(spec):
             return
         for place, one, found, rows in inside(name, spec, values, np.arange(len(values))):
-            rules = {(place, rule): good for rule, good in rules_of(pl.col("values"), one).items()}
+            rules = {(place, rule): good for rule, good in self._rules("values", one).items()}
             for (_, rule), wrong in _breaking(pl.DataFrame({"values": found}), rules):
                 self._note_values(split, place, rule, found, wrong, rows[wrong.to_numpy()], start, keys)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.config.columns import FOR_PEOPLE, Spec
+from registry.config.columns import FOR_PEOPLE, Spec, references
 from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.provenance import write_provenance
+from registry.describe.referenced import Referenced, read_referenced
 from registry.errors import RegistryError
 from registry.files import sealed_path
 
@@ -45,13 +46,15 @@ class Description:
 def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] | None = None) -> Iterator[Description]:
     """Collect what the block finds out about a dataset, and write it down when the block ends well.
 
-    Of the rule it takes the inputs `sources` and `checksum` (of what is published), the outputs `manifest`, `metadata`
-    and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that of the samples;
-    `computed` as for write_manifest. All breaches of the contract come in one RegistryError, and nothing is written.
+    Of the rule it takes the inputs `sources`, `checksum` (of what is published) and, where the contract refers to other
+    datasets, `references` (their data, a file or a folder each, in the order in which it names them), the outputs
+    `manifest`, `metadata` and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that
+    of the samples; `computed` as for write_manifest. All breaches of the contract come in one RegistryError, and
+    nothing is written.
     """
     dataset, output = snakemake.params.dataset, snakemake.output
     data = _published(snakemake)
-    with write_manifest(output.manifest, dataset, schema, computed) as manifest:
+    with write_manifest(output.manifest, dataset, schema, computed, _referenced(snakemake)) as manifest:
         about = Description(schema, manifest)
         try:
             yield about
@@ -78,6 +81,13 @@ def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) 
     """Return what the contract says of columns for people, and what was found out of them, which comes first."""
     said = {name: {key: spec[key] for key in FOR_PEOPLE if key in spec} for name, spec in columns.items()}
     return {name: said.get(name, {}) | found.get(name, {}) for name in said | found}
+
+
+def _referenced(snakemake: Any) -> Referenced:
+    dataset = snakemake.params.dataset
+    names = [*references(dataset["contract"]["columns"])]
+    data = map(Path, snakemake.input.references) if names else []
+    return read_referenced(dataset, dict(zip(names, data, strict=True)))
 
 
 def _published(snakemake: Any) -> Path:

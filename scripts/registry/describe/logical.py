@@ -75,6 +75,26 @@ def logical_type(dtype: pa.DataType) -> str:
     return {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(dtype), str(dtype))
 
 
+def with_texts(dtype: pa.DataType) -> pa.DataType:
+    """Return a type with texts for dates, times and timestamps, and integers for durations, at any depth.
+
+    Python's own types hold neither all of them, nor nanoseconds. A type that has none of them is returned as it is.
+    """
+    if pat.is_date(dtype) or pat.is_time(dtype) or pat.is_timestamp(dtype):
+        return pa.string()
+    if pat.is_duration(dtype):
+        return pa.int64()
+    if pat.is_struct(dtype):
+        return pa.struct([field.with_type(with_texts(field.type)) for field in dtype])
+    if pat.is_map(dtype):
+        return pa.map_(with_texts(dtype.key_type), with_texts(dtype.item_type))
+    if pat.is_fixed_size_list(dtype):
+        return pa.list_(dtype.value_field.with_type(with_texts(dtype.value_type)), dtype.list_size)
+    if pat.is_large_list(dtype):
+        return pa.large_list(dtype.value_field.with_type(with_texts(dtype.value_type)))
+    return pa.list_(dtype.value_field.with_type(with_texts(dtype.value_type))) if pat.is_list(dtype) else dtype
+
+
 def _field_name(name: str) -> str:
     return name if _WORD.fullmatch(name) else json.dumps(name)
 

@@ -30,6 +30,7 @@ from registry.describe.canonical import canonical, data_of, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
 from registry.describe.logical import logical_type
+from registry.describe.referenced import Referenced
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import RegistryError
 from registry.files import atomic_file, dvc_digest
@@ -138,7 +139,11 @@ class Manifest:
 
 @contextmanager
 def write_manifest(
-    path: str | Path, dataset: dict[str, Any], schema: pa.Schema, computed: Mapping[str, str] | None = None
+    path: str | Path,
+    dataset: dict[str, Any],
+    schema: pa.Schema,
+    computed: Mapping[str, str] | None = None,
+    referenced: Referenced | None = None,
 ) -> Iterator[Manifest]:
     """Open a manifest at `path` for samples of this schema; it appears there if the block and the contract end well.
 
@@ -146,11 +151,12 @@ def write_manifest(
     block one RegistryError lists all breaches. Two columns of one name are one, too.
 
     `computed` maps columns that a model computes from the others to what identifies that model: they count as that,
-    since the last bits of their floats differ between machines.
+    since the last bits of their floats differ between machines. `referenced` are the values to which the contract
+    refers.
     """
     if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
         raise RegistryError(f"more than one column is called {', '.join(twice)}", where=dataset["name"])
-    contract = Contract(dataset)
+    contract = Contract(dataset, referenced)
     with atomic_file(path) as partial, SpooledTemporaryFile(IDS * ID_BYTES, dir=partial.parent) as ids:
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
             manifest = Manifest(writer, schema, contract, computed or {}, ids)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -127,6 +128,8 @@ def _plain(type_: pa.DataType) -> pa.DataType:
         return pa.large_list(type_.value_field.with_type(_plain(type_.value_type)))
     if pat.is_fixed_size_list(type_):
         return pa.list_(type_.value_field.with_type(_plain(type_.value_type)), type_.list_size)
+    if pat.is_map(type_):
+        return pa.map_(_plain(type_.key_type), type_.item_field.with_type(_plain(type_.item_type)))
     return type_
 
 
@@ -156,6 +159,11 @@ def _leaves(name: str, array: pa.Array, rows: pa.Array) -> Iterator[tuple[str, p
             yield from _leaves(f"{name}.{field.name}", values, rows)
     elif pat.is_list(array.type) or pat.is_large_list(array.type) or pat.is_fixed_size_list(array.type):
         yield from _leaves(name, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
+    elif pat.is_map(array.type):
+        places = array.offsets.to_numpy()
+        its_rows = rows.take(np.repeat(np.arange(len(array)), np.diff(places)))
+        for side, values in (("key", array.keys), ("value", array.items)):
+            yield from _leaves(f"{name}.{side}", values[places[0] : places[-1]], its_rows)
     elif pat.is_dictionary(array.type) and not pat.is_primitive(array.type.value_type):
         yield name, array, rows
 

@@ -19,7 +19,7 @@ from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
 from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
-from registry.kinds.table import positions
+from registry.kinds.rows import positions
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 LONGEST = 1 << 20

@@ -10,8 +10,8 @@ from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds.files import arrow_type
 
-READ_AS_THEY_ARE = (pl.String, pl.Int64, pl.Float64, pl.Float32, pl.Boolean)
-"""Types that a reader of texts reads by itself, and whose errors name the line."""
+READ_AS_TEXTS = (pl.Date, pl.Time, pl.Datetime, pl.Duration, pl.Decimal, pl.Binary)
+"""Types that no reader of texts reads by itself; of the others, its errors name the line."""
 
 
 def arrow_schema(contract: Mapping[str, Any]) -> pa.Schema:
@@ -37,7 +37,7 @@ class Columns:
         for name, how in self._how.items():
             if "by_file" in how:
                 continue
-            plain = self.types[name] in READ_AS_THEY_ARE and not how.keys() & {"format", "map"}
+            plain = not isinstance(self.types[name], READ_AS_TEXTS) and not how.keys() & {"format", "map"}
             source = how.get("from", name)
             found[source] = self.types[name] if plain and found.get(source) != pl.String else pl.String()
         return found
@@ -76,10 +76,14 @@ def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         return column
     if column.dtype == pl.String:
         match dtype:
-            case pl.Date | pl.Time:
-                return column.str.strptime(dtype, strict=False)
+            case pl.Date():
+                return column.str.strptime(dtype, "%Y-%m-%d", strict=False)
+            case pl.Time():
+                return column.str.strptime(dtype, "%H:%M:%S%.f", strict=False)
             case pl.Datetime():
-                return column.str.to_datetime(time_unit=dtype.time_unit, time_zone=dtype.time_zone, strict=False)
+                zone = "%#z" if dtype.time_zone else ""
+                texts = column.str.replace(" ", "T", literal=True)
+                return texts.str.strptime(dtype, f"%Y-%m-%dT%H:%M:%S%.f{zone}", strict=False)
     try:
         found = column.cast(dtype, strict=False)
         back = found.cast(column.dtype, strict=False)

@@ -1,6 +1,6 @@
 """Conversations: lists of turns, or instructions and responses, as one column of messages."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
@@ -10,12 +10,13 @@ import polars as pl
 
 from registry.config.kinds import splits_of
 from registry.describe.turns import Turns
+from registry.errors import RegistryError
 from registry.kinds import table
+from registry.kinds.files import Format, columns_of
 from registry.kinds.inputs import MESSAGES, inputs_of
 from registry.kinds.leaks import IN_TWO_SPLITS, in_higher_split
 from registry.kinds.messages import IN_FILES, OTHER_NAMES, from_pairs, from_turns
 from registry.kinds.rows import DUPLICATES, Rows
-from registry.kinds.tokens import token_counter
 from registry.kinds.unfit import blank, with_controls
 
 POLICIES = {
@@ -46,6 +47,8 @@ class Lengths:
 
     @cached_property
     def _count_tokens(self) -> Callable[[pl.Series], pl.Series]:
+        from registry.kinds.tokens import token_counter
+
         return token_counter(self._tokenizer)
 
     def measure(self, turns: Turns, unit: str) -> pl.Series:
@@ -64,7 +67,7 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
     """
     data = {name: path for name, path in files.items() if name != params.get("tokenizer")}
     lengths, splits = Lengths(files.get(params.get("tokenizer"))), splits_of(params)
-    derived = _derived(contract, params, lengths)
+    derived = _derived(data, contract, params, lengths)
     if len(splits) > 1:
         leaks = in_higher_split(table.read(data, contract, params, derived), splits, inputs_of(contract, params))
     start = 0
@@ -76,12 +79,18 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
         start += its.samples.height
 
 
-def _derived(contract: Mapping[str, Any], params: Mapping[str, Any], lengths: Lengths) -> table.Derived:
+def _derived(
+    files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any], lengths: Lengths
+) -> table.Derived:
     """Return what is made of the columns of files: messages, and their lengths where the contract asks for them."""
+    layout = Format(**params.get("format", {}), names=params.get("names", ()))
     computed = [name for name in COMPUTED if name in contract and name not in params.get("columns", {})]
     roles, pairs = OTHER_NAMES | params.get("roles", {}), params.get("pairs", {})
 
     def made(rows: pl.DataFrame, file: str) -> pl.DataFrame:
+        # JSON lines without a key are read as if it were null.
+        if all(rows.get_column(name).null_count() == rows.height for name in wanted):
+            _check_columns(files[file], layout, [*wanted])
         if pairs:
             messages = from_pairs(pl.DataFrame([rows.get_column(name).alias(part) for part, name in pairs.items()]))
         else:
@@ -90,7 +99,19 @@ def _derived(contract: Mapping[str, Any], params: Mapping[str, Any], lengths: Le
         return pl.DataFrame({MESSAGES: messages} | {name: lengths.measure(turns, name) for name in computed})
 
     wanted = dict.fromkeys(pairs.values(), pl.String()) if pairs else {params["messages"]: IN_FILES}
+    for name, path in files.items():
+        if not pairs and layout.type_of(path) == "csv":
+            hint = "take JSON lines or Parquet, or name its columns in params.pairs"
+            raise RegistryError("a CSV file has no lists of turns", where=name, hint=hint)
     return table.Derived([MESSAGES, *computed], wanted, made)
+
+
+def _check_columns(path: Path, layout: Format, wanted: Sequence[str]) -> None:
+    """Raise RegistryError if a file has none of these columns."""
+    there = columns_of(path, layout)
+    if not {*wanted} & {*there}:
+        found = ", ".join(there[:20]) or "nothing"
+        raise RegistryError(f"there is no {', '.join(wanted)}: it has {found}", where=path.name)
 
 
 def find_problems(

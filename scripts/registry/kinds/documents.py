@@ -14,6 +14,7 @@ import polars as pl
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
+from registry.kinds import inputs
 from registry.kinds.inputs import TEXT
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.splitting import splitter
@@ -50,6 +51,11 @@ class File(NamedTuple):
         return self.source if self.path == self.source else f"{self.source}/{self.path}"
 
 
+def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Return the columns that say what a document is about: its text, unless the params name others."""
+    return inputs.inputs_of(contract, inputs.OF_KINDS["documents"] | params)
+
+
 def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
     """Yield the documents of source files {name: path}, in their order, with the columns of the contract.
 
@@ -59,6 +65,8 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
     if unknown := [name for name in contract if name not in COLUMNS]:
         hint = f"there are {', '.join(COLUMNS)}"
         raise RegistryError(f"documents have no {', '.join(unknown)}", where="contract.columns", hint=hint)
+    if TEXT not in contract:
+        raise RegistryError("documents have a column text, of dtype string", where="contract.columns")
     makes, others, number = _Maker(contract, params), Counter[str](), 0
     for source, path in files.items():
         for some in in_batches(files_in(source, path, params, others)):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ROWS = 1 << 16
 """Rows in memory at once."""
+BYTES = 64 << 20
+"""Bytes of a Parquet file in memory at once, about."""
 BLOCK = 8 << 20
 """Bytes of JSON lines that are parsed at once; a line may not be longer."""
 TYPES = {
@@ -126,9 +128,17 @@ def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> It
 
 def _parquet(path: Path, wanted: Iterable[str]) -> Iterator[pl.DataFrame]:
     schema = plain_schema(path, [*wanted])
-    for batch in batches_of(path, [*wanted], ROWS):
+    for batch in batches_of(path, [*wanted], _rows_at_once(path)):
         with explained(path):
             yield pl.DataFrame(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+
+
+def _rows_at_once(path: Path) -> int:
+    """Return how many rows of a Parquet file may be in memory at once, as the sizes in its footer say."""
+    with open_parquet(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    largest = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows), default=1)
+    return max(1, min(ROWS, int(BYTES // max(largest, 1))))
 
 
 def json_types(path: Path) -> dict[str, pl.DataType]:

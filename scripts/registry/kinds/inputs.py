@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from registry.config.columns import is_text
+
 TEXT, MESSAGES = "text", "messages"
 """The columns of documents, and of conversations."""
 OF_KINDS = {"documents": {"text": TEXT}}
@@ -30,8 +32,8 @@ def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[st
 
 def classes_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     """Return the names of the classes that the target has, where they are known."""
-    spec = contract.get(target_of(params), {})
-    if spec.get("dtype") != "string":
+    spec = contract.get(target_of(params))
+    if spec is None or not is_text(spec):
         return []
     classes = params.get("classes", spec.get("values", []))
     return [*dict.fromkeys(classes.values() if isinstance(classes, Mapping) else classes)]

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import polars as pl
 
-from registry.describe.canonical import canonical, row_digests
-from registry.describe.layout import ID_BYTES
-from registry.kinds.rows import Rows
+from registry.kinds.rows import ID, Rows, digests_of
 
 IN_TWO_SPLITS = "in_two_splits"
 """The problem of rows whose inputs are in a split that ranks higher, too."""
@@ -18,14 +17,12 @@ def in_higher_split(rows: Iterable[Rows], splits: Sequence[str], inputs: Sequenc
     `splits` rank from the lowest to the highest, so that dropping these rows keeps those that models are measured by as
     they were published. It takes some 40 bytes a row.
     """
-    digests, ranks = [], []
+    digests, ranks = [np.empty(0, ID)], [np.empty(0, np.int64)]
     for its in rows:
-        values = [canonical(column.to_arrow()) for column in its.samples.select(inputs)]
-        digests.append(row_digests(values, ID_BYTES))
-        ranks.append(its.splits.replace_strict(splits, range(len(splits))).to_numpy())
-    ids = np.frombuffer(b"".join(digests), f"S{ID_BYTES}")
-    rank = np.concatenate([np.empty(0, np.int64), *ranks])
-    _, group = np.unique(ids, return_inverse=True)
-    highest = np.zeros(len(ids), np.int64)
+        digests.append(digests_of(its.samples.get_column(name) for name in inputs))
+        ranks.append(its.splits.replace_strict(splits, range(len(splits)), return_dtype=pl.Int64).to_numpy())
+    rank = np.concatenate(ranks)
+    _, group = np.unique(np.concatenate(digests), return_inverse=True)
+    highest = np.zeros(len(rank), np.int64)
     np.maximum.at(highest, group, rank)
     return rank < highest[group]

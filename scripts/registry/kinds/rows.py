@@ -37,6 +37,11 @@ class Rows:
         return Rows(self.samples.filter(kept), self.keys.filter(kept), self.splits.filter(kept))
 
 
+def positions(file: str, start: int, count: int) -> pl.Series:
+    """Name rows by their source file and 0-based position in it, as `file:position`."""
+    return pl.select(pl.concat_str(pl.lit(f"{file}:"), pl.int_range(start, start + count))).to_series()
+
+
 ID = f"S{ID_BYTES}"
 """The numpy type of a digest."""
 

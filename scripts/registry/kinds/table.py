@@ -10,16 +10,11 @@ import polars as pl
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches
 from registry.kinds.inputs import inputs_of
-from registry.kinds.rows import DUPLICATES, Rows
+from registry.kinds.rows import DUPLICATES, Rows, positions
 from registry.kinds.splitting import splitter
 
 POLICIES = {DUPLICATES: "keep"}
 """What becomes of rows with problems, unless the params say."""
-
-
-def positions(file: str, start: int, count: int) -> pl.Series:
-    """Name rows by their source file and 0-based position in it, as `file:position`."""
-    return pl.select(pl.concat_str(pl.lit(f"{file}:"), pl.int_range(start, start + count))).to_series()
 
 
 @dataclass(frozen=True)

@@ -94,13 +94,25 @@ class _Table:
 
 
 def _sizes(samples: pl.DataFrame) -> np.ndarray:
-    """Return how many bytes the texts and the binary values of each row have."""
-    lengths = [
-        column.bin.size() if column.dtype == pl.Binary else column.str.len_bytes()
-        for column in samples
-        if column.dtype in (pl.Binary, pl.String)
-    ]
-    return sum((one.fill_null(0).to_numpy().astype(np.int64) for one in lengths), np.zeros(samples.height, np.int64))
+    """Return how many bytes the texts and the binary values of each row have, at any depth."""
+    return sum(map(_bytes_of, samples), np.zeros(samples.height, np.int64))
+
+
+def _bytes_of(column: pl.Series) -> np.ndarray:
+    sizes = np.zeros(len(column), np.int64)
+    match column.dtype:
+        case pl.String:
+            sizes += column.str.len_bytes().fill_null(0).to_numpy()
+        case pl.Binary:
+            sizes += column.bin.size().fill_null(0).to_numpy()
+        case pl.Struct():
+            for field in column.struct.fields:
+                sizes += _bytes_of(column.struct.field(field))
+        case pl.List():
+            lengths = column.list.len().fill_null(0)
+            values = column.filter(lengths > 0).explode()
+            np.add.at(sizes, np.repeat(np.arange(len(column)), lengths.to_numpy()), _bytes_of(values))
+    return sizes
 
 
 def write_tables(

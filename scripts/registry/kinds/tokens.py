@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from tokenizers import Tokenizer
 
 from registry.errors import RegistryError
 
@@ -16,8 +17,6 @@ def token_counter(path: Path) -> Callable[[pl.Series], pl.Series]:
 
     No special tokens, such as those that begin a text, are among them. Raises RegistryError if the file is none.
     """
-    from tokenizers import Tokenizer
-
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # its reader raises nothing more special

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from registry.config.load import parents
+from registry.config.load import needed, parents
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
@@ -28,11 +28,11 @@ def mark(
     """Judge datasets, record with Snakemake what is done and what is not, and return {dataset: why it is built again}.
 
     Unpublished work that is complete and up to date is Snakemake's own and left alone, and so is what is pinned. What
-    is recorded of a dataset is recorded of those that it is made of, too, so that they are judged with it.
+    is recorded of a dataset is recorded of those that it is made of or refers to, too: they are judged with it.
     """
     datasets = configured(repository)
     outs = {snapshot.dataset: snapshot.outs for snapshot in snapshots}
-    made_of = {name: parents(datasets.get(name, {})) for name in outs}
+    made_of = {name: needed(datasets.get(name, {})) for name in outs}
     sources = dict.fromkeys(other for others in made_of.values() for other in others)
     done, stale, reasons = [], [], {}
     for name in dict.fromkeys([*outs, *sources]):
@@ -59,7 +59,8 @@ def mark(
     for name, others in made_of.items():
         again = [other for other in others if other in stale]
         if again and name in outs and name not in reasons and not pin_of(repository.root, name):
-            reasons[name] = f"made of {', '.join(again)}, which is built again"
+            how = "made of" if {*again} <= {*parents(datasets[name])} else "it refers to"
+            reasons[name] = f"{how} {', '.join(again)}, which is built again"
     _touch(repository, [name for name in (*done, *stale) if name in datasets], stale, say)
     return reasons
 

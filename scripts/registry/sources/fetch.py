@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from registry.config.load import SAMPLES
+from registry.config.load import IN_PLACE, SAMPLES
 from registry.errors import RegistryError
 from registry.files import atomic_file, content_sha256, data_files
+from registry.sources.in_place import hash_in_place, write_pointer
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.locks import read_lock
-from registry.sources.retrieve import retrieve
+from registry.sources.retrieve import retrieve, unfetched
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +51,17 @@ def _check(
 ) -> None:
     if path.is_file() and not path.stat().st_size:
         raise RegistryError("the file is empty")
-    found = content_sha256(path)
-    if accepted and found not in accepted:
-        raise RegistryError(f"expected sha256 {' or '.join(accepted)}{origin}, found {found}")
+    _check_hash(content_sha256(path), accepted, origin)
     if not accepted:
         for file in data_files(path):
             _refuse_stand_in(file, file.name if path.is_dir() else name)
     if readable:
         readable(path)
+
+
+def _check_hash(found: str, accepted: Sequence[str], origin: str) -> None:
+    if accepted and found not in accepted:
+        raise RegistryError(f"expected sha256 {' or '.join(accepted)}{origin}, found {found}")
 
 
 def fetch(
@@ -79,7 +83,8 @@ def fetch(
     should, so that an error page is not taken for a first download. Paths among the addresses, and the mirror's, may be
     relative to `root`. The result has `mode` and `files` with `file`, `url` (the first upstream address, whichever
     place it came from), `bytes`, `sha256`, and `served_by`: the upstream address that gave it, else the mode. A folder
-    (an entry with `max_files`) is one of `files`, with the number of its own in `files`. Raises RegistryError.
+    (an entry with `max_files`) is one of `files`, with the number of its own in `files`; what is not copied has
+    `copied`: false, and how it `look`s. Raises RegistryError.
     """
     locked = read_lock(lock)
     fetched = []
@@ -88,26 +93,57 @@ def fetch(
         pinned, origin = source["sha256"], ""
         if not pinned and name in locked.get(mode, {}):
             pinned, origin = [locked[mode][name]], f" (locked in {lock})"
-        location = retrieve(
-            _locations(dataset, source, mode, mirror),
-            target / name,
-            partial(_check, name=name, accepted=pinned, origin=origin, readable=readable),
-            max_bytes=source["max_bytes"],
-            max_files=source.get("max_files"),
-            patience=patience,
-            root=root,
-        )
-        sha256 = content_sha256(target / name)
+        if source.get("copy", True):
+            check = partial(_check, name=name, accepted=pinned, origin=origin, readable=readable)
+            entry = _copied(source, _locations(dataset, source, mode, mirror), target, check, patience, root)
+            entry["served_by"] = entry["served_by"] if mode == "upstream" else mode
+        else:
+            entry = _in_place(source, target, pinned, origin, root)
         if not pinned:
-            locked.setdefault(mode, {})[name] = sha256
+            locked.setdefault(mode, {})[name] = entry["sha256"]
             _write_lock(lock, locked)
             log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
-        url = source["urls"][0] if source["urls"] else None
-        files = data_files(target / name)
-        size, served_by = sum(file.stat().st_size for file in files), location if mode == "upstream" else mode
-        number = {"files": len(files)} if "max_files" in source else {}
-        fetched.append({"file": name, "url": url, "bytes": size, "sha256": sha256, **number, "served_by": served_by})
+        fetched.append(entry)
     return {"mode": mode, "files": fetched}
+
+
+def _copied(
+    source: dict[str, Any],
+    locations: Sequence[str],
+    target: Path,
+    check: Callable[[Path], None],
+    patience: Patience,
+    root: Path,
+) -> dict[str, Any]:
+    """Bring a source to raw/ and return its entry in sources.json, with the location that `served_by` it."""
+    path, limits = target / source["file"], {key: source.get(key) for key in ("max_bytes", "max_files")}
+    location = retrieve(locations, path, check, **limits, patience=patience, root=root)
+    files = data_files(path)
+    return {
+        "file": source["file"],
+        "url": source["urls"][0] if source["urls"] else None,
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256": content_sha256(path),
+        **({"files": len(files)} if "max_files" in source else {}),
+        "served_by": location,
+    }
+
+
+def _in_place(source: dict[str, Any], target: Path, pinned: Sequence[str], origin: str, root: Path) -> dict[str, Any]:
+    """Hash a source where it is, write the pointer to it, and return its entry, with how it `look`s."""
+    (url,), max_files = source["urls"], source.get("max_files")
+    try:
+        look, sha256 = hash_in_place(root / url, max_bytes=source["max_bytes"], max_files=max_files)
+        _check_hash(sha256, pinned, origin)
+        if not pinned:
+            for name in look.files:
+                _refuse_stand_in(root / url / name, name or url)
+    except RegistryError as error:
+        raise unfetched(source["file"], [f"{url}: {error}"]) from None
+    entry = {"file": source["file"], "url": url, "bytes": look.size, "sha256": sha256}
+    entry |= {"files": len(look.files)} if "max_files" in source else {}
+    write_pointer(target / f"{source['file']}{IN_PLACE}", entry)
+    return entry | {"copied": False, "served_by": url, "look": {"digest": look.digest, "max_files": max_files}}
 
 
 def _write_lock(lock: Path, locked: dict[str, dict[str, str]]) -> None:

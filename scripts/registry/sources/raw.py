@@ -15,6 +15,8 @@ PARTS = ".shards"
 """Folder beside raw/ that has, while several jobs share the work, what each has made of its share."""
 SERVED = "served.json"
 """File there that has what served each source file."""
+LOOKS = "looks.json"
+"""File there that has how each source looked that was not copied when it was hashed, by its address."""
 
 
 def _in_raw(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
@@ -61,10 +63,19 @@ def check_raw(inputs: Iterable[str]) -> None:
 def write_sources(path: str | Path, fetched: Mapping[str, Any]) -> None:
     """Write raw/sources.json: what `fetch` returned. What served each file goes into a note beside raw/.
 
-    So raw/ is the same on every machine, whichever address answered there.
+    So does how those look that were not copied. So raw/ is the same on every machine, whichever address answered there.
     """
-    note_served_by(Path(path).parent, fetched)
+    raw = Path(path).parent
+    note_served_by(raw, fetched)
+    if looks := {file["url"]: file["look"] for file in fetched["files"] if "look" in file}:
+        write_json(raw.parent / REMEMBERED / LOOKS, looks)
     write_json(path, without_served_by(fetched))
+
+
+def noted_looks(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return {address: its `digest` and `max_files`} of the sources that a job here left where they are."""
+    note = folder / REMEMBERED / LOOKS
+    return _read(note) if note.is_file() else {}
 
 
 def note_served_by(raw: Path, fetched: Mapping[str, Any]) -> None:
@@ -73,10 +84,11 @@ def note_served_by(raw: Path, fetched: Mapping[str, Any]) -> None:
 
 
 def without_served_by(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what sources.json or a provenance has of sources, without what served each file: that is but a note."""
+    """Return what sources.json or a provenance has of sources, without what is but noted of each file."""
+    noted = ("served_by", "look")
     return {
         **source,
-        "files": [{key: value for key, value in file.items() if key != "served_by"} for file in source["files"]],
+        "files": [{key: value for key, value in file.items() if key not in noted} for file in source["files"]],
     }
 
 

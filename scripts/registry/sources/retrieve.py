@@ -59,9 +59,14 @@ def retrieve(
         except RegistryError as error:
             failures.append(f"{shown}: {error}")
             log.warning("failed: %s", failures[-1])
-    raise RegistryError(
-        "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures or ["it has no address"]),
-        where=target.name,
+    raise unfetched(target.name, failures or ["it has no address"])
+
+
+def unfetched(name: str, failures: Sequence[str]) -> RegistryError:
+    """Return the error for a source that no location gave, each of which failed."""
+    return RegistryError(
+        "could not be fetched:\n" + "\n".join(f"    {failure}" for failure in failures),
+        where=name,
         hint="see config/README.md, Sources: choose another source, fix the mirror, or, if the file was really meant "
         "to change, accept its new hash: registry refresh DATASET --accept (for samples: put it into "
         "data/samples/SHA256SUMS)",

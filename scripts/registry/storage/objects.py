@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,12 +81,20 @@ class ObjectCache:
         be relied on, and DamagedDownloadError.
         """
         lacking = {path: md5 for path, md5 in files.items() if not self._take(md5, path)}
-        md5s = sorted(set(lacking.values()))
-        for start in range(0, len(md5s), BATCH):
-            self._bring(md5s[start : start + BATCH], download, self.folder / "incoming" / name)
+        self._bring_all(lacking.values(), download, name)
         for path, md5 in lacking.items():
             if not self._take(md5, path):
                 raise RegistryError("files written here are damaged", where=self.folder, hint="check that disk")
+
+    def hold(self, md5s: Iterable[str], download: Download, name: str, say: Callable[[str], None]) -> dict[str, Path]:
+        """Return {md5: where the cache has it, to be read}; what it lacks, or has damaged, is downloaded first.
+
+        `name` stands for what is wanted, as for `new_folder`. Raises DamagedDownloadError.
+        """
+        places = {md5: self._place(md5) for md5 in md5s}
+        with self._lock(name, say):
+            self._bring_all([md5 for md5, place in places.items() if not _is(place, md5)], download, name)
+        return places
 
     def _place(self, md5: str) -> Path:
         return self.folder / "md5" / md5[:2] / md5[2:]
@@ -107,15 +115,26 @@ class ObjectCache:
         self._place(md5).unlink(missing_ok=True)
         return False
 
+    def _bring_all(self, md5s: Iterable[str], download: Download, name: str) -> None:
+        """Download objects, some at a time."""
+        md5s = sorted(set(md5s))
+        for start in range(0, len(md5s), BATCH):
+            self._bring(md5s[start : start + BATCH], download, self.folder / "incoming" / name)
+
     def _bring(self, md5s: Sequence[str], download: Download, incoming: Path) -> None:
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
         try:
             download({md5: incoming / md5 for md5 in md5s})
             for md5 in md5s:
-                if dvc_digest(incoming / md5) != md5.removesuffix(FOLDER):
+                if not _is(incoming / md5, md5):
                     raise DamagedDownloadError(md5)
                 self._place(md5).parent.mkdir(parents=True, exist_ok=True)
                 (incoming / md5).replace(self._place(md5))
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _is(path: Path, md5: str) -> bool:
+    """Tell whether there is a file that has this md5."""
+    return path.is_file() and dvc_digest(path) == md5.removesuffix(FOLDER)

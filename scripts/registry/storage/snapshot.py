@@ -16,6 +16,7 @@ from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
 from registry.files import content_sha256, data_files, dvc_digest, read_regular, sealed
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
+from registry.sources.in_place import changed_in_place
 from registry.sources.raw import changed_raw, without_served_by
 from registry.storage.states import NotReady, State
 
@@ -318,6 +319,12 @@ def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) ->
     for path in changed_raw(folder):
         hint = f"remove it, and run snakemake --cores all {rule_of(dataset)}, which brings it back"
         raise NotReady(State.DAMAGED, f"{path.relative_to(root)} changed since it was fetched or made", hint)
+    for place in changed_in_place(folder, root):
+        rule = rule_of(dataset)
+        hint = (
+            f"run snakemake --cores all --forcerun {rule}_download -- {rule}, which makes the data of what is there now"
+        )
+        raise NotReady(State.DAMAGED, f"{place}, which was not copied, changed since it was hashed", hint)
     outs = {f"data/{dataset}/{data['path']}": found, f"data/{dataset}/{MANIFEST}": manifest}
     if came_from(folder / RAW, provenance):
         outs[f"data/{dataset}/{RAW}"] = dvc_digest(folder / RAW)

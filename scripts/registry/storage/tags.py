@@ -21,6 +21,7 @@ from registry.shown import printable, shown
 from registry.storage.git import Git
 from registry.storage.snapshot import NoReleaseError, Snapshot, described, same_files
 from registry.storage.tag_object import MAX_TAG, NOT_OF_A_COMMIT, TagObject, read_tag
+from registry.storage.versions import LATEST, choose, describe_choices
 
 if TYPE_CHECKING:
     from registry.storage.repository import Repository
@@ -301,24 +302,25 @@ def taken_back(those: Sequence[Release]) -> dict[str, Version]:
 
 def dataset_of(git: Git, name: str) -> str:
     """Return the dataset that a name stands for, if it has a release. Raises RegistryError."""
-    return find_release(git, name, "latest").dataset
+    return find_release(git, name, LATEST).dataset
 
 
 def find_release(git: Git, dataset: str, version: str) -> Release:
-    """Return a release by dataset and version: `1.0.0`, `v1.0.0`, the whole tag, or `latest`.
+    """Return a release by dataset and version: `v1.0.0`, the whole tag, or what `choose` takes, such as `^1`.
 
     By an alias it is found as what it is, a release of the dataset. Raises RegistryError with the versions that there
     are.
     """
     known = called(git, dataset)
     wanted = version.removeprefix(f"{dataset}-").removeprefix("v")
-    found = known[-1:] if version == "latest" else [one for one in known if str(one.version) == wanted]
-    if not found:
+    versions = [one.version for one in known]
+    found = choose(versions, wanted)
+    if found is None:
         raise RegistryError(
             f"{dataset} has no version {version}" if known else f"{dataset} has no version",
-            hint=f"choose from: {', '.join(str(one.version) for one in known)}" if known else _others(git, dataset),
+            hint=describe_choices(versions, wanted) if known else _others(git, dataset),
         )
-    return _meant(git, found[0])
+    return _meant(git, known[versions.index(found)])
 
 
 def called(git: Git, name: str) -> list[Release | Alias]:
@@ -353,7 +355,7 @@ def parse_tag(git: Git, tag: str) -> Release:
 
 def named_release(git: Git, name: str) -> Release:
     """Return the release that a tag names, or the newest of a dataset. Raises RegistryError."""
-    return find_release(git, name, "latest") if called(git, name) else parse_tag(git, name)
+    return find_release(git, name, LATEST) if called(git, name) else parse_tag(git, name)
 
 
 def _others(git: Git, name: str) -> str:

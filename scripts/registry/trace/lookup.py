@@ -7,16 +7,20 @@ columns that a manifest says it has.
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import time
 from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.types as pat
 
 from registry.describe.canonical import canonical, data_of
+from registry.describe.logical import arrow_type, with_texts
 from registry.errors import RegistryError
 from registry.extras import needed
 
@@ -159,17 +163,29 @@ def _row_ids(fields: list[str], columns: list[tuple[str, str]]) -> Ids:
 
 @cache
 def _value(text: str, logical_type: str) -> bytes | None:
-    """Return the canonical bytes of a field as a value of some type; None where it is not one."""
+    """Return the canonical bytes of a field as a value of some type; None where it is not one.
+
+    Lists, structs and maps are JSON.
+    """
     try:
-        dtype = pa.type_for_alias(logical_type)
+        dtype = arrow_type(logical_type)
         field = text if logical_type == "string" else text.strip()
-        value = pa.array([field or None], pa.string())
-        return bytes(data_of(canonical(_cast(value, dtype))))
-    except (pa.ArrowException, TypeError, ValueError):
+        value = _nested(field, dtype) if pat.is_nested(dtype) else _leaf(field, dtype)
+        return bytes(data_of(canonical(value)))
+    except (pa.ArrowException, TypeError, ValueError, RecursionError):
         return None
 
 
-def _cast(value: pa.Array, dtype: pa.DataType) -> pa.Array:
+def _nested(text: str, dtype: pa.DataType) -> pa.Array:
+    return pa.array([json.loads(text) if text else None], with_texts(dtype)).cast(dtype)
+
+
+def _leaf(text: str, dtype: pa.DataType) -> pa.Array:
+    if text and pat.is_time(dtype):
+        return pa.array([time.fromisoformat(text)], dtype)
+    value = pa.array([text or None], pa.string())
+    if pat.is_duration(dtype):
+        return value.cast(pa.int64()).cast(dtype)
     try:
         return value.cast(dtype)
     except pa.ArrowInvalid:

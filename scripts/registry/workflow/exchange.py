@@ -14,7 +14,7 @@ from typing import Any
 
 from registry.errors import RegistryError
 from registry.gate import checked_path
-from registry.sources.raw import REMEMBERED, SERVED
+from registry.sources.raw import LOOKS, REMEMBERED, SERVED
 from registry.workflow.job import BREACHES
 
 SOURCES = ("config", "data/samples", "envs", "scripts", "workflow")
@@ -127,8 +127,8 @@ def _notes_about(place: str) -> list[str]:
     if (top, raw) != ("data", "raw"):
         return []
     notes = Path(top, dataset, REMEMBERED)
-    served = [SERVED] if inside[0] == "sources.json" else []
-    return [str(notes / f"{Path(*inside)}.md5"), *(str(notes / name) for name in served)]
+    of_all = [SERVED, LOOKS] if inside[0] == "sources.json" else []
+    return [str(notes / f"{Path(*inside)}.md5"), *(str(notes / name) for name in of_all)]
 
 
 @contextmanager
