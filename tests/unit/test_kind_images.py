@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pictures import picture, tarred, zipped
+from registry.config.kinds import check_kind
 from registry.config.schema import breaches
 from registry.describe.pictures import Pictures, pairs_alike
 from registry.errors import RegistryError
@@ -418,6 +419,24 @@ def test_params_of_a_table_without_one_are_refused():
     assert breaches({"root": "../up"}, SCHEMA)
     assert breaches({"problems": {"corrupt": "keep"}}, SCHEMA)
     assert not breaches({"root": "data/train set"}, SCHEMA)
+
+
+def test_a_table_and_files_that_are_not_there_show_before_anything_runs():
+    dataset = {
+        "kind": "images",
+        "sources": {"files": [{"file": "a.zip"}, {"file": "t.csv"}, {"folder": "b"}]},
+        "params": {"table": "t.csv", "path": "{id}.jpg", "split": {"files": {"train": ["a.zip"], "test": ["b"]}}},
+        "contract": {"columns": CONTRACT, "rows": {"samples": {"train": 1, "test": 1}}},
+    }
+    check_kind(dataset, "x")
+    check_kind({**dataset, "params": {"table": "b/t.csv"}, "contract": {"columns": CONTRACT, "rows": {}}}, "x")
+    dataset["params"]["table"] = "table.csv"
+    with pytest.raises(RegistryError, match="params.table: there is no source file table.csv"):
+        check_kind(dataset, "x")
+    dataset["params"] = {"split": BY_FOLDER}
+    dataset["contract"]["rows"] = {"samples": {"val": 1}}
+    with pytest.raises(RegistryError, match="there is no split val, there is train, test"):
+        check_kind(dataset, "x")
 
 
 @pytest.mark.parametrize(
