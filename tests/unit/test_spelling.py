@@ -256,6 +256,14 @@ def test_values_are_spelt_as_specified_however_arrow_stores_them(case, data):
     assert canonical(column).to_pylist() == [spell(value, dtype) for value in values]
 
 
+@pytest.mark.parametrize("dtype", LEAVES, ids=str)
+@settings(max_examples=examples(6))
+@given(st.data())
+def test_so_are_values_of_every_type_that_is_not_nested(dtype, data):
+    values = data.draw(st.lists(st.none() | LEAVES[dtype], min_size=1, max_size=6))
+    assert canonical(stored(values, dtype, data.draw)).to_pylist() == [spell(value, dtype) for value in values]
+
+
 @settings(max_examples=examples(20))
 @given(CASES, st.data(), st.integers(0, 6))
 def test_chunks_do_not_matter(case, data, cut):
@@ -283,6 +291,8 @@ def test_no_spelling_of_a_type_begins_that_of_another_value(case):
         (pa.array([2**64 - 1], pa.uint64()), b"u" + b"\xff" * 8),
         (pa.array([Decimal("-1.50")], pa.decimal128(5, 2)), b"q\x02\0\0\0\x6a" + b"\xff" * 31),
         (pa.array([dt.date(1969, 12, 31)]), b"d" + b"\xff" * 8),
+        (pa.array([dt.date(1969, 12, 31)], pa.date64()), b"d" + b"\xff" * 8),
+        (pa.array([-1], pa.int64()).view(pa.date64()), b"d" + b"\xff" * 8),
         (pa.array([dt.time(0, 0, 1, 500_000)]), b"c\x01\0\0\0\0\0\0\0\x00\x65\xcd\x1d"),
         (pa.array([-1], pa.timestamp("ns", "UTC")), b"t" + b"\xff" * 8 + b"\xff\xc9\x9a\x3b"),
         (pa.array([dt.timedelta(seconds=2)]), b"p\x02" + b"\0" * 11),

@@ -99,7 +99,7 @@ def rules_of(values: pl.Expr, spec: Spec) -> dict[str, pl.Expr]:
     rules = {}
     if not spec.get("nullable"):
         rules["no nulls"] = values.is_not_null()
-    if dtype_of(spec) in FLOATS and not inner(spec):
+    if dtype_of(spec) in FLOATS:
         rules["finite"] = _all_finite(values, len(spec.get("shape", [])))
     if "min" in spec:
         rules[f"at least {spec['min']}"] = values >= _bound(spec["min"], spec)
