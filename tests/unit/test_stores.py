@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import select
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ OBJECTS = {
     "both/a": b"file",
     "both/a/b": b"in a folder",
 }
+
+
+def dribble(handler):
+    """Announce more than is sent, a byte now and then, each in time."""
+    reply(handler, b"", headers={"Content-Length": "1000"})
+    try:
+        while True:
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            select.select([handler.rfile], [], [], 0.05)
+    except OSError:
+        handler.close_connection = True
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +249,12 @@ class TestHub:
         }.items():
             with pytest.raises(RegistryError, match=f"{url}: {words}"):
                 bring(url, tmp_path)
+
+    def test_a_folder_of_which_a_file_never_ends_is_not_waited_for(self, hub, tmp_path):
+        hub.routes["/datasets/o/n/resolve/main/data/sub/c.csv"] = dribble
+        with pytest.raises(RegistryError, match="not done within"):
+            bring("hf://datasets/o/n/data", tmp_path, max_files=2, patience=Patience(seconds=2))
+        assert not Path(tmp_path / "target").exists()
 
     def test_a_file_that_breaks_off(self, hub, tmp_path):
         hub.serve("/datasets/o/n/resolve/main/data/a%20b.csv", b"a,b", headers={"Content-Length": "8"})

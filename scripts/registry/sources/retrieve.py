@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from registry.errors import RegistryError
@@ -13,6 +12,7 @@ from registry.shown import public_url, redacted
 from registry.sources.deadline import deadline
 from registry.sources.limits import PATIENT, Budget, Limited, Patience
 from registry.sources.local import local_file, local_members
+from registry.sources.parallel import for_each
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +113,10 @@ def _bring_folder(location: str, target: Path, root: Path, max_bytes: int, max_f
         except RegistryError as error:
             raise RegistryError(str(error), where=member.name) from None
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        try:
-            for _ in pool.map(copy, members):
-                pass
-        except BaseException:
-            budget.end()
-            raise
+    try:
+        for_each(copy, members, threads=CONNECTIONS)
+    finally:
+        budget.end()
 
 
 def _listed(location: str, root: Path, max_files: int, patience: Patience) -> list[Member]:
