@@ -30,6 +30,7 @@ CALLS = {
     "pull": ("numbers", "build"),
     "refresh": ("numbers", "build"),
     "push": ("local numbers", None),
+    "remove": ("numbers --dry-run", None),
     "republish": ("numbers 1.0.0 --reason broken --dry-run", "polars"),
     "rollback": ("numbers 1.0.0", None),
     "run": ("-- --dry-run", "build"),
