@@ -20,6 +20,7 @@ NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n"
 CALLS = {
     "check": ("numbers", "polars"),
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
+    "eject": ("numbers", None),
     "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),

@@ -237,6 +237,21 @@ def test_a_pin_goes_with_it_by_force(clone):
     assert states(clone)["letters"] == ("retired", "1.0.0")
 
 
+def test_what_an_earlier_command_has_left_to_restore_of_it_is_forgotten(clone):
+    clone.registry("rollback", "letters", "1.0.0")
+    clone.interfered("after:git update-ref:1", command="unpin letters")
+    clone.registry("remove", "letters")
+    assert gone(clone)
+    assert not (clone.folder / ".git/registry-pending.json").exists()
+    clone.registry("rollback", "numbers", "1.0.0")
+
+
+def test_a_name_that_became_an_alias_is_not_called_retired(clone):
+    clone.registry("remove", "letters")
+    clone.edit("config/datasets/numbers.yaml", "about:", "aliases: [letters]\nabout:")
+    assert states(clone).keys() == {"numbers"}
+
+
 def test_where_it_is_pushed(clone, tmp_path):
     clone.with_origin(tmp_path / "origin.git").git("push", "--quiet", "--tags", "origin")
     other = clone.elsewhere(tmp_path / "other")

@@ -1,10 +1,11 @@
-"""`registry new`, `check` and `remove`: add a dataset, see whether its description is right, and retire it."""
+"""`registry new`, `check`, `eject` and `remove`: from the first description of a dataset to the end of it."""
 
 import sys
 from typing import Annotated
 
 import typer
 
+from registry.authoring.eject import eject
 from registry.cli.common import (
     AsJson,
     Dataset,
@@ -21,6 +22,7 @@ from registry.cli.common import (
     say,
 )
 from registry.config.load import load_datasets
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.extras import needed
 from registry.restore.retire import retire
@@ -132,6 +134,32 @@ def check_datasets(
         print_json({"wrong": wrong})
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command(name="eject")
+def eject_dataset(
+    context: typer.Context,
+    dataset: Dataset,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a dataset with a `kind` into one with rules and scripts of its own, which make the same data.
+
+    They are yours to change. Nothing is overwritten.
+    """
+    done = eject(repository_root(context), dataset, dry_run=dry_run)
+    if as_json:
+        print_json(done)
+        return
+    if not done.files:
+        print_line(f"{dataset} has no kind: its rules and scripts are its own already.")
+        return
+    for path, text in done.files.items() if dry_run else ():
+        print_headed(path, ":")
+        console.print(text)
+    print_line(f"{'to be written' if dry_run else 'written'}: {', '.join(done.files)}")
+    if not dry_run:
+        print_line(f"next: commit them; registry run {rule_of(dataset)} then makes the same data by them")
 
 
 @app.command(name="remove")
