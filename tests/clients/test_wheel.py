@@ -20,6 +20,7 @@ NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n"
 CALLS = {
     "check": ("numbers", "polars"),
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
+    "eject": ("numbers", None),
     "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),
@@ -30,6 +31,7 @@ CALLS = {
     "pull": ("numbers", "build"),
     "refresh": ("numbers", "build"),
     "push": ("local numbers", None),
+    "remove": ("numbers --dry-run", None),
     "republish": ("numbers 1.0.0 --reason broken --dry-run", "polars"),
     "rollback": ("numbers 1.0.0", None),
     "run": ("-- --dry-run", "build"),

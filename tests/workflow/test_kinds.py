@@ -64,6 +64,24 @@ def test_a_table_is_built_released_and_done(alone):
     assert {"abalone_analyze"} <= clone.jobs() <= {"abalone_analyze", "abalone_process"}
 
 
+def test_one_that_is_ejected_makes_the_same(alone):
+    rows = [f"{'MFI'[number % 3]},0.{100 + number},0.5,1,{number % 7 + 1}" for number in range(300)]
+    add(alone, "sea-shells", FILES["abalone"], abalone_csv="\n".join([*rows, rows[0], ""]).encode())
+    alone.edit("config/config.yaml", "publish: false", "publish: true")
+    clone = under_git(alone)
+    clone.run("snakemake", "--cores", "2")
+    first = clone.git("show", "HEAD:data/sea-shells/metadata.json", "HEAD:data/sea-shells/processed.dvc")
+    clone.registry("eject", "sea-shells")
+    assert clone.registry_json("status")[0]["reason"] == 'built with kind: "table", not null'
+    assert clone.jobs() == {f"sea_shells_{step}" for step in ("process", "analyze")}
+    clone.commit("Write its own rules")
+    assert "committed without a new version" in clone.run("snakemake", "--cores", "2")
+    assert clone.git("show", "HEAD:data/sea-shells/metadata.json", "HEAD:data/sea-shells/processed.dvc") == first
+    assert clone.registry_json("status")[0]["state"] == "released"
+    assert clone.tags() == ["sea-shells-v1.0.0"]
+    assert "Nothing to be done" in clone.run("snakemake", "-n")
+
+
 def test_wine_quality_by_configuration_alone_is_wine_quality(alone, built_once):
     config = yaml.safe_load((ROOT / "config" / "datasets" / "wine-quality.yaml").read_text(encoding="utf-8"))
     files = [source["file"] for source in config["sources"]["files"]]

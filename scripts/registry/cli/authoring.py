@@ -1,13 +1,15 @@
-"""`registry new` and `check`: add a dataset, and see whether its description is right."""
+"""`registry new`, `check`, `eject` and `remove`: from the first description of a dataset to the end of it."""
 
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from registry.authoring.eject import eject
 from registry.cli.common import (
     AsJson,
     Dataset,
+    Force,
     app,
     console,
     console_error,
@@ -15,11 +17,15 @@ from registry.cli.common import (
     print_json,
     print_line,
     print_table,
+    repository,
     repository_root,
+    say,
 )
 from registry.config.load import load_datasets
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.extras import needed
+from registry.restore.retire import retire
 from registry.storage.repository import read_config
 
 MODULES = ("authoring.new", "authoring.drafts", "kinds.files")
@@ -140,6 +146,65 @@ def check_datasets(
         print_json({"wrong": wrong})
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command(name="eject")
+def eject_dataset(
+    context: typer.Context,
+    dataset: Dataset,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a dataset with a `kind` into one with rules and scripts of its own, which make the same data.
+
+    They are yours to change. Nothing is overwritten.
+    """
+    done = eject(repository_root(context), dataset, dry_run=dry_run)
+    if as_json:
+        print_json(done)
+        return
+    if not done.files:
+        print_line(f"{dataset} has no kind: its rules and scripts are its own already.")
+        return
+    for path, text in done.files.items() if dry_run else ():
+        print_headed(path, ":")
+        console.print(text)
+    print_line(f"{'to be written' if dry_run else 'written'}: {', '.join(done.files)}")
+    if not dry_run:
+        print_line(f"next: commit them; registry run {rule_of(dataset)} then makes the same data by them")
+
+
+@app.command(name="remove")
+def remove_dataset(
+    context: typer.Context,
+    dataset: Dataset,
+    reason: Annotated[str | None, typer.Option(help="Why; kept with the commit.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and remove nothing.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Retire a dataset: its configuration, samples and data go, in one commit. Its releases stay, and so does its code.
+
+    Every version can be read as before. `registry status` shows it as retired.
+    """
+    done = retire(repository(context), dataset, reason=reason, force=force, dry_run=dry_run, say=say)
+    if as_json:
+        print_json(done)
+        return
+    if not done.changed:
+        print_line(f"{dataset} is retired already; its last version is {done.version}.")
+        return
+    print_line(f"{dataset} {'would be' if dry_run else 'is'} retired" + _last(done.version))
+    for file in done.files if dry_run else ():
+        print_line(f"  - {file}")
+    if done.commit:
+        print_line(f"Committed as {done.commit[:10]}; git revert {done.commit[:10]} brings it back.")
+    if done.left:
+        print_line(f"What stays here of it: {', '.join(done.left)}")
+
+
+def _last(version: str | None) -> str:
+    return f"; its last version is {version}, and all can be read as before." if version else "."
 
 
 def _row(column: str, spec: dict[str, Any]) -> tuple[str, str, str]:

@@ -146,7 +146,9 @@ def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:
     check_configured(name, datasets)
     build = f"run snakemake --cores all {rule_of(name)}"
     if name not in datasets:
-        raise NotReady(State.OUTDATED, f"config/datasets/{name}.yaml is gone", "put it back, or remove its data")
+        raise NotReady(
+            State.OUTDATED, f"config/datasets/{name}.yaml is gone", f"put it back, or registry remove {name}"
+        )
     changed = differences(provenance["config"], datasets[name])
     if changed:
         raise NotReady(

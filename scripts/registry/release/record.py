@@ -42,19 +42,19 @@ class Base:
     unpushed: tuple[str, ...] = ()
 
 
-def blocked(repository: Repository) -> tuple[str, str] | None:
-    """Return why nothing can be released from here, and what to do; None where nothing is in the way."""
+def blocked(repository: Repository, command: str = "registry publish") -> tuple[str, str] | None:
+    """Return why nothing can be released from here, and what to do so that `command` can; None where it can."""
     git = repository.git
     operation = git.operation()
     if operation:
-        return f"{operation} is under way", "finish or abort it, then run registry publish"
+        return f"{operation} is under way", f"finish or abort it, then run {command}"
     if git.commit() is None:
-        return "there is no commit yet", "commit the registry's own files, then run registry publish"
+        return "there is no commit yet", f"commit the registry's own files, then run {command}"
     if git.is_shallow():
         return "this clone is shallow: it does not know all releases", "git fetch --unshallow --tags"
     branch = git.branch()
     if branch is None:
-        return "HEAD is detached", "git switch to the branch that releases are made from, then run registry publish"
+        return "HEAD is detached", f"git switch to the branch that releases are made from, then run {command}"
     release_branch = repository.settings.branch or git.default_branch() or branch
     if branch != release_branch:
         return (
@@ -197,12 +197,15 @@ def record(
     message: str,
     tags: Mapping[str, str],
     *,
+    contents: Mapping[str, bytes | None] | None = None,
     aliases: Mapping[str, str] | None = None,
     restore: str | None = None,
     check: Callable[[str], None] = lambda commit: None,
 ) -> str:
     """Commit these files of the working tree on the base, with annotated tags {name: message}, and return the commit.
 
+    `contents` are files that the commit has with this content {path: content}, or not at all (None), and which the
+    working tree gets with it; those among `files` stay there as they are.
     `aliases` are the tags that these, or others that there are, get under other names {tag there: tag}. With neither
     files nor tags there is no commit, and the branch stays. `check` looks at the commit before anybody else can, and
     may raise; `restore` names a dataset that is to be restored after it. Branch and tags appear in one step; with
@@ -212,7 +215,9 @@ def record(
     git = repository.git
     owed = check_owed(git, restore)
     identity = git.identity(repository.settings.identity)
-    commit = git.commit_object(base.commit, files, message, identity) if files or tags else base.head
+    commit = base.head
+    if files or contents or tags:
+        commit = git.commit_object(base.commit, files, message, identity, contents)
     check(commit)
     objects = {tag: git.tag_object(tag, commit, text, identity) for tag, text in tags.items()}
     for alias, tag in (aliases or {}).items():

@@ -8,7 +8,7 @@ from registry.config.pins import pin_of
 from registry.release.assess import Releases, assess
 from registry.storage.repository import Repository
 from registry.storage.states import State
-from registry.storage.tags import releases
+from registry.storage.tags import Release, releases
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,16 @@ def status(repository: Repository) -> list[DatasetStatus]:
     every = releases(repository.git)
     contained = releases(repository.git, merged=head) if head else {}
     datasets = repository.committed_datasets("HEAD") if head else Datasets()
-    known = {name: Releases(repository, every.get(name, []), contained.get(name, [])) for name in repository.names()}
-    return [_one(name, datasets, its) for name, its in known.items()]
+    names = repository.names()
+    known = {name: Releases(repository, every.get(name, []), contained.get(name, [])) for name in names}
+    others = {alias for aliases in datasets.aliases.values() for alias in aliases}
+    retired = [_retired(its[-1]) for name, its in contained.items() if name not in {*names, *others}]
+    return sorted([*(_one(name, datasets, its) for name, its in known.items()), *retired], key=lambda one: one.dataset)
+
+
+def _retired(latest: Release) -> DatasetStatus:
+    version = str(latest.version)
+    return DatasetStatus(latest.dataset, State.RETIRED, version=version, newest=version, released=latest.date)
 
 
 def _one(name: str, datasets: Datasets, known: Releases) -> DatasetStatus:

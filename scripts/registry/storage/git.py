@@ -307,6 +307,10 @@ class Git:
         unstaged = records(self.run("diff", "--name-only", "-z", "--", *paths), "\0")
         return sorted(set(staged) & set(unstaged))
 
+    def tracked(self, revision: str, paths: Iterable[str]) -> list[str]:
+        """Return the files that a revision has at or below these paths."""
+        return [*self._entries(revision, paths)]
+
     def _entries(self, revision: str, paths: Iterable[str]) -> dict[str, str]:
         """Return {path: `<mode> <object>`} of those files that a revision has."""
         listed = records(self.run("ls-tree", "-r", "-z", revision, "--", *paths), "\0")
@@ -336,13 +340,24 @@ class Git:
             for key, value in (("NAME", name), ("EMAIL", email), ("DATE", f"@{date}"))
         }
 
-    def commit_object(self, base: str, paths: Iterable[str], message: str, identity: Mapping[str, str]) -> str:
+    def commit_object(
+        self,
+        base: str,
+        paths: Iterable[str],
+        message: str,
+        identity: Mapping[str, str],
+        contents: Mapping[str, bytes | None] | None = None,
+    ) -> str:
         """Make, but point no branch at, a commit on `base` that takes these files as they are in the working tree.
 
-        Files that are gone are removed. Works in an index of its own; call it with no other at work in this repository.
+        Files that are gone are removed. `contents` {path: content} are taken, whatever the working tree has; of None,
+        the file is removed. Works in an index of its own; call it with no other at work in this repository.
         """
+        lines = [f"{self._entry(content)}\t{path}\0" for path, content in (contents or {}).items()]
         with self._index_of(base) as env:
             self.run("update-index", "--add", "--remove", "-z", "--stdin", stdin="\0".join(paths), env=env)
+            if lines:
+                self.run("update-index", "-z", "--index-info", stdin="".join(lines), env=env)
             tree = self.run("write-tree", env=env)
         return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
 
@@ -361,6 +376,12 @@ class Git:
             self.run("update-index", "-z", "--index-info", stdin="".join(lines), env=env)
             tree = self.run("write-tree", env=env)
         return self.run("commit-tree", tree, "-p", base, "-F", "-", stdin=message, env=identity)
+
+    def _entry(self, content: bytes | None) -> str:
+        """Return what a plain file of this content is in an index, after adding it to git's objects."""
+        if content is None:
+            return self._no_entry
+        return f"100644 {self.run('hash-object', '-w', '--stdin', stdin=content)}"
 
     @contextmanager
     def _index_of(self, base: str) -> Iterator[dict[str, str]]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 class State(StrEnum):
     """A dataset in a checkout.
 
-    The first seven are asked in this order, and each rules out those after it; the next four compare with the releases;
+    The first seven are asked in this order, and each rules out those after it; the next five compare with the releases;
     the last say what became of it when it was to be released.
     """
 
@@ -33,6 +33,9 @@ class State(StrEnum):
     """It differs from its newest release."""
     RELEASED = "released"
     """It is its newest release; as an outcome, it became one."""
+
+    RETIRED = "retired"
+    """It has releases, and this checkout makes no more of them: nothing of it is here."""
 
     RECORDED = "recorded"
     """How it came to be was committed, without a new version."""

@@ -1,0 +1,117 @@
+"""Give a dataset that is made by configuration alone rules and scripts of its own, which make the same.
+
+They are what every dataset of its kind has, with its name filled in, so that there is one place where that is written.
+"""
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.config.load import load_datasets, read_yaml
+from registry.config.names import rule_of
+from registry.errors import RegistryError
+from registry.files import atomic_file
+from registry.gate import GateError
+from registry.gate import read_yaml as parsed
+from registry.storage.repository import read_config
+
+SHARED = "shared.schema.yaml"
+_WORDS = re.compile(r'(?P<filled>\bf"(?P<text>[^"\n]*)")|"[^"\n]*"|\bdataset\b(?!=)')
+"""What of the rules may name a dataset: strings to fill in, other strings, and the loop's variable."""
+
+
+@dataclass(frozen=True)
+class Ejected:
+    """What takes the place of a dataset's `kind`: its files {path: text}, none where it has no kind."""
+
+    dataset: str
+    files: dict[str, str]
+
+
+def eject(root: Path, name: str, *, dry_run: bool = False) -> Ejected:
+    """Write the rules and scripts of a dataset with a kind, and take that out of its file.
+
+    Raises RegistryError, before anything is written, for a file that is there and another one.
+    """
+    dataset = load_datasets(read_config(root), root)[name]
+    if "kind" not in dataset:
+        return Ejected(name, {})
+    files = _files(root, name, dataset["kind"])
+    config = f"config/datasets/{name}.yaml"
+    taken = [path for path, text in files.items() if (root / path).exists() and _differs(root / path, text)]
+    if taken:
+        raise RegistryError(f"{', '.join(taken)} would be overwritten", hint="move what is there away first")
+    files[config] = _without_kind(root / config)
+    if not dry_run:
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(root / path) as partial:
+                partial.write_text(text, encoding="utf-8")
+    return Ejected(name, files)
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_bytes() != text.encode()
+
+
+def _files(root: Path, name: str, kind: str) -> dict[str, str]:
+    """Return the scripts of a dataset, the schema of its params and, last, its rules."""
+    rule, scripts = rule_of(name), root / "scripts"
+    kinds = scripts / "registry" / "kinds"
+    read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / "analyze.py"}
+    own = {f"scripts/{rule}/{step}.py": _named(path.read_text(encoding="utf-8"), name) for step, path in read.items()}
+    texts = [(kinds / file).read_text(encoding="utf-8") for file in (f"{kind}.schema.yaml", SHARED)]
+    rules = (root / "workflow" / "rules" / "kinds.smk").read_text(encoding="utf-8")
+    return {
+        **own,
+        f"scripts/{rule}/params.schema.yaml": _schema(*texts, name),
+        f"workflow/rules/{rule}.smk": _rules(rules, name),
+    }
+
+
+def _named(script: str, name: str) -> str:
+    """Return a script whose first line says which dataset it is for."""
+    return re.sub(r"\ba dataset of (any kind|the kind `\w+`)", name, script, count=1)
+
+
+def _schema(own: str, shared: str, name: str) -> str:
+    """Return the schema of a kind's params as that of a dataset's own, with all that it refers to."""
+    own = re.sub(r"^title: .*$", f"title: config/datasets/{name}.yaml, params", own, count=1, flags=re.MULTILINE)
+    return own.replace(f"{SHARED}#", "#") + shared[shared.index("$defs:") :]
+
+
+def _rules(rules: str, name: str) -> str:
+    """Return the rules of all datasets with a kind as those of one: the body of their loop, with its name filled in."""
+    rule = rule_of(name)
+
+    def filled(match: re.Match[str]) -> str:
+        if match["filled"]:
+            text = match["text"].replace("{rule_of(dataset)}", rule).replace("{dataset}", name)
+            return f'"{text.replace("{{", "{").replace("}}", "}")}"'
+        return f'"{name}"' if match[0] == "dataset" else match[0]
+
+    head, body = re.split(r"^for dataset in .*:\n", rules, flags=re.MULTILINE)
+    head = re.sub(r'\A"""\n.*\n', f'"""\n{name}: made of its source files.\n', head).replace("<dataset>", name)
+    body = _WORDS.sub(filled, textwrap.dedent(body))
+    body = re.sub(r'^rule:\n    name:\n        "(\w+)"', r"\nrule \1:", body, flags=re.MULTILINE)
+    body = re.sub(r'getattr\(rules, "(\w+)"\)', r"rules.\1", body)
+    body = re.sub(r"^ +kind=.*\n", "", body, flags=re.MULTILINE)
+    body = body.replace("scripts/kinds/{params.kind}.py", f"scripts/{rule}/process.py")
+    body = body.replace("scripts/kinds/", f"scripts/{rule}/")
+    return f"{head.strip()}\n\n\n{body.strip()}\n"
+
+
+def _without_kind(path: Path) -> str:
+    """Return the text of a dataset's file without its kind. Raises RegistryError where that is not on one line."""
+    text = path.read_text(encoding="utf-8")
+    left = re.sub(r"^kind:.*\n(\s*\n)?", "", text, count=1, flags=re.MULTILINE)
+    content = read_yaml(path)
+    del content["kind"]
+    try:
+        same = parsed(left.encode(), where=path) == content
+    except GateError:
+        same = False
+    if not same:
+        raise RegistryError("its kind is not on a line of its own", where=path, hint="write it as `kind: table`")
+    return left
