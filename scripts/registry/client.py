@@ -271,10 +271,11 @@ class Dataset:
     ) -> "Iterator[pa.RecordBatch]":
         """Return Arrow batches of `batch_size` rows, the last one of fewer, in order; no more is in memory at once.
 
-        Rows are those of a split, or of all splits one after the other, with these columns, or all. A folder of
-        pictures has columns, too: file_name, image (its bytes) and messages ({role, content} each). The files of the
-        split are downloaded first, into the cache that `fetch` uses, and held against their md5. RegistryError, at once
-        or while it is read, for damaged data, if there is no such split or column, and for data that has no rows.
+        Rows are those of a split, or of all splits one after the other, with these columns, or all. Pictures beside a
+        table that has their `file_name` are its column `image`, of bytes. A folder of pictures with an annotations.json
+        has the columns file_name, image and messages ({role, content} each). The files of the split are downloaded
+        first, into the cache that `fetch` uses, and held against their md5. RegistryError, at once or while it is read,
+        for damaged data, if there is no such split or column, and for data that has no rows.
         """
         if batch_size < 1:
             raise RegistryError(f"no batch has {batch_size} rows", hint="name a batch_size of at least 1")
@@ -346,12 +347,14 @@ class Dataset:
 
     def _rows(self, split: str | None, columns: Sequence[str] | None) -> "Rows":
         """Return the rows of a split, whose files are in the cache by then."""
-        from registry.reading.rows import ANNOTATIONS, IMAGES, File, rows_of
+        from registry.reading.rows import ANNOTATIONS, IMAGE, SUFFIXES, File, rows_of
 
         files = [path for path in self._files if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
         kind, paths = self._found(split, files, (*TABLES, "json"))
-        folders = tuple(path.removesuffix(ANNOTATIONS) + IMAGES for path in paths if path.endswith(ANNOTATIONS))
-        wanted = [*paths, *(path for path in files if path.startswith(folders))]
+        folders = tuple(f"{PurePosixPath(path).parent}/" for path in paths)
+        wanted = list(paths)
+        if columns is None or IMAGE in columns:
+            wanted += [path for path in files if path.startswith(folders) and path.lower().endswith(SUFFIXES)]
         here = {path: File(place, f"{self.tag}: {path}") for path, place in self._local(wanted).items()}
         return rows_of(kind, paths, here, columns, self.metadata["schema"]["features"])
 

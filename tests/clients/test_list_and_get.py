@@ -289,6 +289,19 @@ def test_a_table_is_not_read_from_a_remote_with_other_files(tiny):
         open_dataset("letters", repo="origin").lazy_frame()
 
 
+def test_rows_are_not_read_from_a_damaged_remote(tiny, monkeypatch):
+    found = open_dataset("letters", repo="origin")
+    (url,) = found.urls.values()
+    path = Path(url.removeprefix("file://"))
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(RegistryError, match=r"at letters-v1.0.0: .*damaged"):
+        found.to_polars()
+    monkeypatch.setenv("REGISTRY_CACHE", "/dev/null/x")
+    with pytest.raises(RegistryError, match="cannot write there: Not a directory"):
+        found.to_polars()
+
+
 @pytest.mark.parametrize("wanted", ["", "@1.0.0", "letters@"])
 def test_wrong_usage(tiny, wanted):
     assert "write NAME or NAME@VERSION" in reader(tiny, "get", "origin", wanted, code=2)

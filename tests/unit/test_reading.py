@@ -195,7 +195,7 @@ def test_pictures_and_their_conversations(tmp_path):
         ([{"image": "a.png", "conversations": [{"from": "x", "value": "\ud800"}]}], "row 0 has no image and conv"),
         ([{"image": "../a.png", "conversations": TURNS}], "row 0: there is no picture '../a.png'"),
         ([{"image": "/etc/passwd", "conversations": TURNS}], "row 0: there is no picture '/etc/passwd'"),
-        ([{"image": ["a.png"], "conversations": TURNS}], "row 0: there is no picture"),
+        ([{"image": ["a.png"], "conversations": TURNS}], "row 0 has no image and conversations"),
     ],
 )
 def test_annotations_of_others(tmp_path, annotations, said):
@@ -204,8 +204,41 @@ def test_annotations_of_others(tmp_path, annotations, said):
     assert said in message
 
 
+def rows_beside(folder: Path, names: list[str | None], columns: list[str] | None = None) -> Rows:
+    (folder / "picture").write_bytes(b"picture")
+    here = {"d/train/images/a.jpg": File(folder / "picture", "a.jpg")}
+    for number in range(2):
+        table = pa.table({"label": [number] * len(names), "file_name": pa.array(names, pa.string())})
+        pq.write_table(table, folder / f"{number}")
+        here[f"d/train/{number}.parquet"] = File(folder / f"{number}", f"things-v1.0.0: {number}.parquet")
+    return rows_of("parquet", ["d/train/0.parquet", "d/train/1.parquet"], here, columns, {})
+
+
+def test_pictures_beside_a_table(tmp_path):
+    row = {"label": 0, "file_name": "images/a.jpg", "image": b"picture"}
+    found = rows_beside(tmp_path, ["images/a.jpg"] * 3)
+    assert table_of(found).to_pylist() == [row] * 3 + [row | {"label": 1}] * 3
+    assert [batch.num_rows for batch in found.batches(4)] == [4, 2]
+    assert picture_columns(found.schema) == ["image"]
+    assert table_of(rows_beside(tmp_path, ["x"], ["file_name"]))["file_name"].to_pylist() == ["x", "x"]
+    assert table_of(rows_beside(tmp_path, ["images/a.jpg"], ["image"])).to_pylist() == [{"image": b"picture"}] * 2
+    for odd in ("images/b.jpg", "../train/images/a.jpg", "/etc/passwd", None):
+        found = rows_beside(tmp_path, ["images/a.jpg", odd])
+        assert f"things-v1.0.0: 0.parquet: row 1: there is no picture {odd!r}" in refused(
+            lambda found=found: table_of(found)
+        )
+
+
+def test_a_column_of_names_alone_is_a_column(tmp_path):
+    table = pa.table({"file_name": ["a.jpg"]})
+    assert table_of(parquet_rows(tmp_path, table)).equals(table)
+    assert "no column image" in refused(lambda: parquet_rows(tmp_path, table, columns=["image"]))
+
+
 def test_large_pictures_are_bounded(tmp_path, monkeypatch):
     found = picture_rows(tmp_path, [{"image": "a.png", "conversations": TURNS}], {"a.png": picture()})
+    monkeypatch.setattr(rows, "MAX_IMAGES", 10)
+    assert "1 pictures with" in refused(lambda: table_of(found))
     monkeypatch.setattr(rows, "MAX_CELL", 10)
     assert "a.png: it has" in refused(lambda: table_of(found))
 

@@ -18,6 +18,10 @@ import pyarrow.types as pat
 from registry.errors import RegistryError
 from registry.formats.parquet import MAX_CELL, batches_of, explained, open_parquet, plain_schema
 
+IMAGE, FILE_NAME = "image", "file_name"
+"""The columns of a picture's bytes, and of its name."""
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""End the names of pictures that lie beside a table."""
 ROWS = 10_000
 """Rows of a table that are read at once where all are wanted."""
 PICTURES = 100
@@ -26,12 +30,14 @@ ANNOTATIONS, IMAGES = "/annotations.json", "/images/"
 """A conversation about each picture of a folder stands in a file beside it."""
 MAX_ANNOTATIONS = 512 << 20
 """Bytes that it may have."""
+MAX_IMAGES = 2**31 - 1
+"""Bytes that the pictures of one batch may have."""
 ROLES = {"human": "user", "gpt": "assistant"}
 """What annotations call those who speak, and what chat templates call them."""
 CONVERSATIONS = pa.schema(
     [
-        ("file_name", pa.string()),
-        ("image", pa.binary()),
+        (FILE_NAME, pa.string()),
+        (IMAGE, pa.binary()),
         ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
     ]
 )
@@ -69,21 +75,23 @@ def rows_of(
 ) -> Rows:
     """Return the rows of files of one kind, parquet, csv or (ANNOTATIONS) json, one file after the other.
 
-    They have these columns in this order, or all. `here` has the files by their paths in the repository, pictures too;
-    `features` is what metadata.json knows of the columns. Raises RegistryError for a column that is not there.
+    They have these columns in this order, or all. `here` has the files by their paths in the repository, pictures too
+    where these are wanted; `features` is what metadata.json knows of the columns. Raises RegistryError for a column
+    that is not there.
     """
     files = [here[path] for path in paths]
     if kind == "parquet":
-        return ParquetRows(files, _selected(_parquet_schema(files[0]), columns, files[0].name))
+        schema = _parquet_schema(files[0])
+        beside = len(here) > len(paths) and FILE_NAME in schema.names and IMAGE not in schema.names
+        selected = _selected(_with_image(schema) if beside else schema, columns, files[0].name)
+        if beside and IMAGE in selected.names:
+            return RowsBesidePictures({here[path]: _below(f"{Path(path).parent}/", here) for path in paths}, selected)
+        return ParquetRows(files, selected)
     if kind == "csv":
         with _open_csv(files[0], _known_types(features)) as reader:
             return CsvRows(files, _selected(reader.schema, columns, files[0].name))
-    folders = {path: path.removesuffix(ANNOTATIONS) + IMAGES for path in paths}
-    pictures = {
-        here[path]: {name.removeprefix(folder): file.path for name, file in here.items() if name.startswith(folder)}
-        for path, folder in folders.items()
-    }
-    return PictureRows(pictures, _selected(CONVERSATIONS, columns, files[0].name))
+    folders = {here[path]: _below(path.removesuffix(ANNOTATIONS) + IMAGES, here) for path in paths}
+    return PictureRows(folders, _selected(CONVERSATIONS, columns, files[0].name))
 
 
 def table_of(rows: Rows) -> pa.Table:
@@ -137,6 +145,31 @@ class ParquetRows:
 
 
 @dataclass(frozen=True)
+class RowsBesidePictures:
+    """The rows of Parquet files that name pictures beside them, {table: {name of a picture: picture}}, with these."""
+
+    tables: Mapping[File, Mapping[str, Path]]
+    schema: pa.Schema
+
+    def parts(self, size: int = PICTURES) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, at most `size` at once. Raises RegistryError."""
+        for file, pictures in self.tables.items():
+            present = _parquet_schema(file)
+            names = dict.fromkeys([FILE_NAME, *(name for name in self.schema.names if name != IMAGE)])
+            first = 0
+            for batch in ParquetRows([file], _selected(present, list(names), file.name)).parts(size):
+                rows = enumerate(batch[FILE_NAME].to_pylist(), start=first)
+                images = [_read(_found(name, pictures, row, file), name) for row, name in rows]
+                columns = [_as_images(images) if name == IMAGE else batch[name] for name in self.schema.names]
+                yield pa.record_batch(columns, self.schema)
+                first += batch.num_rows
+
+    def batches(self, size: int, number: int = 0, of: int = 1) -> Iterator[pa.RecordBatch]:
+        """Yield batches of `size` rows, but for the last, or a worker's share of them. Raises RegistryError."""
+        return _regrouped(self.parts(size), size, number, of)
+
+
+@dataclass(frozen=True)
 class CsvRows:
     """The rows of CSV files, each of which has the columns of `schema`."""
 
@@ -172,18 +205,18 @@ class PictureRows:
 
         Only the pictures of these are read.
         """
-        rows = [row for file, pictures in self.folders.items() for row in _annotated(file, pictures)]
+        wanted = IMAGE in self.schema.names
+        rows = [row for file in self.folders for row in _annotated(file, self.folders[file] if wanted else None)]
         for start in range(number * size, len(rows), of * size):
             some = rows[start : start + size]
-            if "image" in self.schema.names:
-                some = [row | {"image": _read(row["path"], row["file_name"])} for row in some]
-            try:
-                batch = pa.RecordBatch.from_pylist(some, schema=self.schema)
-            except pa.ArrowException as error:
-                raise RegistryError(
-                    f"{len(some):,} pictures are too many at once: {_first_line(error)}", hint="take fewer rows at once"
-                ) from None
-            yield batch
+            columns = {name: [row[name] for row in some] for name in (FILE_NAME, "messages")}
+            arrays = [
+                _as_images([_read(row["path"], row[FILE_NAME]) for row in some])
+                if field.name == IMAGE
+                else pa.array(columns[field.name], field.type)
+                for field in self.schema
+            ]
+            yield pa.record_batch(arrays, self.schema)
 
 
 def _parquet_schema(file: File) -> pa.Schema:
@@ -222,8 +255,21 @@ def _is_bytes(type_: pa.DataType) -> bool:
     return pat.is_binary(type_) or pat.is_large_binary(type_)
 
 
-def _annotated(file: File, pictures: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Return the rows that an annotations.json describes; `path` is the picture's. Raises RegistryError."""
+def _with_image(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a table with a column for the pictures that it names, which comes after their names."""
+    return schema.insert(schema.get_field_index(FILE_NAME) + 1, pa.field(IMAGE, pa.binary()))
+
+
+def _below(folder: str, here: Mapping[str, File]) -> dict[str, Path]:
+    """Return {path in the folder: where it is here} of the files in a folder of the repository."""
+    return {name.removeprefix(folder): file.path for name, file in here.items() if name.startswith(folder)}
+
+
+def _annotated(file: File, pictures: Mapping[str, Path] | None) -> list[dict[str, Any]]:
+    """Return the rows that an annotations.json describes, with the `path` of each picture unless none is wanted.
+
+    Raises RegistryError.
+    """
     if file.path.stat().st_size > MAX_ANNOTATIONS:
         raise RegistryError(f"it has more than {MAX_ANNOTATIONS:,} bytes", where=file.name)
     try:
@@ -242,10 +288,27 @@ def _annotated(file: File, pictures: Mapping[str, Path]) -> list[dict[str, Any]]
             raise RegistryError(
                 f"row {number} has no image and conversations of {{from, value}}", where=file.name
             ) from None
-        if not isinstance(name, str) or name not in pictures:
-            raise RegistryError(f"row {number}: there is no picture {ascii(name)[:80]}", where=file.name)
-        rows.append({"file_name": name, "messages": messages, "path": pictures[name]})
+        if not isinstance(name, str):
+            raise RegistryError(f"row {number} has no image and conversations of {{from, value}}", where=file.name)
+        path = None if pictures is None else _found(name, pictures, number, file)
+        rows.append({FILE_NAME: name, "messages": messages, "path": path})
     return rows
+
+
+def _found(name: str | None, pictures: Mapping[str, Path], row: int, file: File) -> Path:
+    """Return where the picture of a row is. Raises RegistryError."""
+    if name not in pictures:
+        raise RegistryError(f"row {row}: there is no picture {ascii(name)[:80]}", where=file.name)
+    return pictures[name]
+
+
+def _as_images(contents: Sequence[bytes]) -> pa.Array:
+    size = sum(map(len, contents))
+    if size > MAX_IMAGES:
+        raise RegistryError(
+            f"{len(contents):,} pictures with {size:,} bytes are too many at once", hint="take fewer rows at once"
+        )
+    return pa.array(contents, pa.binary())
 
 
 def _read(path: Path, name: str) -> bytes:
