@@ -228,3 +228,12 @@ def test_json_lines_and_csv_hold_what_a_contract_can_ask_for(tmp_path):
         table_of(path, {"day": {"dtype": "date"}})
     columns = {"day": {"format": "%d.%m.%Y"}}
     assert table_of(path, {"day": {"dtype": "date"}}, columns=columns).rows() == [(date(2025, 1, 31),)]
+
+
+def test_a_part_of_the_rows_is_taken(tmp_path):
+    path = written(tmp_path, "a.csv", "n\n" + "".join(f"{number}\n" for number in range(1000)))
+    contract = {"n": {"dtype": "int64"}}
+    assert table_of(path, contract, sample={"rows": 3})["n"].to_list() == [0, 1, 2]
+    some = table_of(path, contract, sample={"fraction": 0.1, "seed": 1})["n"].to_list()
+    assert 60 < len(some) < 140
+    assert {*some} < {*table_of(path, contract, sample={"fraction": 0.2, "seed": 1})["n"].to_list()}

@@ -103,6 +103,12 @@ def of_a_kind():
     return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
 
 
+def options_of(dataset):
+    """Return the params of a dataset of a kind and, if it is built from a part of its sources, from which."""
+    part = DATASETS[dataset]["sources"].get("sample")
+    return DATASETS[dataset]["params"] | ({"sample": part} if part else {})
+
+
 def raw_files(dataset):
     """Return the paths of a dataset's source files and folders below raw/, for the rules that read them."""
     return [f"data/{dataset}/raw/{name}" for name in raw_names(DATASETS[dataset])]

@@ -98,7 +98,7 @@ for dataset in of_a_kind():
             files=[source_name(source) for source in DATASETS[dataset]["sources"]["files"]],
             splits=[*tables_of(DATASETS[dataset])],
             columns=DATASETS[dataset]["contract"]["columns"],
-            options=DATASETS[dataset]["params"],
+            options=options_of(dataset),
         message:
             f"{dataset}: turning its files into Parquet"
         script:

@@ -12,6 +12,7 @@ from registry.kinds.files import Format, batches
 from registry.kinds.inputs import inputs_of
 from registry.kinds.rows import DUPLICATES, Rows, positions
 from registry.kinds.splitting import splitter
+from registry.sources.subsample import Subsample
 
 POLICIES = {DUPLICATES: "keep"}
 """What becomes of rows with problems, unless the params say."""
@@ -32,12 +33,14 @@ def read(
 ) -> Iterator[Rows]:
     """Yield the rows of source files {name: path}, in their order, with the columns of the contract.
 
-    Raises RegistryError for what is no row of this table: see `registry.kinds.files` and `registry.kinds.columns`.
+    With `sample` among the params (`sources.sample` of the dataset), a part of the rows. Raises RegistryError for what is
+    no row of this table: see `registry.kinds.files` and `registry.kinds.columns`.
     """
     plain = {name: spec for name, spec in contract.items() if name not in derived.names}
     columns = Columns(plain, params.get("columns", {}))
     layout = Format(**params.get("format", {}), names=params.get("names", ()))
     split, key = params.get("split", {}), params.get("key")
+    part = Subsample(**params.get("sample", {}))
     assign = splitter(split or None, inputs_of(contract, params))
     # What tells the split of a row need not be published.
     beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
@@ -51,5 +54,8 @@ def read(
                 samples = pl.DataFrame([its[name] for name in contract])
             keys = samples.get_column(key).cast(pl.String) if key else positions(file, start, batch.height)
             splits = assign(file, samples.hstack([batch.get_column(name) for name in beside]))
-            yield Rows(samples, keys, splits)
+            taken = pl.Series(part.takes_rows(start, batch.height))
+            yield Rows(samples, keys, splits) if taken.all() else Rows(samples, keys, splits).only(taken)
             start += batch.height
+            if part.ends_before(start):
+                break
