@@ -19,6 +19,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from registry.config.load import check_samples, load_datasets, normalise, parents, raw_names, read_yaml, source_files
+from registry.config.kinds import PICTURES
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of
@@ -101,6 +102,30 @@ def modules_of(datasets):
 def of_a_kind():
     """Return the datasets that are made by configuration alone, and are not pinned."""
     return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
+
+
+def has_pictures(dataset):
+    """Tell whether the samples of a dataset of a kind are pictures; one that was ejected has none any more."""
+    columns = DATASETS[dataset]["contract"]["columns"]
+    return DATASETS[dataset].get("kind", "images" if "image" in columns else None) in PICTURES
+
+
+def environment_of(dataset):
+    """Return the environment in which a dataset of a kind is made."""
+    return f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
+
+
+def of_pictures(dataset):
+    """Return what else describes a dataset of pictures."""
+    return {
+        **described(dataset, samples="samples.png"),
+        "near_duplicates": f"reports/{dataset}/near_duplicates.json",
+    }
+
+
+def prompt_of(dataset):
+    """Return the file with the prompt of a dataset of a kind, in a list; none where its params name no prompt."""
+    return [f"data/{dataset}/raw/prompt.json"] if "prompt" in DATASETS[dataset]["params"] else []
 
 
 def options_of(dataset):

@@ -9,28 +9,9 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
          reports/<dataset>/{samples.png,near_duplicates.json}: of pictures
 """
 
-from registry.config.kinds import PICTURES, tables_of
+from registry.config.kinds import tables_of
 from registry.config.load import source_name
 from registry.sources.prompts import prompt_param
-
-
-def has_pictures(dataset):
-    """Tell whether the samples of a dataset of a kind are pictures."""
-    return DATASETS[dataset]["kind"] in PICTURES
-
-
-def of_pictures(dataset):
-    """Return what else describes a dataset of pictures."""
-    return {
-        **described(dataset, samples="samples.png"),
-        "near_duplicates": f"reports/{dataset}/near_duplicates.json",
-    }
-
-
-def prompt_of(dataset):
-    """Return the file with the prompt of a dataset of a kind, in a list; none where its params name no prompt."""
-    return [f"data/{dataset}/raw/prompt.json"] if "prompt" in DATASETS[dataset]["params"] else []
-
 
 for dataset in of_a_kind():
 
@@ -89,7 +70,7 @@ for dataset in of_a_kind():
         log:
             f"logs/{dataset}/process.log",
         conda:
-            f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
+            environment_of(dataset)
         threads: 2 if has_pictures(dataset) and DATASETS[dataset]["source"] != "samples" else 1
         resources:
             **needs(mem_mb=1000 if has_pictures(dataset) else 500, runtime=60),
@@ -116,7 +97,7 @@ for dataset in of_a_kind():
         log:
             f"logs/{dataset}/analyze.log",
         conda:
-            f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
+            environment_of(dataset)
         resources:
             **needs(mem_mb=700, runtime=30),
         params:

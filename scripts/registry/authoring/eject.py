@@ -60,7 +60,9 @@ def _files(root: Path, name: str, kind: str) -> dict[str, str]:
     rule, scripts = rule_of(name), root / "scripts"
     kinds = scripts / "registry" / "kinds"
     read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / "analyze.py"}
-    own = {f"scripts/{rule}/{step}.py": _named(path.read_text(encoding="utf-8"), name) for step, path in read.items()}
+    own = {
+        f"scripts/{rule}/{step}.py": _named(path.read_text(encoding="utf-8"), name, kind) for step, path in read.items()
+    }
     texts = [(kinds / file).read_text(encoding="utf-8") for file in (f"{kind}.schema.yaml", SHARED)]
     rules = (root / "workflow" / "rules" / "kinds.smk").read_text(encoding="utf-8")
     return {
@@ -70,8 +72,9 @@ def _files(root: Path, name: str, kind: str) -> dict[str, str]:
     }
 
 
-def _named(script: str, name: str) -> str:
-    """Return a script whose first line says which dataset it is for."""
+def _named(script: str, name: str, kind: str) -> str:
+    """Return a script of a kind whose first line says which dataset it is for, and which knows that kind."""
+    script = script.replace('dataset["kind"]', f'"{kind}"')
     return re.sub(r"\ba dataset of (any kind|the kind `\w+`)", name, script, count=1)
 
 
