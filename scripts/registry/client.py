@@ -347,7 +347,10 @@ class Dataset:
 
     def _rows(self, split: str | None, columns: Sequence[str] | None) -> "Rows":
         """Return the rows of a split, whose files are in the cache by then."""
-        from registry.reading.rows import ANNOTATIONS, IMAGE, SUFFIXES, File, rows_of
+        from registry.reading.columns import IMAGE
+        from registry.reading.folders import ANNOTATIONS
+        from registry.reading.rows import SUFFIXES, rows_of
+        from registry.reading.tables import File
 
         files = [path for path in self._files if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
         kind, paths = self._found(split, files, (*TABLES, "json"))

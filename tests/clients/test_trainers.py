@@ -95,7 +95,8 @@ def in_odd_columns():
 
     from registry.errors import RegistryError
     from registry.reading.frames import as_hugging_face
-    from registry.reading.rows import File, rows_of, table_of
+    from registry.reading.rows import rows_of, table_of
+    from registry.reading.tables import File
     from registry.reading.torch_data import samples_of
 
     warnings.simplefilter("error")

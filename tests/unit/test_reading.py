@@ -17,10 +17,12 @@ from PIL import Image
 
 from registry.errors import RegistryError
 from registry.formats import images, parquet
-from registry.reading import pictures, rows
+from registry.reading import folders, pictures
+from registry.reading.columns import picture_columns
 from registry.reading.frames import as_pandas
 from registry.reading.pictures import decoded
-from registry.reading.rows import File, Rows, picture_columns, rows_of, table_of
+from registry.reading.rows import Rows, rows_of, table_of
+from registry.reading.tables import File
 from support import examples
 
 TURNS = [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "Köln"}]
@@ -237,9 +239,9 @@ def test_a_column_of_names_alone_is_a_column(tmp_path):
 
 def test_large_pictures_are_bounded(tmp_path, monkeypatch):
     found = picture_rows(tmp_path, [{"image": "a.png", "conversations": TURNS}], {"a.png": picture()})
-    monkeypatch.setattr(rows, "MAX_IMAGES", 10)
+    monkeypatch.setattr(folders, "MAX_IMAGES", 10)
     assert "1 pictures with" in refused(lambda: table_of(found))
-    monkeypatch.setattr(rows, "MAX_CELL", 10)
+    monkeypatch.setattr(folders, "MAX_CELL", 10)
     assert "a.png: it has" in refused(lambda: table_of(found))
 
 

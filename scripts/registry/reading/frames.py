@@ -9,7 +9,7 @@ import pyarrow.types as pat
 
 from registry.errors import RegistryError
 from registry.extras import needed
-from registry.reading.rows import picture_columns
+from registry.reading.columns import picture_columns
 
 if TYPE_CHECKING:
     import datasets

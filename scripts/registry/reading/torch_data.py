@@ -13,8 +13,10 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from registry.errors import RegistryError
+from registry.reading.columns import picture_columns
 from registry.reading.pictures import decoded
-from registry.reading.rows import PICTURES, Rows, picture_columns, table_of
+from registry.reading.rows import Rows, table_of
+from registry.reading.tables import PICTURES
 
 ImageType = Literal["tensor", "pil", "bytes"]
 """What pictures become."""
