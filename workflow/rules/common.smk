@@ -18,7 +18,16 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from registry.config.load import check_samples, load_datasets, normalise, parents, raw_names, read_yaml, source_files
+from registry.config.load import (
+    check_samples,
+    load_datasets,
+    normalise,
+    parents,
+    raw_names,
+    read_yaml,
+    source_files,
+    source_name,
+)
 from registry.config.kinds import PICTURES
 from registry.config.names import rule_of
 from registry.errors import RegistryError
@@ -115,17 +124,23 @@ def environment_of(dataset):
     return f"../../envs/{'images' if has_pictures(dataset) else 'tables'}.yaml"
 
 
-def of_pictures(dataset):
-    """Return what else describes a dataset of pictures."""
-    return {
-        **described(dataset, samples="samples.png"),
-        "near_duplicates": f"reports/{dataset}/near_duplicates.json",
-    }
+def described_kind(dataset):
+    """Return what describes a dataset of a kind."""
+    what = described(dataset, overview="overview.svg")
+    if has_pictures(dataset):
+        what |= described(dataset, samples="samples.png")
+        what["near_duplicates"] = f"reports/{dataset}/near_duplicates.json"
+    return what
 
 
 def prompt_of(dataset):
     """Return the file with the prompt of a dataset of a kind, in a list; none where its params name no prompt."""
     return [f"data/{dataset}/raw/prompt.json"] if "prompt" in DATASETS[dataset]["params"] else []
+
+
+def sources_of(dataset):
+    """Return the names of a dataset's source files and folders."""
+    return [source_name(source) for source in DATASETS[dataset]["sources"]["files"]]
 
 
 def options_of(dataset):

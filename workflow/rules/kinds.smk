@@ -10,7 +10,6 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
 """
 
 from registry.config.kinds import tables_of
-from registry.config.load import source_name
 from registry.sources.prompts import prompt_param
 
 for dataset in of_a_kind():
@@ -76,7 +75,7 @@ for dataset in of_a_kind():
             **needs(mem_mb=1000 if has_pictures(dataset) else 500, runtime=60),
         params:
             kind=DATASETS[dataset]["kind"],
-            files=[source_name(source) for source in DATASETS[dataset]["sources"]["files"]],
+            files=sources_of(dataset),
             splits=[*tables_of(DATASETS[dataset])],
             columns=DATASETS[dataset]["contract"]["columns"],
             options=options_of(dataset),
@@ -93,7 +92,7 @@ for dataset in of_a_kind():
             sources=f"data/{dataset}/raw/sources.json",
             prompt=prompt_of(dataset),
         output:
-            **described(dataset, overview="overview.svg") | (of_pictures(dataset) if has_pictures(dataset) else {}),
+            **described_kind(dataset),
         log:
             f"logs/{dataset}/analyze.log",
         conda:

@@ -5,8 +5,10 @@ They are what every dataset of its kind has, with its name filled in, so that th
 
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from registry.config.load import load_datasets, read_yaml
 from registry.config.names import rule_of
@@ -19,6 +21,10 @@ from registry.storage.repository import read_config
 SHARED = "shared.schema.yaml"
 _WORDS = re.compile(r'(?P<filled>\bf"(?P<text>[^"\n]*)")|"[^"\n]*"|\bdataset\b(?!=)')
 """What of the rules may name a dataset: strings to fill in, other strings, and the loop's variable."""
+
+
+_IF_PROMPTED = re.compile(r"^if prompt_of\(.*\):\n\n((?:    .*\n|\n)+)", re.MULTILINE)
+"""The rule that only a dataset with a prompt has."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ def eject(root: Path, name: str, *, dry_run: bool = False) -> Ejected:
     dataset = load_datasets(read_config(root), root)[name]
     if "kind" not in dataset:
         return Ejected(name, {})
-    files = _files(root, name, dataset["kind"])
+    files = _files(root, dataset)
     config = f"config/datasets/{name}.yaml"
     taken = [path for path, text in files.items() if (root / path).exists() and _differs(root / path, text)]
     if taken:
@@ -55,8 +61,9 @@ def _differs(path: Path, text: str) -> bool:
     return not path.is_file() or path.read_bytes() != text.encode()
 
 
-def _files(root: Path, name: str, kind: str) -> dict[str, str]:
+def _files(root: Path, dataset: Mapping[str, Any]) -> dict[str, str]:
     """Return the scripts of a dataset, the schema of its params and, last, its rules."""
+    name, kind = dataset["name"], dataset["kind"]
     rule, scripts = rule_of(name), root / "scripts"
     kinds = scripts / "registry" / "kinds"
     read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / "analyze.py"}
@@ -68,7 +75,7 @@ def _files(root: Path, name: str, kind: str) -> dict[str, str]:
     return {
         **own,
         f"scripts/{rule}/params.schema.yaml": _schema(*texts, name),
-        f"workflow/rules/{rule}.smk": _rules(rules, name),
+        f"workflow/rules/{rule}.smk": _rules(rules, name, prompted="prompt" in dataset["params"]),
     }
 
 
@@ -84,8 +91,11 @@ def _schema(own: str, shared: str, name: str) -> str:
     return own.replace(f"{SHARED}#", "#") + shared[shared.index("$defs:") :]
 
 
-def _rules(rules: str, name: str) -> str:
-    """Return the rules of all datasets with a kind as those of one: the body of their loop, with its name filled in."""
+def _rules(rules: str, name: str, *, prompted: bool) -> str:
+    """Return the rules of all datasets with a kind as those of one: the body of their loop, with its name filled in.
+
+    `prompted` tells whether it has a prompt, for which there is one rule more.
+    """
     rule = rule_of(name)
 
     def filled(match: re.Match[str]) -> str:
@@ -97,6 +107,7 @@ def _rules(rules: str, name: str) -> str:
     head, body = re.split(r"^for dataset in .*:\n", rules, flags=re.MULTILINE)
     head = re.sub(r'\A"""\n.*\n', f'"""\n{name}: made of its source files.\n', head).replace("<dataset>", name)
     body = _WORDS.sub(filled, textwrap.dedent(body))
+    body = _IF_PROMPTED.sub(lambda match: textwrap.dedent(match[1]) if prompted else "", body)
     body = re.sub(r'^rule:\n    name:\n        "(\w+)"', r"\nrule \1:", body, flags=re.MULTILINE)
     body = re.sub(r'getattr\(rules, "(\w+)"\)', r"rules.\1", body)
     body = re.sub(r"^ +kind=.*\n", "", body, flags=re.MULTILINE)

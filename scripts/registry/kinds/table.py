@@ -33,8 +33,8 @@ def read(
 ) -> Iterator[Rows]:
     """Yield the rows of source files {name: path}, in their order, with the columns of the contract.
 
-    With `sample` among the params (`sources.sample` of the dataset), a part of the rows. Raises RegistryError for what is
-    no row of this table: see `registry.kinds.files` and `registry.kinds.columns`.
+    With `sample` among the params, which is `sources.sample` of the dataset, a part of them. Raises RegistryError for
+    what is no row of this table: see `registry.kinds.files` and `registry.kinds.columns`.
     """
     plain = {name: spec for name, spec in contract.items() if name not in derived.names}
     columns = Columns(plain, params.get("columns", {}))
