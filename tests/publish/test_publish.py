@@ -279,3 +279,14 @@ def test_publish_works_from_below_the_top(released):
         "publish", PYTHONPATH=str(released.folder / "scripts")
     )
     assert f"Nothing new to release ({len(DATASETS)} of {len(DATASETS)}" in printed
+
+
+def test_a_licence_that_nobody_knows_is_told(tmp_path):
+    clone = make_tiny(tmp_path / "registry")
+    clone.edit("config/datasets/numbers.yaml", "license: Apache-2.0", "license: unknown")
+    for name in ("letters", "numbers"):
+        clone.build(name, rows=10)
+    printed = clone.registry("publish")
+    told = "numbers: its licence is unknown; write it into config/datasets/numbers.yaml, about.license"
+    assert told in printed
+    assert "letters: its licence" not in printed

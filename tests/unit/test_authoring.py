@@ -263,3 +263,21 @@ def test_texts_are_told_from_their_labels(root, http_server):
     found = added(root, http_server, "a.csv", f"id,said,mood\n{rows}", Wishes(kind="text"))
     assert found["params"] == {"text": "said", "label": "mood"}
     assert [*found["contract"]["columns"]] == ["said", "mood"]
+
+
+def test_wildcards_name_several_files_of_the_same_columns(root, tmp_path):
+    for number in range(3):
+        (tmp_path / f"part-{number}.csv").write_text(f"a,b\n{number},x\n")
+    with new(root, "things", [f"{tmp_path}/part-*.csv"], Format(), Wishes()) as made:
+        assert [source["file"] for source in made.content["sources"]["files"]] == [f"part-{n}.csv" for n in range(3)]
+        assert made.facts.rows == {"all": 3}
+    with pytest.raises(RegistryError, match="no file matches"), new(root, "b", [f"{tmp_path}/*.x"], Format(), Wishes()):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["captions", "documents"])
+def test_a_kind_that_takes_more_than_its_data_tells_is_refused(root, tmp_path, kind):
+    pictures(tmp_path / "pictures", "1.png")
+    sources, message = [str(tmp_path / "pictures")], f"begin with the example in docs/kinds.md#{kind}"
+    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), Wishes(kind=kind)):
+        pass

@@ -10,7 +10,6 @@ import polars as pl
 
 from registry.authoring.infer import infer
 from registry.authoring.layout import columns_in, guess_format
-from registry.config.kinds import PICTURES
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.kinds.files import TYPES, Format, batches
@@ -18,6 +17,8 @@ from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
 
+WRITTEN_BY_HAND = ("captions", "documents")
+"""Kinds whose files take more than their data tells."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
@@ -57,7 +58,10 @@ class Draft:
 def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     """Return what follows from source files {name: path} of one kind. Raises RegistryError for what is of none."""
     first = next(iter(files.values()))
-    if wishes.kind in PICTURES or (wishes.kind is None and not given.type and _holds_pictures(first)):
+    if wishes.kind in WRITTEN_BY_HAND:
+        hint = f"begin with the example in docs/kinds.md#{wishes.kind}"
+        raise RegistryError(f"no file is written for {wishes.kind} yet", where="--kind", hint=hint)
+    if wishes.kind == "images" or (wishes.kind is None and not given.type and _holds_pictures(first)):
         return _of_pictures(files, wishes)
     layouts = {guess_format(path, given) for path in files.values()}
     if len(layouts) > 1:

@@ -19,6 +19,9 @@ from registry.errors import RegistryError
 from registry.files import atomic_file, data_files, link_or_copy, sha256_of
 from registry.kinds.files import Format, is_packed, unpacked
 from registry.sources.fetch import fetch
+from registry.sources.local import local_members
+from registry.sources.objects import Store
+from registry.sources.wildcards import fixed_part, has_wildcards
 from registry.storage.repository import read_config
 
 CACHE = ".cache"
@@ -44,13 +47,14 @@ class New:
 def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: Wishes) -> Iterator[New]:
     """Read the sources of a new dataset, and yield what follows from them; what was fetched goes after the block.
 
-    `sources` are paths and URLs: files of rows with the same columns, or folders and archives of pictures. Raises
-    RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit it.
+    `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, or folders and archives
+    of pictures. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
     (root / CACHE).mkdir(exist_ok=True)
     with TemporaryDirectory(dir=root / CACHE) as place:
         folder = Path(place)
+        sources = [one for source in sources for one in _expanded(source)]
         entries, files = _fetched(root, name, sources, folder)
         with ExitStack() as stack:
             plain = {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
@@ -100,6 +104,16 @@ def write(root: Path, made: New) -> list[Path]:
     with atomic_file(config) as partial:
         partial.write_text(made.text, encoding="utf-8")
     return [config, *([folder / made.name, sums] if written else [])]
+
+
+def _expanded(source: str) -> list[str]:
+    """Return the files that an address with wildcards matches, sorted; one without is all there is."""
+    if not has_wildcards(source) or source.startswith(("http://", "https://")):
+        return [source]
+    found = Store(source).files() if "://" in source else local_members(Path(source), MOST_FILES)
+    if not found:
+        raise RegistryError("no file matches", where=source)
+    return [f"{fixed_part(source)}/{member.name}" for member in found]
 
 
 def _fetched(

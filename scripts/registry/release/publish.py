@@ -27,6 +27,8 @@ from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
 from registry.storage.tags import TAG, numbers, releases, tag_message
 
+UNKNOWN = "unknown"
+"""The licence of data of which nobody said which it has."""
 NAMED = 3
 """As many datasets fit into the first line of a commit's message."""
 
@@ -62,7 +64,7 @@ def publish(
 ) -> Publication:
     """Release the complete datasets that changed: those named, else all.
 
-    `bump` raises the number, `say` takes lines about waiting. Raises RegistryError.
+    `bump` raises the number, `say` takes lines about waiting and unknown licences. Raises RegistryError.
     """
     reason_not = blocked(repository)
     if reason_not:
@@ -74,12 +76,17 @@ def publish(
         )
     names = list(dict.fromkeys(datasets)) or repository.names()
     return retry_on_conflict(
-        repository, lambda base: _publish(repository, base, names, dry_run, bump), say, dry_run=dry_run
+        repository, lambda base: _publish(repository, base, names, dry_run, bump, say), say, dry_run=dry_run
     )
 
 
 def _publish(
-    repository: Repository, base: Base, names: Sequence[str], dry_run: bool, bump: Level | None
+    repository: Repository,
+    base: Base,
+    names: Sequence[str],
+    dry_run: bool,
+    bump: Level | None,
+    say: Callable[[str], None],
 ) -> Publication:
     every, contained = releases(repository.git), releases(repository.git, merged=base.head)
     known = numbers(repository.git)
@@ -98,6 +105,8 @@ def _publish(
             plans.append(plan)
         if plan.outcome.state == State.RELEASED:
             planned[name] = plan.outcome.tag, plan.built.content_hash
+            if plan.built.metadata["dataset"]["license"] == UNKNOWN:
+                say(f"{name}: its licence is unknown; write it into config/datasets/{name}.yaml, about.license")
     others = repository.committed_datasets(base.commit).aliases
     newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
     descriptions = {name: f"config/datasets/{name}.yaml" for name in names if name not in planned}
