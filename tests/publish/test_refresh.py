@@ -47,12 +47,15 @@ def test_only_a_source_that_changed_makes_a_version(living):
     assert "MINOR: 1 row changed in all (docs)" in clone.git("tag", "--list", "--format=%(contents)", f"{NAME}-v1.1.0")
     assert clone.git("status", "--short") == ""
 
+    api.readme("docs", b"# Docs\nonce more\n")
+    assert clone.registry_json("refresh") == [{"dataset": NAME, "before": "1.1.0", "after": "1.2.0", "released": True}]
+
     api.json("docs/readme", {"message": "not what was asked for"})
     head = clone.head()
     printed = clone.registry("refresh", NAME, code=1)
     assert "GitHub's answer is wrong" in printed
     assert f"error: refreshing {NAME} failed" in printed
-    assert (clone.head(), len(clone.tags())) == (head, 2)
+    assert (clone.head(), len(clone.tags())) == (head, 3)
 
 
 def test_a_mirror_is_asked_again_and_nothing_is_lost_where_it_changed(fresh, tmp_path):
@@ -108,6 +111,7 @@ def refused(clone, name):
 def test_what_cannot_change_by_itself_is_not_asked(fresh):
     printed = refused(fresh, "tabular")
     assert "tabular is generated from its params" in printed
+    assert "no dataset is made from a living source" in fresh.registry("refresh", code=1)
     assert "change params in config/datasets/tabular.yaml" in printed
     assert "fashion-mnist is built from the committed samples" in refused(fresh, "fashion-mnist")
     printed = refused(fresh, NAME)

@@ -75,6 +75,7 @@ def new_dataset(
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Put no rows of it into git.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Write rules and scripts of its own, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -101,6 +102,8 @@ def new_dataset(
     layout = files.Format(**{option: value for option, value in layout.items() if value is not None})
     with authoring.new(root, name, sources, layout, wishes) as made:
         written = [] if dry_run else [str(path.relative_to(root)) for path in authoring.write(root, made)]
+        if code and not dry_run:
+            written += [path for path in eject(root, name).files if path not in written]
         if as_json:
             print_json({"dataset": name, "rows": made.facts.rows, "config": made.content, "written": written})
             return

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from registry.cli.common import AsJson, Dataset, app, print_json, print_line, repository, say, say_left_out
+from registry.cli.common import AsJson, app, print_json, print_line, repository, say, say_left_out
 from registry.cli.comparing import SHOWN, print_diff
 from registry.release.push import released_of
 from registry.storage.examine import examine
 from registry.storage.repository import Repository
 from registry.storage.tags import TAG, named_release, parse_tag
-from registry.trace.refresh import refresh
+from registry.trace.refresh import Refreshed, refresh, refresh_living
 from registry.trace.verify import Verdict, verify
 
 DIFFERENT = 1
@@ -118,12 +118,16 @@ def _print(verdict: Verdict) -> None:
 @app.command(name="refresh")
 def ask_again(
     context: typer.Context,
-    dataset: Dataset,
+    dataset: Annotated[
+        str | None, typer.Argument(help="A dataset; all with a living source, if none is named.", show_default=False)
+    ] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Take files whose hashes are others by now.")] = False,
     cores: Annotated[str, typer.Option(help="As for snakemake.")] = "all",
     as_json: AsJson = False,
 ) -> None:
     """Ask a dataset's sources again, in its mirror or upstream, and build and release what changed there.
+
+    Without a dataset, all living sources, whose hashes nobody knows before.
 
     By itself Snakemake has nothing to do, for it cannot know that a source changed. --accept writes the hashes of
     files that changed into the dataset's file. Datasets here that are made of
@@ -131,11 +135,25 @@ def ask_again(
     hash than the accepted ones, or the dataset has no source that can change by itself.
     """
     output = sys.stderr if as_json else None
+    if dataset is None:
+        if accept:
+            raise typer.BadParameter("name a dataset whose files are to be accepted", param_hint="--accept")
+        all_done = refresh_living(repository(context), cores=cores, output=output, say=say)
+        if as_json:
+            print_json(all_done)
+        for done in () if as_json else all_done:
+            _print_refreshed(done)
+        return
     done = refresh(repository(context), dataset, accept=accept, cores=cores, output=output, say=say)
     if as_json:
         print_json(done)
-    elif done.released:
-        print_line(f"{dataset}: released as {done.after}")
+    else:
+        _print_refreshed(done)
+
+
+def _print_refreshed(done: Refreshed) -> None:
+    if done.released:
+        print_line(f"{done.dataset}: released as {done.after}")
     else:
         newest = f"the newest version is still {done.after}" if done.after else "nothing is released"
-        print_line(f"{dataset}: {newest}")
+        print_line(f"{done.dataset}: {newest}")

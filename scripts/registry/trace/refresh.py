@@ -1,7 +1,7 @@
 """Ask the sources of a dataset again: Snakemake alone sees nothing to do, because no local file has changed."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,13 +62,57 @@ def refresh(
             return Refreshed(name, before, before, released=False)
         if accept:
             _accept(repository, datasets[name], made_from or {}, found, say)
-    rule = rule_of(name)
-    made_of_it = [other for other in datasets if name in parents(datasets[other]) and _here(repository, other)]
-    command = ["--cores", cores, "--forcerun", f"{rule}_download", "--", rule, *map(rule_of, made_of_it)]
-    if run(repository.root, command, say=say, stdout=output):
-        raise RegistryError(f"refreshing {name} failed; see above", hint="fix it, and run the same command again")
+    _build(repository, [name], datasets, cores, output, say)
     after = _newest(repository, name)
     return Refreshed(name, before, after, before != after)
+
+
+def refresh_living(
+    repository: Repository,
+    *,
+    cores: str = "all",
+    output: IO[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Refreshed]:
+    """Ask all living sources again, those without known hashes, in one run, and do with what changed as `refresh`.
+
+    Raises RegistryError where no dataset has such a source, and when the run fails.
+    """
+    check_installed("snakemake")
+    datasets = load_datasets(read_config(repository.root), repository.root)
+    living = [
+        name
+        for name, dataset in datasets.items()
+        if "github" in dataset.get("sources", {})
+        and dataset["source"] == "upstream"
+        and pin_of(repository.root, name) is None
+    ]
+    if not living:
+        hint = "name one: registry refresh DATASET; or let one follow its source, with source: upstream in its file"
+        raise RegistryError("no dataset is made from a living source", hint=hint)
+    before = {name: _newest(repository, name) for name in living}
+    _build(repository, living, datasets, cores, output, say)
+    return [
+        Refreshed(name, before[name], after, before[name] != after)
+        for name, after in ((name, _newest(repository, name)) for name in living)
+    ]
+
+
+def _build(
+    repository: Repository,
+    names: Sequence[str],
+    datasets: Datasets,
+    cores: str,
+    output: IO[str] | None,
+    say: Callable[[str], None],
+) -> None:
+    """Fetch the sources of datasets again, and build them, and what is made of them and is here. RegistryError."""
+    made_of_them = [other for other in datasets if {*names} & {*parents(datasets[other])} and _here(repository, other)]
+    downloads = [f"{rule_of(name)}_download" for name in names]
+    command = ["--cores", cores, "--forcerun", *downloads, "--", *map(rule_of, [*names, *made_of_them])]
+    if run(repository.root, command, say=say, stdout=output):
+        failed = f"refreshing {', '.join(names)} failed; see above"
+        raise RegistryError(failed, hint="fix it, and run the same command again")
 
 
 def _newest(repository: Repository, name: str) -> str | None:
