@@ -1,8 +1,10 @@
 """`registry new` and `check`: what is guessed of a file, which contract follows, and what that refuses."""
 
+import json
 import math
 import random
 import shutil
+import tarfile
 from pathlib import Path
 
 import polars as pl
@@ -12,14 +14,15 @@ from PIL import Image
 
 from registry.authoring.check import check
 from registry.authoring.drafts import Wishes
-from registry.authoring.infer import infer, rounded
+from registry.authoring.infer import READ_AS, infer, rounded
 from registry.authoring.layout import guess_format
 from registry.authoring.new import new, write
-from registry.authoring.sample import cut_sample
+from registry.authoring.sample import cut_pictures, cut_sample
 from registry.config.load import load_datasets
 from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.files import sha256_of
+from registry.formats.archives import members
 from registry.kinds.files import Format
 from registry.storage.repository import read_config
 from support import ROOT, Server
@@ -68,6 +71,7 @@ def people(number: int = 200, seed: int = 0) -> pl.DataFrame:
         ('a,b\n"x, y",2\n', {}),
         ("x,1\ny,2\n", {"header": False, "names": ("column_1", "column_2")}),
         ("a\nx\n", {}),
+        ("country,1990,1991\nx,1,2\n", {}),
         ("größe,b\n1,2\n".encode("cp1252"), {"encoding": "cp1252"}),
         ("a,b\n1,2\n".encode("utf-16"), {"encoding": "utf-16"}),
         ("\ufeffa,b\n1,2\n", {}),
@@ -87,7 +91,9 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
         (["01", "23"], {"dtype": "string", "min_length": 1, "max_length": 2}),
         (["true", None, "false"], {"dtype": "bool", "nullable": True}),
         (["nan", "1"], {"dtype": "string", "min_length": 1, "max_length": 3}),
-        (["9" * 30, "1"], {"dtype": "float64", "min": 1.0, "max": 1e30}),
+        (["9" * 30, "1"], {"dtype": "string", "min_length": 1, "max_length": 30}),
+        (["+49", "1"], {"dtype": "string", "min_length": 1, "max_length": 3}),
+        ([f"{2**63 - 1}", "-5"], {"dtype": "int64", "min": -5, "max": 2**63 - 1}),
         (["a", "b"] * 10, {"dtype": "string", "values": ["a", "b"]}),
         ([f"{place}x" for place in range(100)], {"dtype": "string", "min_length": 1, "max_length": 3}),
         ([None, None], {"dtype": "string", "nullable": True}),
@@ -96,9 +102,12 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
     ],
 )
 def test_what_a_contract_says_of_a_column_follows_from_its_values(values, spec):
-    assert infer([pl.DataFrame({"a": values}, schema={"a": pl.String})], texts=True) == (len(values), {"a": spec})
+    assert infer([pl.DataFrame({"a": values}, schema={"a": pl.String})], reads=(*READ_AS,)) == (
+        len(values),
+        {"a": spec},
+    )
     halves = [pl.DataFrame({"a": part}, schema={"a": pl.String}) for part in (values[:1], values[1:])]
-    assert infer(halves, texts=True) == (len(values), {"a": spec})
+    assert infer(halves, reads=(*READ_AS,)) == (len(values), {"a": spec})
 
 
 @pytest.mark.parametrize(
@@ -111,9 +120,29 @@ def test_what_a_contract_says_of_a_column_follows_from_its_values(values, spec):
 )
 def test_a_contract_takes_columns_of_every_type(dtype):
     rows = pl.DataFrame({"a": pl.Series([None], dtype=dtype)})
-    _, found = infer([rows], texts=False)
+    _, found = infer([rows])
     assert found["a"].pop("nullable")
     assert column_type(found["a"]) == dtype
+
+
+@pytest.mark.parametrize(
+    ("values", "spec"),
+    [
+        (pl.Series([255, 0], dtype=pl.UInt8), {"dtype": "uint8", "min": 0, "max": 255}),
+        (pl.Series([127, -128], dtype=pl.Int8), {"dtype": "int8", "min": -128, "max": 127}),
+        (pl.Series([2**64 - 1, 3], dtype=pl.UInt64), {"dtype": "uint64", "min": 3}),
+        (pl.Series([math.inf, math.nan, 1.0]), {"dtype": "float64", "min": 1.0, "max": 1.0}),
+        (pl.Series([math.nan]), {"dtype": "float64"}),
+        (pl.Series([1.797e308]), {"dtype": "float64", "min": 1.7e308, "max": 1.797e308}),
+    ],
+)
+def test_bounds_are_such_as_a_column_can_have(values, spec):
+    assert infer([values.alias("a").to_frame()])[1] == {"a": spec}
+
+
+def test_decimal_commas_are_numbers(root, http_server):
+    found = added(root, http_server, "a.csv", "n;m\n1,5;2\n2,5;x\n")
+    assert found["contract"]["columns"]["n"] == {"dtype": "float64", "min": 1.5, "max": 2.5}
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, 29, 4177, -4177, 0.075, 1e300, 5e-324, 123.456, -0.001234])
@@ -281,3 +310,99 @@ def test_a_kind_that_takes_more_than_its_data_tells_is_refused(root, tmp_path, k
     sources, message = [str(tmp_path / "pictures")], f"begin with the example in docs/kinds.md#{kind}"
     with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), Wishes(kind=kind)):
         pass
+
+
+def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
+    added(root, http_server, "a.csv", "a\n1\n")
+    sums = root / "data" / "samples" / "SHA256SUMS"
+    sums.write_text(sums.read_text().rstrip())
+    (root / "config" / "datasets" / "things.yaml").unlink()
+    with pytest.raises(RegistryError, match="there are samples of this name already"):
+        added(root, http_server, "a.csv", "a\n1\n")
+    shutil.rmtree(root / "data" / "samples" / "things")
+    added(root, http_server, "a.csv", "a\n2\n")
+    assert [line[66:] for line in sums.read_text().splitlines()] == ["things/a.csv"]
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Signature=1", "token=1", "a=b&api_key=1"])
+def test_an_address_with_a_secret_is_refused_before_it_is_asked(root, query):
+    with pytest.raises(RegistryError, match="its address holds a secret") as raised:
+        with new(root, "things", [f"http://127.0.0.1:9/a.csv?{query}"], Format(), Wishes()):
+            pass
+    assert query not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "x" * 2000])
+def test_a_name_that_no_file_of_a_dataset_can_hold_is_refused(root, tmp_path, name):
+    pl.DataFrame({name: [1]}).write_parquet(tmp_path / "a.parquet")
+    try:
+        with new(root, "things", [str(tmp_path / "a.parquet")], Format(), Wishes()) as made:
+            write(root, made)
+    except RegistryError as error:
+        assert "a name of its columns" in str(error)
+    else:
+        assert [*load_datasets(read_config(root), root)["things"]["contract"]["columns"]] == [name]
+
+
+def test_files_with_other_columns_are_refused(root, tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,y,z\n1,2,3\n")
+    sources = [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    message = "has other columns than a.csv: z"
+    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), Wishes()):
+        pass
+
+
+@pytest.mark.parametrize("values", [["a", "a"], ["a", None]])
+def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values):
+    pl.DataFrame({"id": values, "n": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(RegistryError, match="id names no samples"):
+        with new(root, "a", [str(tmp_path / "a.parquet")], Format(), Wishes(key="id")):
+            pass
+
+
+def test_a_split_that_stays_empty_is_refused(root, http_server):
+    with pytest.raises(RegistryError, match="nothing is left for val"):
+        added(root, http_server, "a.csv", "a\n1\n2\n", Wishes(ratios={"train": 0.999, "val": 0.001}))
+
+
+def test_sources_may_be_called_as_what_new_writes_beside_them(root, tmp_path):
+    pictures(tmp_path / "sample", "cat/1.png", "dog/2.png")
+    with new(root, "a", [str(tmp_path / "sample")], Format(), Wishes()) as made:
+        assert made.facts.rows == {"all": 2}
+
+
+def test_dates_in_json_lines_are_dates_or_texts(root, http_server):
+    lines = '{"d": "2020-01-01", "t": "2020-01-01T00:00:00Z"}\n{"d": "2021-01-01", "t": "2021-01-01T00:00:00Z"}\n'
+    columns = added(root, http_server, "a.jsonl", lines)["contract"]["columns"]
+    assert columns["d"] == {"dtype": "date", "min": "2020-01-01"}
+    assert columns["t"]["dtype"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps([{"n": number} for number in range(50_000)], indent=1).encode()),
+        ("a.csv", ("n\n" + "\n".join(map(str, range(60_000)))).encode("utf-16")),
+    ],
+)
+def test_a_sample_of_what_is_laid_out_otherwise_can_be_read(root, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with new(root, "things", [str(tmp_path / name)], Format(), Wishes()) as made:
+        write(root, made)
+    assert "the contract of their" in check(root, "things", load_datasets(read_config(root), root))
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "tbz2", "txz", "tar"])
+def test_samples_of_archives_are_archives_and_always_the_same(root, tmp_path, suffix):
+    source = pictures(tmp_path / "pictures", *(f"cat/{number}.png" for number in range(5)))
+    with tarfile.open(
+        tmp_path / f"a.{suffix}", {"tar.gz": "w:gz", "tbz2": "w:bz2", "txz": "w:xz"}.get(suffix, "w")
+    ) as tar:
+        tar.add(source, "all")
+    found = []
+    for target in (tmp_path / f"1.{suffix}", tmp_path / f"2.{suffix}"):
+        cut_pictures(tmp_path / f"a.{suffix}", target, most_bytes=2_000)
+        found.append(target.read_bytes())
+    assert found[0] == found[1]
+    assert 0 < len([*members(tmp_path / f"1.{suffix}")]) < 5

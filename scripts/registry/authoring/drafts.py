@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from registry.authoring.infer import infer
+from registry.authoring.infer import READ_AS, infer
 from registry.authoring.layout import columns_in, guess_format
 from registry.errors import RegistryError
 from registry.formats.archives import members
@@ -19,6 +19,8 @@ from registry.kinds.pictures import is_litter, is_picture, normal
 
 WRITTEN_BY_HAND = ("captions", "documents")
 """Kinds whose files take more than their data tells."""
+READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
+"""What texts may stand for, by the format of their file."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
@@ -69,11 +71,15 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
         raise RegistryError("its files are laid out in different ways", where=where, hint="add them one by one")
     [layout] = layouts
     wanted = columns_in(first, layout)
+    for file, path in files.items():
+        if other := {*columns_in(path, layout)} ^ wanted.keys():
+            what = f"it has other columns than {next(iter(files))}: {', '.join(sorted(other))}"
+            raise RegistryError(what, where=file, hint="add such files one by one")
     kind = wishes.kind or ("conversations" if _conversations(wanted) else "table")
     if kind == "conversations":
         return Draft(kind, _format(layout, first) | _conversations(wanted) | _shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
-    _, columns = infer(rows, texts=layout.type == "csv")
+    _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
     params = _format(layout, first) | _shared(wishes)
     if kind == "text":
         text, label = _text_and_label(columns, wishes)

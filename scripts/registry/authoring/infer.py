@@ -1,11 +1,13 @@
 """Infer what the contract of a table can say of its columns: types, bounds, gaps, small sets of values, lengths."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from registry.describe.columns import DTYPES, RESOLUTION
@@ -18,8 +20,10 @@ LONGEST_VALUE = 40
 """Characters of a value that can be one of a small set."""
 DIGITS = 2
 """Digits to which bounds are rounded, outward, so that a row more does not break them at once."""
-LEADING_ZERO = r"^[-+]?0\d"
-"""Begins what looks like a number and is none: a post code, a telephone number."""
+NO_NUMBERS = {"int64": r"^\+|^-?0\d", "float64": r"^\+|^-?0\d|^-?\d{16,}$"}
+"""What looks like a number and is none: post codes, telephone numbers, ids with more digits than a float keeps."""
+LARGEST = 10**19 - 1
+"""The largest integer that a dataset's file may hold."""
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 READ_AS = {"int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean, "date": pl.Date}
 """What texts are read as if all can be, the narrowest first."""
@@ -40,9 +44,10 @@ class _Range:
 
 @dataclass
 class Column:
-    """What is known so far of a column; `texts` tells that its values are texts which may stand for something else."""
+    """What is known so far of a column; `reads` are the types of READ_AS that texts in it may stand for."""
 
-    texts: bool
+    reads: Sequence[str] = ()
+    decimal: str = "."
     rows: int = 0
     nulls: int = 0
     dtypes: dict[str, _Range] = field(default_factory=dict)
@@ -52,8 +57,7 @@ class Column:
     range: _Range = field(default_factory=_Range)
 
     def __post_init__(self) -> None:
-        if self.texts:
-            self.dtypes = {dtype: _Range() for dtype in READ_AS}
+        self.dtypes = {dtype: _Range() for dtype in self.reads}
 
     def add(self, values: pl.Series) -> None:
         """Look at more values."""
@@ -61,6 +65,8 @@ class Column:
         self.rows, self.nulls = self.rows + len(values), self.nulls + len(values) - len(present)
         if present.dtype != pl.String:
             self.type = self.type or present.dtype
+            if present.dtype.is_float():
+                present = present.filter(present.is_finite())
             if present.dtype.is_numeric() and not isinstance(present.dtype, pl.Decimal):
                 self.range.add(present.min(), present.max())
         elif len(present):
@@ -68,7 +74,7 @@ class Column:
 
     def _add_texts(self, present: pl.Series) -> None:
         for dtype in [*self.dtypes]:
-            read = _read(present, dtype)
+            read = _read(present, dtype, self.decimal)
             if read.null_count() or (dtype == "float64" and not read.is_finite().all()):
                 del self.dtypes[dtype]
             elif dtype != "bool":
@@ -83,10 +89,11 @@ class Column:
         """Return what the contract says of the column."""
         nullable = {"nullable": True} if self.nulls else {}
         if self.type is not None:
-            return spec_of(self.type) | _bounds(self.range) | nullable
+            spec = spec_of(self.type)
+            return spec | _bounds(self.range, spec.get("dtype", "")) | nullable
         if self.dtypes and self.nulls < self.rows:
             dtype, its = next(iter(self.dtypes.items()))
-            return {"dtype": dtype, **_bounds(its), **nullable}
+            return {"dtype": dtype, **_bounds(its, dtype), **nullable}
         if self.values and self._is_small_set():
             return {"dtype": "string", "values": sorted(self.values), **nullable}
         if self.lengths.low is None:
@@ -100,22 +107,27 @@ class Column:
         )
 
 
-def _read(texts: pl.Series, dtype: str) -> pl.Series:
+def _read(texts: pl.Series, dtype: str, decimal: str) -> pl.Series:
     """Return texts as values of a type, null where one is none."""
     if dtype == "bool":
         return texts.replace_strict({"true": True, "false": False}, default=None)
     if dtype == "date":
         return texts.set(~texts.str.contains(DATE), None).str.strptime(pl.Date, "%Y-%m-%d", strict=False)
-    return texts.set(texts.str.contains(LEADING_ZERO), None).cast(READ_AS[dtype], strict=False)
+    numbers = texts if decimal == "." else texts.str.replace(decimal, ".", literal=True)
+    return numbers.set(texts.str.contains(NO_NUMBERS[dtype]), None).cast(READ_AS[dtype], strict=False)
 
 
-def _bounds(range_: _Range) -> dict[str, Any]:
-    """Return the bounds of values: of numbers both, of dates, which go on, the lower one."""
+def _bounds(range_: _Range, dtype: str) -> dict[str, Any]:
+    """Return the bounds of values of a type: of numbers both, of dates, which go on, the lower one."""
     if range_.low is None:
         return {}
     if isinstance(range_.low, date):
         return {"min": range_.low.isoformat()}
-    return {"min": rounded(range_.low, ROUND_FLOOR), "max": rounded(range_.high, ROUND_CEILING)}
+    bounds = {"min": rounded(range_.low, ROUND_FLOOR), "max": rounded(range_.high, ROUND_CEILING)}
+    if isinstance(range_.low, int):
+        limits = np.iinfo(dtype)
+        bounds = {"min": max(bounds["min"], int(limits.min)), "max": min(bounds["max"], int(limits.max))}
+    return {side: bound for side, bound in bounds.items() if abs(bound) <= LARGEST or isinstance(bound, float)}
 
 
 def spec_of(dtype: pl.DataType) -> dict[str, Any]:
@@ -140,21 +152,26 @@ def rounded(number: float, how: str) -> float:
     if not exact:
         return number
     near = exact.quantize(Decimal(1).scaleb(max(exact.adjusted() - DIGITS + 1, -324)), how)
-    return int(near) if isinstance(number, int) else float(near)
+    if isinstance(number, int):
+        return int(near)
+    return float(near) if math.isfinite(float(near)) else number
 
 
 def _plain(values: pl.Series) -> pl.Series:
     return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum | pl.Null) else values
 
 
-def infer(batches: Iterable[pl.DataFrame], *, texts: bool) -> tuple[int, dict[str, dict[str, Any]]]:
+def infer(
+    batches: Iterable[pl.DataFrame], *, reads: Sequence[str] = (), decimal: str = "."
+) -> tuple[int, dict[str, dict[str, Any]]]:
     """Return how many rows there are, and {column: what a contract can say of it}.
 
-    `texts` tells that the columns are texts, as those of CSV files are, of which some stand for numbers.
+    `reads` are the types that texts may stand for, those of a CSV file for all of READ_AS. Numbers have `decimal`
+    before their fractions.
     """
     rows, columns = 0, {}
     for batch in batches:
         rows += batch.height
         for values in batch:
-            columns.setdefault(values.name, Column(texts)).add(_plain(values))
+            columns.setdefault(values.name, Column(reads, decimal)).add(_plain(values))
     return rows, {name: column.spec() for name, column in columns.items()}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,9 @@ from registry.kinds.files import Format, columns_of, json_types
 
 HEAD = 1 << 16
 """Bytes at the beginning of a file by which its layout is guessed."""
+LONGEST = 16 << 20
+"""Bytes that its first line has at most."""
+YEAR = re.compile(r"(?:1[89]|20)\d\d")
 SEPARATORS = ",;\t|"
 
 
@@ -25,9 +29,10 @@ def guess_format(path: Path, given: Format) -> Format:
         return found
     with path.open("rb") as stream:
         head = stream.read(HEAD)
+        head += stream.readline(LONGEST) if b"\n" not in head else b""
     encoding = given.encoding if given.encoding != Format.encoding else _encoding(head)
     text = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
-    if len(head) == HEAD:
+    if len(head) == HEAD and "\n" in text:
         text = text[: text.rfind("\n") + 1]
     separator = given.separator or _separator(text)
     first, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -71,8 +76,8 @@ def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_data(fields: Sequence[str]) -> bool:
-    """Tell whether the first line is a row already: names of columns are no numbers."""
-    return any(map(_is_number, fields))
+    """Tell whether the first line is a row already: names of columns are no numbers, but some may be years."""
+    return any(_is_number(field) and not YEAR.fullmatch(field) for field in fields) or all(map(_is_number, fields))
 
 
 def _is_number(field: str) -> bool:
@@ -90,4 +95,17 @@ def columns_in(path: Path, layout: Format) -> dict[str, pl.DataType]:
         what = f"more than one column is called {', '.join(twice)}" if twice else "a column has no name"
         hint = "name them all, in the file, or with --no-header --columns NAME,NAME,..."
         raise RegistryError(what, where=path.name, hint=hint)
-    return json_types(path) if layout.type == "jsonl" else dict.fromkeys(names, pl.String())
+    if layout.type != "jsonl":
+        return dict.fromkeys(names, pl.String())
+    # JSON has no times: what looks like some is a text.
+    return {name: _with_texts(dtype) for name, dtype in json_types(path).items()}
+
+
+def _with_texts(dtype: pl.DataType) -> pl.DataType:
+    """Return a type with texts in the place of times."""
+    match dtype:
+        case pl.List():
+            return pl.List(_with_texts(dtype.inner))
+        case pl.Struct():
+            return pl.Struct([pl.Field(one.name, _with_texts(one.dtype)) for one in dtype.fields])
+    return pl.String() if dtype.is_temporal() or dtype == pl.Null else dtype

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from registry.authoring.drafts import Wishes, draft
 from registry.authoring.facts import Facts, facts_of
@@ -17,7 +17,9 @@ from registry.authoring.writing import file_of
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
 from registry.files import atomic_file, data_files, link_or_copy, sha256_of
+from registry.gate import GateError, read_yaml
 from registry.kinds.files import Format, is_packed, unpacked
+from registry.shown import public_url
 from registry.sources.fetch import fetch
 from registry.sources.local import local_members
 from registry.sources.objects import Store
@@ -29,6 +31,10 @@ LARGEST = 100_000_000_000
 """Bytes at which a download is stopped whose size nobody knows yet."""
 MOST_FILES = 10_000_000
 """Files of a folder at which it is refused."""
+SECRET = re.compile("sig|token|key|secret|credential|password|auth", re.IGNORECASE)
+"""Is in the names of what addresses hand over in secret."""
+SUM = len(f"{'0' * 64}  ")
+"""Characters of a line of SHA256SUMS before the file's name."""
 ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -51,9 +57,12 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     of pictures. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
+    if (root / SAMPLES / name).exists():
+        raise RegistryError("there are samples of this name already", where=f"{SAMPLES}/{name}", hint="move them away")
     (root / CACHE).mkdir(exist_ok=True)
     with TemporaryDirectory(dir=root / CACHE) as place:
         folder = Path(place)
+        (folder / "files").mkdir()
         sources = [one for source in sources for one in _expanded(source)]
         entries, files = _fetched(root, name, sources, folder)
         with ExitStack() as stack:
@@ -73,16 +82,41 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         if problems := dict.fromkeys(facts.unusable, "drop"):
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
-        if not sum(facts.rows.values()):
-            problems = ", ".join(f"{problem}: {number:,}" for problem, number in facts.unusable.items())
-            raise RegistryError(f"no sample of it can be used ({problems or 'it has none'})", where=name)
+        _check_facts(name, facts)
         samples = cut_samples(files, found.layout, folder / "sample") if wishes.sample else {}
         if samples:
             sampled = facts_of(samples, found).rows
+            if empty := [split for split, number in sampled.items() if not number]:
+                hint = "make the split larger, or leave the sample out: --no-sample"
+                raise RegistryError(f"its sample has nothing for {', '.join(empty)}", where=name, hint=hint)
             contract["rows"]["samples"] = {split: {"min": number} for split, number in sampled.items()}
         contract |= facts.holds
         check_dataset(name, content, root)
-        yield New(name, content, file_of(content), facts, samples)
+        yield New(name, content, _text_of(name, content), facts, samples)
+
+
+def _check_facts(name: str, facts: Facts) -> None:
+    """Raise RegistryError for a dataset that no build could make."""
+    if not sum(facts.rows.values()):
+        problems = ", ".join(f"{problem}: {number:,}" for problem, number in facts.unusable.items())
+        raise RegistryError(f"no sample of it can be used ({problems or 'it has none'})", where=name)
+    if empty := [split for split, number in facts.rows.items() if not number]:
+        raise RegistryError(f"nothing is left for {', '.join(empty)}", where=name, hint="name other shares: --split")
+    if facts.key_problem:
+        raise RegistryError(facts.key_problem, where=name, hint="name another column, or none: --key")
+
+
+def _text_of(name: str, content: dict[str, Any]) -> str:
+    """Return the text of a dataset's file. RegistryError for names of columns that no such file can hold."""
+    text = file_of(content)
+    try:
+        same = {"params": {}, **read_yaml(text.encode(), where=name)} == content
+    except GateError:
+        same = False
+    if not same:
+        what = "a name of its columns holds what YAML cannot, such as a line break, or is too long"
+        raise RegistryError(what, where=name, hint="rename it in the source")
+    return text
 
 
 def write(root: Path, made: New) -> list[Path]:
@@ -96,10 +130,12 @@ def write(root: Path, made: New) -> list[Path]:
                 link_or_copy(one, partial)
             written.append(target)
     if written:
-        lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in written]
-        text = sums.read_text(encoding="utf-8") if sums.is_file() else ""
+        lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
+        # Of a dataset of this name that was begun before.
+        lines = [line for line in lines if not line[SUM:].startswith(f"{made.name}/")]
+        lines += [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}" for path in written]
         with atomic_file(sums) as partial:
-            partial.write_text(text + "".join(lines), encoding="utf-8")
+            partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     config = root / "config" / "datasets" / f"{made.name}.yaml"
     with atomic_file(config) as partial:
         partial.write_text(made.text, encoding="utf-8")
@@ -108,7 +144,7 @@ def write(root: Path, made: New) -> list[Path]:
 
 def _expanded(source: str) -> list[str]:
     """Return the files that an address with wildcards matches, sorted; one without is all there is."""
-    if not has_wildcards(source) or source.startswith(("http://", "https://")):
+    if not has_wildcards(source) or source.startswith(("http://", "https://")) or Path(source).exists():
         return [source]
     found = Store(source).files() if "://" in source else local_members(Path(source), MOST_FILES)
     if not found:
@@ -120,6 +156,8 @@ def _fetched(
     root: Path, name: str, sources: Sequence[str], folder: Path
 ) -> tuple[list[dict[str, Any]], dict[str, Path]]:
     """Fetch sources into a folder; return what `sources.files` says of them, and {file: its path}."""
+    for source in sources:
+        _check_public(source)
     addresses = {_file_name(source): _address(root, source) for source in sources}
     if len(addresses) < len(sources):
         raise RegistryError("two of its sources have the same name", where=name, hint="rename one of them")
@@ -129,7 +167,8 @@ def _fetched(
         | ({"max_files": MOST_FILES} if file in folders else {})
         for file, url in addresses.items()
     ]
-    fetched = fetch(name, wanted, mode="upstream", mirror=None, target=folder, lock=folder / "lock.yaml", root=root)
+    target, lock = folder / "files", folder / "lock.yaml"
+    fetched = fetch(name, wanted, mode="upstream", mirror=None, target=target, lock=lock, root=root)
     entries = [
         {
             "folder" if one["file"] in folders else "file": one["file"],
@@ -139,7 +178,7 @@ def _fetched(
         }
         for one in fetched["files"]
     ]
-    return entries, {file: folder / file for file in addresses}
+    return entries, {file: target / file for file in addresses}
 
 
 def _as_rows(path: Path) -> AbstractContextManager[Path]:
@@ -157,6 +196,14 @@ def _bound(size: int) -> int:
 def _file_name(source: str) -> str:
     path = unquote(urlsplit(source).path) if "://" in source else source
     return ODD.sub("-", Path(path).name).strip("-.") or "data"
+
+
+def _check_public(source: str) -> None:
+    """Raise RegistryError for an address that holds a secret: it would stand in git."""
+    found = [key for key, _ in parse_qsl(urlsplit(source).query) if SECRET.search(key)]
+    if "://" in source and (found or "@" in urlsplit(source).netloc):
+        what = f"its address holds a secret: {', '.join(found) or 'a login'}"
+        raise RegistryError(what, where=public_url(source), hint="name one that anybody may see, or download the file")
 
 
 def _address(root: Path, source: str) -> str:

@@ -17,7 +17,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.formats.archives import members
+from registry.formats.archives import SHORT, members
+from registry.formats.json_arrays import is_array, objects
 from registry.formats.members import Member
 from registry.formats.records import canonical_encoding, records
 from registry.kinds.files import Format, batches, columns_of, is_packed, unpacked
@@ -74,12 +75,13 @@ def cut_pictures(path: Path, target: Path, *, most_bytes: int = MOST_BYTES) -> N
             for name, data in taken.items():
                 archive.writestr(zipfile.ZipInfo(name), data)
     else:
-        mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix.lower(), "w")
-        with tarfile.open(target, mode) as archive:
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w") as archive:
             for name, data in taken.items():
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
+        _pack(tar.getvalue(), path.stem, target)
 
 
 def _chosen(path: Path, most_bytes: int) -> set[str]:
@@ -112,7 +114,7 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
         with unpacked(path) as plain, TemporaryDirectory() as folder:
             sample = Path(folder, plain.name)
             cut_sample(plain, layout, sample, most_bytes=most_bytes, seed=seed)
-            _pack(sample, target)
+            _pack(sample.read_bytes(), plain.name, target)
         return
     fraction = most_bytes / size
     match layout.type:
@@ -121,8 +123,9 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
             lines = (text for _, text, _ in records(path, separator=layout.separator_of(path), encoding=encoding))
             _write_lines(lines, target, layout.header, fraction, most_bytes, seed, encoding)
         case "jsonl":
-            with path.open(encoding="utf-8", newline="\n") as stream:
-                lines = (line.rstrip("\r\n") for line in stream)
+            with path.open("rb") as stream:
+                rows = (line.decode().rstrip("\r\n") for line in stream)
+                lines = objects(path) if is_array(path) else rows
                 _write_lines(lines, target, False, fraction, most_bytes, seed, "utf-8")
         case "excel":
             what = f"larger than {most_bytes:,} bytes, and no sample can be cut from it"
@@ -133,10 +136,13 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
         raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
 
 
-def _pack(path: Path, target: Path) -> None:
-    """Write a small file as it is packed in files that are named as `target` is; its bytes depend on nothing else."""
-    data = path.read_bytes()
-    match target.suffix.lower():
+def _pack(data: bytes, name: str, target: Path) -> None:
+    """Write bytes, as a file that is called `name`, in the way that files are packed which are named as `target` is.
+
+    The file's own bytes depend on nothing else.
+    """
+    suffix = target.suffix.lower()
+    match SHORT.get(suffix, suffix):
         case ".gz":
             target.write_bytes(gzip.compress(data, mtime=0))
         case ".bz2":
@@ -145,8 +151,10 @@ def _pack(path: Path, target: Path) -> None:
             target.write_bytes(lzma.compress(data))
         case ".zip":
             with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(zipfile.ZipInfo(path.name), data)
-        case suffix:
+                archive.writestr(zipfile.ZipInfo(name), data)
+        case ".tar":
+            target.write_bytes(data)
+        case _:
             raise RegistryError(f"no sample can be packed as {suffix}", where=target.name, hint="--no-sample")
 
 
@@ -157,12 +165,12 @@ def _write_lines(
     for position, line in enumerate(lines, start=-1 if header else 0):
         if position >= 0 and not is_taken(position, fraction, seed):
             continue
-        data = f"{line}\n".encode(encoding)
-        if size + len(data) <= most_bytes:
-            taken.append(data)
-            size += len(data)
+        length = len(f"{line}\n".encode(encoding))
+        if size + length <= most_bytes:
+            taken.append(f"{line}\n")
+            size += length
     if len(taken) > header:
-        target.write_bytes(b"".join(taken))
+        target.write_bytes("".join(taken).encode(encoding))
 
 
 def _write_rows(path: Path, layout: Format, target: Path, fraction: float, most_bytes: int, seed: int) -> None:
