@@ -18,7 +18,7 @@ from tiny import Tiny
 MEGABYTES = 420
 NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n")
 CALLS = {
-    "check": ("numbers", "polars"),
+    "check": ("numbers", "build"),
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
     "eject": ("numbers", None),
     "follow": ("", None),
@@ -26,7 +26,7 @@ CALLS = {
     "get": (". numbers@^1 --out fetched", None),
     "list": (".", None),
     "log": ("numbers", None),
-    "new": ("other numbers.csv", "polars"),
+    "new": ("other numbers.csv", "build"),
     "publish": ("--dry-run", None),
     "pull": ("numbers", "build"),
     "refresh": ("numbers", "build"),

@@ -326,9 +326,9 @@ def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
 
 @pytest.mark.parametrize("query", ["X-Amz-Signature=1", "token=1", "a=b&api_key=1"])
 def test_an_address_with_a_secret_is_refused_before_it_is_asked(root, query):
-    with pytest.raises(RegistryError, match="its address holds a secret") as raised:
-        with new(root, "things", [f"http://127.0.0.1:9/a.csv?{query}"], Format(), Wishes()):
-            pass
+    sources, message = [f"http://127.0.0.1:9/a.csv?{query}"], "its address holds a secret"
+    with pytest.raises(RegistryError, match=message) as raised, new(root, "a", sources, Format(), Wishes()):
+        pass
     assert query not in str(raised.value)
 
 
@@ -356,9 +356,9 @@ def test_files_with_other_columns_are_refused(root, tmp_path):
 @pytest.mark.parametrize("values", [["a", "a"], ["a", None]])
 def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values):
     pl.DataFrame({"id": values, "n": [1, 2]}).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(RegistryError, match="id names no samples"):
-        with new(root, "a", [str(tmp_path / "a.parquet")], Format(), Wishes(key="id")):
-            pass
+    sources, wishes = [str(tmp_path / "a.parquet")], Wishes(key="id")
+    with pytest.raises(RegistryError, match="id names no samples"), new(root, "a", sources, Format(), wishes):
+        pass
 
 
 def test_a_split_that_stays_empty_is_refused(root, http_server):

@@ -30,7 +30,9 @@ def test_no_secret_is_among_them(config):
 
 def test_the_example_of_credentials_names_the_variables_and_no_value():
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert re.findall(r"^(?:# )?(AWS_\w+)=(.*)$", text, re.MULTILINE) == [(name, "") for name in VARIABLES]
+    assert re.findall(r"^(?:# )?(AWS_\w+)=(.*)$", text, re.MULTILINE) == [
+        (name, "") for name in (*VARIABLES, "AWS_ENDPOINT_URL")
+    ]
 
 
 def test_the_page_about_storage_explains_each_of_them():

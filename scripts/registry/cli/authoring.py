@@ -24,10 +24,12 @@ from registry.cli.common import (
 from registry.config.load import load_datasets
 from registry.config.names import rule_of
 from registry.errors import RegistryError
-from registry.extras import needed
+from registry.extras import check_installed, needed
 from registry.restore.retire import retire
 from registry.storage.repository import read_config
 
+READER = "fastexcel"
+"""A package of the extra that reads sources, which a client does without."""
 MODULES = ("authoring.new", "authoring.drafts", "kinds.files")
 """What a new dataset takes, and a client does without."""
 TYPES = ("dtype", "nullable", "list", "struct", "resolution", "zone", "precision", "scale", "shape")
@@ -83,6 +85,7 @@ def new_dataset(
 
     A sample of at most 200 kB goes into data/samples/. Then `registry run NAME` builds and releases it.
     """
+    check_installed(READER)
     authoring, drafts, files = (needed(f"registry.{module}") for module in MODULES)
     root = repository_root(context)
     layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
@@ -134,6 +137,7 @@ def check_datasets(
     """
     root = repository_root(context)
     datasets = load_datasets(read_config(root), root)
+    check_installed(READER)
     checking = needed("registry.authoring.check")
     wrong = {}
     for name in names or sorted({*datasets, *datasets.broken}):

@@ -30,20 +30,23 @@ import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from registry.describe.logical import is_list, is_picture, logical_type
 
+if TYPE_CHECKING:
+    import numpy as np
+
 _LENGTH = struct.Struct("<Q")
 _NULL = pa.scalar(b"n", pa.large_binary())
 _INT64_MAX = 2**63 - 1
 _DECIMAL_BYTES = 32
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_MOMENT = np.dtype([("seconds", "<i8"), ("nanoseconds", "<u4")])
+_MOMENT = [("seconds", "<i8"), ("nanoseconds", "<u4")]
 _DAY = 86_400_000
 """Milliseconds."""
 
@@ -72,29 +75,33 @@ def _joined(columns: Sequence[pa.Array | pa.Scalar]) -> pa.LargeBinaryArray:
     return pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.large_binary()))
 
 
-def _offsets(values: pa.LargeBinaryArray) -> np.ndarray:
+def _offsets(values: pa.LargeBinaryArray) -> memoryview:
     """Return where the bytes of the first value begin, and where those of each end: int64 (n + 1,)."""
     if not len(values):
-        return np.zeros(1, np.int64)
-    return np.frombuffer(values.buffers()[1], np.int64)[values.offset :][: len(values) + 1]
+        return memoryview(bytes(8)).cast("q")
+    return memoryview(values.buffers()[1]).cast("q")[values.offset :][: len(values) + 1]
 
 
-def _spelt_lists(tag: bytes, ends: np.ndarray, values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+def _spelt_lists(tag: bytes, ends: "np.ndarray", values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
     """Return n lists of spelt values; `ends`, int64 (n + 1,), says where those of each begin and end."""
+    import numpy as np
+
     if len(ends) == 1:
         return pa.array([], pa.large_binary())
-    buffers = [None, pa.py_buffer(_offsets(values)[ends]), values.buffers()[2] or pa.py_buffer(b"")]
+    buffers = [None, pa.py_buffer(np.asarray(_offsets(values))[ends]), values.buffers()[2] or pa.py_buffer(b"")]
     inside = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(ends) - 1, buffers)
     return _joined([_fixed_width(tag, pa.array(np.diff(ends)), len(inside)), inside])
 
 
 def _lists(column: pa.Array) -> pa.LargeBinaryArray:
-    places = column.offsets.to_numpy().astype(np.int64)
+    places = column.offsets.to_numpy().astype("int64")
     if pat.is_list(column.type) or pat.is_large_list(column.type):
         first, last = places[0], places[-1]
         return _spelt_lists(b"l", places - first, canonical(column.values[first:last]))
+    import numpy as np
+
     # Views may overlap, in any order.
-    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
+    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype("int64")
     ends = np.concatenate([[0], np.cumsum(counts)])
     used = np.repeat(places[: len(counts)] - ends[:-1], counts) + np.arange(ends[-1])
     first, last = (used.min(), used.max() + 1) if len(used) else (0, 0)
@@ -102,7 +109,7 @@ def _lists(column: pa.Array) -> pa.LargeBinaryArray:
 
 
 def _maps(column: pa.MapArray) -> pa.LargeBinaryArray:
-    places = column.offsets.to_numpy().astype(np.int64)
+    places = column.offsets.to_numpy().astype("int64")
     first, last = places[0], places[-1]
     pairs = [canonical(values[first:last]) for values in (column.keys, column.items)]
     return _spelt_lists(b"m", places - first, _joined(pairs))
@@ -121,6 +128,8 @@ def _inside(column: pa.FixedSizeListArray) -> pa.Array:
 
 
 def _fixed_size_lists(column: pa.FixedSizeListArray) -> pa.LargeBinaryArray:
+    import numpy as np
+
     ends = np.arange(len(column) + 1, dtype=np.int64) * column.type.list_size
     return _spelt_lists(b"l", ends, canonical(_inside(column)))
 
@@ -137,7 +146,7 @@ def _pictures(column: pa.FixedSizeListArray) -> pa.LargeBinaryArray:
     return _fixed_width(b"x" + _LENGTH.pack(size), values, len(column))
 
 
-def _bytes_inside(column: pa.FixedSizeListArray) -> tuple[np.ndarray, np.ndarray]:
+def _bytes_inside(column: pa.FixedSizeListArray) -> "tuple[np.ndarray, np.ndarray]":
     """Return the bytes of n pictures, uint8 (n, size), 0 for each that is null, and which have such, bool (n,)."""
     inner, each = _decoded(_inside(column)), column.type.list_size
     holed = inner.is_null().to_numpy(zero_copy_only=False)
@@ -158,8 +167,10 @@ def _integers(column: pa.Array) -> pa.LargeBinaryArray:
 
 
 def _moments(tag: bytes, column: pa.Array) -> pa.LargeBinaryArray:
+    import numpy as np
+
     dtype, per = column.type, _PER_SECOND[column.type.unit]
-    counts = column.cast(pa.int32() if pat.is_time32(dtype) else pa.int64()).to_numpy().astype(np.int64)
+    counts = column.cast(pa.int32() if pat.is_time32(dtype) else pa.int64()).to_numpy().astype("int64")
     moments = np.empty(len(counts), _MOMENT)
     moments["seconds"], parts = np.divmod(counts, per)
     moments["nanoseconds"] = parts * (_PER_SECOND["ns"] // per)
@@ -175,6 +186,8 @@ def _dates(column: pa.Array) -> pa.LargeBinaryArray:
 
 
 def _decimals(column: pa.Array) -> pa.LargeBinaryArray:
+    import numpy as np
+
     width = column.type.bit_width // 8
     stored = np.frombuffer(column.buffers()[1] or b"", np.uint8)[column.offset * width :][: len(column) * width]
     stored = stored.reshape(len(column), width)
@@ -199,6 +212,8 @@ def _decoded(column: pa.Array) -> pa.Array:
 
 def _places_in_runs(column: pa.RunEndEncodedArray) -> pa.Int64Array:
     """Return which run each value is in."""
+    import numpy as np
+
     rows = np.arange(column.offset, column.offset + len(column))
     return pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"), pa.int64())
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -160,6 +159,8 @@ def _leaves(name: str, array: pa.Array, rows: pa.Array) -> Iterator[tuple[str, p
     elif pat.is_list(array.type) or pat.is_large_list(array.type) or pat.is_fixed_size_list(array.type):
         yield from _leaves(name, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
     elif pat.is_map(array.type):
+        import numpy as np
+
         places = array.offsets.to_numpy()
         its_rows = rows.take(np.repeat(np.arange(len(array)), np.diff(places)))
         for side, values in (("key", array.keys), ("value", array.items)):
