@@ -155,6 +155,14 @@ def test_a_picture_in_two_splits_is_a_problem_of_the_lower_one(tmp_path):
     assert rows.select("split", "image").rows() == [("test", BLUE), ("train", RED)]
 
 
+@pytest.mark.parametrize(("train", "test"), [("1", "2"), ("2", "1")])
+def test_of_copies_one_stays_whichever_problem_takes_the_others(tmp_path, train, test):
+    names = {f"{train}/a/1.jpg": BLUE, f"{train}/b/2.jpg": RED, f"{test}/a/1.jpg": BLUE, f"{test}/b/2.jpg": BLUE}
+    dropping = dict.fromkeys(("in_two_splits", "duplicates", "other_labels"), "drop")
+    rows, _ = of(tmp_path, names, split={"folders": {"train": [train], "test": [test]}}, problems=dropping)
+    assert sorted(rows.select("split", "image").rows()) == [("test", BLUE), ("train", RED)]
+
+
 def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):
     composed, apart = "Äpfel groß", unicodedata.normalize("NFD", "Äpfel groß")
     assert composed != apart

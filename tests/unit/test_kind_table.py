@@ -12,7 +12,7 @@ from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import Cleaning, Rows, ordered, repeated, with_repeated
 from registry.kinds.splitting import drawn
 from registry.kinds.table import POLICIES, read
-from registry.kinds.tables import Keys, write_dataset
+from registry.kinds.tables import Keys, write_dataset, write_tables
 
 CONTRACT = {"name": {"dtype": "string"}, "age": {"dtype": "int64"}, "height": {"dtype": "float64"}}
 ROWS = [("Ann", 31, 1.5), ("Bob", None, 1.75), ("Cem", 7, 0.5)]
@@ -151,14 +151,22 @@ def rows_of(*names: str, **problems) -> Rows:
 
 def test_rows_that_are_there_again_are_found_across_batches():
     parts = [rows_of("a", "b", "a"), rows_of("c", "b")]
-    assert repeated(parts).tolist() == [False, False, True, False, True]
-    cleaning = Cleaning({"duplicates": "drop"})
-    kept = [its.samples["name"].to_list() for its in cleaning.clean(with_repeated(parts, repeated(parts)))]
+    again, policies = [False, False, True, False, True], {"duplicates": "drop"}
+    assert repeated(parts, policies).tolist() == again
+    cleaning = Cleaning(policies)
+    kept = [its.samples["name"].to_list() for its in cleaning.clean(with_repeated(parts, repeated(parts, policies)))]
     assert kept == [["a", "b"], ["c"]]
     assert cleaning.report() == {
         "counts": {"rows": 5, "found": {"duplicates": 2}, "dropped": 2},
         "first": {"duplicates": ["a.csv:2", "a.csv:1"]},
     }
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("drop", ["b", "a"]), ("keep", ["a", "b"])])
+def test_of_equal_rows_one_stays_whatever_else_takes_others(tmp_path, policy, kept):
+    parts = [rows_of("a", "b", odd=pl.Series([True, False])), rows_of("a", "v", odd=pl.Series([False, False]))]
+    policies = {"duplicates": "drop", "odd": policy}
+    assert write(tmp_path, parts, policies=policies)["train"] == kept
 
 
 def test_problems_that_are_to_fail_are_all_named():
@@ -201,6 +209,15 @@ def test_the_bytes_of_a_table_do_not_depend_on_batches(tmp_path):
         write(tmp_path, parts, group=16)
         found.append((tmp_path / "people" / "processed" / "train" / "train.parquet").read_bytes())
     assert found[0] == found[1] == found[2]
+
+
+def test_columns_are_written_under_any_name(tmp_path):
+    contract = {"^t$": {"dtype": "string"}, "*": {"list": {"struct": {"^n.*$": {"dtype": "string"}}}}}
+    samples = pl.DataFrame({"^t$": ["a", None], "*": [[{"^n.*$": "x"}, {"^n.*$": None}], []]})
+    tables = {"all": tmp_path / "all" / "all.parquet"}
+    rows = Rows(samples, pl.Series(["0", "1"]), pl.Series(["all", "all"]))
+    write_tables([rows], tables, tmp_path / "keys.parquet", arrow_schema(contract), group=16)
+    assert pl.read_parquet(tables["all"]).equals(samples)
 
 
 def test_a_split_that_stays_empty_is_refused_and_nothing_is_written(tmp_path):
