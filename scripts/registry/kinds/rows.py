@@ -16,6 +16,8 @@ from registry.errors import RegistryError
 
 EXAMPLES = 3
 """Rows of a kind of problem that an error names."""
+NO_KEY = "a row without a key"
+"""Names a row whose key is null."""
 DUPLICATES = "duplicates"
 """The problem of rows that are the same as one before them."""
 
@@ -91,6 +93,8 @@ def ordered(rows: Iterable[Rows], by: Sequence[str]) -> Iterator[Rows]:
     All are in memory, and have no problems.
     """
     parts = [*rows]
+    if not parts:
+        return
     samples, keys, splits = (
         pl.concat([getattr(part, name) for part in parts]) for name in ("samples", "keys", "splits")
     )
@@ -121,7 +125,8 @@ class Cleaning:
         for its in rows:
             self.rows += its.samples.height
             self.counts.update(its.counts)
-            places = its.keys if its.notes is None else with_notes(its.keys, its.notes)
+            keys = its.keys.alias("key").fill_null(NO_KEY)
+            places = keys if its.notes is None else with_notes(keys, its.notes)
             for problem, has_it in its.problems.items():
                 self.found[problem] += has_it.sum()
                 examples = self.first.setdefault(problem, [])

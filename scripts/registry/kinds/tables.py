@@ -86,7 +86,7 @@ class _Table:
 
     def end(self) -> None:
         if self._waiting:
-            self._write(pl.concat(self._waiting))
+            self._write(pl.concat(self._waiting, rechunk=True))
             self._waiting, self._bytes = [], 0
 
     def _write(self, rows: pl.DataFrame) -> None:
