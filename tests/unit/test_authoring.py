@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from pictures import picture
 from registry.authoring.check import check
 from registry.authoring.drafts import Wishes
 from registry.authoring.infer import READ_AS, infer, rounded
@@ -406,3 +407,49 @@ def test_samples_of_archives_are_archives_and_always_the_same(root, tmp_path, su
         found.append(target.read_bytes())
     assert found[0] == found[1]
     assert 0 < len([*members(tmp_path / f"1.{suffix}")]) < 5
+
+
+def checked(root: Path, text: str, samples: dict[str, bytes]) -> str:
+    """Return what check tells of the dataset `things` with this configuration and these samples."""
+    folder = root / "data" / "samples" / "things"
+    folder.mkdir(parents=True)
+    for name, content in samples.items():
+        (folder / name).write_bytes(content)
+    sums = "".join(f"{sha256_of(folder / name)}  things/{name}\n" for name in samples)
+    (root / "data" / "samples" / "SHA256SUMS").write_text(sums)
+    listed = [
+        {"file": name, "urls": [f"https://example.org/{name}"], "accept": [], "max_bytes": 1_000_000}
+        for name in samples
+    ]
+    about = {"title": "Things", "description": "What there is.", "license": "CC0 1.0"}
+    content = {"about": about, "sources": {"files": listed}, **yaml.safe_load(text)}
+    (root / "config" / "datasets" / "things.yaml").write_text(yaml.safe_dump(content))
+    return check(root, "things", load_datasets(read_config(root), root))
+
+
+def test_documents_are_told_apart_by_their_texts(root):
+    text = """
+        kind: documents
+        contract:
+          columns: {path: {dtype: string}, text: {dtype: string}}
+          rows: {samples: {all: {min: 1}}}
+          unique: true
+    """
+    with pytest.raises(RegistryError, match="none twice in a split: found 'a.md = b.md'"):
+        checked(root, text, {"a.md": b"same", "b.md": b"same"})
+
+
+@pytest.mark.parametrize("registry", ["file", "mlflow"])
+def test_captions_are_checked_with_their_prompt(root, registry):
+    text = """
+        kind: captions
+        params: {table: t.csv, path: "{file}", prompt: {name: NAME, version: 1, registry: REGISTRY}}
+        contract:
+          columns: {image: {dtype: binary}, prompt: {dtype: string}, caption: {dtype: string}}
+          rows: {samples: {all: {min: 1}}}
+    """
+    name = "radiology-caption" if registry == "file" else "in-mlflow-alone"
+    (root / "config" / "prompts").symlink_to(ROOT / "config" / "prompts")
+    samples = {"t.csv": b"file,caption\n1.jpg,a lung\n", "1.jpg": picture(0)}
+    text = text.replace("NAME", name).replace("REGISTRY", registry)
+    assert checked(root, text, samples).endswith("the contract of their 1 rows")

@@ -11,12 +11,14 @@ import yaml
 
 from registry.authoring.eject import eject
 from registry.config.load import load_datasets
+from registry.config.schema import breaches
 from registry.errors import RegistryError
 from registry.storage.repository import read_config
 from support import ROOT
 
 BIN = Path(sys.executable).parent
-CONFIG = re.search(r"^```yaml\n(kind: .*?)^```", (ROOT / "docs/kinds.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+EXAMPLES = re.findall(r"^```yaml\n(kind: .*?)^```", (ROOT / "docs/kinds.md").read_text(), re.MULTILINE | re.DOTALL)
+CONFIG = EXAMPLES[0]
 NAME = "my-dataset"
 """Named as what stands in the rules for the name of any."""
 
@@ -66,6 +68,24 @@ def test_nothing_but_the_kind_goes_from_its_file_and_params_are_still_checked(ro
     assert before == after[NAME] | {"kind": "table"}
     path.write_text(path.read_text().replace("duplicates: drop", "duplicates: dropped"))
     assert "params" in str(load_datasets(read_config(root), root).broken[NAME])
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.split()[1])
+def test_the_schema_of_its_params_takes_and_refuses_what_that_of_its_kind_does(root, example):
+    (root / f"config/datasets/{NAME}.yaml").write_text(example)
+    eject(root, NAME)
+    kind, params = example.split()[1], yaml.safe_load(example)["params"]
+    schemas = [root / "scripts/my_dataset/params.schema.yaml", root / f"scripts/registry/kinds/{kind}.schema.yaml"]
+    parts = (
+        {"root": "../a"},
+        {"split": {"ratios": {"A": 1}}},
+        {"problems": {"duplicates": "no"}},
+        {"columns": {"a": 1}},
+    )
+    for changed in ({}, *parts, {"limits": {"max_bytes": 0}}, {"format": {"type": "xml"}}, {"path": "{"}):
+        taken, expected = (breaches(params | changed, schema) for schema in schemas)
+        assert taken == expected
+        assert changed or not taken
 
 
 def test_a_dry_run_writes_nothing_and_a_second_run_has_nothing_to_do(root):

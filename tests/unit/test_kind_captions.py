@@ -115,6 +115,15 @@ def test_a_table_may_have_the_captions_several_of_a_picture(tmp_path):
     assert report["counts"]["found"]["other_labels"] == 1
 
 
+def test_a_caption_stays_where_another_of_its_picture_is_dropped(tmp_path):
+    (tmp_path / "captions.csv").write_text("file,caption\n1,see <image>\n1,a lung\n")
+    (tmp_path / "scans.zip").write_bytes(zipped({"1.jpg": BLUE}))
+    files = {name: tmp_path / name for name in ("scans.zip", "captions.csv")}
+    dropping = dict.fromkeys(("image_tokens", "other_labels"), "drop")
+    rows, _ = cleaned(files, table="captions.csv", path="{file}.jpg", problems=dropping)
+    assert rows["caption"].to_list() == ["a lung"]
+
+
 @pytest.mark.parametrize(
     ("prompt", "words"), [(None, "messages: there is no prompt"), ("see <image>", "it holds <image>")]
 )

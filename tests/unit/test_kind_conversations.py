@@ -54,6 +54,15 @@ def with_problem(folder: Path, problem: str, rows: list, **params) -> list[bool]
     return found(folder, [{"messages": row} for row in rows], **params).problems[problem].to_list()
 
 
+def test_a_conversation_is_no_copy_of_one_that_is_dropped(tmp_path):
+    rows = [{"messages": turns("ua"), "part": "train"}, {"messages": turns("ua"), "part": "test"}]
+    split = {"column": "part", "values": {"train": ["train"], "test": ["test"]}}
+    assert found(tmp_path, rows, split=split).problems["in_two_splits"].to_list() == [True, False]
+    said = {**SPEC["list"]["struct"], "role": {"dtype": "string", "values": ["user"]}}
+    contract, problems = {"messages": {"list": {"struct": said}}}, {"unknown_roles": "drop"}
+    assert found(tmp_path, rows, contract, split=split, problems=problems).problems["in_two_splits"].sum() == 0
+
+
 @pytest.mark.parametrize("name", ["chats.jsonl", "chats.json", "chats.parquet"])
 @pytest.mark.parametrize("chat", [HELLO, SHARED, [{"weight": 1, **turn} for turn in HELLO]])
 def test_turns_of_all_forms_and_formats_are_messages(tmp_path, name, chat):

@@ -65,6 +65,17 @@ def problems(folder: Path, contents: list[bytes], **params) -> dict[str, list[bo
     return {name: [flag for part in parts for flag in part.problems[name]] for name in names}
 
 
+def test_a_document_stays_where_one_that_says_the_same_is_dropped(tmp_path):
+    contents = ["same".encode("utf-16"), b"same", b"same"]
+    assert problems(tmp_path, contents)["duplicates"] == [False, True, True]
+    assert problems(tmp_path, contents, problems={"not_utf8": "drop"})["duplicates"] == [False, False, True]
+
+
+def test_an_encoding_that_is_none_is_refused(tmp_path):
+    with pytest.raises(RegistryError, match="there is no encoding 'bogus'"):
+        problems(tmp_path, [b"a"], encoding="bogus")
+
+
 @pytest.mark.parametrize("name", ["docs.zip", "docs.tar", "docs.tar.gz", "docs"])
 def test_documents_are_found_in_folders_and_archives(tmp_path, name):
     samples, parts, counts = everything({name: packed(tmp_path / name, FILES)})

@@ -155,6 +155,14 @@ def test_a_picture_in_two_splits_is_a_problem_of_the_lower_one(tmp_path):
     assert rows.select("split", "image").rows() == [("test", BLUE), ("train", RED)]
 
 
+@pytest.mark.parametrize(("train", "test"), [("1", "2"), ("2", "1")])
+def test_of_copies_one_stays_whichever_problem_takes_the_others(tmp_path, train, test):
+    names = {f"{train}/a/1.jpg": BLUE, f"{train}/b/2.jpg": RED, f"{test}/a/1.jpg": BLUE, f"{test}/b/2.jpg": BLUE}
+    dropping = dict.fromkeys(("in_two_splits", "duplicates", "other_labels"), "drop")
+    rows, _ = of(tmp_path, names, split={"folders": {"train": [train], "test": [test]}}, problems=dropping)
+    assert sorted(rows.select("split", "image").rows()) == [("test", BLUE), ("train", RED)]
+
+
 def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):
     composed, apart = "Äpfel groß", unicodedata.normalize("NFD", "Äpfel groß")
     assert composed != apart
@@ -377,6 +385,31 @@ def test_the_patient_keeps_pictures_together_and_need_not_be_published(tmp_path)
     assert "patient" not in rows.columns
 
 
+def test_two_pictures_of_one_name_are_refused(tmp_path):
+    for file in ("a.zip", "b.zip"):
+        written(tmp_path / file, zipped({"1.jpg": BLUE}))
+    written(tmp_path / "t.csv", b"file\n1.jpg\n")
+    files = {file: tmp_path / file for file in ("t.csv", "a.zip", "b.zip")}
+    with pytest.raises(RegistryError, match=r"t\.csv: two files are 1\.jpg: in a\.zip and in b\.zip"):
+        cleaned(files, {"image": {"dtype": "binary"}}, table="t.csv", path="{file}")
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    pl.DataFrame({"file": []}, schema={"file": pl.String}).write_parquet(tmp_path / "t.parquet")
+    files = {"t.parquet": tmp_path / "t.parquet", "a.zip": written(tmp_path / "a.zip", zipped(SHAPES))}
+    with pytest.raises(RegistryError, match=r"t\.parquet: it has no rows"):
+        cleaned(files, {"image": {"dtype": "binary"}}, table="t.parquet", path="{file}")
+
+
+def test_a_number_in_json_lines_may_name_pictures_and_splits(tmp_path):
+    written(tmp_path / "t.jsonl", b'{"id": 1, "fold": 1}\n{"id": 2, "fold": 2}\n')
+    archive = written(tmp_path / "a.zip", zipped({"1.jpg": BLUE, "2.jpg": RED}))
+    split = {"column": "fold", "values": {"train": [1], "test": [2]}}
+    files, contract = {"t.jsonl": tmp_path / "t.jsonl", "a.zip": archive}, {"image": {"dtype": "binary"}}
+    rows, _ = cleaned(files, contract, table="t.jsonl", path="{id}.jpg", split=split)
+    assert rows.select("image", "split").rows() == [(BLUE, "train"), (RED, "test")]
+
+
 def test_a_column_of_the_table_may_say_the_split(tmp_path):
     split = {"column": "age", "values": {"train": ["3", "7"], "test": ["0"]}}
     rows, _ = with_table(tmp_path, TABLE.replace("dog,", "dog,0"), CONTRACT, split=split)
@@ -489,6 +522,19 @@ def test_files_stay_beside_their_table_and_are_read_back(tmp_path, monkeypatch):
     batches = [*with_files(table, CONTRACT)]
     assert [row for batch in batches for row in batch["image"].to_pylist()] == [BLUE, RED, GREEN]
     assert [row for batch in batches for row in batch["label"].to_pylist()] == rows["label"].to_list()
+
+
+def test_a_bad_picture_among_those_that_stay_files_is_named(tmp_path):
+    with pytest.raises(RegistryError, match="corrupt: 1, e.g. .*square/b.jpg"):
+        dataset_of(tmp_path, {**SHAPES, "square/b.jpg": b"no picture"}, files=True)
+
+
+def test_the_column_of_files_is_no_other_column(tmp_path):
+    contract = {"columns": {**CONTRACT, "file_name": {"dtype": "string"}}, "rows": {}}
+    dataset = {"kind": "images", "sources": {"files": [{"file": "a.zip"}]}, "contract": contract}
+    with pytest.raises(RegistryError, match=r"contract\.columns\.file_name: params\.files makes a column of this name"):
+        check_kind({**dataset, "params": {"files": True}}, "shapes.yaml")
+    check_kind({**dataset, "params": {}}, "shapes.yaml")
 
 
 @pytest.mark.parametrize("label", ["..", "a/b", ".hidden", "a:b", "x\ny", "a" * 300, "end. "])

@@ -1,18 +1,22 @@
 """Tables by configuration alone: what is read from files in all formats, and what is refused."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
+from registry.config.kinds import check_kind
 from registry.errors import RegistryError
+from registry.files import sha256_of
 from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import Cleaning, Rows, ordered, repeated, with_repeated
-from registry.kinds.splitting import drawn
+from registry.kinds.splitting import drawn, splitter
 from registry.kinds.table import POLICIES, read
-from registry.kinds.tables import Keys, write_dataset
+from registry.kinds.tables import Keys, write_dataset, write_tables
 
 CONTRACT = {"name": {"dtype": "string"}, "age": {"dtype": "int64"}, "height": {"dtype": "float64"}}
 ROWS = [("Ann", 31, 1.5), ("Bob", None, 1.75), ("Cem", 7, 0.5)]
@@ -151,14 +155,22 @@ def rows_of(*names: str, **problems) -> Rows:
 
 def test_rows_that_are_there_again_are_found_across_batches():
     parts = [rows_of("a", "b", "a"), rows_of("c", "b")]
-    assert repeated(parts).tolist() == [False, False, True, False, True]
-    cleaning = Cleaning({"duplicates": "drop"})
-    kept = [its.samples["name"].to_list() for its in cleaning.clean(with_repeated(parts, repeated(parts)))]
+    again, policies = [False, False, True, False, True], {"duplicates": "drop"}
+    assert repeated(parts, policies).tolist() == again
+    cleaning = Cleaning(policies)
+    kept = [its.samples["name"].to_list() for its in cleaning.clean(with_repeated(parts, repeated(parts, policies)))]
     assert kept == [["a", "b"], ["c"]]
     assert cleaning.report() == {
         "counts": {"rows": 5, "found": {"duplicates": 2}, "dropped": 2},
         "first": {"duplicates": ["a.csv:2", "a.csv:1"]},
     }
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("drop", ["b", "a"]), ("keep", ["a", "b"])])
+def test_of_equal_rows_one_stays_whatever_else_takes_others(tmp_path, policy, kept):
+    parts = [rows_of("a", "b", odd=pl.Series([True, False])), rows_of("a", "v", odd=pl.Series([False, False]))]
+    policies = {"duplicates": "drop", "odd": policy}
+    assert write(tmp_path, parts, policies=policies)["train"] == kept
 
 
 def test_problems_that_are_to_fail_are_all_named():
@@ -203,6 +215,28 @@ def test_the_bytes_of_a_table_do_not_depend_on_batches(tmp_path):
     assert found[0] == found[1] == found[2]
 
 
+def test_the_bytes_of_a_full_row_group_do_not_depend_on_batches(tmp_path):
+    names = pl.select(name=pl.int_range(200_000).hash(0).cast(pl.String))
+    found = set()
+    for size in (200_000, 1 << 16, 7_001):
+        parts = [
+            Rows(its, pl.repeat("key", its.height, eager=True), pl.repeat("train", its.height, eager=True))
+            for its in names.iter_slices(size)
+        ]
+        write(tmp_path, [*parts, rows_of("v")])
+        found.add(sha256_of(tmp_path / "people" / "processed" / "train" / "train.parquet"))
+    assert len(found) == 1
+
+
+def test_columns_are_written_under_any_name(tmp_path):
+    contract = {"^t$": {"dtype": "string"}, "*": {"list": {"struct": {"^n.*$": {"dtype": "string"}}}}}
+    samples = pl.DataFrame({"^t$": ["a", None], "*": [[{"^n.*$": "x"}, {"^n.*$": None}], []]})
+    tables = {"all": tmp_path / "all" / "all.parquet"}
+    rows = Rows(samples, pl.Series(["0", "1"]), pl.Series(["all", "all"]))
+    write_tables([rows], tables, tmp_path / "keys.parquet", arrow_schema(contract), group=16)
+    assert pl.read_parquet(tables["all"]).equals(samples)
+
+
 def test_a_split_that_stays_empty_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RegistryError, match="no row is left for val"):
         write(tmp_path, [rows_of("a")])
@@ -237,3 +271,80 @@ def test_a_part_of_the_rows_is_taken(tmp_path):
     some = table_of(path, contract, sample={"fraction": 0.1, "seed": 1})["n"].to_list()
     assert 60 < len(some) < 140
     assert {*some} < {*table_of(path, contract, sample={"fraction": 0.2, "seed": 1})["n"].to_list()}
+
+
+@pytest.mark.parametrize("text", ["1.5", "1.50", "1.500", "+1.5", "01.5"])
+def test_a_decimal_is_the_number_that_its_digits_say(tmp_path, text):
+    contract = {"price": {"dtype": "decimal", "precision": 10, "scale": 2}}
+    assert table_of(written(tmp_path, "a.csv", f"price\n{text}\n"), contract).rows() == [(Decimal("1.50"),)]
+    for wrong in ("1.505", "1.5x", "123456789.1", "1,5"):
+        with pytest.raises(RegistryError, match="row 0: price is"):
+            table_of(written(tmp_path, "a.tsv", f"price\n{wrong}\n"), contract)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"age": {"by_file": {"a.csv": "old"}}}, "a.csv: params.columns.age.by_file is 'old', not Int64"),
+        ({"age": {"by_file": {"a.csv": 1.5}}}, "params.columns.age.by_file is 1.5, not Int64"),
+        ({"age": {"by_file": {"a.csv": [1, "x"]}}}, "by_file is .*, not Int64"),
+        ({"age": {"format": "%Y"}}, "params.columns.age.format: it is of dates and times, but the column is Int64"),
+    ],
+)
+def test_params_that_do_not_fit_a_column_are_named(tmp_path, columns, message):
+    with pytest.raises(RegistryError, match=message):
+        table_of(written(tmp_path, "a.csv", CSV), columns=columns)
+
+
+def test_a_day_may_be_a_number_in_parquet(tmp_path):
+    pl.DataFrame({"day": [20250131]}).write_parquet(tmp_path / "a.parquet")
+    columns = {"day": {"format": "%Y%m%d"}}
+    assert table_of(tmp_path / "a.parquet", {"day": {"dtype": "date"}}, columns=columns)["day"][0] == date(2025, 1, 31)
+
+
+@pytest.mark.parametrize(
+    "split", [{"ratios": {"a": 0.5, "b": 0.5}, "by": ["fold"]}, {"column": "fold", "values": {"a": [1]}}]
+)
+def test_numbers_in_json_lines_say_the_split_and_need_not_be_published(tmp_path, split):
+    path = written(tmp_path, "a.jsonl", '{"n": 1, "fold": 1, "odd": 1}\n{"n": 2, "fold": 1}\n')
+    [rows] = read({"a.jsonl": path}, {"n": {"dtype": "int64"}}, {"split": split})
+    assert rows.samples.columns == ["n"]
+    assert rows.splits.n_unique() == 1
+
+
+def test_a_split_by_a_column_that_is_not_there_is_refused():
+    for split in ({"ratios": {"a": 0.5, "b": 0.5}, "by": ["fold"]}, {"column": "fold", "values": {"a": [1]}}):
+        with pytest.raises(RegistryError, match="params.split: there is no column fold") as error:
+            splitter(split, ["n"])("a.csv", pl.DataFrame({"n": [1], "m": [2]}))
+        assert error.value.hint == "there is n, m"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"train": [1, "2"], "test": [3]}, "of several types, number and str"),
+        ({"train": [1, True], "test": [3]}, "of several types, bool and number"),
+        ({"train": [[1, 2]], "test": [3]}, "not a list or a mapping"),
+        ({"train": [1, 2], "test": [2, 3]}, "2 is there more than once"),
+        ({"train": [1, 2.5], "test": [None]}, None),
+    ],
+)
+def test_values_that_say_the_split_are_of_one_type_and_each_in_one(values, message):
+    params = {"split": {"column": "fold", "values": values}}
+    contract = {"columns": {"n": {"dtype": "int64"}}, "rows": {}}
+    dataset = {"kind": "table", "sources": {"files": [{"file": "a"}]}, "params": params, "contract": contract}
+    with pytest.raises(RegistryError, match=message) if message else nullcontext():
+        check_kind(dataset, "people.yaml")
+
+
+def test_a_parquet_file_without_rows_has_nothing_to_sort(tmp_path):
+    with pytest.raises(RegistryError, match="no row is left for train, val"):
+        write(tmp_path, [], sort=["name"])
+
+
+def test_a_row_without_a_key_is_named_too():
+    [rows] = [rows_of("a", odd=pl.Series([True]))]
+    cleaning = Cleaning({"odd": "fail"})
+    [*_] = cleaning.clean([replace(rows, keys=pl.Series("^k$", [None], dtype=pl.String))])
+    with pytest.raises(RegistryError, match="odd: 1, e.g. a row without a key"):
+        cleaning.check("people")

@@ -102,6 +102,29 @@ def test_the_split_that_ranks_higher_keeps_the_text(files, tmp_path):
     assert rows == {"test": [("seven", "glad")], "val": [("six", "sad")], "train": [("one", "sad"), ("two", "glad")]}
 
 
+@pytest.mark.parametrize(
+    ("label", "left"),
+    [(0, {"train": ["three"], "val": ["one", "two"]}), (9, {"train": ["one", "three"], "val": ["two"]})],
+)
+def test_a_text_is_left_in_one_split_whichever_problem_takes_the_other(tmp_path, label, left):
+    rows = {"train": [("one", 0), ("three", 0)], "val": [("one", label), ("two", 0)]}
+    files = {split: tmp_path / f"{split}.jsonl" for split in rows}
+    for split, its in rows.items():
+        pl.DataFrame(its, schema=["text", "label"], orient="row").write_ndjson(files[split])
+    problems = dict.fromkeys(("in_two_splits", "duplicates", "labels_out_of_range"), "drop")
+    params = PARAMS | {"split": {"files": {split: [split] for split in rows}}, "problems": problems}
+    kept, _ = written(files, tmp_path, params=params, duplicates="drop")
+    assert {split: [text for text, _ in its] for split, its in kept.items()} == left
+
+
+def test_names_that_polars_takes_for_patterns_are_names(tmp_path):
+    contract = {"^t$": TEXT, "^l$": {"dtype": "string", "values": ["sad", "glad"]}}
+    rows = of_csv(tmp_path, "^t$,^l$\none,sad\na\x07b,odd\n", contract, text="^t$", label="^l$")
+    assert rows.samples.rows() == [("one", "sad"), ("a\x07b", None)]
+    wrong = {name: has_it.to_list() for name, has_it in rows.problems.items() if has_it.any()}
+    assert wrong == {"control_characters": [False, True], "labels_out_of_range": [False, True]}
+
+
 def test_ratios_never_part_equal_texts(tmp_path):
     """Whatever their labels: a split is drawn by the text alone."""
     lines = "".join(f"text {number % 40},{number % 2}\n" for number in range(200))

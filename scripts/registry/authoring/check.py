@@ -11,8 +11,9 @@ from registry.config.load import SAMPLES, Datasets, source_files, source_name
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
-from registry.kinds.inputs import inputs_of
+from registry.kinds.inputs import OF_KINDS, inputs_of
 from registry.kinds.rows import Cleaning
+from registry.sources.prompts import FOLDER, prompt_reference
 from registry.sources.samples import edited_samples
 
 
@@ -39,13 +40,14 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     """Return how many rows the samples of a dataset have, all of which keep its contract. Raises RegistryError."""
     kind = import_module(f"registry.kinds.{dataset['kind']}")
     columns, params = dataset["contract"]["columns"], dataset["params"]
-    own = kind.roles_of(columns) if hasattr(kind, "roles_of") else {}
+    own = OF_KINDS.get(dataset["kind"], {}) | (kind.roles_of(columns) if hasattr(kind, "roles_of") else {})
     inputs = inputs_of(columns, own | params)
+    prompt = {"prompt": _prompt(root, params["prompt"])} if "prompt" in params else {}
     files = {
         source_name(one): root / SAMPLES / dataset["name"] / source_name(one) for one in dataset["sources"]["files"]
     }
     cleaning = Cleaning(kind.POLICIES | params.get("problems", {}))
-    parts = [*cleaning.clean(kind.read(files, columns, params))]
+    parts = [*cleaning.clean(kind.read(files, columns, params, **prompt))]
     cleaning.check(dataset["name"])
     schema = arrow_schema(columns)
     with TemporaryDirectory() as folder, write_manifest(Path(folder, "manifest.parquet"), dataset, schema) as manifest:
@@ -55,3 +57,10 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
                 for batch in kept.samples.to_arrow().cast(schema).combine_chunks().to_batches():
                     manifest.add(split, batch, inputs=inputs, keys=kept.keys.to_list())
     return cleaning.rows - cleaning.dropped
+
+
+def _prompt(root: Path, options: Mapping[str, Any]) -> str:
+    """Return the prompt that a dataset's params ask for, from its file; of one that MLflow alone has, its name."""
+    if options["registry"] == "mlflow" and not (root / FOLDER / f"{options['name']}.yaml").exists():
+        return options["name"]
+    return str(prompt_reference(options, {}, root)["prompt_text"])

@@ -7,8 +7,12 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from registry.config.load import load_datasets, read_yaml
 from registry.config.names import rule_of
@@ -18,7 +22,6 @@ from registry.gate import GateError
 from registry.gate import read_yaml as parsed
 from registry.storage.repository import read_config
 
-SHARED = "shared.schema.yaml"
 _WORDS = re.compile(r'(?P<filled>\bf"(?P<text>[^"\n]*)")|"[^"\n]*"|\bdataset\b(?!=)')
 """What of the rules may name a dataset: strings to fill in, other strings, and the loop's variable."""
 
@@ -70,11 +73,11 @@ def _files(root: Path, dataset: Mapping[str, Any]) -> dict[str, str]:
     own = {
         f"scripts/{rule}/{step}.py": _named(path.read_text(encoding="utf-8"), name, kind) for step, path in read.items()
     }
-    texts = [(kinds / file).read_text(encoding="utf-8") for file in (f"{kind}.schema.yaml", SHARED)]
+    schema = _Schema(kinds, f"{kind}.schema.yaml").whole(f"config/datasets/{name}.yaml, params")
     rules = (root / "workflow" / "rules" / "kinds.smk").read_text(encoding="utf-8")
     return {
         **own,
-        f"scripts/{rule}/params.schema.yaml": _schema(*texts, name),
+        f"scripts/{rule}/params.schema.yaml": yaml.safe_dump(schema, sort_keys=False, width=120),
         f"workflow/rules/{rule}.smk": _rules(rules, name, prompted="prompt" in dataset["params"]),
     }
 
@@ -85,10 +88,43 @@ def _named(script: str, name: str, kind: str) -> str:
     return re.sub(r"\ba dataset of (any kind|the kind `\w+`)", name, script, count=1)
 
 
-def _schema(own: str, shared: str, name: str) -> str:
-    """Return the schema of a kind's params as that of a dataset's own, with all that it refers to."""
-    own = re.sub(r"^title: .*$", f"title: config/datasets/{name}.yaml, params", own, count=1, flags=re.MULTILINE)
-    return own.replace(f"{SHARED}#", "#") + shared[shared.index("$defs:") :]
+class _Schema:
+    """A schema in a folder, made whole: what it refers to in others there is among its own `$defs`."""
+
+    def __init__(self, folder: Path, file: str) -> None:
+        self._folder, self._file = folder, file
+        self._own = read_yaml(folder / file)
+        self._defs: dict[str, Any] = {**self._own.get("$defs", {})}
+        self._names: dict[tuple[str, str], str] = {}
+
+    def whole(self, title: str) -> dict[str, Any]:
+        """Return its content, under a title."""
+        content = self._moved({**self._own, "title": title}, self._file)
+        return content | {"$defs": self._defs | content.get("$defs", {})}
+
+    def _moved(self, part: Any, file: str) -> Any:
+        """Return a part of one of the schemas as it is to be in this one."""
+        if isinstance(part, list):
+            return [self._moved(one, file) for one in part]
+        if not isinstance(part, dict):
+            return part
+        moved = {key: self._moved(value, file) for key, value in part.items()}
+        if "$ref" in part:
+            its, _, pointer = part["$ref"].partition("#")
+            moved["$ref"] = self._reference(its or file, pointer)
+        return moved
+
+    def _reference(self, file: str, pointer: str) -> str:
+        """Return how this one refers to what is at a JSON pointer in one of the schemas."""
+        if file == self._file:
+            return f"#{pointer}"
+        if (file, pointer) not in self._names:
+            name = pointer.rpartition("/")[2]
+            name = f"{file.partition('.')[0]}_{name}" if name in self._defs else name
+            self._names[file, pointer], self._defs[name] = name, {}
+            part = reduce(getitem, pointer.strip("/").split("/"), read_yaml(self._folder / file))
+            self._defs[name] = self._moved(part, file)
+        return f"#/$defs/{self._names[file, pointer]}"
 
 
 def _rules(rules: str, name: str, *, prompted: bool) -> str:

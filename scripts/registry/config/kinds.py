@@ -1,6 +1,7 @@
 """Datasets made by configuration alone: where their `kind` puts what it makes, and what no schema finds wrong."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ OF_ROWS = ("table", "text", "conversations")
 """The kinds whose samples are rows of files."""
 PICTURES = ("images", "captions")
 """The kinds whose samples are pictures."""
+
+FILE = "file_name"
+"""The column that says where the file of a picture is, from the table's folder, where pictures stay files."""
 
 
 def splits_of(params: Mapping[str, Any]) -> list[str]:
@@ -62,6 +66,8 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if name not in columns:
                 yield f"params.{key}: the contract has no column {name}{_meant(name, columns)}"
+    if params.get("files") and FILE in columns:
+        yield f"contract.columns.{FILE}: params.files makes a column of this name: call yours otherwise"
     yield from _wrong_columns(params, columns)
     if not params.get("format", {}).get("header", True) and "names" not in params:
         yield "params.names: files without a header need it"
@@ -71,6 +77,7 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     split = params.get("split", {})
     if "ratios" in split and not math.isclose(sum(split["ratios"].values()), 1):
         yield f"params.split.ratios: they add up to {sum(split['ratios'].values()):g}, not to 1"
+    yield from _wrong_values([value for values in split.get("values", {}).values() for value in values])
     table = params.get("table")
     if table and not any(table == name or table.startswith(f"{name}/") for name in files):
         yield f"params.table: there is no source file {table}{_meant(table, files)}"
@@ -96,6 +103,17 @@ def _wrong_columns(params: Mapping[str, Any], columns: Mapping[str, Spec]) -> It
         yield "contract.columns.messages: let it be {list: {struct: {role: {dtype: string}, content: {dtype: string}}}}"
     if "tokens" in columns and "tokens" not in params.get("columns", {}) and "tokenizer" not in params:
         yield "params.tokenizer: the contract's column tokens needs one"
+
+
+def _wrong_values(values: list[Any]) -> Iterator[str]:
+    """Yield what is wrong with the values of a column by which splits are told apart."""
+    types = {"number" if type(value) in (int, float) else type(value).__name__ for value in values if value is not None}
+    if types & {"list", "dict"}:
+        yield "params.split.values: let each be a text, a number, or true or false, not a list or a mapping"
+    elif len(types) > 1:
+        yield f"params.split.values: they are of several types, {' and '.join(sorted(types))}: write texts in quotes"
+    elif twice := [value for value, number in Counter(values).items() if number > 1]:
+        yield f"params.split.values: {', '.join(map(str, twice))} is there more than once"
 
 
 def _wrong_files(key: str, named: list[str], files: list[str]) -> Iterator[str]:

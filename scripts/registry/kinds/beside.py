@@ -16,7 +16,7 @@ from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.parquet import open_parquet, plain_schema, rows_of
 from registry.kinds.columns import Columns
-from registry.kinds.files import Format, batches
+from registry.kinds.files import Format, batches, types_beside
 from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
 from registry.kinds.rows import positions
@@ -51,7 +51,7 @@ class Table:
         self._classes = classes_of(params)
         layout = Format(**params.get("format", {}), names=params.get("names", ()))
         wanted, named = self._columns.wanted(), [*IN_BRACES.findall(self._template), *self._beside]
-        texts = dict.fromkeys(named, pl.String())
+        texts = types_beside(path, layout, named)
         # In JSON, a number is none in quotes; elsewhere, 007 is no number.
         wanted = texts | wanted if layout.type_of(path) == "jsonl" else wanted | texts
         parts, places, start = [], [], 0
@@ -62,7 +62,10 @@ class Table:
             named = rows[self._key].cast(pl.String) if self._key else positions(self._file, start, batch.height)
             self._keys += named.to_list()
             start += batch.height
+        if not parts:
+            raise RegistryError("it has no rows, so that no picture is named", where=self._file)
         self._rows = pl.concat(parts)
+        self._file_of: dict[str, str] = {}
         self._places_of = places
         self._found = [False] * start
         self._by_path: dict[str, list[int]] = {}
@@ -83,7 +86,12 @@ class Table:
                 yield file, pictures_in(file, path, max_bytes, self._by_path.__contains__, counts)
 
     def place(self, pictures: Sequence[Found]) -> Placed:
-        """Return the rows that name these pictures."""
+        """Return the rows that name these pictures. Raises RegistryError where two source files have one."""
+        for found in pictures:
+            if (other := self._file_of.setdefault(found.path, found.file)) != found.file:
+                hint = "give each source file folders or names of its own"
+                message = f"two files are {found.path}: in {other} and in {found.file}"
+                raise RegistryError(message, where=self._file, hint=hint)
         of = [(number, row) for number, found in enumerate(pictures) for row in self._by_path[found.path]]
         for _, row in of:
             self._found[row] = True

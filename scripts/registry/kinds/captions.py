@@ -11,7 +11,7 @@ from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds import gallery
 from registry.kinds.beside import Embedded, Texts, table_in
-from registry.kinds.folders import CAPTION
+from registry.kinds.folders import CAPTION, Placed
 from registry.kinds.rows import Rows
 from registry.kinds.unfit import blank, with_controls
 
@@ -62,7 +62,7 @@ def read(
     else:
         origin = Embedded(own, params) if "image" in params else Texts(files)
     longest = params.get("limits", {}).get("max_caption", MAX_CAPTION)
-    for its in gallery.rows_of(origin, files, own, params, threads):
+    for its in gallery.rows_of(origin, files, own, params, threads, lambda placed: _problems(placed, longest)):
         captions = its.samples[CAPTION]
         made = {
             name: conversations(name, captions, prompt or "", column_type(contract[name]))
@@ -73,7 +73,7 @@ def read(
         samples = pl.DataFrame(
             [(made[name] if name in made else its.samples[name]).alias(name) for name in contract],
         )
-        yield replace(its, samples=samples, problems={**its.problems, **_problems(captions, longest, its)})
+        yield replace(its, samples=samples)
 
 
 def conversations(name: str, captions: pl.Series, prompt: str, dtype: pl.DataType) -> pl.Series:
@@ -83,8 +83,9 @@ def conversations(name: str, captions: pl.Series, prompt: str, dtype: pl.DataTyp
     return pl.Series(name, [[asked, {who: model, what: caption}] for caption in captions], dtype=dtype)
 
 
-def _problems(captions: pl.Series, longest: int, rows: Rows) -> dict[str, pl.Series]:
-    unread = rows.problems.get("not_utf8", pl.repeat(False, len(captions), dtype=pl.Boolean, eager=True))
+def _problems(placed: Placed, longest: int) -> dict[str, pl.Series]:
+    captions = placed.columns[CAPTION]
+    unread = placed.problems.get("not_utf8", pl.repeat(False, len(captions), dtype=pl.Boolean, eager=True))
     return {
         "empty_captions": (captions.is_null() & ~unread) | blank(captions),
         "not_utf8": unread,

@@ -12,6 +12,8 @@ from registry.kinds.files import arrow_type
 
 READ_AS_TEXTS = (pl.Date, pl.Time, pl.Datetime, pl.Duration, pl.Decimal, pl.Binary)
 """Types that no reader of texts reads by itself; of the others, its errors name the line."""
+NUMBER = r"^\+?(-?)0*(\d*)(?:\.(\d*?)0*)?$"
+"""A number in digits: its sign, and its digits before and after the point without those that say nothing."""
 
 
 def arrow_schema(contract: Mapping[str, Any]) -> pa.Schema:
@@ -30,6 +32,10 @@ class Columns:
         self.types = {name: column_type(spec) for name, spec in contract.items()}
         how = {name: params.get(name, {}) for name in contract}
         self._how = {name: {"from": spec} if isinstance(spec, str) else spec for name, spec in how.items()}
+        for name, its in self._how.items():
+            if "format" in its and not isinstance(self.types[name], (pl.Date, pl.Time, pl.Datetime)):
+                message = f"it is of dates and times, but the column is {self.types[name]}"
+                raise RegistryError(message, where=f"params.columns.{name}.format", hint="take it out")
 
     def wanted(self) -> dict[str, pl.DataType]:
         """Return {column of the files: the type to read it as}."""
@@ -54,20 +60,31 @@ class Columns:
         if "by_file" in how:
             if file not in how["by_file"]:
                 raise RegistryError(f"params.columns.{name}.by_file says nothing of it", where=file)
-            return pl.repeat(how["by_file"][file], rows.height, dtype=dtype, eager=True).alias(name)
+            return pl.repeat(self._said(name, file), rows.height, dtype=dtype, eager=True).alias(name)
         # Under another name, since polars takes one such as `^...$` for a pattern.
         column = rows.get_column(how.get("from", name)).alias("column")
         if "map" in how:
             texts = {str(value): as_ for value, as_ in how["map"].items()}
             found = column.cast(pl.String).replace_strict(texts, default=None, return_dtype=dtype)
         elif "format" in how:
-            found = column.str.strptime(dtype, how["format"], strict=False)
+            found = column.cast(pl.String).str.strptime(dtype, how["format"], strict=False)
         else:
             found = _cast(column, dtype)
         wrong = column.is_not_null() & found.is_null()
         if (row := wrong.arg_max()) is not None and wrong[row]:
             raise RegistryError(f"row {start + row:,}: {name} is {str(column[row])[:80]!r}, not {dtype}", where=file)
         return found.alias(name)
+
+    def _said(self, name: str, file: str) -> Any:
+        """Return the value that a column has in all rows of a file; RegistryError if it is not of the column's type."""
+        value = self._how[name]["by_file"][file]
+        try:
+            found = _cast(pl.Series("column", [value]), self.types[name])[0]
+        except TypeError:
+            found = None
+        if found is None and value is not None:
+            raise RegistryError(f"params.columns.{name}.by_file is {value!r}, not {self.types[name]}", where=file)
+        return found
 
 
 def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -89,5 +106,7 @@ def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         back = found.cast(column.dtype, strict=False)
     except pl.exceptions.PolarsError:
         return pl.repeat(None, len(column), dtype=dtype, eager=True)
+    if column.dtype == pl.String and dtype.is_decimal():
+        column, back = (texts.str.replace(NUMBER, "$1|$2|$3") for texts in (column, back))
     same = back.eq_missing(column)
     return found.to_frame("it").select(pl.when(same).then(pl.col("it"))).to_series() if not same.all() else found

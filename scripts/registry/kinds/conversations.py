@@ -1,6 +1,7 @@
 """Conversations: lists of turns, or instructions and responses, as one column of messages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
@@ -68,15 +69,21 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
     data = {name: path for name, path in files.items() if name != params.get("tokenizer")}
     lengths, splits = Lengths(files.get(params.get("tokenizer"))), splits_of(params)
     derived = _derived(data, contract, params, lengths)
-    if len(splits) > 1:
-        leaks = in_higher_split(table.read(data, contract, params, derived), splits, inputs_of(contract, params))
-    start = 0
-    for its in table.read(data, contract, params, derived):
-        problems = find_problems(its.samples.get_column(MESSAGES), contract[MESSAGES], params, lengths)
-        if len(splits) > 1:
-            problems[IN_TWO_SPLITS] = pl.Series(leaks[start : start + its.samples.height]) & ~problems["no_turns"]
-        yield Rows(its.samples, its.keys, its.splits, problems)
-        start += its.samples.height
+
+    def judged() -> Iterator[Rows]:
+        for its in table.read(data, contract, params, derived):
+            problems = find_problems(its.samples.get_column(MESSAGES), contract[MESSAGES], params, lengths)
+            yield replace(its, problems=problems)
+
+    if len(splits) < 2:
+        yield from judged()
+        return
+    leaks, start = in_higher_split(judged(), splits, inputs_of(contract, params), params.get("problems", {})), 0
+    for its in judged():
+        stop = start + its.samples.height
+        leaked = pl.Series(leaks[start:stop]) & ~its.problems["no_turns"]
+        yield replace(its, problems={**its.problems, IN_TWO_SPLITS: leaked})
+        start = stop
 
 
 def _derived(

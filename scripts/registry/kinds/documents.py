@@ -13,6 +13,7 @@ import polars as pl
 
 from registry.errors import RegistryError
 from registry.formats.archives import members
+from registry.formats.records import canonical_encoding
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
 from registry.kinds import inputs
 from registry.kinds.inputs import TEXT
@@ -84,7 +85,9 @@ class _Maker:
 
     def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         self._columns, self._assign = [*contract], splitter(params.get("split"), [TEXT])
-        self._encoding, self._max_bytes = params.get("encoding", "utf-8"), params.get("max_bytes", MAX_BYTES)
+        self._encoding = canonical_encoding(params.get("encoding", "utf-8"))
+        self._max_bytes = params.get("max_bytes", MAX_BYTES)
+        self._dropped = {name for name, policy in params.get("problems", {}).items() if policy == "drop"}
         self._seen: set[bytes] = set()
 
     def rows(self, source: str, files: Sequence[File]) -> Rows:
@@ -102,7 +105,7 @@ class _Maker:
             schema=COLUMNS,
         )
         problems = {name: [name in found for _, found in its] for name in POLICIES}
-        problems[DUPLICATES] = [self._is_repeated(text) for text, _ in its]
+        problems[DUPLICATES] = [not self._dropped & {*found} and self._is_repeated(text) for text, found in its]
         return Rows(
             samples.select(self._columns),
             pl.Series([file.key for file in files], dtype=pl.String),

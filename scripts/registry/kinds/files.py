@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -186,6 +186,20 @@ def json_types(path: Path) -> dict[str, pl.DataType]:
     """Return {key: its type} of the JSON objects, one a line, in the first block of a file."""
     with _explained_json(path, "objects"), _opened_json(path) as reader:
         return dict(pl.DataFrame(reader.schema.empty_table()).schema)
+
+
+def types_beside(path: Path, layout: Format, names: Sequence[str]) -> dict[str, pl.DataType]:
+    """Return {column: the type to read it as} of columns that no contract has: texts, but in JSON as they are."""
+    types = dict.fromkeys(names, pl.String())
+    if names and layout.type_of(path) == "jsonl":
+        with suppress(RegistryError), unpacked(path) as plain:
+            there = json_types(plain)
+            types |= {name: there[name] for name in names if name in there and _is_bare(there[name])}
+    return types
+
+
+def _is_bare(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype == pl.Boolean
 
 
 def _json_lines(path: Path, wanted: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:

@@ -1,7 +1,7 @@
 """Rows of pictures: upright RGB, each in its split, with what is wrong with some of them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from registry.kinds.folders import CAPTION, IMAGE, LABEL, OF_PICTURES, Placed, S
 from registry.kinds.leaks import IN_TWO_SPLITS
 from registry.kinds.pictures import POLICIES as OF_EACH
 from registry.kinds.pictures import PROBLEMS, READ, Found, Judged, Reader, digest_of, in_batches
-from registry.kinds.rows import DUPLICATES, Rows
+from registry.kinds.rows import DUPLICATES, Rows, dropped
 from registry.kinds.splitting import splitter
 
 POLICIES = OF_EACH | {
@@ -32,6 +32,9 @@ SOURCE = "\x1fsource"
 """The column by which pictures are told apart, a digest of their bytes as they came; no file has one of this name."""
 MAX_DISTANCE = 6
 """Bits in which the hashes of pictures that look alike differ at most, unless the params say."""
+
+Judge = Callable[[Placed], Mapping[str, pl.Series]]
+"""Return which problems {name: bool} rows have for what is in their columns."""
 
 
 def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,18 +59,23 @@ class Origin(Protocol):
 
 
 def rows_of(
-    origin: Origin, files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any], threads: int
+    origin: Origin,
+    files: Mapping[str, Path],
+    contract: Mapping[str, Any],
+    params: Mapping[str, Any],
+    threads: int,
+    judge: Judge = lambda placed: {},
 ) -> Iterator[Rows]:
     """Yield the rows of the pictures of source files {name: path}, decoded on so many threads.
 
     They have the columns of the contract, and tell themselves which of them are duplicates, for which some 200 bytes a
     picture are in memory. Where folders, files or columns make the splits, a picture that is in two is a problem in the
-    one that ranks lower: splits rank in the order of the params, and files are read twice. Raises RegistryError where
-    there is no picture, and for a contract without a column for them.
+    one that ranks lower: splits rank in the order of the params, and files are read twice. `judge` finds what else is
+    wrong with rows. Raises RegistryError where there is no picture, and for a contract without a column for them.
     """
     if IMAGE not in contract or column_type(contract[IMAGE]) != pl.Binary:
         raise RegistryError("there is no column image, of dtype binary", where="contract.columns")
-    reader, makes, counts, number = Reader.of(params, threads), _Maker(contract, params), Counter[str](), 0
+    reader, makes, counts, number = Reader.of(params, threads), _Maker(contract, params, judge), Counter[str](), 0
     if makes.can_leak:
         for file, its in origin.pictures(files, reader.limits.max_bytes, Counter()):
             for some in in_batches(its):
@@ -96,7 +104,8 @@ def _with(counts: Counter[str], rows: Rows) -> Rows:
 class _Maker:
     """Makes rows of pictures, and remembers which pictures there were."""
 
-    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any], judge: Judge) -> None:
+        self._judge, self._policies = judge, params.get("problems", {})
         self._types = {name: column_type(spec) for name, spec in contract.items()}
         self._others = [name for name in contract if name not in OF_PICTURES]
         split = params.get("split")
@@ -111,7 +120,10 @@ class _Maker:
         """Remember which splits these pictures of a source file are in."""
         digests = [digest_of(pictures[number].data) for number in placed.pictures]
         splits = self._splits(file, [pictures[number] for number in placed.pictures], digests, placed)
-        for digest, split in zip(digests, splits, strict=True):
+        gone = dropped({**placed.problems, **self._judge(placed)}, self._policies, len(digests))
+        for digest, split, out in zip(digests, splits, gone, strict=True):
+            if out:
+                continue
             self._highest[digest] = max(self._highest.get(digest, -1), self._ranks.get(split, -1))
 
     def rows(self, file: str, judged: Sequence[Judged], placed: Placed) -> Rows:
@@ -139,8 +151,11 @@ class _Maker:
             good and self._highest.get(source, -1) > rank
             for source, rank, good in zip(sources, ranks, sound, strict=True)
         ]
-        found |= self._repeated(sources, samples, sound)
-        problems = {name: pl.Series(rows, dtype=pl.Boolean) for name, rows in found.items()} | elsewhere
+        problems = {name: pl.Series(rows, dtype=pl.Boolean) for name, rows in found.items()}
+        elsewhere |= self._judge(placed)
+        gone = dropped(problems | elsewhere, self._policies, len(its))
+        again = self._repeated(sources, samples, pl.Series(sound, dtype=pl.Boolean) & ~gone)
+        problems = problems | again | elsewhere
         return Rows(samples, placed.keys, splits, problems, notes=pl.Series([one.note for one in its], dtype=pl.String))
 
     def _splits(self, file: str, pictures: Sequence[Found], digests: Sequence[bytes], placed: Placed) -> pl.Series:
@@ -154,7 +169,7 @@ class _Maker:
         count = len(placed.keys)
         samples = self._samples(placed, dict.fromkeys(OF_PICTURES, [None] * count))
         splits = pl.Series([None] * count, dtype=pl.String)
-        problems = {**placed.problems, "missing_files": pl.repeat(True, count, eager=True)}
+        problems = {**placed.problems, "missing_files": pl.repeat(True, count, eager=True), **self._judge(placed)}
         return Rows(samples, placed.keys, splits, problems, notes=placed.notes)
 
     def _samples(self, placed: Placed, of_pictures: Mapping[str, list[Any]]) -> pl.DataFrame:
@@ -165,18 +180,16 @@ class _Maker:
             ]
         )
 
-    def _repeated(
-        self, sources: Sequence[bytes], samples: pl.DataFrame, sound: Sequence[bool]
-    ) -> dict[str, list[bool]]:
-        """Return which sound pictures are the same as one before, in rows that are the same as well, or are not."""
+    def _repeated(self, sources: Sequence[bytes], samples: pl.DataFrame, left: pl.Series) -> dict[str, pl.Series]:
+        """Return which of the pictures that are left are the same as one before, in rows that are the same, or not."""
         values = [canonical(samples[name].to_arrow()) for name in self._others]
         joined = row_digests(values, ID_BYTES) if values else b""
         found: dict[str, list[bool]] = {DUPLICATES: [], "other_labels": []}
-        for row, (source, usable) in enumerate(zip(sources, sound, strict=True)):
+        for row, (source, usable) in enumerate(zip(sources, left, strict=True)):
             own = joined[row * ID_BYTES : (row + 1) * ID_BYTES]
             first = self._first.get(source) if usable else None
             if usable:
                 self._first.setdefault(source, own)
             found[DUPLICATES].append(first == own)
             found["other_labels"].append(first not in (None, own))
-        return found
+        return {problem: pl.Series(rows, dtype=pl.Boolean) for problem, rows in found.items()}

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from registry.errors import RegistryError
 
 EXAMPLES = 3
 """Rows of a kind of problem that an error names."""
+NO_KEY = "a row without a key"
+"""Names a row whose key is null."""
 DUPLICATES = "duplicates"
 """The problem of rows that are the same as one before them."""
 
@@ -51,11 +55,25 @@ def digests_of(columns: Iterable[pl.Series]) -> np.ndarray:
     return np.frombuffer(row_digests([canonical(column.to_arrow()) for column in columns], ID_BYTES), ID)
 
 
-def repeated(rows: Iterable[Rows]) -> np.ndarray:
-    """Return for each row whether one before it is the same in all columns; it takes some 40 bytes a row."""
-    ids = np.concatenate([np.empty(0, ID), *(digests_of(its.samples) for its in rows)])
-    found = np.ones(len(ids), dtype=bool)
-    found[np.unique(ids, return_index=True)[1]] = False
+def dropped(problems: Mapping[str, pl.Series], policies: Mapping[str, str], count: int) -> pl.Series:
+    """Return for each of `count` rows whether one of its problems has the policy drop."""
+    found = pl.repeat(False, count, dtype=pl.Boolean, eager=True)
+    return reduce(or_, (has_it for problem, has_it in problems.items() if policies.get(problem) == "drop"), found)
+
+
+def repeated(rows: Iterable[Rows], policies: Mapping[str, str]) -> np.ndarray:
+    """Return for each row whether one before it is the same in all columns; it takes some 40 bytes a row.
+
+    Rows that are dropped for another problem are none of these, so that one of those that are the same always stays.
+    """
+    ids, gone = [np.empty(0, ID)], [np.empty(0, bool)]
+    for its in rows:
+        ids.append(digests_of(its.samples))
+        gone.append(dropped(its.problems, policies, its.samples.height).to_numpy())
+    left = np.flatnonzero(~np.concatenate(gone))
+    found = np.zeros(sum(map(len, ids)), dtype=bool)
+    found[left] = True
+    found[left[np.unique(np.concatenate(ids)[left], return_index=True)[1]]] = False
     return found
 
 
@@ -75,6 +93,8 @@ def ordered(rows: Iterable[Rows], by: Sequence[str]) -> Iterator[Rows]:
     All are in memory, and have no problems.
     """
     parts = [*rows]
+    if not parts:
+        return
     samples, keys, splits = (
         pl.concat([getattr(part, name) for part in parts]) for name in ("samples", "keys", "splits")
     )
@@ -105,14 +125,13 @@ class Cleaning:
         for its in rows:
             self.rows += its.samples.height
             self.counts.update(its.counts)
-            places = its.keys if its.notes is None else with_notes(its.keys, its.notes)
-            kept = pl.repeat(True, its.samples.height, eager=True)
+            keys = its.keys.alias("key").fill_null(NO_KEY)
+            places = keys if its.notes is None else with_notes(keys, its.notes)
             for problem, has_it in its.problems.items():
                 self.found[problem] += has_it.sum()
                 examples = self.first.setdefault(problem, [])
                 examples += places.filter(has_it).head(EXAMPLES - len(examples)).to_list()
-                if self.policies[problem] == "drop":
-                    kept &= ~has_it
+            kept = ~dropped(its.problems, self.policies, its.samples.height)
             self.dropped += its.samples.height - kept.sum()
             yield its if kept.all() and not its.problems else its.only(kept)
 

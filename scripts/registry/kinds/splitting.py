@@ -24,12 +24,20 @@ def splitter(split: Mapping[str, Any] | None, inputs: Sequence[str]) -> Assign:
             return lambda file, rows: pl.repeat(WHOLE, rows.height, eager=True)
         case {"ratios": ratios}:
             by, seed = split.get("by", inputs), split.get("seed", 0)
-            return lambda file, rows: drawn([rows.get_column(name) for name in by], ratios, seed)
+            return lambda file, rows: drawn([_column(rows, name) for name in by], ratios, seed)
         case {"files": files}:
             names = {name: part for part, its in files.items() for name in its}
             return lambda file, rows: pl.repeat(names[file], rows.height, dtype=pl.String, eager=True)
     splits = {value: name for name, values in split["values"].items() for value in values}
-    return lambda file, rows: named(rows.get_column(split["column"]), splits)
+    return lambda file, rows: named(_column(rows, split["column"]), splits)
+
+
+def _column(rows: pl.DataFrame, name: str) -> pl.Series:
+    """Return a column by which rows are shared out; RegistryError if there is none of this name."""
+    if name not in rows.columns:
+        there = ", ".join(column for column in rows.columns if column.isprintable())
+        raise RegistryError(f"there is no column {name}", where="params.split", hint=f"there is {there or 'none'}")
+    return rows.get_column(name)
 
 
 def drawn(columns: Sequence[pl.Series], ratios: Mapping[str, float], seed: int) -> pl.Series:

@@ -8,13 +8,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from registry.config.kinds import FILE
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
 from registry.kinds.folders import IMAGE, LABEL
 from registry.kinds.tables import row_groups
 
-FILE = "file_name"
-"""The column that says where the file of a picture is, from the table's folder."""
 NOT_IN_NAMES = '/\\:*?"<>|'
 """What the names of folders cannot have on every system."""
 LONGEST = 200
@@ -24,10 +23,16 @@ AT_ONCE = 32 << 20
 
 
 def stored(folder: Path, samples: pl.DataFrame) -> pl.DataFrame:
-    """Write pictures into files `<label>/<hash of its bytes>.jpg` in a folder; return rows with the files' names."""
+    """Write pictures into files `<label>/<hash of its bytes>.jpg` in a folder; return rows with the files' names.
+
+    A row whose picture is null, on its way to an error that names all such rows, has none.
+    """
     labels = samples[LABEL].cast(pl.String) if LABEL in samples.columns else pl.repeat(None, samples.height, eager=True)
     names = []
     for data, label in zip(samples[IMAGE], labels, strict=True):
+        if data is None:
+            names.append(None)
+            continue
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.jpg"
         if label is not None:
             _check_folder(label)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from registry.kinds.columns import Columns
-from registry.kinds.files import Format, batches
+from registry.kinds.files import Format, batches, types_beside
 from registry.kinds.inputs import inputs_of
 from registry.kinds.rows import DUPLICATES, Rows, positions
 from registry.kinds.splitting import splitter
@@ -44,10 +44,10 @@ def read(
     assign = splitter(split or None, inputs_of(contract, params))
     # What tells the split of a row need not be published.
     beside = [name for name in (split.get("column"), *split.get("by", ())) if name and name not in contract]
-    wanted = dict.fromkeys(beside, pl.String()) | columns.wanted() | derived.wanted
+    wanted = columns.wanted() | derived.wanted
     for file, path in files.items():
         start = 0
-        for batch in batches(path, layout, wanted):
+        for batch in batches(path, layout, types_beside(path, layout, beside) | wanted):
             samples = columns.converted(batch, file, start)
             if derived.names:
                 its = {column.name: column for column in (*samples, *derived.of(batch, file))}

@@ -51,7 +51,7 @@ def write_dataset(
     dataset, found = folder.parent.name, Cleaning(policies)
     rows: Iterable[Rows] = read()
     if policies[DUPLICATES] != "keep" and not tells_repeated:
-        rows = with_repeated(rows, repeated(read()))
+        rows = with_repeated(rows, repeated(read(), policies))
     rows = found.clean(rows)
     with output_folder(folder) as partial:
         places = {split: partial / path.relative_to(folder) for split, path in tables.items()}
@@ -86,7 +86,7 @@ class _Table:
 
     def end(self) -> None:
         if self._waiting:
-            self._write(pl.concat(self._waiting))
+            self._write(pl.concat(self._waiting, rechunk=True))
             self._waiting, self._bytes = [], 0
 
     def _write(self, rows: pl.DataFrame) -> None:
@@ -99,15 +99,16 @@ def _sizes(samples: pl.DataFrame) -> np.ndarray:
 
 
 def _bytes_of(column: pl.Series) -> np.ndarray:
-    sizes = np.zeros(len(column), np.int64)
+    # Under another name, since polars takes one such as `^...$` for a pattern.
+    column, sizes = column.alias("column"), np.zeros(len(column), np.int64)
     match column.dtype:
         case pl.String:
             sizes += column.str.len_bytes().fill_null(0).to_numpy()
         case pl.Binary:
             sizes += column.bin.size().fill_null(0).to_numpy()
         case pl.Struct():
-            for field in column.struct.fields:
-                sizes += _bytes_of(column.struct.field(field))
+            for field in column.struct.unnest():
+                sizes += _bytes_of(field)
         case pl.List():
             lengths = column.list.len().fill_null(0)
             values = column.filter(lengths > 0).explode()

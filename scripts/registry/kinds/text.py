@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -52,8 +53,10 @@ class Labels:
         if not self._classes:
             return column, pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
         known = pl.Series([*self._classes], dtype=column.dtype)
+        # Under another name, since polars takes one such as `^...$` for a pattern.
+        name, column = column.name, column.alias("column")
         found = column.replace_strict(known, [*self._classes.values()], default=None, return_dtype=self._dtype)
-        return found, column.is_not_null() & found.is_null()
+        return found.alias(name), column.is_not_null() & found.is_null()
 
 
 _LABELS: dict[str, Callable[[str], Any]] = {"bool": "true".__eq__, "int64": int, "string": str}
@@ -75,25 +78,37 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
     """
     text, label, splits = params["text"], params.get("label"), splits_of(params)
     columns, options = dict(contract), {**params, "inputs": inputs_of(contract, params)}
-    if label:
-        labels = Labels(contract[label], params.get("classes"))
+    labels = Labels(contract[label], params.get("classes")) if label else None
+    if labels:
         columns[label] = labels.in_files
-    if len(splits) > 1:
-        leaks = in_higher_split(table.read(files, columns, options), splits, options["inputs"])
-    start = 0
-    for its in table.read(files, columns, options):
-        samples, texts = its.samples, its.samples.get_column(text)
-        needed = [name for name in (text, label) if name and not contract[name].get("nullable")]
-        problems = {
-            "nulls": reduce(or_, (samples.get_column(name).is_null() for name in needed), texts.is_null() & False),
-            "empty_texts": blank(texts),
-            "control_characters": with_controls(texts),
-        }
-        if label:
-            classes, problems["labels_out_of_range"] = labels.named(samples.get_column(label))
-            samples = samples.with_columns(classes)
-        if len(splits) > 1:
-            leaked = pl.Series(leaks[start : start + samples.height])
-            problems[IN_TWO_SPLITS] = leaked & texts.is_not_null() & ~problems["empty_texts"]
-        yield Rows(samples, its.keys, its.splits, problems)
-        start += samples.height
+
+    def judged() -> Iterator[Rows]:
+        for its in table.read(files, columns, options):
+            yield _judged(its, contract, text, label, labels)
+
+    if len(splits) < 2:
+        yield from judged()
+        return
+    leaks, start = in_higher_split(judged(), splits, options["inputs"], params.get("problems", {})), 0
+    for its in judged():
+        stop = start + its.samples.height
+        texts = its.samples.get_column(text).alias("text")
+        leaked = pl.Series(leaks[start:stop]) & texts.is_not_null() & ~its.problems["empty_texts"]
+        yield replace(its, problems={**its.problems, IN_TWO_SPLITS: leaked})
+        start = stop
+
+
+def _judged(its: Rows, contract: Mapping[str, Any], text: str, label: str | None, labels: Labels | None) -> Rows:
+    """Return rows of files with the classes of their labels, and the problems that each of them has by itself."""
+    samples, texts = its.samples, its.samples.get_column(text)
+    needed = [name for name in (text, label) if name and not contract[name].get("nullable")]
+    nulls = (samples.get_column(name).alias("column").is_null() for name in needed)
+    problems = {
+        "nulls": reduce(or_, nulls, pl.repeat(False, samples.height, dtype=pl.Boolean, eager=True)),
+        "empty_texts": blank(texts),
+        "control_characters": with_controls(texts),
+    }
+    if labels:
+        classes, problems["labels_out_of_range"] = labels.named(samples.get_column(label))
+        samples = samples.with_columns(classes)
+    return Rows(samples, its.keys, its.splits, problems)

@@ -12,4 +12,5 @@ def blank(texts: pl.Series) -> pl.Series:
 
 def with_controls(texts: pl.Series) -> pl.Series:
     """Return whether a text holds control characters; it is false of a null."""
-    return texts.str.contains(CONTROLS.pattern).fill_null(False)
+    # Under another name, since polars takes one such as `^...$` for a pattern.
+    return texts.alias("texts").str.contains(CONTROLS.pattern).fill_null(False)
