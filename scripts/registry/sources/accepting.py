@@ -44,6 +44,8 @@ def accept_sources(path: Path, mode: str, fetched: Mapping[str, Mapping[str, Any
             entry = {"sha256": found["sha256"], "note": note} | ({"modes": [mode]} if source["accept"] else {})
             column = _key(_inner(sources, number), "accept").start_mark.column
             edits += _added(text, place, entry, is_flow=_inner(sources, number).flow_style, column=column)
+    if not edits:
+        return
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     with atomic_file(path) as partial:
