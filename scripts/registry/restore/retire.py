@@ -6,6 +6,7 @@ gone. What git does not track, its data, goes last. Run again after being killed
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -274,7 +275,10 @@ def _message(dataset: str, version: str | None, reason: str | None) -> str:
 
 @contextmanager
 def _set_aside(repository: Repository, paths: Iterable[str]) -> Iterator[None]:
-    """Move files away, of which git could not follow a commit without them; put them back if the block fails."""
+    """Move files away, of which git could not follow a commit without them; put them back if the block fails.
+
+    Where it is killed, they are left in a folder in .cache/.
+    """
     root, moved = repository.root, {}
     (root / CACHE).mkdir(exist_ok=True)
     with TemporaryDirectory(dir=root / CACHE) as folder:
@@ -282,12 +286,12 @@ def _set_aside(repository: Repository, paths: Iterable[str]) -> Iterator[None]:
             for number, path in enumerate(paths):
                 checked_inside(root, path)
                 if os.path.lexists(root / path):
-                    moved[path] = (root / path).rename(Path(folder, str(number)))
+                    moved[path] = shutil.move(root / path, Path(folder, str(number)))
             yield
         except BaseException:
             for path, aside in moved.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
-                aside.rename(root / path)
+                shutil.move(aside, root / path)
             raise
 
 
