@@ -19,7 +19,7 @@ from registry.errors import RegistryError
 from registry.formats import images, parquet
 from registry.reading import folders, pictures
 from registry.reading.columns import picture_columns
-from registry.reading.frames import as_pandas
+from registry.reading.frames import as_pandas, as_polars
 from registry.reading.pictures import decoded
 from registry.reading.rows import Rows, rows_of, table_of
 from registry.reading.tables import File
@@ -260,6 +260,13 @@ def test_pandas_rounds_no_number(tmp_path):
     assert [str(kind) for kind in frame.dtypes][:4] == ["Int64", "UInt64", "int64", "boolean"]
     assert (frame["id"][0], frame["unsigned"][0], frame["whole"][0]) == (2**63 - 1, 2**64 - 1, 2**63 - 1)
     assert frame.isna().sum().to_list() == [1, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [pa.decimal256(50, 2), pa.list_(pa.int8(), 0)])
+def test_a_type_that_polars_does_not_have_names_its_column(dtype):
+    table = pa.table({"n": [1], "odd": pa.nulls(1, dtype)})
+    assert "column odd: polars has no type for" in refused(lambda: as_polars(table))
+    assert as_polars(table.select(["n"])).to_dicts() == [{"n": 1}]
 
 
 BIG = 2**53 + 1

@@ -1,4 +1,4 @@
-"""Arrow tables as what pandas and Hugging Face datasets have, with every number as it is."""
+"""Arrow tables as what polars, pandas and Hugging Face datasets have, with every number as it is."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from registry.reading.columns import check_times, in_range, parts, picture_colum
 if TYPE_CHECKING:
     import datasets
     import pandas
+    import polars
 
 NULLABLE = {
     pa.bool_(): "boolean",
@@ -23,6 +24,23 @@ NULLABLE = {
 """The types of pandas that hold nulls among such values; by default it makes floats of them, which round large ids."""
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """How datasets stores a picture."""
+
+
+def as_polars(table: pa.Table) -> "polars.DataFrame":
+    """Return a table as a DataFrame of polars. Raises RegistryError for a type that it does not have."""
+    check_in_polars(table.schema)
+    return needed("polars").from_arrow(table)
+
+
+def check_in_polars(schema: pa.Schema) -> None:
+    """Raise RegistryError for a column of a type that polars does not have: over some it ends the process."""
+    is_in_polars = needed("registry.describe.polars_types").is_in_polars
+    for column in schema:
+        if not is_in_polars(column.type):
+            raise RegistryError(
+                f"column {column.name}: polars has no type for {column.type}",
+                hint="leave it out: to_polars(columns=[...])",
+            )
 
 
 def as_pandas(table: pa.Table) -> "pandas.DataFrame":
