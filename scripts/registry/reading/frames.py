@@ -34,7 +34,9 @@ def as_polars(table: pa.Table) -> "polars.DataFrame":
 
 def check_in_polars(schema: pa.Schema) -> None:
     """Raise RegistryError for a column of a type that polars does not have: over some it ends the process."""
-    is_in_polars = needed("registry.describe.polars_types").is_in_polars
+    needed("polars")
+    from registry.describe.polars_types import is_in_polars
+
     for column in schema:
         if not is_in_polars(column.type):
             raise RegistryError(
