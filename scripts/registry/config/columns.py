@@ -18,6 +18,8 @@ INSIDE = "[]"
 """Stands in the name of a place for the values of a list."""
 OF_TYPE = ("list", "struct", "shape", "precision", "scale", "resolution", "zone")
 """Keys that say, with `dtype`, of which type a column is."""
+NANOSECONDS = range(1678, 2262)
+"""Years of timestamps that are counted in them."""
 FOR_PEOPLE = ("description", "unit")
 """Keys of a column that are no rules."""
 NO_PATTERN = (
@@ -115,6 +117,9 @@ def _values(spec: Spec) -> tuple[dict[str, Any], list[str]]:
         for written in spec.get(key, []) if key == "values" else [spec[key]] if key in spec else []:
             try:
                 found[key] = value_of(written, spec)
+                is_ns = dtype_of(spec) == "timestamp" and spec.get("resolution") == "ns"
+                if key == "values" and is_ns and found[key].year not in NANOSECONDS:
+                    raise ValueError("is no timestamp of nanoseconds, which are of the years 1678 to 2261")
             except ValueError as error:
                 found.pop(key, None)
                 wrong.append(f"{key}: {written!r} {error}")
