@@ -243,14 +243,18 @@ class Dataset:
 
         So the bytes are not held against their md5, as those of `fetch` are: the remote is only asked whether it has as
         many files and bytes as were released. `verify` reads and hashes each file first. RegistryError for damaged
-        data, if there is no such split, or no table.
+        data, if there is no such split, or no table, and for a column of a type that polars does not have.
         """
         from pyarrow.dataset import dataset
 
         pl = needed("polars")
+        from registry.reading.frames import check_in_polars
+
         kind, paths, filesystem = self._places(split, verify)
         with self._remote.reading():
-            return pl.scan_pyarrow_dataset(dataset(paths, format=kind, filesystem=filesystem))
+            found = dataset(paths, format=kind, filesystem=filesystem)
+            check_in_polars(found.schema)
+            return pl.scan_pyarrow_dataset(found)
 
     def ray_dataset(self, split: str | None = None, *, verify: bool = False) -> "ray.data.Dataset":
         """Return the same as `lazy_frame`, as a Ray Dataset; its workers read the remote themselves."""
@@ -282,8 +286,14 @@ class Dataset:
         return self._rows(split, columns).batches(batch_size)
 
     def to_polars(self, split: str | None = None, *, columns: Sequence[str] | None = None) -> "pl.DataFrame":
-        """Return the same rows as one polars DataFrame. Raises RegistryError as `iter_batches` does."""
-        return needed("polars").from_arrow(self._table(split, columns))
+        """Return the same rows as one polars DataFrame.
+
+        Raises RegistryError as `iter_batches` does, and for a column of a type that polars does not have.
+        """
+        needed("polars")
+        from registry.reading.frames import as_polars
+
+        return as_polars(self._table(split, columns))
 
     def to_pandas(self, split: str | None = None, *, columns: Sequence[str] | None = None) -> "pd.DataFrame":
         """Return the same rows as one pandas DataFrame; integers and booleans stay such where some are null.

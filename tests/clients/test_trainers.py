@@ -97,7 +97,7 @@ def in_odd_columns():
     from registry.reading.frames import as_hugging_face
     from registry.reading.rows import rows_of, table_of
     from registry.reading.tables import File
-    from registry.reading.torch_data import samples_of
+    from registry.reading.torch_data import MapSamples, samples_of
 
     warnings.simplefilter("error")
 
@@ -157,6 +157,23 @@ def in_odd_columns():
     empty = samples(rows(n=pa.array([], pa.int64()), v=pa.array([], pa.list_(pa.list_(pa.int8(), 2), 2))))
     assert (len(empty), list(empty)) == (0, [])
     assert [sample["image"] for sample in samples(rows(image=[[1, 2], [3, 4]]))][1].tolist() == [3, 4]
+
+    facts = samples(rows(facts=pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int8()))))
+    assert [facts[0]["facts"], facts[1]["facts"]] == [[("a", 1)], None]
+    far = pa.table(
+        {
+            "far": pa.array([10**9], pa.int32()).cast(pa.date32()),
+            "zone": pa.array([0], pa.int64()).cast(pa.timestamp("us", "Mars/X")),
+            "ns": pa.array([1], pa.time64("ns")),
+        }
+    )
+    for name in far.column_names:
+        assert f"column {name} has a value that Python does not have" in refused(
+            lambda name=name: MapSamples(far.select([name]), (), "tensor")[0]
+        )
+    assert MapSamples(pa.table({"t": pa.array([1000], pa.time64("ns"))}), (), "tensor")[0]["t"].microsecond == 1
+    for names in (["x", "x"], ["x", 1]):
+        assert type(as_hugging_face(pa.table({"l": [0, 1]}), {"l": names}, None).features["l"]).__name__ == "Value"
 
     classes = {"a": ["x", "y"], "b": ["x", "y"], "c": ["x"], "d": ["x"]}
     hugging = as_hugging_face(

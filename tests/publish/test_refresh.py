@@ -149,3 +149,8 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
     ]
     assert all(new in line or "note" in line for line in changed)
     assert f"{name}: the newest version is still 1.1.0" in fresh.registry("refresh", name, "--accept")
+
+    # As after a build that failed, and a publisher who took the change back.
+    fresh.edit(config, new, old)
+    assert f"{name}: the newest version is still 1.1.0" in fresh.registry("refresh", name, "--accept")
+    assert new in (fresh.folder / config).read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clone import Clone
 from invariants import Witness, Work, one_message
@@ -184,6 +185,13 @@ def _broken(clone: Tiny) -> None:
     clone.edit("config/datasets/numbers.yaml", "license:", "licence:")
 
 
+def _referring(clone: Tiny) -> None:
+    path = clone.folder / "config/datasets/numbers.yaml"
+    dataset = yaml.safe_load(path.read_text())
+    dataset["contract"]["columns"]["value"]["references"] = {"dataset": "letters", "column": "value"}
+    path.write_text(yaml.safe_dump(dataset))
+
+
 def _selected(clone: Tiny) -> None:
     clone.edit("config/config.yaml", "datasets: all", "datasets: [letters]")
 
@@ -203,6 +211,7 @@ def _behind(clone: Tiny) -> None:
         ("abc", ("alias",), "abc is an alias of letters", "registry remove letters"),
         ("letters", _made_of, "numbers is made of letters", "registry remove numbers first"),
         ("letters", _broken, "numbers is made of letters", "registry remove numbers first"),
+        ("letters", _referring, "numbers is made of letters, or refers to it", "registry remove numbers first"),
         ("letters", _selected, "datasets names letters", "take it out there"),
         ("letters", ("rollback", "letters", "1.0.0"), "letters is pinned", "registry unpin letters first"),
         ("letters", _behind, "letters-v1.1.0 is released, and not part of it", "registry follow"),
@@ -273,9 +282,15 @@ def test_what_origin_refuses_is_still_here(clone, tmp_path):
     assert "origin rejected the push" in clone.registry("remove", "letters", code=1)
     assert (clone.head(), clone.git("status", "--porcelain")) == (head, "")
     assert states(clone)["letters"] == ("released", "1.0.0")
+    edited, new = "data/letters/metadata.json", "data/letters/notes.md"
+    for file in (edited, new):
+        clone.write(file, "mine\n")
+    clone.registry("remove", "letters", "--force", code=1)
+    assert [(clone.folder / file).read_text() for file in (edited, new)] == ["mine\n"] * 2
     hook.unlink()
-    clone.registry("remove", "letters")
+    clone.registry("remove", "letters", "--force")
     assert gone(clone)
+    assert not clone.git("ls-tree", "HEAD", new)
 
 
 PLACES = [

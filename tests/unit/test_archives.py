@@ -180,6 +180,8 @@ HOSTILE = {
     "zip link": ("x.zip", zipped({"a": of_mode("a", stat.S_IFLNK | 0o777)}), "a is a link, or no plain file"),
     "zip device": ("x.zip", zipped({"a": of_mode("a", stat.S_IFCHR | 0o777)}), "a is a link, or no plain file"),
     "zip encrypted": ("x.zip", encrypted(), "a is encrypted"),
+    "zip bzip2": ("x.zip", zipped({"a": b"x"}, compression=zipfile.ZIP_BZIP2), "a is packed with bzip2"),
+    "zip lzma": ("x.zip", zipped({"a": b"x"}, compression=zipfile.ZIP_LZMA), "a is packed with lzma"),
     "zip bomb": ("x.zip", zipped({"a": bytes(3 << 20)}), "unfolds to more than 1,048,576 bytes"),
     "zip of a file and its folder": ("x.zip", zipped({"a": b"", "a/b": b""}), "both a file and a folder"),
     "zip that says less": ("x.zip", lying(10), "not a sound archive: (Bad CRC|a member has not)"),

@@ -313,6 +313,23 @@ def test_values_and_bounds_that_a_column_can_have(root, column):
             {"dtype": "timestamp", "zone": "UTC", "max": "2020-01-31"},
             "columns.a.max: '2020-01-31' has no offset from UTC, such",
         ),
+        (
+            {"dtype": "timestamp", "zone": "UTC", "min": "0001-01-01T00:00:00+01:00"},
+            "columns.a.min: '0001-01-01T00:00:00+01:00' should be a timestamp of the years 1 to 9999 in UTC",
+        ),
+        (
+            {"dtype": "timestamp", "resolution": "ns", "values": ["0001-01-01"]},
+            "columns.a.values: '0001-01-01' is no timestamp of nanoseconds",
+        ),
+        ({"dtype": "timestamp", "zone": "+01:00"}, "columns.a: zone +01:00 is an offset from UTC: name a zone"),
+        (
+            {"dtype": "decimal", "precision": 4, "scale": 2, "max": "1e400"},
+            "columns.a.max: '1e400' should be a number of at most 4 digits",
+        ),
+        (
+            {"dtype": "decimal", "precision": 4, "scale": 2, "values": [100]},
+            "columns.a.values: 100 should be a number of at most 4 digits",
+        ),
         ({"dtype": "duration", "min": 1}, "a.dtype: 'duration' is not one of"),
         ({"matches": "(a"}, "columns.a: matches is no regular expression: missing ), unterminated subpattern"),
         ({"matches": "[a"}, "columns.a: matches is no regular expression: unterminated character set"),

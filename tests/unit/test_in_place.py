@@ -169,3 +169,10 @@ def test_samples_and_mirrors_are_copied(next_door):
 def test_the_pointer_says_where_it_is(next_door):
     big, _ = get(next_door)
     assert json.loads(big.read_text()) == {"url": f"{next_door}/big.csv", "bytes": 3, "sha256": FILE}
+
+
+def test_the_look_of_what_is_copied_by_now_is_forgotten(next_door):
+    get(next_door)
+    write_sources(RAW / "sources.json", {"mode": "samples", "files": []})
+    (next_door / "big.csv").write_bytes(b"gib")
+    assert not changed_in_place(DATA, Path())

@@ -240,3 +240,18 @@ def test_values_of_other_types_are_given_as_texts_and_nested_ones_as_json(tmp_pa
 )
 def test_what_is_no_value_of_a_type_is_no_reason_to_fail(text, name):
     read(f"{text}\t1").row_ids({"a": name, "b": "int64"})
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype"),
+    [
+        ("1", "decimal(10, 99999999999)"),
+        ("1", "decimal(99999999999, 1)"),
+        (f"[{2**70}]", "list<int64>"),
+        ("", "fixed_size_list<int8>[999999999]"),
+        ("", "fixed_size_list<fixed_size_list<int8>[99999]>[99999]"),
+        ("", "struct<a: fixed_size_binary[999999999]>"),
+    ],
+)
+def test_what_no_type_holds_is_no_value_of_it(text, dtype):
+    assert readings._value(text, dtype) is None

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from registry.errors import RegistryError
 from registry.formats import images, parquet
 from registry.reading import folders, pictures
 from registry.reading.columns import picture_columns
-from registry.reading.frames import as_pandas
+from registry.reading.frames import as_pandas, as_polars
 from registry.reading.pictures import decoded
 from registry.reading.rows import Rows, rows_of, table_of
 from registry.reading.tables import File
@@ -195,6 +195,7 @@ def test_pictures_and_their_conversations(tmp_path):
         ([{"image": "a.png", "conversations": [{"from": "x", "value": 1}]}], "row 0 has no image and conversations"),
         ([{"image": "a.png", "conversations": [{"from": [], "value": "x"}]}], "row 0 has no image and conversations"),
         ([{"image": "a.png", "conversations": [{"from": "x", "value": "\ud800"}]}], "row 0 has no image and conv"),
+        ([{"image": "\ud800", "conversations": TURNS}], "row 0 has no image and conversations"),
         ([{"image": "../a.png", "conversations": TURNS}], "row 0: there is no picture '../a.png'"),
         ([{"image": "/etc/passwd", "conversations": TURNS}], "row 0: there is no picture '/etc/passwd'"),
         ([{"image": ["a.png"], "conversations": TURNS}], "row 0 has no image and conversations"),
@@ -259,6 +260,53 @@ def test_pandas_rounds_no_number(tmp_path):
     assert [str(kind) for kind in frame.dtypes][:4] == ["Int64", "UInt64", "int64", "boolean"]
     assert (frame["id"][0], frame["unsigned"][0], frame["whole"][0]) == (2**63 - 1, 2**64 - 1, 2**63 - 1)
     assert frame.isna().sum().to_list() == [1, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [pa.decimal256(50, 2), pa.list_(pa.int8(), 0)])
+def test_a_type_that_polars_does_not_have_names_its_column(dtype):
+    table = pa.table({"n": [1], "odd": pa.nulls(1, dtype)})
+    assert "column odd: polars has no type for" in refused(lambda: as_polars(table))
+    assert as_polars(table.select(["n"])).to_dicts() == [{"n": 1}]
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        ([[BIG, None]], pa.list_(pa.int64())),
+        ([[BIG, None]], pa.list_(pa.int64(), 2)),
+        ([[BIG, 2], None], pa.list_(pa.int64(), 2)),
+        ([{"a": BIG}, {"a": None}], pa.struct([("a", pa.int64())])),
+        ([[{"a": BIG}, {"a": None}]], pa.list_(pa.struct([("a", pa.int64())]))),
+        ([[(1, BIG), (2, None)]], pa.map_(pa.int8(), pa.int64())),
+        ([[True, None]], pa.list_(pa.bool_())),
+    ],
+)
+def test_pandas_rounds_no_number_within_others(values, type_):
+    found = list(as_pandas(pa.table({"x": pa.array(values, type_)}))["x"])
+    assert found == values
+    assert ".0" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("number", "type_"),
+    [
+        (10**9, pa.date32()),
+        (0, pa.timestamp("us", "Mars/X")),
+        (1, pa.time64("ns")),
+        (2**30, pa.time32("s")),
+    ],
+)
+def test_a_value_that_python_does_not_have_names_its_column(number, type_):
+    small = pa.int32() if type_.bit_width == 32 else pa.int64()
+    table = pa.table({"odd": pa.array([number], small).cast(type_)})
+    assert "column odd has a value that Python does not have" in refused(lambda: as_pandas(table))
+
+
+def test_times_of_whole_microseconds_are_taken():
+    assert as_pandas(pa.table({"t": pa.array([1000, None], pa.time64("ns"))}))["t"][0] == time(0, 0, 0, 1)
 
 
 def test_which_columns_hold_pictures():

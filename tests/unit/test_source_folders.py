@@ -75,6 +75,16 @@ def test_wildcards_choose_files_and_names_begin_where_they_do(repository, patter
     assert fetched() == names
 
 
+@pytest.mark.parametrize("url", ["origin", "origin/*.txt"])
+def test_wildcards_in_the_name_of_the_checkout_are_none(tmp_path, monkeypatch, url):
+    put(tmp_path / "a[1]/origin")
+    put(tmp_path / "a1/origin/another's")
+    monkeypatch.chdir(tmp_path)
+    places.retrieve([url], Path("found"), lambda path: None, max_bytes=99, max_files=9, root=tmp_path / "a[1]")
+    names = {path.relative_to("found").as_posix() for path in Path("found").rglob("*") if path.is_file()}
+    assert names == ({"a.txt"} if "*" in url else FILES.keys())
+
+
 def test_what_wildcards_do_not_match_need_not_be_sound(repository):
     Path("origin/link.csv").symlink_to("/etc/passwd")
     get("origin/*.txt", sha256=[])

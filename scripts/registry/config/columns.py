@@ -5,7 +5,7 @@ Light, as the room is: that `matches` is a regular expression of Rust, only the 
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -18,6 +18,8 @@ INSIDE = "[]"
 """Stands in the name of a place for the values of a list."""
 OF_TYPE = ("list", "struct", "shape", "precision", "scale", "resolution", "zone")
 """Keys that say, with `dtype`, of which type a column is."""
+NANOSECONDS = range(1678, 2262)
+"""Years of timestamps that are counted in them."""
 FOR_PEOPLE = ("description", "unit")
 """Keys of a column that are no rules."""
 NO_PATTERN = (
@@ -88,11 +90,15 @@ def value_of(written: Any, spec: Spec) -> Any:
                 raise ValueError("has no offset from UTC, such as +01:00 or Z, which its zone asks for")
             if "zone" not in spec and found.tzinfo:
                 raise ValueError("has an offset from UTC, for which the column needs a zone")
+            if found.tzinfo:
+                _parsed(lambda text: found.astimezone(UTC), written, "a timestamp of the years 1 to 9999 in UTC")
             return found
         case "decimal":
             found = _parsed(Decimal, str(written), "a decimal number")
             if not found.is_finite() or -found.as_tuple().exponent > spec["scale"]:
                 raise ValueError(f"should be a number of at most {spec['scale']} decimal places")
+            if abs(found) >= 10 ** (spec["precision"] - spec["scale"]):
+                raise ValueError(f"should be a number of at most {spec['precision']} digits")
             return found
     return written
 
@@ -100,7 +106,7 @@ def value_of(written: Any, spec: Spec) -> Any:
 def _parsed(parse: Any, written: str, wanted: str) -> Any:
     try:
         return parse(written)
-    except (ValueError, InvalidOperation):
+    except (ValueError, InvalidOperation, OverflowError):
         raise ValueError(f"should be {wanted}") from None
 
 
@@ -111,6 +117,9 @@ def _values(spec: Spec) -> tuple[dict[str, Any], list[str]]:
         for written in spec.get(key, []) if key == "values" else [spec[key]] if key in spec else []:
             try:
                 found[key] = value_of(written, spec)
+                is_ns = dtype_of(spec) == "timestamp" and spec.get("resolution") == "ns"
+                if key == "values" and is_ns and found[key].year not in NANOSECONDS:
+                    raise ValueError("is no timestamp of nanoseconds, which are of the years 1678 to 2261")
             except ValueError as error:
                 found.pop(key, None)
                 wrong.append(f"{key}: {written!r} {error}")
@@ -127,6 +136,8 @@ def problems(columns: Mapping[str, Spec]) -> Iterator[str]:
                 yield f"{place}: {low} {spec[low]} is more than {high} {spec[high]}"
         if spec.get("scale", 0) > spec.get("precision", 0):
             yield f"{place}: scale {spec['scale']} is more than precision {spec['precision']}"
+        if spec.get("zone", "").startswith(("+", "-")):
+            yield f"{place}: zone {spec['zone']} is an offset from UTC: name a zone, such as Europe/Berlin or Etc/GMT-1"
         if "matches" in spec:
             try:
                 re.compile(spec["matches"])

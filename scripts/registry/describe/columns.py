@@ -3,16 +3,12 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC
-from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.types as pat
 
 from registry.config.columns import INSIDE, Spec, dtype_of, inner, value_of
-from registry.describe.logical import plain_type
 
 DTYPES = {
     "bool": pl.Boolean,
@@ -73,25 +69,6 @@ def type_in_words(spec: Spec) -> str:
             return f"decimal({spec['precision']}, {spec['scale']})"
         case name:
             return " ".join([name, *(["of shape", repr(spec["shape"])] if "shape" in spec else [])])
-
-
-@cache
-def is_in_polars(dtype: pa.DataType) -> bool:
-    """Tell whether polars has a type for an Arrow type: it ends the process over some, and refuses others."""
-    if any(pat.is_decimal256(one) or (pat.is_fixed_size_list(one) and not one.list_size) for one in _within(dtype)):
-        return False
-    try:
-        pl.from_arrow(pa.array([], dtype))
-    except (pl.exceptions.PolarsError, pa.ArrowException):
-        return False
-    return True
-
-
-def _within(dtype: pa.DataType) -> Iterator[pa.DataType]:
-    dtype = plain_type(dtype)
-    yield dtype
-    for number in range(dtype.num_fields):
-        yield from _within(dtype.field(number).type)
 
 
 def rules_of(values: pl.Expr, spec: Spec) -> dict[str, pl.Expr]:

@@ -18,13 +18,13 @@ from registry.describe.columns import (
     column_type,
     in_words,
     inside,
-    is_in_polars,
     pattern_problem,
     rules_of,
     shown_value,
     type_in_words,
 )
 from registry.describe.metadata import is_number, leaves
+from registry.describe.polars_types import is_in_polars
 from registry.describe.referenced import Referenced
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import ContractError, RegistryError

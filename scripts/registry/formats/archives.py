@@ -36,6 +36,8 @@ ENTRY = 128
 """Bytes that an entry in the listing of a zip has, on average at most; it is read at once."""
 UTF8 = 0x800
 """Flag of a zip's member whose name is UTF-8."""
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How a zip's members may be packed: of the others, zipfile unfolds all that it has read at once, without bound."""
 UNSOUND = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -88,8 +90,8 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
 
     Each can be opened while the iterator lasts; what it gives is a binary stream. Hidden files are left out (see
     `is_hidden`). A compressed tar is unpacked to a temporary file. Raises RegistryError for what is not sound, and
-    before the first member for a name that leads out or is there twice, a link, what is encrypted, and what unfolds
-    beyond the limits.
+    before the first member for a name that leads out or is there twice, a link, what is encrypted or packed
+    in a rare way, and what unfolds beyond the limits.
     """
     suffix = path.suffix.lower()
     if path.is_dir():
@@ -130,6 +132,9 @@ def _zip_members(path: Path, limits: Limits) -> Iterator[Member]:
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.flag_bits & 1:
                 raise RegistryError(f"{name} is encrypted", where=path.name, hint="pack it without a password")
+            if info.compress_type not in PACKED:
+                method = zipfile.compressor_names.get(info.compress_type, info.compress_type)
+                raise RegistryError(f"{name} is packed with {method}", where=path.name, hint="pack it with deflate")
             if kind not in (0, stat.S_IFREG):
                 raise _no_file(name, path)
             found.append(Member(name, info.file_size, partial(_in_zip, archive, info, path)))

@@ -110,6 +110,7 @@ def _annotated(file: File, pictures: Mapping[str, Path] | None) -> list[dict[str
             name, turns = entry["image"], entry["conversations"]
             messages = [{"role": ROLES.get(turn["from"], turn["from"]), "content": turn["value"]} for turn in turns]
             pa.array([messages], CONVERSATIONS.field("messages").type)
+            pa.array([name], pa.string())
         except (KeyError, TypeError, UnicodeError, pa.ArrowException):
             raise RegistryError(
                 f"row {number} has no image and conversations of {{from, value}}", where=file.name

@@ -1,4 +1,4 @@
-"""Arrow tables as what pandas and Hugging Face datasets have, with every number as it is."""
+"""Arrow tables as what polars, pandas and Hugging Face datasets have, with every number as it is."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,11 +9,12 @@ import pyarrow.types as pat
 
 from registry.errors import RegistryError
 from registry.extras import needed
-from registry.reading.columns import picture_columns
+from registry.reading.columns import check_times, in_range, parts, picture_columns
 
 if TYPE_CHECKING:
     import datasets
     import pandas
+    import polars
 
 NULLABLE = {
     pa.bool_(): "boolean",
@@ -25,17 +26,52 @@ PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """How datasets stores a picture."""
 
 
+def as_polars(table: pa.Table) -> "polars.DataFrame":
+    """Return a table as a DataFrame of polars. Raises RegistryError for a type that it does not have."""
+    check_in_polars(table.schema)
+    return needed("polars").from_arrow(table)
+
+
+def check_in_polars(schema: pa.Schema) -> None:
+    """Raise RegistryError for a column of a type that polars does not have: over some it ends the process."""
+    needed("polars")
+    from registry.describe.polars_types import is_in_polars
+
+    for column in schema:
+        if not is_in_polars(column.type):
+            raise RegistryError(
+                f"column {column.name}: polars has no type for {column.type}",
+                hint="leave it out: to_polars(columns=[...])",
+            )
+
+
 def as_pandas(table: pa.Table) -> "pandas.DataFrame":
-    """Return a table as a DataFrame. Columns of integers or booleans that have nulls get pandas' nullable types."""
+    """Return a table as a DataFrame. Columns of integers or booleans that have nulls get pandas' nullable types.
+
+    Nested ones with nulls have Python's values. Raises RegistryError for values that pandas and Python do not have.
+    """
     pandas = needed("pandas")
 
     def converted(column: pa.ChunkedArray) -> "pandas.Series":
         if column.null_count and column.type in NULLABLE:
             kind = pandas.api.types.pandas_dtype(NULLABLE[column.type])
             return column.to_pandas(types_mapper={column.type: kind}.get)
+        if pat.is_nested(column.type) and _would_round(column):
+            return pandas.Series(column.to_pylist(), dtype=object)
         return column.to_pandas()
 
-    return pandas.DataFrame({name: converted(table[name]) for name in table.column_names})
+    found = {}
+    for name in table.column_names:
+        with in_range(name):
+            check_times(table[name])
+            found[name] = converted(table[name])
+    return pandas.DataFrame(found)
+
+
+def _would_round(column: pa.ChunkedArray) -> bool:
+    """Tell whether a column has integers or booleans within, and a null at any depth, which makes floats of them."""
+    found = [*parts(column)]
+    return any(part.type in NULLABLE for part in found) and any(part.null_count for part in found)
 
 
 def as_hugging_face(
@@ -44,6 +80,7 @@ def as_hugging_face(
     """Return a table as a Dataset in memory: pictures as Image, and classes as ClassLabel.
 
     `classes` has the names of the classes of columns: of texts that are such names, or of integers that number them.
+    Names of which two are the same, or one is no text, are left out.
     Raises RegistryError for a type that datasets does not have.
     """
     datasets = needed("datasets")
@@ -51,6 +88,8 @@ def as_hugging_face(
     columns, features = {}, {}
     for field in table.schema:
         column, names = table[field.name], classes.get(field.name, ())
+        if len({*names}) < len(names) or not all(isinstance(name, str) for name in names):
+            names = ()  # ClassLabel takes no others.
         numbers = _numbers_of(column, names)
         if field.name in pictures:
             column, features[field.name] = _stored_pictures(column), datasets.Image()

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from registry.errors import RegistryError
-from registry.reading.columns import picture_columns
+from registry.reading.columns import check_times, in_range, picture_columns
 from registry.reading.pictures import decoded
 from registry.reading.rows import Rows, table_of
 from registry.reading.tables import PICTURES
@@ -35,7 +35,7 @@ class MapSamples(Dataset):
             if name in pictures and image_type != "bytes":
                 self._columns[name] = partial(_picture_at, table[name], image_type, name, first)
             else:
-                self._columns[name] = _reader(table[name])
+                self._columns[name] = _reader(table[name], name)
 
     def __len__(self) -> int:
         return self._rows
@@ -75,15 +75,18 @@ def samples_of(
     return MapSamples(table_of(rows), pictures, image_type)
 
 
-def _reader(column: pa.ChunkedArray) -> Callable[[int], Any]:
+def _reader(column: pa.ChunkedArray, name: str) -> Callable[[int], Any]:
     """Return a function that returns the value of a row, and can be sent to other processes.
 
     Numbers, and lists of lists of them that all have one shape, become tensors of the column's own type; a list of any
     number of numbers becomes one of one dimension. All else, and what is or holds null, is what Python has for it.
+    Raises RegistryError, also when a value is read, for one that Python does not have.
     """
     shape = _shape_of(column.type)
     if shape is None:
-        return partial(_value_at, column)
+        with in_range(name):
+            check_times(column)
+        return partial(_value_at, column, name)
     numbers = _flat(column)
     if numbers is None:
         return partial(_numbers_at, column, shape)
@@ -123,10 +126,13 @@ def _numbers_at(column: pa.ChunkedArray, shape: tuple[int, ...], number: int) ->
     return column[number].as_py() if numbers is None else _as_tensor(numbers).reshape(shape)
 
 
-def _value_at(column: pa.ChunkedArray, number: int) -> Any:
+def _value_at(column: pa.ChunkedArray, name: str, number: int) -> Any:
     value = column[number]
-    is_list = isinstance(value, pa.ListScalar) and value.is_valid and _is_number(value.type.value_type)
-    return _as_tensor(value.values) if is_list and not value.values.null_count else value.as_py()
+    is_list = isinstance(value, pa.ListScalar) and not pat.is_map(value.type) and value.is_valid
+    if is_list and _is_number(value.type.value_type) and not value.values.null_count:
+        return _as_tensor(value.values)
+    with in_range(name):
+        return value.as_py()
 
 
 def _picture_at(

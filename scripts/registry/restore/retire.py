@@ -6,11 +6,14 @@ gone. What git does not track, its data, goes last. Run again after being killed
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from registry.config.load import SAMPLES, parents, read_yaml
+from registry.config.load import SAMPLES, parents, read_yaml, referenced
 from registry.config.names import closest, is_name, rule_of
 from registry.config.pins import pinned
 from registry.errors import RegistryError
@@ -25,6 +28,8 @@ from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.tags import releases
 from registry.workflow.snakemake import wait_until_idle
 
+CACHE = ".cache"
+"""Folder of a checkout, ignored by git, for edited files until the commit is made."""
 SUMS = f"{SAMPLES}/SHA256SUMS"
 
 
@@ -103,15 +108,14 @@ def _retire(
     pending = read_pending(git)
     if pending and pending.restore == dataset:
         clear_pending(git)
-    for path in plan.dirty:
-        _remove(repository, path)
     files = [*plan.dirty, *_write_sums(repository, dataset)]
     contents = dict.fromkeys(plan.tracked) | ({} if plan.sums is None else {SUMS: plan.sums})
-    if contents:
-        commit = record(repository, base, files, _message(dataset, version, reason), {}, contents=contents)
-    else:
-        commit = None
-        git.fast_forward(base.head, base.head, files)
+    with _set_aside(repository, plan.dirty):
+        if contents:
+            commit = record(repository, base, files, _message(dataset, version, reason), {}, contents=contents)
+        else:
+            commit = None
+            git.fast_forward(base.head, base.head, files)
     for place in _places(dataset):
         _remove(repository, place)
     return replace(done, left=_left(repository, dataset), commit=commit)
@@ -158,23 +162,28 @@ def _check_not_needed(repository: Repository, dataset: str) -> None:
                 f"{dataset} is an alias of {name}",
                 hint=f"take it out of config/datasets/{name}.yaml, or registry remove {name}",
             )
-    made_of = [
+    needing = [
         path.stem
         for path in sorted((repository.root / "config" / "datasets").glob("*.yaml"))
-        if dataset in _parents(repository, path.stem)
+        if path.stem != dataset and dataset in _needed(repository, path.stem)
     ]
-    if made_of:
+    if needing:
         raise RegistryError(
-            f"{some(made_of)} {'is' if len(made_of) == 1 else 'are'} made of {dataset}",
-            hint=f"registry remove {made_of[0]} first",
+            f"{some(needing)} {'is' if len(needing) == 1 else 'are'} made of {dataset}, or "
+            f"{'refers' if len(needing) == 1 else 'refer'} to it",
+            hint=f"registry remove {needing[0]} first",
         )
 
 
-def _parents(repository: Repository, name: str) -> Sequence[str]:
-    """Return what a dataset is made of, as its file says, even if that is wrong in other ways."""
-    with suppress(RegistryError, AttributeError, TypeError):
-        return [*parents(read_yaml(repository.root / "config" / "datasets" / f"{name}.yaml"))]
-    return []
+def _needed(repository: Repository, name: str) -> Sequence[str]:
+    """Return what a dataset is made of and refers to, as its file says, even if that is wrong in other ways."""
+    dataset, found = {}, []
+    with suppress(RegistryError):
+        dataset = read_yaml(repository.root / "config" / "datasets" / f"{name}.yaml")
+    for of in (parents, referenced):
+        with suppress(AttributeError, KeyError, TypeError):
+            found += of(dataset)
+    return found
 
 
 def _newest(repository: Repository, base: Base, dataset: str) -> str | None:
@@ -262,6 +271,28 @@ def _write_sums(repository: Repository, dataset: str) -> list[str]:
 def _message(dataset: str, version: str | None, reason: str | None) -> str:
     last = f"Its last version is {version}.\n" if version else "It was never released.\n"
     return f"Retire {dataset}\n\n{last}" + (f"\n{reason}\n" if reason else "")
+
+
+@contextmanager
+def _set_aside(repository: Repository, paths: Iterable[str]) -> Iterator[None]:
+    """Move files away, of which git could not follow a commit without them; put them back if the block fails.
+
+    Where it is killed, they are left in a folder in .cache/.
+    """
+    root, moved = repository.root, {}
+    (root / CACHE).mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=root / CACHE) as folder:
+        try:
+            for number, path in enumerate(paths):
+                checked_inside(root, path)
+                if os.path.lexists(root / path):
+                    moved[path] = shutil.move(root / path, Path(folder, str(number)))
+            yield
+        except BaseException:
+            for path, aside in moved.items():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(aside, root / path)
+            raise
 
 
 def _remove(repository: Repository, path: str) -> None:

@@ -23,12 +23,16 @@ def local_file(path: Path) -> Member:
     return Member(path.name, found.st_size, partial(path.open, "rb"))
 
 
-def local_members(path: Path, max_files: int) -> list[Member]:
-    """Return the files below a folder, or those that match a path with wildcards, as `folder_members` does."""
+def local_members(location: str | Path, max_files: int, root: Path = Path()) -> list[Member]:
+    """Return the files below a folder, or those that match a path with wildcards, as `folder_members` does.
+
+    The path may be relative to `root`, whose own name has no wildcards.
+    """
+    path = Path(location)
     if not has_wildcards(path.as_posix()):
-        return folder_members(path, max_members=max_files)
+        return folder_members(root / path, max_members=max_files)
     from fsspec.utils import glob_translate
 
-    folder = Path(fixed_part(path.as_posix()))
+    folder = fixed_part(path.as_posix())
     below = re.compile(glob_translate(path.relative_to(folder).as_posix()))
-    return folder_members(folder, max_members=max_files, matching=below)
+    return folder_members(root / folder, max_members=max_files, matching=below)

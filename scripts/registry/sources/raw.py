@@ -69,6 +69,8 @@ def write_sources(path: str | Path, fetched: Mapping[str, Any]) -> None:
     note_served_by(raw, fetched)
     if looks := {file["url"]: file["look"] for file in fetched["files"] if "look" in file}:
         write_json(raw.parent / REMEMBERED / LOOKS, looks)
+    else:
+        (raw.parent / REMEMBERED / LOOKS).unlink(missing_ok=True)
     write_json(path, without_served_by(fetched))
 
 

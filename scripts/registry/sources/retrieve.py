@@ -126,7 +126,7 @@ def _listed(location: str, root: Path, max_files: int, patience: Patience) -> li
         from registry.sources.objects import Store
 
         return Store(location, patience).files()
-    return local_members(root / location, max_files)
+    return local_members(location, max_files, root)
 
 
 def _copy(member: Member, target: Path, budget: Budget) -> None:

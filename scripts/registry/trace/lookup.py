@@ -169,11 +169,24 @@ def _value(text: str, logical_type: str) -> bytes | None:
     """
     try:
         dtype = arrow_type(logical_type)
+        if _size(dtype) > MAX_ROW:
+            return None
         field = text if logical_type == "string" else text.strip()
         value = _nested(field, dtype) if pat.is_nested(dtype) else _leaf(field, dtype)
         return bytes(data_of(canonical(value)))
-    except (pa.ArrowException, TypeError, ValueError, RecursionError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError):
         return None
+
+
+def _size(dtype: pa.DataType) -> int:
+    """Return how many values, or bytes of them, Arrow has for one of a type at least, even for a null."""
+    if pat.is_fixed_size_list(dtype):
+        return dtype.list_size * _size(dtype.value_type)
+    if pat.is_fixed_size_binary(dtype):
+        return dtype.byte_width
+    if pat.is_struct(dtype):
+        return sum(_size(field.type) for field in dtype)
+    return 1
 
 
 def _nested(text: str, dtype: pa.DataType) -> pa.Array:

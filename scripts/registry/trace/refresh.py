@@ -58,10 +58,10 @@ def refresh(
     made_from = _made_from(repository, name) if "files" in datasets[name]["sources"] else None
     if made_from is not None or accept:
         found = _fetched_again(repository, datasets[name], whatever=accept)
-        if {file: its["sha256"] for file, its in found.items()} == made_from:
-            return Refreshed(name, before, before, released=False)
         if accept:
             _accept(repository, datasets[name], made_from or {}, found, say)
+        if {file: its["sha256"] for file, its in found.items()} == made_from:
+            return Refreshed(name, before, before, released=False)
     _build(repository, [name], datasets, cores, output, say)
     after = _newest(repository, name)
     return Refreshed(name, before, after, before != after)
