@@ -1,49 +1,24 @@
 """Datasets by configuration alone: the files in docs/kinds.md, and what they have in common with all others."""
 
-import hashlib
-import json
-import re
-
 import polars as pl
 import pytest
 import yaml
 
 from clone import under_git
+from configured import EXAMPLES, add, metadata, only
 from project import Project
 from support import ROOT
-
-PAGE = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"^`config/datasets/([\w-]+)\.yaml`:\n\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-"""{dataset: its file} of the page."""
-
-
-def add(project: Project, name: str, config: str, **samples: bytes) -> None:
-    """Add a dataset whose samples {name of the file, with _ for .: content} are committed."""
-    (project.folder / "config" / "datasets" / f"{name}.yaml").write_text(config, encoding="utf-8")
-    folder = project.folder / "data" / "samples"
-    (folder / name).mkdir()
-    with (folder / "SHA256SUMS").open("a") as sums:
-        for file, content in samples.items():
-            path = f"{name}/{file.replace('_', '.')}"
-            (folder / path).write_bytes(content)
-            sums.write(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
-
-
-def metadata(project: Project, name: str) -> dict:
-    return json.loads((project.folder / "data" / name / "metadata.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def alone(bare) -> Project:
     """A repository without datasets."""
-    for path in bare.folder.glob("config/datasets/*.yaml"):
-        path.unlink()
-    return bare
+    return only(bare)
 
 
 def test_a_table_is_built_released_and_done(alone):
     rows = [f"{'MFI'[number % 3]},0.{100 + number},0.5,1,{number % 7 + 1}" for number in range(300)]
-    add(alone, "abalone", FILES["abalone"], abalone_csv="\n".join([*rows, rows[0], ""]).encode())
+    add(alone, "abalone", EXAMPLES["abalone"], {"abalone.csv": "\n".join([*rows, rows[0], ""]).encode()})
     alone.edit("config/config.yaml", "publish: false", "publish: true")
     clone = under_git(alone)
     assert "abalone-v1.0.0" in clone.run("snakemake", "--cores", "2")
@@ -66,7 +41,7 @@ def test_a_table_is_built_released_and_done(alone):
 
 def test_one_that_is_ejected_makes_the_same(alone):
     rows = [f"{'MFI'[number % 3]},0.{100 + number},0.5,1,{number % 7 + 1}" for number in range(300)]
-    add(alone, "sea-shells", FILES["abalone"], abalone_csv="\n".join([*rows, rows[0], ""]).encode())
+    add(alone, "sea-shells", EXAMPLES["abalone"], {"abalone.csv": "\n".join([*rows, rows[0], ""]).encode()})
     alone.edit("config/config.yaml", "publish: false", "publish: true")
     clone = under_git(alone)
     clone.run("snakemake", "--cores", "2")
@@ -98,17 +73,17 @@ def test_wine_quality_by_configuration_alone_is_wine_quality(alone, built_once):
         alone,
         "wines",
         yaml.safe_dump(config, sort_keys=False),
-        **{file: (folder / file).read_bytes() for file in files},
+        {file: (folder / file).read_bytes() for file in files},
     )
     alone.snakemake("--cores", "2", "wines")
     assert metadata(alone, "wines")["content_hash"] == metadata(built_once, "wine-quality")["content_hash"]
 
 
 def test_params_that_do_not_fit_the_contract_are_all_named(alone):
-    config = yaml.safe_load(FILES["abalone"])
+    config = yaml.safe_load(EXAMPLES["abalone"])
     config["params"] |= {"target": "ring", "split": {"ratios": {"train": 0.8, "test": 0.3}}}
     config["contract"]["rows"] = {"samples": {"val": 1}}
-    add(alone, "abalone", yaml.safe_dump(config, sort_keys=False), abalone_csv=b"F,1,1,1,1\n")
+    add(alone, "abalone", yaml.safe_dump(config, sort_keys=False), {"abalone.csv": b"F,1,1,1,1\n"})
     printed = alone.snakemake("-n", "abalone", fails=True)
     assert "params.target: the contract has no column ring: perhaps you mean rings" in printed
     assert "params.split.ratios: they add up to 1.1, not to 1" in printed
