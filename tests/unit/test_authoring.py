@@ -453,3 +453,11 @@ def test_captions_are_checked_with_their_prompt(root, registry):
     samples = {"t.csv": b"file,caption\n1.jpg,a lung\n", "1.jpg": picture(0)}
     text = text.replace("NAME", name).replace("REGISTRY", registry)
     assert checked(root, text, samples).endswith("the contract of their 1 rows")
+
+
+def test_pictures_whose_folders_are_splits_are_not_split_again(root, tmp_path):
+    sources = [str(pictures(tmp_path / "pictures", "train/cat/1.png", "val/cat/2.png"))]
+    wishes = Wishes(ratios={"a": 0.5, "b": 0.5})
+    message = "its folders are splits already: train, val"
+    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), wishes):
+        pass

@@ -159,6 +159,9 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
     tops = {path[0] for path in paths if len(path) > 1}
     known = {folder: split for split, folders in SPLITS.items() for folder in folders}
     if tops and all(top.lower() in known for top in tops):
+        if wishes.ratios:
+            what = f"its folders are splits already: {', '.join(sorted(tops))}"
+            raise RegistryError(what, where="--split", hint="leave it out")
         folders = {split: sorted(top for top in tops if known[top.lower()] == split) for split in SPLITS}
         params["split"] = {"folders": {split: its for split, its in folders.items() if its}}
         paths = [path[1:] for path in paths]
