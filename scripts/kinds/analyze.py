@@ -17,15 +17,12 @@ from registry.describe.turns import Conversations, is_conversation
 from registry.files import write_json
 from registry.formats.tables import value_counts
 from registry.kinds.columns import arrow_schema
-from registry.kinds.inputs import OF_KINDS, classes_of, inputs_of, target_of
+from registry.kinds.inputs import IMAGE, classes_of, inputs_of, target_of, with_roles
 from registry.kinds.tables import Keys, row_groups
 from registry.workflow.job import job
 
 if TYPE_CHECKING:
     from registry.describe.pictures import Pictures
-
-IMAGE = "image"
-"""The column of pictures."""
 
 
 def measure(
@@ -94,15 +91,15 @@ def measure(
 if __name__ == "__main__":
     with job(snakemake):
         dataset, output = snakemake.params.dataset, snakemake.output
-        options, columns = OF_KINDS.get(dataset["kind"], {}) | dataset["params"], dataset["contract"]["columns"]
+        columns = dataset["contract"]["columns"]
+        options = with_roles(dataset["kind"], columns, dataset["params"])
         tables = dict(zip(snakemake.params.splits, map(Path, snakemake.input.tables), strict=True))
         pictures, read, schema = None, row_groups, pq.read_schema(next(iter(tables.values())))
         if "samples" in dict(output.items()):
             from registry.describe.pictures import Pictures
-            from registry.kinds.gallery import MAX_DISTANCE, roles_of
+            from registry.kinds.gallery import MAX_DISTANCE
             from registry.kinds.stored import with_files
 
-            options = roles_of(columns) | options
             pictures = Pictures(classes_of(columns, options))
             if options.get("files"):
                 read, schema = (lambda table: with_files(table, columns)), arrow_schema(columns)

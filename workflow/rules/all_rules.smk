@@ -184,11 +184,12 @@ def data_of(dataset):
 
 def bring_referenced():
     """Give each rule that describes a dataset the data to which its contract refers, as the input `references`."""
-    for dataset, its in rules_by_dataset().items():
-        if dataset in DATASETS and (others := referenced(DATASETS[dataset])):
-            for maker in its:
-                if f"data/{dataset}/provenance.json" in map(place_of, maker.output):
-                    maker.set_input(references=lambda wildcards, others=others: [data_of(other) for other in others])
+    referring = {dataset: others for dataset in DATASETS if (others := referenced(DATASETS[dataset]))}
+    its_rules = rules_by_dataset() if referring else {}
+    for dataset, others in referring.items():
+        for maker in its_rules.get(dataset, []):
+            if f"data/{dataset}/provenance.json" in map(place_of, maker.output):
+                maker.set_input(references=lambda wildcards, others=others: [data_of(other) for other in others])
 
 
 def watch_samples():

@@ -18,6 +18,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from registry.config.kinds import PICTURES
 from registry.config.load import (
     check_samples,
     load_datasets,
@@ -28,7 +29,6 @@ from registry.config.load import (
     source_files,
     source_name,
 )
-from registry.config.kinds import PICTURES
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of

@@ -11,7 +11,7 @@ from registry.config.load import SAMPLES, Datasets, source_files, source_name
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
-from registry.kinds.inputs import OF_KINDS, inputs_of
+from registry.kinds.inputs import inputs_of, with_roles
 from registry.kinds.rows import Cleaning
 from registry.sources.prompts import FOLDER, prompt_reference
 from registry.sources.samples import edited_samples
@@ -40,8 +40,7 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     """Return how many rows the samples of a dataset have, all of which keep its contract. Raises RegistryError."""
     kind = import_module(f"registry.kinds.{dataset['kind']}")
     columns, params = dataset["contract"]["columns"], dataset["params"]
-    own = OF_KINDS.get(dataset["kind"], {}) | (kind.roles_of(columns) if hasattr(kind, "roles_of") else {})
-    inputs = inputs_of(columns, own | params)
+    inputs = inputs_of(columns, with_roles(dataset["kind"], columns, params))
     prompt = {"prompt": _prompt(root, params["prompt"])} if "prompt" in params else {}
     files = {
         source_name(one): root / SAMPLES / dataset["name"] / source_name(one) for one in dataset["sources"]["files"]

@@ -71,13 +71,15 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
         raise RegistryError("its files are laid out in different ways", where=where, hint="add them one by one")
     [layout] = layouts
     wanted = columns_in(first, layout)
-    for file, path in files.items():
-        if other := {*columns_in(path, layout)} ^ wanted.keys():
-            what = f"it has other columns than {next(iter(files))}: {', '.join(sorted(other))}"
+    begin, *others = files
+    for file in others:
+        if other := {*columns_in(files[file], layout)} ^ wanted.keys():
+            what = f"it has other columns than {begin}: {', '.join(sorted(other))}"
             raise RegistryError(what, where=file, hint="add such files one by one")
-    kind = wishes.kind or ("conversations" if _conversations(wanted) else "table")
+    chats = _conversations(wanted)
+    kind = wishes.kind or ("conversations" if chats else "table")
     if kind == "conversations":
-        return Draft(kind, _format(layout, first) | _conversations(wanted) | _shared(wishes), _MESSAGES_COLUMN, layout)
+        return Draft(kind, _format(layout, first) | chats | _shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
     _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
     params = _format(layout, first) | _shared(wishes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from registry.authoring.drafts import Draft
 from registry.config.kinds import splits_of
-from registry.kinds.inputs import inputs_of
+from registry.kinds.inputs import inputs_of, with_roles
 from registry.kinds.rows import ID, Cleaning, digests_of
 
 
@@ -32,8 +32,7 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     16 bytes of each row are in memory.
     """
     kind = import_module(f"registry.kinds.{draft.kind}")
-    own = kind.roles_of(draft.columns) if hasattr(kind, "roles_of") else {}
-    inputs = inputs_of(draft.columns, own | draft.params)
+    inputs = inputs_of(draft.columns, with_roles(draft.kind, draft.columns, draft.params))
     policies = kind.POLICIES | draft.params.get("problems", {})
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
     keys: list[np.ndarray] = []

@@ -2,14 +2,13 @@
 
 import bz2
 import gzip
-import hashlib
 import io
 import lzma
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping
-from itertools import zip_longest
+from itertools import compress, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +20,9 @@ from registry.formats.archives import SHORT, members
 from registry.formats.json_arrays import is_array, objects
 from registry.formats.members import Member
 from registry.formats.records import canonical_encoding, records
-from registry.kinds.files import Format, batches, columns_of, is_packed, unpacked
+from registry.kinds.files import ROWS, Format, batches, columns_of, is_packed, unpacked
 from registry.kinds.pictures import is_litter, is_picture
+from registry.sources.subsample import Subsample
 
 MOST_BYTES = 200_000
 """Bytes that the samples of a dataset have at most, of all its files together."""
@@ -31,12 +31,6 @@ OVERHEAD = 512
 """Bytes that a file in an archive takes beside its own."""
 OF_EACH = 50
 """Pictures of a folder that are looked at."""
-
-
-def is_taken(position: int, fraction: float, seed: int) -> bool:
-    """Tell whether the row at a position belongs to a sample of about this fraction of all rows."""
-    draw = hashlib.sha256(f"{seed}:{position}".encode()).digest()[:8]
-    return int.from_bytes(draw, "big") < fraction * 2**64
 
 
 def cut_samples(files: Mapping[str, Path], layout: Format | None, folder: Path) -> dict[str, Path]:
@@ -161,14 +155,16 @@ def _pack(data: bytes, name: str, target: Path) -> None:
 def _write_lines(
     lines: Iterable[str], target: Path, header: bool, fraction: float, most_bytes: int, seed: int, encoding: str
 ) -> None:
-    taken, size = [], 0
-    for position, line in enumerate(lines, start=-1 if header else 0):
-        if position >= 0 and not is_taken(position, fraction, seed):
-            continue
-        length = len(f"{line}\n".encode(encoding))
-        if size + length <= most_bytes:
-            taken.append(f"{line}\n")
-            size += length
+    lines, part, start = iter(lines), Subsample(fraction=fraction, seed=seed), 0
+    taken = [f"{line}\n" for line in islice(lines, int(header))]
+    size = sum(len(line.encode(encoding)) for line in taken)
+    while some := [*islice(lines, ROWS)]:
+        for line in compress(some, part.takes_rows(start, len(some))):
+            length = len(f"{line}\n".encode(encoding))
+            if size + length <= most_bytes:
+                taken.append(f"{line}\n")
+                size += length
+        start += len(some)
     if len(taken) > header:
         target.write_bytes("".join(taken).encode(encoding))
 
@@ -176,10 +172,9 @@ def _write_lines(
 def _write_rows(path: Path, layout: Format, target: Path, fraction: float, most_bytes: int, seed: int) -> None:
     wanted = dict.fromkeys(columns_of(path, layout), pl.String())
     while fraction * path.stat().st_size > 1:
-        taken, start = [], 0
+        taken, start, part = [], 0, Subsample(fraction=fraction, seed=seed)
         for batch in batches(path, layout, wanted):
-            chosen = [row for row in range(batch.height) if is_taken(start + row, fraction, seed)]
-            taken.append(batch[chosen])
+            taken.append(batch.filter(part.takes_rows(start, batch.height)))
             start += batch.height
         rows = pl.concat(taken)
         if layout.type == "parquet":

@@ -17,7 +17,8 @@ from registry.formats.archives import members
 from registry.formats.parquet import open_parquet, plain_schema, rows_of
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches, types_beside
-from registry.kinds.folders import CAPTION, LABEL, OF_PICTURES, Placed, classes_of, key_of
+from registry.kinds.folders import OF_PICTURES, Placed, classes_of, key_of
+from registry.kinds.inputs import CAPTION, LABEL
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
 from registry.kinds.rows import positions
 

@@ -11,7 +11,8 @@ from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds import gallery
 from registry.kinds.beside import Embedded, Texts, table_in
-from registry.kinds.folders import CAPTION, Placed
+from registry.kinds.folders import Placed
+from registry.kinds.inputs import CAPTION
 from registry.kinds.rows import Rows
 from registry.kinds.unfit import blank, with_controls
 

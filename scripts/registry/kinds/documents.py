@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -15,7 +15,7 @@ from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.records import canonical_encoding
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
-from registry.kinds import inputs
+from registry.kinds.batching import in_batches
 from registry.kinds.inputs import TEXT
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.splitting import splitter
@@ -52,11 +52,6 @@ class File(NamedTuple):
         return self.source if self.path == self.source else f"{self.source}/{self.path}"
 
 
-def inputs_of(contract: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return the columns that say what a document is about: its text, unless the params name others."""
-    return inputs.inputs_of(contract, inputs.OF_KINDS["documents"] | params)
-
-
 def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
     """Yield the documents of source files {name: path}, in their order, with the columns of the contract.
 
@@ -70,7 +65,8 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
         raise RegistryError("documents have a column text, of dtype string", where="contract.columns")
     makes, others, number = _Maker(contract, params), Counter[str](), 0
     for source, path in files.items():
-        for some in in_batches(files_in(source, path, params, others)):
+        found = files_in(source, path, params, others)
+        for some in in_batches(found, lambda file: len(file.content), AT_ONCE, BYTES_AT_ONCE):
             number += len(some)
             yield replace(makes.rows(source, some), counts=dict(others))
             others.clear()
@@ -147,19 +143,6 @@ def is_wanted(path: str, patterns: Sequence[str]) -> bool:
     """Tell whether a path matches one of these patterns, or its last part one without a slash; case does not count."""
     path = path.casefold()
     return any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one.casefold()) for one in patterns)
-
-
-def in_batches(files: Iterable[File]) -> Iterator[list[File]]:
-    """Yield files in their order, few enough at once for memory."""
-    waiting, size = [], 0
-    for file in files:
-        waiting.append(file)
-        size += len(file.content)
-        if len(waiting) == AT_ONCE or size >= BYTES_AT_ONCE:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
 
 
 def as_text(content: bytes, encoding: str = "utf-8", max_bytes: int = MAX_BYTES) -> tuple[str, list[str]]:

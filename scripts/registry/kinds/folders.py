@@ -9,9 +9,9 @@ import polars as pl
 
 from registry.describe.columns import column_type
 from registry.errors import RegistryError
+from registry.kinds.inputs import IMAGE, LABEL
 from registry.kinds.pictures import Found, is_picture, normal, pictures_in
 
-IMAGE, LABEL, CAPTION = "image", "label", "caption"
 OF_PICTURES = (IMAGE, "width", "height", "path")
 """Columns that are made of a picture, and of where it was."""
 

@@ -13,7 +13,8 @@ from registry.describe.canonical import canonical, row_digests
 from registry.describe.columns import column_type
 from registry.describe.layout import ID_BYTES
 from registry.errors import RegistryError
-from registry.kinds.folders import CAPTION, IMAGE, LABEL, OF_PICTURES, Placed, Splits
+from registry.kinds.folders import OF_PICTURES, Placed, Splits
+from registry.kinds.inputs import IMAGE
 from registry.kinds.leaks import IN_TWO_SPLITS
 from registry.kinds.pictures import POLICIES as OF_EACH
 from registry.kinds.pictures import PROBLEMS, READ, Found, Judged, Reader, digest_of, in_batches
@@ -35,12 +36,6 @@ MAX_DISTANCE = 6
 
 Judge = Callable[[Placed], Mapping[str, pl.Series]]
 """Return which problems {name: bool} rows have for what is in their columns."""
-
-
-def roles_of(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the columns of pictures are for, where the params do not say, as params would."""
-    found = {"target": LABEL, "text": CAPTION}
-    return {"inputs": [IMAGE]} | {role: name for role, name in found.items() if name in contract}
 
 
 class Origin(Protocol):

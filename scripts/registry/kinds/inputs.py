@@ -4,11 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.config.columns import is_text
+from registry.config.kinds import PICTURES
 
 TEXT, MESSAGES = "text", "messages"
 """The columns of documents, and of conversations."""
-OF_KINDS = {"documents": {"text": TEXT}}
-"""What the columns of a kind are for where its params do not say, as params would."""
+IMAGE, LABEL, CAPTION = "image", "label", "caption"
+"""The columns of pictures, their classes, and what is said of them."""
+
+
+def with_roles(kind: str, contract: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params of a dataset, and what its columns are for where these do not say."""
+    roles: dict[str, Any] = {}
+    if kind == "documents":
+        roles = {"text": TEXT}
+    elif kind in PICTURES:
+        found = {"target": LABEL, "text": CAPTION}
+        roles = {"inputs": [IMAGE]} | {role: name for role, name in found.items() if name in contract}
+    return {**roles, **params}
 
 
 def target_of(params: Mapping[str, Any]) -> str | None:

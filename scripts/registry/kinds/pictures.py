@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from registry.formats.archives import members
 from registry.formats.images import SCALES, Limits, Picture, UnusableError, read_picture
+from registry.kinds import batching
 
 PROBLEMS = ("empty_files", "oversized", "corrupt", "unsupported", "narrow")
 """What can be wrong with a picture."""
@@ -106,15 +107,7 @@ def pictures_in(
 
 def in_batches(pictures: Iterable[Found]) -> Iterator[list[Found]]:
     """Yield pictures in their order, few enough at once for memory."""
-    waiting, size = [], 0
-    for found in pictures:
-        waiting.append(found)
-        size += len(found.data)
-        if len(waiting) == AT_ONCE or size >= BYTES_AT_ONCE:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
+    return batching.in_batches(pictures, lambda found: len(found.data), AT_ONCE, BYTES_AT_ONCE)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from registry.config.kinds import FILE
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
-from registry.kinds.folders import IMAGE, LABEL
+from registry.kinds.inputs import IMAGE, LABEL
 from registry.kinds.tables import row_groups
 
 NOT_IN_NAMES = '/\\:*?"<>|'

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from registry.errors import RegistryError
 from registry.files import atomic_file, output_folder, write_json
 from registry.formats.tables import arrow_batches
+from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import DUPLICATES, Cleaning, Rows, ordered, repeated, with_repeated
 
 ROWS = 1 << 17
@@ -23,6 +24,8 @@ GROUP_BYTES = 64 << 20
 """Bytes of texts and pictures in a row group; a row that has more is in one of its own."""
 KEYS = pa.schema([("split", pa.string()), ("key", pa.string())])
 """The columns of the file that names rows on their way to the job that describes them, in the order they were made."""
+Read = Callable[[Mapping[str, Path], Mapping[str, Any], Mapping[str, Any]], Iterable[Rows]]
+"""Return the rows of source files {name: path}, with a contract's columns, as the params of a dataset say."""
 Store = Callable[[Path, pl.DataFrame], pl.DataFrame]
 """Write a part of some rows into a folder, and return what their table has of them."""
 
@@ -169,22 +172,26 @@ class Keys:
 
 def process(
     snakemake: Any,
-    read: Callable[[], Iterable[Rows]],
-    schema: pa.Schema,
+    read: Read,
     policies: Mapping[str, str],
     *,
+    schema: pa.Schema | None = None,
     tells_repeated: bool = False,
     store: Store | None = None,
 ) -> None:
-    """Write the dataset of a rule `<dataset>_process`, as write_dataset does, with what its params say of it."""
+    """Write the dataset of a rule `<dataset>_process`, as write_dataset does, with what its params say of it.
+
+    The schema is the contract's, unless another one is given.
+    """
     output, params = snakemake.output, snakemake.params
+    files = dict(zip(params.files, map(Path, snakemake.input.files), strict=True))
     write_dataset(
-        read,
+        lambda: read(files, params.columns, params.options),
         Path(output.folder),
         dict(zip(params.splits, map(Path, output.tables), strict=True)),
         Path(output.row_keys),
         Path(output.cleaning),
-        schema=schema,
+        schema=schema or arrow_schema(params.columns),
         policies=policies | params.options.get("problems", {}),
         sort=params.options.get("sort", ()),
         tells_repeated=tells_repeated,

@@ -92,10 +92,8 @@ def refresh_living(
         raise RegistryError("no dataset is made from a living source", hint=hint)
     before = {name: _newest(repository, name) for name in living}
     _build(repository, living, datasets, cores, output, say)
-    return [
-        Refreshed(name, before[name], after, before[name] != after)
-        for name, after in ((name, _newest(repository, name)) for name in living)
-    ]
+    after = {name: _newest(repository, name) for name in living}
+    return [Refreshed(name, before[name], after[name], before[name] != after[name]) for name in living]
 
 
 def _build(
