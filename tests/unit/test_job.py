@@ -244,7 +244,8 @@ OTHERS = ("registry", "make_samples.py")
 SCRIPTS_OF_RULES = [
     path
     for path in sorted(SCRIPTS.rglob("*.py"))
-    if path.relative_to(SCRIPTS).parts[0] not in OTHERS and "snakemake." in path.read_text(encoding="utf-8")
+    if path.relative_to(SCRIPTS).parts[0] not in OTHERS
+    and any(isinstance(node, ast.Name) and node.id == "snakemake" for node in ast.walk(ast.parse(path.read_text())))
 ]
 
 
