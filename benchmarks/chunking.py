@@ -18,8 +18,8 @@ from typing import Any
 import polars as pl
 from markdown_it import MarkdownIt
 
-from opencloudhub_readmes_embeddings.chunk import alphanumeric_share, chunks_of
 from registry.config.load import read_yaml
+from registry.embedding.chunks import alphanumeric_share, chunks_of
 from registry.embedding.model import Encoder, find_model
 from registry.embedding.retrieval import evaluate, ranking, similarities
 from registry.formats.markdown import clean, sections
@@ -35,7 +35,7 @@ Split = Callable[[dict[str, str], dict[str, Any]], list[str]]
 
 def semantic(document: dict[str, str], options: dict[str, Any]) -> list[str]:
     """Cut as the dataset is cut."""
-    return [chunk["content"] for chunk in chunks_of(document, options, Counter())]
+    return [chunk["content"] for chunk in chunks_of(document, PARAMS["columns"], options, Counter())]
 
 
 def langchain(document: dict[str, str], options: dict[str, Any]) -> list[str]:

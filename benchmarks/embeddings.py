@@ -19,6 +19,7 @@ from measure import ROOT, Row, Usage, clone, median, run, write_table
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from opencloudhub_readmes_embeddings.chunk import chunks_of  # noqa: E402
+
 from registry.embedding.table import keep_vectors  # noqa: E402
 
 NAME = "opencloudhub-readmes-embeddings"
@@ -69,9 +70,9 @@ def jobs(folder: Path, mirror: Path) -> list[Row]:
     raw, processed = folder / "data" / NAME / "raw", folder / "data" / NAME / "processed"
 
     def embed(chunks: Path) -> Usage:
-        keep_vectors(processed, folder / "last.parquet")
+        keep_vectors(processed, folder / "last.parquet", config["params"]["context"])
         return script(
-            "opencloudhub_readmes_embeddings/embed.py",
+            "kinds/embeddings/embed.py",
             folder,
             input={"chunks": str(chunks), "last": str(folder / "last.parquet"), "parts": []},
             output={"folder": str(processed)},

@@ -1,7 +1,6 @@
-"""Cutting READMEs into chunks: where, under which id, and what is left out."""
+"""Cutting documents into chunks: where, under which id, and what is left out."""
 
 import hashlib
-import json
 import re
 import uuid
 from collections import Counter
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from test_markdown import MARKDOWN, READMES
 
-from opencloudhub_readmes_embeddings.chunk import SCHEMA, alphanumeric_share, chunk, chunk_id, chunks_of
+from registry.embedding.chunks import alphanumeric_share, chunk, chunk_id, chunk_schema, chunks_of
 from registry.errors import RegistryError
 from registry.formats.markdown import clean, sections
 
 WORD, TAG = re.compile(r"\w+"), re.compile(r"<[^<>]*>")
 OPTIONS = {"size": 800, "overlap": 100, "min_length": 50, "min_alphanumeric": 0.3}
+COLUMNS = {"source_repo": "repository", "source_file": "path"}
 ALL = OPTIONS | {"min_length": 1, "min_alphanumeric": 0}
 SENTENCE = "The registry keeps every version of a dataset where others can find it again. "
 
@@ -31,7 +31,7 @@ def document(text, repository="repo"):
 def cut(text, options=OPTIONS, repository="repo"):
     """Return the chunks of a text and what was left out."""
     dropped = Counter()
-    return list(chunks_of(document(text, repository), options, dropped)), dropped
+    return list(chunks_of(document(text, repository), COLUMNS, options, dropped)), dropped
 
 
 def real(path):
@@ -127,11 +127,11 @@ def test_a_readme_has_the_same_ids_whatever_else_there_is():
 
 def test_an_id_is_of_repository_file_headings_and_text():
     places = [
-        ("a", "README.md", ("x", None, None), "text"),
-        ("b", "README.md", ("x", None, None), "text"),
-        ("a", "docs/README.md", ("x", None, None), "text"),
-        ("a", "README.md", (None, "x", None), "text"),
-        ("a", "README.md", ("x", None, None), "text."),
+        (["a", "README.md"], ("x", None, None), "text"),
+        (["b", "README.md"], ("x", None, None), "text"),
+        (["a", "docs/README.md"], ("x", None, None), "text"),
+        (["a", "README.md"], (None, "x", None), "text"),
+        (["a", "README.md"], ("x", None, None), "text."),
     ]
     ids = [chunk_id(*place) for place in places]
     assert len(set(ids)) == len(ids)
@@ -166,7 +166,7 @@ ADOC = f"""= Title
 
 @pytest.mark.parametrize(("path", "text"), [("README.rst", RST), ("docs/Readme.ADOC", ADOC), ("README.asciidoc", ADOC)])
 def test_what_is_not_markdown_has_no_headings_and_loses_nothing(path, text):
-    chunks = list(chunks_of(document(text) | {"path": path}, ALL, Counter()))
+    chunks = list(chunks_of(document(text) | {"path": path}, COLUMNS, ALL, Counter()))
     assert [(one["section_h1"], one["section_h2"], one["section_h3"]) for one in chunks] == [(None,) * 3]
     assert chunks[0]["content"] == text.strip()
     assert text[chunks[0]["char_start"] : chunks[0]["char_end"]] == text.strip()
@@ -174,13 +174,13 @@ def test_what_is_not_markdown_has_no_headings_and_loses_nothing(path, text):
 
 @pytest.mark.parametrize("path", ["README.md", "README", "README.markdown", "README.txt"])
 def test_all_else_is_markdown(path):
-    (chunk,) = chunks_of(document(f"# A\n{SENTENCE}") | {"path": path}, ALL, Counter())
+    (chunk,) = chunks_of(document(f"# A\n{SENTENCE}") | {"path": path}, COLUMNS, ALL, Counter())
     assert chunk["section_h1"] == "A"
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_nothing_in_another_markup_has_no_chunk(text):
-    assert list(chunks_of(document(text) | {"path": "README.rst"}, ALL, Counter())) == []
+    assert list(chunks_of(document(text) | {"path": "README.rst"}, COLUMNS, ALL, Counter())) == []
 
 
 def test_what_is_short_noise_or_repeated_is_left_out_and_counted():
@@ -227,22 +227,24 @@ def run(tmp_path):
     def run(texts, **options):
         rows = [document(text, repository) for repository, text in texts.items()]
         pl.DataFrame(rows).write_parquet(tmp_path / "documents.parquet")
-        chunk(tmp_path / "documents.parquet", tmp_path / "chunks.parquet", tmp_path / "c.json", OPTIONS | options)
-        return pq.read_table(tmp_path / "chunks.parquet"), json.loads((tmp_path / "c.json").read_text())
+        counts = chunk(
+            [tmp_path / "documents.parquet"], tmp_path / "chunks.parquet", COLUMNS, OPTIONS | options, "a.yaml"
+        )
+        return pq.read_table(tmp_path / "chunks.parquet"), counts
 
     return run
 
 
 def test_the_table_has_all_documents_in_order_and_the_report_counts(run, tmp_path):
     table, counts = run({"b": f"# A\n{SENTENCE}\n## B\n{SENTENCE}", "a": f"{SENTENCE}\n# x\n", "empty": ""})
-    assert table.schema.remove_metadata() == SCHEMA
+    assert table.schema.remove_metadata() == chunk_schema(pq.read_schema(tmp_path / "documents.parquet"), COLUMNS)
     assert table["source_repo"].to_pylist() == ["b", "b", "a"]
     assert table["section_h2"].to_pylist() == [None, "B", None]
     assert table["chunk_index"].to_pylist() == [0, 1, 0]
     assert counts == {
-        "b": {"chunks": 2, "short": 0, "noise": 0, "repeated": 0},
-        "a": {"chunks": 1, "short": 1, "noise": 0, "repeated": 0},
-        "empty": {"chunks": 0, "short": 0, "noise": 0, "repeated": 0},
+        "b/README.md": {"chunks": 2, "short": 0, "noise": 0, "repeated": 0},
+        "a/README.md": {"chunks": 1, "short": 1, "noise": 0, "repeated": 0},
+        "empty/README.md": {"chunks": 0, "short": 0, "noise": 0, "repeated": 0},
     }
     before = (tmp_path / "chunks.parquet").read_bytes()
     run({"b": f"# A\n{SENTENCE}\n## B\n{SENTENCE}", "a": f"{SENTENCE}\n# x\n", "empty": ""})
@@ -253,3 +255,27 @@ def test_without_any_chunk_it_is_an_error_and_nothing_is_written(run, tmp_path):
     with pytest.raises(RegistryError, match=r"empty corpus: none of 2 documents.*\n.*min_length"):
         run({"a": "short", "b": ""})
     assert {path.name for path in tmp_path.iterdir()} == {"documents.parquet"}
+
+
+def test_a_document_is_markdown_where_its_format_says_so_and_else_by_its_path():
+    text = f"# A\n{SENTENCE}"
+    for extra, heading in (({"format": "markdown", "path": "a.rst"}, "A"), ({"format": "text", "path": "a.md"}, None)):
+        (found,) = chunks_of(document(text) | extra, COLUMNS, ALL, Counter())
+        assert found["section_h1"] == heading
+
+
+def test_chunks_take_over_what_the_params_say_and_it_is_what_names_them(tmp_path):
+    pl.DataFrame({"page": [1, 2], "text": [SENTENCE, SENTENCE]}).write_parquet(tmp_path / "documents.parquet")
+    chunk([tmp_path / "documents.parquet"], tmp_path / "chunks.parquet", {"number": "page"}, OPTIONS, "a.yaml")
+    table = pq.read_table(tmp_path / "chunks.parquet")
+    assert table["number"].to_pylist() == [1, 2]
+    assert len({*table["id"].to_pylist()}) == 2
+
+
+def test_documents_that_are_called_alike_are_an_error(tmp_path):
+    rows = [{"source": "a.zip", "path": "x.md", "text": text} for text in (SENTENCE, SENTENCE + "More.")]
+    pl.DataFrame(rows).write_parquet(tmp_path / "documents.parquet")
+    files = ([tmp_path / "documents.parquet"], tmp_path / "chunks.parquet")
+    with pytest.raises(RegistryError, match=r"two documents have the same source: a.zip\n.*params.columns"):
+        chunk(*files, {"source": "source"}, OPTIONS, "a.yaml")
+    assert not files[1].exists()

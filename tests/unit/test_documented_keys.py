@@ -53,6 +53,7 @@ PARAMS = {
     for name in DATASETS
     if (path := ROOT / "scripts" / name.replace("-", "_") / "params.schema.yaml").is_file()
 }
+EMBEDDINGS = {*keys(schema := schema_of(ROOT / "scripts/registry/kinds/embeddings.schema.yaml"), schema)}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -92,7 +93,7 @@ def test_params_are_documented_and_no_others():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_names_no_key_that_does_not_exist(page):
-    known = CONFIG | DATASET | {f"params.{key}" for params in PARAMS.values() for key in params}
+    known = CONFIG | DATASET | {f"params.{key}" for params in (*PARAMS.values(), EMBEDDINGS) for key in params}
     top = {key for key in known if "." not in key}
     pieces = list(code(page))
     dotted = {piece for piece in pieces if re.fullmatch(r"\w+(\.\w+)+", piece) and not piece.endswith(FILES)}

@@ -19,6 +19,8 @@ from support import ROOT
 BIN = Path(sys.executable).parent
 EXAMPLES = re.findall(r"^```yaml\n(kind: .*?)^```", (ROOT / "docs/kinds.md").read_text(), re.MULTILINE | re.DOTALL)
 CONFIG = EXAMPLES[0]
+DOCUMENTS = next(example for example in EXAMPLES if example.startswith("kind: documents\n"))
+"""Of which the embeddings are, under the name handbook."""
 NAME = "my-dataset"
 """Named as what stands in the rules for the name of any."""
 
@@ -39,21 +41,36 @@ def formatted(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_reads_as_if_somebody_had_written_it(root):
+OF_FILES, OF_EMBEDDINGS = ("download", "process", "analyze"), ("chunk", "shard", "embed", "analyze")
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "others"),
+    [
+        ("table", OF_FILES, ["process.py", "analyze.py", "params.schema.yaml"]),
+        (
+            "embeddings",
+            OF_EMBEDDINGS,
+            [*(f"{step}.py" for step in OF_EMBEDDINGS), "params.schema.yaml", "metadata.schema.yaml"],
+        ),
+    ],
+)
+def test_it_reads_as_if_somebody_had_written_it(root, kind, steps, others):
+    example = next(example for example in EXAMPLES if example.startswith(f"kind: {kind}\n"))
+    (root / "config/datasets/handbook.yaml").write_text(DOCUMENTS)
+    (root / f"config/datasets/{NAME}.yaml").write_text(example)
     files = eject(root, NAME).files
     module, scripts = root / "workflow/rules/my_dataset.smk", root / "scripts/my_dataset"
     assert {root / path for path in files} == {
         module,
-        *(scripts / name for name in ("process.py", "analyze.py", "params.schema.yaml")),
+        *(scripts / name for name in others),
         root / f"config/datasets/{NAME}.yaml",
     }
-    assert "kind" not in re.sub(r"registry\.kinds", "", (scripts / "process.py").read_text())
+    assert "kind" not in re.sub(r"registry\.kinds", "", (scripts / others[0]).read_text())
     rules = module.read_text()
-    assert re.findall(r"^rule (\w+):", rules, re.MULTILINE) == [
-        f"my_dataset_{step}" for step in ("download", "process", "analyze")
-    ]
+    assert re.findall(r"^rule (\w+):", rules, re.MULTILINE) == [f"my_dataset_{step}" for step in steps]
     assert not re.search(r'\bf"|\{dataset\}|rule_of|getattr|scripts/kinds|\["kind"\]', rules)
-    formatted("snakefmt", "--check", str(module))
+    formatted("snakefmt", "--check", "--config", str(ROOT / "pyproject.toml"), str(module))
     for check in (["check"], ["format", "--check"]):
         formatted("ruff", *check, "--config", str(ROOT / "pyproject.toml"), str(scripts))
     formatted("check-jsonschema", "--check-metaschema", str(scripts / "params.schema.yaml"))
@@ -72,6 +89,7 @@ def test_nothing_but_the_kind_goes_from_its_file_and_params_are_still_checked(ro
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.split()[1])
 def test_the_schema_of_its_params_takes_and_refuses_what_that_of_its_kind_does(root, example):
+    (root / "config/datasets/handbook.yaml").write_text(DOCUMENTS)
     (root / f"config/datasets/{NAME}.yaml").write_text(example)
     eject(root, NAME)
     kind, params = example.split()[1], yaml.safe_load(example)["params"]

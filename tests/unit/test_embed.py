@@ -11,23 +11,26 @@ import pyarrow.parquet as pq
 import pytest
 from encoder import SPEC, TEXTS, the_encoder
 
-from opencloudhub_readmes_embeddings import embed as embedding
-from opencloudhub_readmes_embeddings.chunk import SCHEMA
-from opencloudhub_readmes_embeddings.shard import compute
-from registry.embedding.table import FILE, keep_vectors, vectors_of
+from kinds.embeddings import embed as embedding
+from kinds.embeddings.shard import compute
+from registry.config.embeddings import TABLE as FILE
+from registry.embedding.chunks import chunk_schema
+from registry.embedding.reuse import SPOT_CHECKS
+from registry.embedding.table import embedded_texts, keep_vectors, vectors_of
 from registry.errors import RegistryError
 from registry.files import seal
 from registry.formats.shards import Shard
 
 OPTIONS = {"model": SPEC, "engine": {"name": "local", "threads": 1, "batch_size": 4}}
+SCHEMA = chunk_schema(pa.schema([("path", pa.string())]), {"source_file": "path"})
 COUNTS = re.compile(r"note: (\d+) texts embedded, (\d+) taken from the last build")
 
 
-def chunks(texts):
+def chunks(texts, files=None):
     columns = {name: [None] * len(texts) for name in SCHEMA.names}
     columns |= {"id": [f"id-{number}" for number in range(len(texts))], "content": texts}
     columns["content_sha256"] = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(columns | ({"source_file": files} if files else {}), schema=SCHEMA)
 
 
 @pytest.fixture
@@ -45,11 +48,11 @@ def run(tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setattr(embedding, "encode", encode)
     caplog.set_level(logging.INFO)
 
-    def run(texts, **model):
+    def run(texts, context=(), files=None, **model):
         seen.clear()
-        pq.write_table(chunks(texts), tmp_path / "chunks.parquet")
-        keep_vectors(tmp_path / "processed", tmp_path / "last.parquet")
-        options = OPTIONS | {"model": SPEC | model}
+        pq.write_table(chunks(texts, files), tmp_path / "chunks.parquet")
+        keep_vectors(tmp_path / "processed", tmp_path / "last.parquet", context)
+        options = OPTIONS | {"model": SPEC | model, "context": [*context]}
         embedding.embed(tmp_path / "chunks.parquet", tmp_path / "last.parquet", tmp_path / "processed", options)
         (counted,) = COUNTS.findall(capsys.readouterr().out)
         return read(tmp_path), tuple(map(int, counted)), list(seen)
@@ -89,7 +92,7 @@ def test_the_first_build_computes_all_in_order(run, tmp_path):
 def test_the_bytes_do_not_depend_on_the_number_of_shards(tmp_path, monkeypatch, of, precision):
     encoder = the_encoder(precision)
     monkeypatch.setattr(embedding, "encode", lambda texts, *_: encoder.encode(texts))
-    monkeypatch.setattr("opencloudhub_readmes_embeddings.shard.Encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr("kinds.embeddings.shard.Encoder", lambda *_, **__: encoder)
     options = OPTIONS | {"model": SPEC | {"precision": precision}}
     files = (tmp_path / "chunks.parquet", tmp_path / "last.parquet")
     parts = [tmp_path / f"{number}.parquet" for number in range(of)]
@@ -116,7 +119,7 @@ def test_of_other_texts_the_new_ones_alone_are_computed(run):
     changed = ["new at the front", *many[:20], "new in between", *many[25:]]
     vectors, counted, seen = run(changed)
     assert counted == (2, 35)
-    assert len(seen) < 2 + 2 * embedding.SPOT_CHECKS
+    assert len(seen) < 2 + 2 * SPOT_CHECKS
     assert right(vectors, changed)
 
 
@@ -131,6 +134,24 @@ def test_a_text_that_occurs_twice_is_computed_once(run):
 def test_the_vectors_of_another_model_are_not_taken(run, model):
     run(TEXTS)
     assert run(TEXTS, **model)[1] == (len(TEXTS), 0)
+
+
+def test_what_stands_before_a_text_is_embedded_with_it(run):
+    vectors, _, seen = run(["a", "b"], context=["source_file", "section_h2"], files=["x.md", None])
+    assert sorted(seen) == ["b", "x.md\n\na"]
+    assert right(vectors, ["x.md\n\na", "b"])
+
+
+def test_a_text_in_another_context_is_computed_anew(run):
+    run(["same", "same"], context=["source_file"], files=["x.md", "y.md"])
+    assert run(["same", "same"], context=["source_file"], files=["y.md", "z.md"])[1] == (1, 1)
+    assert run(["same", "same"], files=["y.md", "z.md"])[1] == (1, 0)
+
+
+def test_the_parts_of_a_context_that_are_there_are_joined():
+    table = pa.table({"content": ["t", "t", "t"], "a": ["x", None, None], "b": [1, 2, None]})
+    assert embedded_texts(table, ["a", "b"]) == ["x > 1\n\nt", "2\n\nt", "t"]
+    assert embedded_texts(table, []) == ["t"] * 3
 
 
 def test_vectors_that_were_changed_by_hand_are_not_taken(run, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from snakemake.executors.touch import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+from registry.config.load import Datasets
 from registry.workflow import hook
 from registry.workflow.hook import (
     ASK_FOR_TABLES,
@@ -60,7 +61,7 @@ def test_a_run_that_failed_releases_if_nothing_but_what_is_left_out_is_undone(un
         dag=SimpleNamespace(needrun_jobs=lambda: jobs),
         touch=False,
     )
-    release_after_run(workflow, {"publish": True, "vector_store": "embedded"})
+    release_after_run(workflow, {"publish": True, "vector_store": "embedded"}, Datasets())
     assert [command[0] for command in commands] == ["publish"] * released
 
 

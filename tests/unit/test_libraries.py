@@ -63,7 +63,7 @@ def test_what_counts(libraries, monkeypatch, text, expected):
             ["radiology_mini/download.py", "radiology_mini/process.py", "radiology_mini/analyze.py"],
             {"numpy", "pillow", "imagehash", "simplejpeg"},
         ),
-        (["opencloudhub_readmes_embeddings/chunk.py"], {"numpy", "markdown-it-py", "semantic-text-splitter"}),
+        (["kinds/embeddings/chunk.py"], {"numpy", "markdown-it-py", "semantic-text-splitter"}),
     ],
 )
 def test_the_datasets_name_what_shows_in_their_data_and_not_what_only_fetches_it(scripts, further):

@@ -28,8 +28,8 @@ METRICS = {"train": {"length_mean": 1.5}}
 def write(tmp_path):
     """Write a metadata.json and read it back."""
 
-    def write(dataset=DATASET, manifest=MANIFEST, **facts):
-        write_metadata(tmp_path / "metadata.json", metadata_of(dataset, manifest, **facts))
+    def write(dataset=DATASET, manifest=MANIFEST, kind=None, **facts):
+        write_metadata(tmp_path / "metadata.json", metadata_of(dataset, manifest, **facts), kind=kind)
         return json.loads((tmp_path / "metadata.json").read_text(encoding="utf-8"))
 
     return write
@@ -113,15 +113,13 @@ EMBEDDINGS = {
     "model": {"name": "m", "sha256": "c" * 64, "precision": "int8", "max_tokens": 256, "dimension": 384},
     "chunk_size": 800,
     "chunk_overlap": 0,
+    "context": ["source_repo"],
     "retrieval": {"all": {"questions": 1, "coverage_at_1": 0, "coverage_at_5": 0.5, "coverage_at_10": 1, "mrr": 0.25}},
 }
 
 
-MADE_BY_A_MODEL = {**DATASET, "name": "opencloudhub-readmes-embeddings"}
-
-
 def test_the_facts_of_embeddings_have_their_place(write):
-    found = write(MADE_BY_A_MODEL, metrics=METRICS, **EMBEDDINGS)
+    found = write(DATASET, kind="embeddings", metrics=METRICS, **EMBEDDINGS)
     assert {key: found[key] for key in EMBEDDINGS} == EMBEDDINGS
 
 
@@ -142,7 +140,7 @@ def test_the_facts_of_embeddings_have_their_place(write):
 )
 def test_facts_of_embeddings_in_another_shape_are_not_written(write, tmp_path, facts):
     with pytest.raises(RegistryError, match=next(iter(facts))):
-        write(MADE_BY_A_MODEL, metrics=METRICS, **EMBEDDINGS | facts)
+        write(DATASET, kind="embeddings", metrics=METRICS, **EMBEDDINGS | facts)
     assert not any(tmp_path.iterdir())
 
 

@@ -7,7 +7,9 @@ from registry.config.load import read_yaml, validate_params
 from registry.errors import RegistryError
 from support import ROOT
 
-PARAMS = {name: read_yaml(ROOT / "config" / "datasets" / f"{name}.yaml").get("params", {}) for name in DATASETS}
+CONFIGS = {name: read_yaml(ROOT / "config" / "datasets" / f"{name}.yaml") for name in DATASETS}
+PARAMS = {name: config.get("params", {}) for name, config in CONFIGS.items() if "kind" not in config}
+"""Of the datasets with scripts of their own."""
 WITH_PARAMS = sorted(name for name, params in PARAMS.items() if params)
 
 

@@ -12,7 +12,9 @@ from project import DATASETS
 from registry.config.fingerprint import fingerprint
 from support import ROOT
 
-MODULES = ["common", "steps", *(dataset.replace("-", "_") for dataset in DATASETS)]
+SHARED = ("common", "all_rules", "refusals")
+"""Modules that make no dataset."""
+MODULES = ["common", *(path.stem for path in (ROOT / "workflow" / "rules").glob("*.smk") if path.stem not in SHARED)]
 LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
 CONDA_NAMES = {
     "cachecontrol-with-filecache": "cachecontrol",

@@ -58,10 +58,10 @@ def changed(clone, tmp_path) -> Clone:
 )
 def test_a_question_finds_the_readme_that_answers_it(clone, embedded, question, repository):
     hits = clone.registry_json("search", question, "--top", "3", **embedded)
-    assert repository in [hit["repository"] for hit in hits]
+    assert repository in [hit["document"]["source_repo"] for hit in hits]
     assert len(hits) == 3
     assert set(hits[0]) == {
-        "repository", "section", "score", "cosine", "excerpt", "file", "id", "data_version", "content"
+        "document", "section", "score", "cosine", "excerpt", "id", "data_version", "content"
     }  # fmt: skip
     assert {hit["data_version"] for hit in hits} == {tag("1.0.0")}
 
@@ -187,10 +187,12 @@ class TestServer:
         """Do what the end of a run does, and return the exit code and what was printed."""
         config = {"publish": True, "vector_store": "server", "vector_versions": 2, "datasets": "all"} | config
         code = (
-            "import sys; from types import SimpleNamespace as N; from registry.workflow.hook import release_after_run;"
+            "import sys; from pathlib import Path; from types import SimpleNamespace as N;"
+            "from registry.config.load import load_datasets; from registry.storage.repository import read_config;"
+            "from registry.workflow.hook import release_after_run;"
             "run = N(scheduler=N(running=[], open_jobs=[], failed=False), dag=N(needrun_jobs=list), touch=False,"
             " execution_settings=N(keep_going=False));"
-            f"sys.exit(release_after_run(run, {config!r}).left)"
+            f"sys.exit(release_after_run(run, {config!r}, load_datasets(read_config(Path()))).left)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -234,7 +236,7 @@ class TestServer:
         code, printed = self.run_hook(clone, env | {"PGVECTOR_PASSWORD": "Wrong-Pa55"})
         assert code == 1
         assert "password authentication failed" in printed
-        assert "run: registry vectors load --released --store server --keep 2" in printed
+        assert f"run: registry vectors load --released --dataset {DATASET} --store server --keep 2" in printed
         assert "Wrong-Pa55" not in printed
         assert clone.tags() == before
 

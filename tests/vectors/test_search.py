@@ -65,7 +65,7 @@ def test_a_chunk_that_both_rankings_put_first_is_first(ask):
     assert hits[0].score == pytest.approx(2 / (RANK_CONSTANT + 1), abs=1e-6)
     assert hits[0].cosine == 1
     assert hits[0].data_version == tag("1.0.0")
-    assert (hits[0].repository, hits[0].file, hits[0].section) == ("repo", "README.md", ["Title"])
+    assert (hits[0].document, hits[0].section) == ({"source_repo": "repo", "source_file": "README.md"}, ["Title"])
 
 
 def test_one_word_of_many_is_enough(ask):
@@ -155,7 +155,7 @@ def test_a_version_that_goes_while_a_question_is_embedded_is_not_missed(database
         def encode(self, texts):
             return np.ones((len(texts), 8), np.float32)
 
-    monkeypatch.setattr(current, "find_model", lambda spec: Model(**MODEL, folder=ROOT))
+    monkeypatch.setattr(current, "find_model", lambda *_: Model(**MODEL, folder=ROOT))
     monkeypatch.setattr(current, "Encoder", Encoder)
     hits = current.ask(Repository.open(ROOT), database.settings, "chunk", None, 3, print)
     assert {hit.data_version for hit in hits} == {two.name}
@@ -221,9 +221,12 @@ def test_another_model_is_refused(database, one):
         with connection.transaction():
             mark = locked_table(connection, database.settings, None).mark
     model = {key: one.metadata["model"][key] for key in ("name", "sha256", "precision", "max_tokens")}
-    check_model(mark, model)
-    with pytest.raises(RegistryError, match=r"embedded by another model \(precision: float32, here int8\)"):
-        check_model(mark, model | {"precision": "int8"})
+    check_model(mark, model, "notes")
+    with pytest.raises(
+        RegistryError,
+        match=r"embedded by another model \(precision: float32, here int8\)\n.*config/datasets/notes.yaml",
+    ):
+        check_model(mark, model | {"precision": "int8"}, "notes")
 
 
 def test_an_excerpt_is_one_line_around_the_words():

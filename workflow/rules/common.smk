@@ -18,7 +18,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.gete
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from registry.config.kinds import PICTURES
+from registry.config import embeddings
+from registry.config.kinds import PICTURES, tables_of
 from registry.config.load import (
     check_samples,
     load_datasets,
@@ -109,8 +110,32 @@ def modules_of(datasets):
 
 
 def of_a_kind():
-    """Return the datasets that are made by configuration alone, and are not pinned."""
-    return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
+    """Return the datasets that are made by configuration alone, of files, and are not pinned."""
+    return [
+        dataset
+        for dataset in DATASETS
+        if DATASETS[dataset].get("kind", embeddings.KIND) != embeddings.KIND and dataset not in PINNED
+    ]
+
+
+def embedded():
+    """Return the datasets that are the embeddings of others by configuration alone, and are not pinned."""
+    return [
+        dataset for dataset in DATASETS if DATASETS[dataset].get("kind") == embeddings.KIND and dataset not in PINNED
+    ]
+
+
+def tables_named(dataset, param):
+    """Return the tables of another dataset that a param of embeddings names; none where it is not given."""
+    table = DATASETS[dataset]["params"].get(param)
+    if table is None:
+        return []
+    return [f"data/{table}"] if "/" in table else [*tables_of(DATASETS[table]).values()]
+
+
+def engine_of(dataset):
+    """Return who computes the vectors of embeddings, as their params say: its name, threads and texts in a batch."""
+    return DATASETS[dataset]["params"]["engine"]
 
 
 def has_pictures(dataset):

@@ -1,5 +1,5 @@
 """
-Datasets that are made by configuration alone: those with a `kind` in their files.
+Datasets that are made of files by configuration alone: those with a `kind` in their files, but embeddings.
 
 inputs:  source files
 outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet for each split
@@ -9,7 +9,6 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
          reports/<dataset>/{samples.png,near_duplicates.json}: of pictures
 """
 
-from registry.config.kinds import tables_of
 from registry.sources.prompts import prompt_param
 
 for dataset in of_a_kind():

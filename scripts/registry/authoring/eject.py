@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from registry.config.embeddings import KIND
 from registry.config.load import load_datasets, read_yaml
 from registry.config.names import rule_of
 from registry.errors import RegistryError
@@ -70,16 +71,21 @@ def _files(root: Path, dataset: Mapping[str, Any]) -> dict[str, str]:
     rule, scripts = rule_of(name), root / "scripts"
     kinds = scripts / "registry" / "kinds"
     read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / "analyze.py"}
+    module, made_of = "kinds", "its source files"
+    if kind == KIND:
+        read = {path.stem: path for path in sorted((scripts / "kinds" / kind).glob("*.py"))}
+        module, made_of = "kinds_embeddings", "another dataset's documents"
     own = {
         f"scripts/{rule}/{step}.py": _named(path.read_text(encoding="utf-8"), name, kind) for step, path in read.items()
     }
     schema = _Schema(kinds, f"{kind}.schema.yaml").whole(f"config/datasets/{name}.yaml, params")
-    rules = (root / "workflow" / "rules" / "kinds.smk").read_text(encoding="utf-8")
-    return {
-        **own,
-        f"scripts/{rule}/params.schema.yaml": yaml.safe_dump(schema, sort_keys=False, width=120),
-        f"workflow/rules/{rule}.smk": _rules(rules, name, prompted="prompt" in dataset["params"]),
-    }
+    own[f"scripts/{rule}/params.schema.yaml"] = yaml.safe_dump(schema, sort_keys=False, width=120)
+    facts = kinds / f"{kind}.metadata.schema.yaml"
+    if facts.is_file():
+        own[f"scripts/{rule}/metadata.schema.yaml"] = facts.read_text(encoding="utf-8")
+    rules = (root / "workflow" / "rules" / f"{module}.smk").read_text(encoding="utf-8")
+    filled = _rules(rules, name, made_of, prompted="prompt" in dataset["params"])
+    return {**own, f"workflow/rules/{rule}.smk": filled}
 
 
 def _named(script: str, name: str, kind: str) -> str:
@@ -127,7 +133,7 @@ class _Schema:
         return f"#/$defs/{self._names[file, pointer]}"
 
 
-def _rules(rules: str, name: str, *, prompted: bool) -> str:
+def _rules(rules: str, name: str, made_of: str, *, prompted: bool) -> str:
     """Return the rules of all datasets with a kind as those of one: the body of their loop, with its name filled in.
 
     `prompted` tells whether it has a prompt, for which there is one rule more.
@@ -141,14 +147,14 @@ def _rules(rules: str, name: str, *, prompted: bool) -> str:
         return f'"{name}"' if match[0] == "dataset" else match[0]
 
     head, body = re.split(r"^for dataset in .*:\n", rules, flags=re.MULTILINE)
-    head = re.sub(r'\A"""\n.*\n', f'"""\n{name}: made of its source files.\n', head).replace("<dataset>", name)
+    head = re.sub(r'\A"""\n.*\n', f'"""\n{name}: made of {made_of}.\n', head).replace("<dataset>", name)
     body = _WORDS.sub(filled, textwrap.dedent(body))
     body = _IF_PROMPTED.sub(lambda match: textwrap.dedent(match[1]) if prompted else "", body)
     body = re.sub(r'^rule:\n    name:\n        "(\w+)"', r"\nrule \1:", body, flags=re.MULTILINE)
     body = re.sub(r'getattr\(rules, "(\w+)"\)', r"rules.\1", body)
     body = re.sub(r"^ +kind=.*\n", "", body, flags=re.MULTILINE)
     body = body.replace("scripts/kinds/{params.kind}.py", f"scripts/{rule}/process.py")
-    body = body.replace("scripts/kinds/", f"scripts/{rule}/")
+    body = re.sub(rf"scripts/kinds/(?:{KIND}/)?", f"scripts/{rule}/", body)
     return f"{head.strip()}\n\n\n{body.strip()}\n"
 
 

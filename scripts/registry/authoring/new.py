@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from registry.authoring.drafts import Wishes, draft
+from registry.authoring.embeddings import embeddings_of
 from registry.authoring.facts import Facts, facts_of
 from registry.authoring.sample import cut_samples
 from registry.authoring.writing import file_of
+from registry.config.embeddings import KIND
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
 from registry.files import atomic_file, data_files, link_or_copy, sha256_of
@@ -54,9 +56,14 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     """Read the sources of a new dataset, and yield what follows from them; what was fetched goes after the block.
 
     `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, or folders and archives
-    of pictures. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
+    of pictures; or, for embeddings, the dataset whose documents they are of. Raises RegistryError for a name that is
+    taken, for what is of no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
+    if wishes.kind == KIND:
+        content = embeddings_of(root, name, sources, wishes)
+        yield New(name, content, _text_of(name, content), Facts({}, {}, {}), {})
+        return
     if (root / SAMPLES / name).exists():
         raise RegistryError("there are samples of this name already", where=f"{SAMPLES}/{name}", hint="move them away")
     (root / CACHE).mkdir(exist_ok=True)

@@ -33,13 +33,16 @@ def block(value: Any, indent: int = 0) -> str:
 
 
 def file_of(dataset: Mapping[str, Any]) -> str:
-    """Return the text of a dataset's file, given its content with the kind, `about`, `sources.files` and `contract`."""
-    parts = [
-        f"kind: {dataset['kind']}\n",
-        f"about:\n{block(dataset['about'], 2)}",
-        f"{SOURCE}source: {dataset['source']}\n",
-        "sources:\n  files:\n" + "".join(map(_entry, dataset["sources"]["files"])),
-    ]
+    """Return the text of a dataset's file, given its content with the kind, `about`, `sources` and `contract`."""
+    parts = [f"kind: {dataset['kind']}\n", f"about:\n{block(dataset['about'], 2)}"]
+    if "source" in dataset:
+        parts.append(f"{SOURCE}source: {dataset['source']}\n")
+    if "files" in dataset["sources"]:
+        parts.append("sources:\n  files:\n" + "".join(map(_entry, dataset["sources"]["files"])))
+    else:
+        parts.append(f"sources:\n{block(dataset['sources'], 2)}")
+    if "versioning" in dataset:
+        parts.append(f"versioning: {dataset['versioning']}\n")
     if dataset["params"]:
         parts.append(f"params:\n{block(dataset['params'], 2)}")
     contract = dict(dataset["contract"])

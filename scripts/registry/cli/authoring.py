@@ -59,9 +59,15 @@ def new_dataset(
     name: Dataset,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Paths or URLs: rows, or pictures.", show_default=False),
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Paths or URLs: rows, or pictures; for embeddings, a dataset of documents.",
+            show_default=False,
+        ),
     ],
-    kind: Annotated[str | None, typer.Option(help="What it is: table, text, images, conversations.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What it is: table, text, images, conversations, embeddings.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
     license: Annotated[str | None, typer.Option(help="The licence of the data, as in CC BY 4.0.")] = None,  # noqa: A002
@@ -118,7 +124,7 @@ def new_dataset(
     for problem, number in made.facts.unusable.items():
         print_line(f"{problem}: {number:,} samples, which are dropped (params.problems)")
     rows = ", ".join(f"{number:,} in {split}" for split, number in made.facts.rows.items())
-    print_line(f"a dataset of the kind {made.content['kind']}, samples: {rows}")
+    print_line(f"a dataset of the kind {made.content['kind']}{f', samples: {rows}' if rows else ''}")
     print_line(f"written: {', '.join(written)}")
     print_line(f"next: look at {written[0]}, then build and release it: registry run {name}")
 

@@ -18,7 +18,8 @@ from registry.cli.common import (
 )
 from registry.config.schema import validate
 from registry.storage.repository import Repository, read_config
-from registry.vectors.settings import DATASET, Settings, read_settings
+from registry.vectors.datasets import chosen_dataset
+from registry.vectors.settings import Settings, read_settings
 
 vectors = typer.Typer(
     name="vectors",
@@ -31,19 +32,26 @@ Store = Annotated[
     str | None,
     typer.Option(help="embedded or server, whatever vector_store in config/config.yaml says.", show_default=False),
 ]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", help="The embeddings that are meant, where there are several.", show_default=False, metavar="NAME"
+    ),
+]
 Keep = Annotated[
     int | None,
     typer.Option(min=1, help="Versions that stay, whatever vector_versions says.", show_default=False),
 ]
 
 
-def _settings(here: Repository, store: str | None, keep: int | None = None) -> Settings:
+def _settings(here: Repository, dataset: str | None, store: str | None, keep: int | None = None) -> Settings:
     if store not in (None, "embedded", "server"):
         raise typer.BadParameter("choose embedded or server", param_hint="--store")
     config = read_config(here.root)
     validate(config, "config", where="config/config.yaml")
     given = {"vector_store": store, "vector_versions": keep}
-    return read_settings(config | {key: value for key, value in given.items() if value is not None}, here.root)
+    config |= {key: value for key, value in given.items() if value is not None}
+    return read_settings(config, here.root, dataset=chosen_dataset(here.root, dataset))
 
 
 @app.command(name="search")
@@ -54,12 +62,13 @@ def show_hits(
     version: Annotated[
         str | None, typer.Option(help="In this version, not the one that serves.", show_default=False)
     ] = None,
+    dataset: Dataset = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search the READMEs by meaning and by words.
+    """Search documents by meaning and by words.
 
-    Each result shows its repository, its section, its score (reciprocal rank fusion of both searches) and an excerpt.
+    Each result shows its document, its section, its score (reciprocal rank fusion of both searches) and an excerpt.
     """
     from registry.vectors.current import ask
 
@@ -68,15 +77,16 @@ def show_hits(
     if question.encode(errors="ignore").decode() != question:
         raise typer.BadParameter("not UTF-8", param_hint="QUESTION")
     here = repository(context)
-    hits = ask(here, _settings(here, store), question, version, top, say)
+    hits = ask(here, _settings(here, dataset, store), question, version, top, say)
     if as_json:
         print_json(hits)
         return
     if hits:
         console.print(hits[0].data_version, style="dim")
     for number, hit in enumerate(hits, start=1):
-        path = " › ".join([hit.repository, *hit.section])
-        facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {hit.file}"
+        first, *others = map(str, hit.document.values())
+        path = " › ".join([first, *hit.section])
+        facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {'  '.join(others)}"
         console.print()
         print_headed(f"{number}. {path}", f"  {facts}")
         print_line(f"   {hit.excerpt}")
@@ -91,6 +101,7 @@ def load_version(
     released: Annotated[
         bool, typer.Option("--released", help="Load what lies in data/ only if it is released, as a run's end does.")
     ] = False,
+    dataset: Dataset = None,
     store: Store = None,
     keep: Keep = None,
     as_json: AsJson = False,
@@ -105,8 +116,8 @@ def load_version(
     from registry.vectors.versions import find_version, is_released
 
     here = repository(context)
-    settings = _settings(here, store, keep)
-    found = find_version(here, version)
+    settings = _settings(here, dataset, store, keep)
+    found = find_version(here, settings.dataset, version)
     if released and not is_released(found):
         say(f"{found.name} is not loaded: it is not released. After registry publish: {settings.command('load')}")
         raise typer.Exit(NOT_RELEASED)
@@ -127,6 +138,7 @@ def load_version(
 def use_version(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="A version that is loaded.", show_default=False)],
+    dataset: Dataset = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +147,7 @@ def use_version(
     from registry.vectors.load import use
 
     here = repository(context)
-    settings = _settings(here, store)
+    settings = _settings(here, dataset, store)
     with connected(settings.place) as connection:
         done = use(connection, settings, version, say=say)
     if as_json:
@@ -146,13 +158,15 @@ def use_version(
 
 
 @vectors.command(name="list")
-def list_versions(context: typer.Context, store: Store = None, as_json: AsJson = False) -> None:
+def list_versions(
+    context: typer.Context, dataset: Dataset = None, store: Store = None, as_json: AsJson = False
+) -> None:
     """List the versions that are loaded: the one that serves first, then the newest."""
     from registry.vectors.database import connected
     from registry.vectors.tables import our_tables
 
     here = repository(context)
-    settings = _settings(here, store)
+    settings = _settings(here, dataset, store)
     with connected(settings.place) as connection:
         tables = our_tables(connection, settings.table)
     if as_json:
@@ -164,7 +178,7 @@ def list_versions(context: typer.Context, store: Store = None, as_json: AsJson =
             ("version", "", "chunks", "model", "table", "since (UTC)"),
             (
                 (
-                    one.mark.version.removeprefix(f"{DATASET}-v"),
+                    one.mark.version.removeprefix(f"{settings.dataset}-v"),
                     "serves" if one.serves else None,
                     f"{one.mark.rows:,}",
                     one.mark.model["name"].rpartition("/")[2],

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from registry.config import embeddings
 from registry.config.columns import Spec, is_text
 from registry.config.names import closest
 from registry.errors import RegistryError
@@ -31,6 +32,8 @@ def tables_of(dataset: Mapping[str, Any]) -> dict[str, str]:
     """Return {split: the path of its table} of a dataset, given its configuration."""
     name = dataset["name"]
     folder = f"data/{name}/processed"
+    if dataset.get("kind") == embeddings.KIND:
+        return {WHOLE: f"{folder}/{embeddings.TABLE}"}
     return {
         split: f"{folder}/{name}.parquet" if split == WHOLE else f"{folder}/{split}/{split}.parquet"
         for split in splits_of(dataset["params"])
@@ -39,7 +42,8 @@ def tables_of(dataset: Mapping[str, Any]) -> dict[str, str]:
 
 def check_kind(dataset: Mapping[str, Any], where: str) -> None:
     """Raise one RegistryError that lists the params of a dataset with a kind that do not fit the rest of its file."""
-    if wrong := [*_wrong(dataset)]:
+    wrong = embeddings.wrong_params(dataset) if dataset["kind"] == embeddings.KIND else _wrong(dataset)
+    if wrong := [*wrong]:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise RegistryError(
             f"not valid:\n{lines}", where=where, hint="fix these keys; docs/kinds.md describes them all"

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry import gate
+from registry.config import embeddings
 from registry.config.columns import is_of_type, places, problems, references
 from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
@@ -175,6 +176,16 @@ def _check_references(datasets: "Datasets", name: str) -> None:
         )
 
 
+def _check_tables(datasets: "Datasets", name: str) -> None:
+    """Raise RegistryError where embeddings cannot be made of the tables of others that their params name."""
+    if datasets[name].get("kind") != embeddings.KIND:
+        return
+    if wrong := [*embeddings.wrong_parents(datasets[name], datasets)]:
+        lines = "\n".join(f"  {line}" for line in wrong)
+        hint = "fix these keys; docs/kinds.md describes them all"
+        raise RegistryError(f"not valid:\n{lines}", where=f"config/datasets/{name}.yaml", hint=hint)
+
+
 def _check_spelling(dataset: Any, where: str) -> None:
     """Raise RegistryError for a key that has another name by now."""
     contract = dataset.get("contract") if isinstance(dataset, dict) else None
@@ -315,6 +326,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
         if name in datasets:
             try:
                 _check_references(datasets, name)
+                _check_tables(datasets, name)
             except RegistryError as error:
                 datasets.leave_out(name, error)
     unknown = [name for name in selected(config, datasets) if name not in datasets.keys() | datasets.broken.keys()]

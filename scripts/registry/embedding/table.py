@@ -1,29 +1,53 @@
 """The table of chunks and their vectors."""
 
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from registry.config.embeddings import TABLE
 from registry.embedding.model import Model
 from registry.files import atomic_file, dvc_digest, sealed
 
-FILE = "embeddings.parquet"
 MODEL = b"registry.model"
 """Key of the schema's metadata that holds the identity of the model."""
+KEY = "text_sha256"
+"""The column that tells vectors apart in files on the way to the table: the hex SHA-256 of what was embedded."""
+BETWEEN, BEFORE_TEXT = " > ", "\n\n"
+"""What stands between the parts of a context, and after it."""
 
 
-def keep_vectors(folder: Path, kept: Path) -> None:
-    """Write the vectors of a build to a file of their own, with content_sha256 and the model.
+def embedded_texts(chunks: pa.Table | pa.RecordBatch, context: Sequence[str]) -> list[str]:
+    """Return what is embedded of chunks: each text, after the values that it has in the columns of the context."""
+    texts = chunks["content"].to_pylist()
+    if not context:
+        return texts
+    rows = zip(*(chunks[name].to_pylist() for name in context), strict=True)
+    befores = [BETWEEN.join(str(value) for value in row if value is not None) for row in rows]
+    return [f"{before}{BEFORE_TEXT}{text}" if before else text for before, text in zip(befores, texts, strict=True)]
 
-    There are none where nothing was built in `folder`, or where it was changed by hand since.
+
+def keys_of(texts: Sequence[str]) -> list[str]:
+    """Return the keys of texts that are embedded."""
+    return [sha256(text.encode()).hexdigest() for text in texts]
+
+
+def keep_vectors(folder: Path, kept: Path, context: Sequence[str] = ()) -> None:
+    """Write the vectors of a build to a file of their own, with the keys of what was embedded, and the model.
+
+    There are none where nothing was built in `folder`, where it was changed by hand since, and where it has no such
+    context.
     """
-    file = folder / FILE
-    if file.is_file() and sealed(folder) == dvc_digest(folder):
-        table = pq.read_table(file, columns=["content_sha256", "embedding"])
+    file = folder / TABLE
+    if file.is_file() and sealed(folder) == dvc_digest(folder) and {*context} <= {*pq.read_schema(file).names}:
+        table = pq.read_table(file, columns=["content", "embedding", *context])
+        keys = pa.array(keys_of(embedded_texts(table, context)))
+        table = pa.table({KEY: keys, "embedding": table["embedding"]}, metadata=table.schema.metadata)
     else:
-        table = pa.table({"content_sha256": [], "embedding": []}).replace_schema_metadata({MODEL: ""})
+        table = pa.table({KEY: [], "embedding": []}, metadata={MODEL: b""})
     with atomic_file(kept) as partial:
         pq.write_table(table, partial)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from registry.config.embeddings import document_columns
 from registry.config.load import load_datasets
 from registry.embedding.model import Encoder, find_model
 from registry.storage.repository import Repository, read_config
@@ -10,7 +11,7 @@ from registry.storage.states import NotReady
 from registry.vectors.database import connected
 from registry.vectors.load import load
 from registry.vectors.search import Hit, search, serving
-from registry.vectors.settings import DATASET, Embedded, Settings
+from registry.vectors.settings import Embedded, Settings
 from registry.vectors.tables import find_table, our_tables
 from registry.vectors.versions import MODEL, built_version, find_version, released_version
 
@@ -25,17 +26,18 @@ def ask(here: Repository, settings: Settings, question: str, version: str | None
 
     The embedded database is given the version that is asked for; a server has to have it.
     """
-    params = load_datasets(read_config(here.root), here.root)[DATASET]["params"]
+    params = load_datasets(read_config(here.root), here.root)[settings.dataset]["params"]
     model = find_model(params["model"])
     with connected(settings.place) as connection:
         if isinstance(settings.place, Embedded):
             _provide(connection, here, settings, version, say)
         if version == "latest":
-            version = released_version(here, version).name
+            version = released_version(here, settings.dataset, version).name
         engine: dict[str, Any] = params["engine"]
         vector = Encoder(model, threads=engine["threads"], batch_size=1).encode([question])[0]
         expected = {key: getattr(model, key) for key in MODEL}
-        return search(connection, settings, version, question, vector, top, model=expected)
+        columns = [*document_columns(params)]
+        return search(connection, settings, version, question, vector, top, model=expected, columns=columns)
 
 
 def _provide(connection: "Connection", here: Repository, settings: Settings, version: str | None, say: Say) -> None:
@@ -45,16 +47,16 @@ def _provide(connection: "Connection", here: Repository, settings: Settings, ver
     """
     if version is not None:
         if version == "latest" or not find_table(our_tables(connection, settings.table), version):
-            load(connection, settings, released_version(here, version), say=say, serve=False)
+            load(connection, settings, released_version(here, settings.dataset, version), say=say, serve=False)
         return
     table = serving(connection, settings)
     if table and table.mark.chosen:
         return
     try:
-        built = built_version(here)
+        built = built_version(here, settings.dataset)
     except NotReady:
         if table is None:
-            find_version(here, None)
+            find_version(here, settings.dataset, None)
         return
     if table is None or not table.mark.same_content(built.name, built.content_hash):
         load(connection, settings, built, say=say)

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from psycopg.sql import Identifier
 
 BATCH = 1000
-COLUMNS = ("source_repo", "source_file", "section_h1", "section_h2", "section_h3", "chunk_index")
-"""Columns of the file that go into `metadata`."""
+HELD = ("id", "content", "embedding")
+"""The columns of the file that the table has, too."""
+LEFT_OUT = ("char_start", "char_end", "content_sha256")
+"""Those that it does not have; the rest go into `metadata`."""
+OF_VERSION = ("data_version", "dvc_data_version", "embedding_model")
+"""What `metadata` says of a chunk's version, beside the columns of the file."""
 LOCK_MS, PAUSE_S, ATTEMPTS = 500, 0.5, 120
 """To change names takes a lock that new readers queue behind: so it is asked for shortly, and again."""
 
@@ -181,17 +185,14 @@ def _rows(path: Path, version: Snapshot) -> Iterator[tuple[Any, ...]]:
 
     from registry.embedding.table import vectors_of
 
-    facts = {
-        "data_version": version.name,
-        "dvc_data_version": version.name,
-        "embedding_model": model_of(version)["name"],
-    }
+    facts = dict(zip(OF_VERSION, (version.name, version.name, model_of(version)["name"]), strict=True))
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH, columns=["id", "content", "embedding", *COLUMNS]):
+            columns = [name for name in file.schema_arrow.names if name not in (*HELD, *LEFT_OUT)]
+            for batch in file.iter_batches(BATCH, columns=[*HELD, *columns]):
                 vectors = vectors_of(pa.Table.from_batches([batch]))
                 for row, vector in zip(batch.drop_columns(["embedding"]).to_pylist(), vectors, strict=True):
-                    metadata = {column: _storable(row[column]) for column in COLUMNS}
+                    metadata = {column: _storable(row[column]) for column in columns}
                     yield uuid.UUID(row["id"]), _storable(row["content"]), vector, Jsonb(metadata | facts)
     except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError) as error:
         raise RegistryError(
@@ -202,8 +203,10 @@ def _rows(path: Path, version: Snapshot) -> Iterator[tuple[Any, ...]]:
 
 
 def _storable(value: Any) -> Any:
-    """Return a value without NUL, which PostgreSQL's texts cannot hold."""
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+    """Return a value as JSON can have it, without NUL, which PostgreSQL's texts cannot hold."""
+    if value is None or isinstance(value, int):
+        return value
+    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _check(connection: "Connection", name: "Identifier", version: Snapshot) -> None:

@@ -2,11 +2,14 @@
 
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from registry.config.embeddings import HEADINGS, INDEX
 from registry.errors import RegistryError
-from registry.vectors.settings import DATASET, Settings
+from registry.vectors.load import OF_VERSION
+from registry.vectors.settings import Settings
 from registry.vectors.tables import Mark, Table, current_schema, find_table, our_tables
 
 if TYPE_CHECKING:
@@ -50,16 +53,15 @@ EXCERPT = 280
 class Hit:
     """A chunk that was found.
 
-    `section` is its headings from the highest, `score` the sum of reciprocal ranks, `cosine` that of its vector and the
-    question's.
+    `document` has the columns that name its document, `section` its headings from the highest; `score` is the sum of
+    reciprocal ranks, `cosine` that of its vector and the question's.
     """
 
-    repository: str
+    document: dict[str, Any]
     section: list[str]
     score: float
     cosine: float
     excerpt: str
-    file: str
     id: str
     data_version: str
     content: str = field(repr=False)
@@ -95,11 +97,13 @@ def search(
     top: int,
     *,
     model: dict[str, Any] | None = None,
+    columns: Sequence[str] = (),
 ) -> list[Hit]:
     """Return the chunks that answer a question best, from the version that serves or a loaded one.
 
-    `vector` is the question's, made by `model`. Raises RegistryError where the version is not loaded, or where a model
-    is given and another one made the version's vectors.
+    `vector` is the question's, made by `model`; of the columns that name a chunk's document, `columns` come first.
+    Raises RegistryError where the version is not loaded, or where a model is given and another one made the version's
+    vectors.
     """
     from psycopg.sql import SQL, Literal
 
@@ -108,7 +112,7 @@ def search(
     with connection.transaction():
         table = locked_table(connection, settings, version)
         if model is not None:
-            check_model(table.mark, model)
+            check_model(table.mark, model, settings.dataset)
         connection.execute(SQL("SET LOCAL hnsw.ef_search = {}").format(Literal(candidates)))
         rows = connection.execute(
             SQL(QUERY).format(table=table.identifier),
@@ -120,18 +124,25 @@ def search(
                 "top": top,
             },
         ).fetchall()
-    return [_hit(terms, *row) for row in rows]
+    return [_hit(terms, columns, *row) for row in rows]
 
 
-def _hit(terms: list[str], name: Any, score: float, cosine: float, content: str, metadata: dict[str, Any]) -> Hit:
-    headings = (metadata[f"section_h{level}"] for level in (1, 2, 3))
+def _hit(
+    terms: list[str],
+    columns: Sequence[str],
+    name: Any,
+    score: float,
+    cosine: float,
+    content: str,
+    metadata: dict[str, Any],
+) -> Hit:
+    document = {key: value for key, value in metadata.items() if key not in (*HEADINGS, INDEX, *OF_VERSION)}
     return Hit(
-        repository=metadata["source_repo"],
-        section=[heading for heading in headings if heading],
+        document={key: document[key] for key in columns if key in document} | document,
+        section=[metadata[heading] for heading in HEADINGS if metadata.get(heading)],
         score=round(score, 6),
         cosine=round(cosine, 3),
         excerpt=excerpt_of(content, terms),
-        file=metadata["source_file"],
         id=str(name),
         data_version=metadata["data_version"],
         content=content,
@@ -176,13 +187,13 @@ def _loaded(connection: "Connection", settings: Settings, version: str) -> Table
     return find_table(our_tables(connection, settings.table), version)
 
 
-def check_model(mark: Mark, model: dict[str, Any]) -> None:
+def check_model(mark: Mark, model: dict[str, Any], dataset: str) -> None:
     """Check that the model which reads questions made the table's vectors. Raises RegistryError."""
     different = [key for key in model if mark.model.get(key) != model[key]]
     if different:
         key = different[0]
         raise RegistryError(
             f"{mark.version} was embedded by another model ({key}: {mark.model.get(key)}, here {model[key]})",
-            hint=f"set params.model in config/datasets/{DATASET}.yaml to that of the version, or "
+            hint=f"set params.model in config/datasets/{dataset}.yaml to that of the version, or "
             "search another one (registry vectors list)",
         )

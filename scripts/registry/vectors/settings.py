@@ -1,18 +1,23 @@
 """Which database holds the vectors: one of the checkout's own, or the server that the environment names."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from registry.config.names import rule_of
 from registry.errors import RegistryError
 
 DATASET = "opencloudhub-readmes-embeddings"
-"""The dataset whose vectors are loaded and searched."""
+"""The dataset whose vectors are loaded and searched unless another one is named."""
 TABLE = "readme_embeddings"
+"""What its table is called unless the environment says."""
 MAX_BYTES = 63
 """PostgreSQL cuts longer names without an error."""
+SHORT = 8
+"""Digits of a hash in a name that would be longer."""
 FOLDER = ".vectors"
 
 
@@ -42,33 +47,50 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where vectors are kept: the database, the name that readers ask for, how many versions stay."""
+    """Where the vectors of a dataset are kept: the database, the name that readers ask for, how many versions stay."""
 
     place: Server | Embedded
     table: str
     keep: int
+    dataset: str = DATASET
 
     def command(self, *words: str) -> str:
         """Return a command of `registry vectors` on this database, for people to type."""
+        dataset = [] if self.dataset == DATASET else ["--dataset", self.dataset]
         server = ["--store", "server"] if isinstance(self.place, Server) else []
-        return " ".join(["registry", "vectors", *words, *server])
+        return " ".join(["registry", "vectors", *words, *dataset, *server])
 
 
-def read_settings(config: Mapping[str, Any], root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings that the top-level configuration and the environment give.
+def read_settings(
+    config: Mapping[str, Any], root: Path, environ: Mapping[str, str] = os.environ, *, dataset: str = DATASET
+) -> Settings:
+    """Return the settings that the top-level configuration and the environment give for a dataset.
 
     Raises RegistryError that names what is missing or cannot be.
     """
+    table = table_of(dataset, environ)
+    if config["vector_store"] == "server":
+        return Settings(_server(environ), table, config["vector_versions"], dataset)
+    folder = environ.get("PGVECTOR_FOLDER")
+    place = Embedded(Path(folder).expanduser().absolute() if folder else root / FOLDER)
+    return Settings(place, table, config["vector_versions"], dataset)
+
+
+def table_of(dataset: str, environ: Mapping[str, str]) -> str:
+    """Return the name of the table that readers ask for a dataset's vectors. Raises RegistryError.
+
+    The environment names that of one dataset alone, so that no two share one.
+    """
+    if dataset != DATASET:
+        table = rule_of(dataset)
+        digits = hashlib.sha256(table.encode()).hexdigest()[:SHORT]
+        return table if len(table) <= MAX_BYTES else f"{table[: MAX_BYTES - SHORT - 1]}_{digits}"
     table = environ.get("PGVECTOR_TABLE_NAME") or TABLE
     if len(table.encode()) > MAX_BYTES:
         raise RegistryError(
             f"longer than the {MAX_BYTES} bytes of a name in PostgreSQL: {table}", where="PGVECTOR_TABLE_NAME"
         )
-    if config["vector_store"] == "server":
-        return Settings(_server(environ), table, config["vector_versions"])
-    folder = environ.get("PGVECTOR_FOLDER")
-    place = Embedded(Path(folder).expanduser().absolute() if folder else root / FOLDER)
-    return Settings(place, table, config["vector_versions"])
+    return table
 
 
 def _server(environ: Mapping[str, str]) -> Server:

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, get_origin
 
 from registry.errors import RegistryError
 from registry.gate import GateError, read_json
-from registry.vectors.settings import DATASET, MAX_BYTES
+from registry.vectors.settings import MAX_BYTES, SHORT
 
 if TYPE_CHECKING:
     import psycopg
@@ -17,7 +18,6 @@ MARK = "data-registry"
 """The one key of the JSON object that is the comment of a table of ours."""
 MAX_COMMENT = 10_000
 """Characters of a comment that are read; a mark has some hundreds."""
-SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def identifier(schema: str, name: str) -> "Identifier":
 
 def short_name(version: str) -> str:
     """Return a version as people write it: `1.0.0` of a tag, anything else as it is."""
-    return version.removeprefix(f"{DATASET}-").removeprefix("v")
+    return re.sub(r"^(?:.*-)?v(?=\d+\.\d+\.\d+$)", "", version)
 
 
 def kept_name(table: str, version: str, content_hash: str) -> str:
@@ -137,4 +137,5 @@ def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
 
 def find_table(tables: list[Table], version: str) -> Table | None:
     """Return the table of a version, as people or tags name it; None where it is not loaded."""
-    return next((one for one in tables if short_name(one.mark.version) == short_name(version)), None)
+    named = version.removeprefix("v")
+    return next((one for one in tables if named in (one.mark.version, short_name(one.mark.version))), None)

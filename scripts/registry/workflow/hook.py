@@ -12,7 +12,8 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
-from registry.vectors.settings import DATASET
+from registry.config.load import Datasets, selected
+from registry.vectors.datasets import with_vectors
 
 RATE_LIMITER = "job_rate_limiter"
 """An attribute of Snakemake's scheduler."""
@@ -89,11 +90,11 @@ def _with_what_is_loaded(method: Callable[..., Any], lock: Lock) -> Callable[...
     return called
 
 
-def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
+def release_after_run(workflow: Any, config: Mapping[str, Any], datasets: Datasets) -> Release:
     """Release in the folder of the run, unless it was told not to, touched files only, or was cut short.
 
     A run that failed releases what it completed only with --keep-going, or if all but LEFT_OUT is done. With
-    `vector_store: server` the embeddings, if they are released, are then loaded.
+    `vector_store: server` the embeddings among the datasets, if they are released, are then loaded.
     """
     scheduler = workflow.scheduler
     cut_short = scheduler.running or scheduler.open_jobs
@@ -113,22 +114,24 @@ def release_after_run(workflow: Any, config: Mapping[str, Any]) -> Release:
         publication = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if not done:
         return Release(publication, _left("The data is built, but not released. To release it", "publish"))
-    if config["vector_store"] == "server" and _built(config):
+    left = []
+    for name in _built(config, datasets) if config["vector_store"] == "server" else []:
         keep = str(config["vector_versions"])
-        command = ("vectors", "load", "--released", "--store", "server", "--keep", keep)
+        command = ("vectors", "load", "--released", "--dataset", name, "--store", "server", "--keep", keep)
         if not _succeeds(*command):
-            return Release(publication, _left("The embeddings are not in the database. To load them", *command))
-    return Release(publication)
+            left.append(_left(f"{name} is not in the database. To load it", *command))
+    return Release(publication, "\n".join(left) or None)
 
 
 def _skipped(why: str) -> Release:
     return Release({"outcomes": [], "skipped": why, "hint": "registry publish"})
 
 
-def _built(config: Mapping[str, Any]) -> bool:
-    """Tell whether the embeddings are among what the run was to build, and are there."""
-    wanted = config["datasets"] == "all" or DATASET in config["datasets"]
-    return wanted and Path("data", DATASET, "provenance.json").is_file()
+def _built(config: Mapping[str, Any], datasets: Datasets) -> list[str]:
+    """Return the datasets with vectors that are among what the run was to build, and are there."""
+    wanted = selected(config, datasets)
+    there = [name for name in with_vectors(datasets) if name in wanted]
+    return [name for name in there if Path("data", name, "provenance.json").is_file()]
 
 
 def _succeeds(*command: str) -> bool:

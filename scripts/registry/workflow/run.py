@@ -87,7 +87,7 @@ class Run:
             reason = f"jobs that failed: {len(failed)}" if failed else STOPPED
             if scheduler.failed and not failed and self._datasets.broken:
                 reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
-        release = release_after_run(self._workflow, self._config)
+        release = release_after_run(self._workflow, self._config, self._datasets)
         left = release.left or unbrought
         if left:
             ending, reason = Ending.FAILED, left

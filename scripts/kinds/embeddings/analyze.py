@@ -1,4 +1,4 @@
-"""Measure the embeddings: their chunks, and how well they answer the evaluation's questions."""
+"""Measure embeddings: their chunks and, where there are questions, how well they answer them."""
 
 import json
 from collections import Counter
@@ -14,70 +14,72 @@ import pyarrow.parquet as pq
 from registry.describe.charts import draw_distributions
 from registry.describe.description import Description, describe
 from registry.describe.statistics import summarise
+from registry.embedding.chunks import DROPPED
 from registry.embedding.model import Encoder, Model, find_model
-from registry.embedding.retrieval import DECIMALS, evaluate, ranking, similarities
-from registry.embedding.table import vectors_of
+from registry.embedding.retrieval import DECIMALS, evaluate, ranking, read_questions, similarities
+from registry.embedding.table import embedded_texts, vectors_of
 from registry.formats.tables import arrow_batches, value_counts
 from registry.workflow.job import job
 
 SPLIT = "all"
 ROWS = 20_000
 """Chunks in memory at once with their vectors."""
-CORPUS = "opencloudhub-readmes"
-DROPPED = ("short", "noise", "repeated")
+MANY = 100
+"""Where there are more documents than this, by the first of their columns, chunks are not counted for each."""
 FEATURES = {
-    "id": {"description": "UUIDv5 of repository, file, headings and text"},
-    "content": {"description": "text of the chunk, without HTML, badges and base64"},
-    "embedding": {
-        "description": "vector of the text, of norm 1; equal texts and models give equal vectors but for rounding"
-    },
-    "source_repo": {"description": "name of the repository"},
-    "source_file": {"description": "path of the README in its repository"},
-    "section_h1": {"description": "heading of level 1 that the chunk stands under"},
-    "section_h2": {"description": "heading of level 2 that the chunk stands under"},
-    "section_h3": {"description": "heading of level 3 that the chunk stands under"},
-    "chunk_index": {"description": "position among the README's chunks, from 0"},
-    "char_start": {"description": "where in the README's text the chunk begins, in characters"},
-    "char_end": {"description": "where it ends, exclusive"},
-    "content_sha256": {"description": "hex SHA-256 of the text"},
+    "id": "UUIDv5 of what names the document, of headings and text",
+    "content": "text of the chunk, without HTML, badges and base64",
+    "embedding": "vector of the text, of norm 1; equal texts and models give equal vectors but for rounding",
+    "section_h1": "heading of level 1 that the chunk stands under",
+    "section_h2": "heading of level 2 that the chunk stands under",
+    "section_h3": "heading of level 3 that the chunk stands under",
+    "chunk_index": "position among the document's chunks, from 0",
+    "char_start": "where in the document's text the chunk begins, in characters",
+    "char_end": "where it ends, exclusive",
+    "content_sha256": "hex SHA-256 of the text",
 }
 
 
 def measure(
     about: Description,
     file: Path,
-    questions: pl.DataFrame,
+    questions: pl.DataFrame | None,
     cleaning: Mapping[str, Mapping[str, int]],
     *,
     model: Model,
     params: Mapping[str, Any],
+    columns: Mapping[str, str],
     corpus: str,
 ) -> None:
     """Add the chunks in a Parquet file with their vectors, and what follows from them and from asking the questions.
 
-    `cleaning` counts the chunks of each document, and `corpus` is the content_hash of the documents.
+    `cleaning` counts the chunks of each document, `columns` maps columns of chunks to those of their documents, by the
+    first of which chunks are counted, and `corpus` is the content_hash of the documents.
     """
     encoder = Encoder(model, threads=params["engine"]["threads"], batch_size=params["engine"]["batch_size"])
-    asked = encoder.encode(questions["question"].to_list())
+    asked = encoder.encode([] if questions is None else questions["question"].to_list())
+    of_document = next(iter(columns))
     contents: list[str] = []
+    lengths: list[int] = []
     tokens: list[int] = []
     similar: list[float] = []
     similarity: list[np.ndarray] = []
-    repositories: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
     last = np.empty((0, encoder.dimension), np.float32)
     for batch in arrow_batches(file, ROWS):
         vectors, texts = vectors_of(pa.Table.from_batches([batch])), batch["content"].to_pylist()
         about.add(SPLIT, batch, inputs=["content"], keys=batch["id"].to_pylist())
-        contents += texts
-        tokens += encoder.lengths(texts)
-        similarity.append(similarities(asked, vectors))
-        repositories += value_counts(batch["source_repo"])
+        lengths += map(len, texts)
+        tokens += encoder.lengths(embedded_texts(batch, model.context))
+        if questions is not None:
+            contents += texts
+            similarity.append(similarities(asked, vectors))
+        documents += value_counts(batch[of_document])
         # Shows, as the measures of retrieval do, if vectors moved by more than their last bits.
         chain = np.concatenate([last, vectors])
         similar += (chain[:-1] * chain[1:]).sum(axis=1).tolist()
         last = vectors[-1:]
-    ranked = ranking(np.concatenate(similarity, axis=1))
-    about.features |= FEATURES
+    about.features |= {name: {"description": text} for name, text in FEATURES.items()}
     about.facts |= {
         "source_content_hash": corpus,
         "source_data_version": None,
@@ -91,39 +93,45 @@ def measure(
         },
         "chunk_size": params["chunks"]["size"],
         "chunk_overlap": params["chunks"]["overlap"],
+        "context": [*model.context],
         "summary": {
             "documents": len(cleaning),
-            "chunks": len(contents),
+            "chunks": len(lengths),
             "dropped": {reason: sum(counted[reason] for counted in cleaning.values()) for reason in DROPPED},
             "cut_at_max_tokens": sum(length > model.max_tokens for length in tokens),
-            "source_repo_distribution": {name: repositories[name] for name in sorted(repositories)},
         },
         "statistics": {
             "features": {
-                "characters": summarise([len(text) for text in contents]),
+                "characters": summarise(lengths),
                 "tokens": summarise(tokens),
                 "similarity_to_next": {
                     name: round(value, DECIMALS) for name, value in summarise(similar or [1.0]).items()
                 },
             }
         },
-        "retrieval": evaluate(questions, contents, ranked),
     }
+    if len(documents) <= MANY:
+        counted = {str(name): documents[name] for name in sorted(documents)}
+        about.facts["summary"][f"{of_document}_distribution"] = counted
+    if questions is not None:
+        ranked = ranking(np.concatenate(similarity, axis=1))
+        about.facts["retrieval"] = evaluate(questions, contents, ranked)
 
 
 if __name__ == "__main__":
     with job(snakemake):
         params = snakemake.params.dataset["params"]
-        file, model = Path(snakemake.input.embeddings), find_model(params["model"])
+        file, model = Path(snakemake.input.embeddings), find_model(params["model"], params.get("context", ()))
         sources = json.loads(Path(snakemake.input.sources).read_text(encoding="utf-8"))
         with describe(snakemake, pq.read_schema(file), computed={"embedding": model.identity}) as about:
             measure(
                 about,
                 file,
-                questions=pl.read_csv(snakemake.input.questions, infer_schema=False),
+                questions=read_questions([*map(Path, snakemake.input.questions)]),
                 cleaning=json.loads(Path(snakemake.input.cleaning).read_text(encoding="utf-8")),
                 model=model,
                 params=params,
-                corpus=sources["datasets"][CORPUS],
+                columns=snakemake.params.columns,
+                corpus=sources["datasets"][snakemake.params.of],
             )
         draw_distributions(about.metadata, snakemake.output.overview)

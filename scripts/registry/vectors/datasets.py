@@ -1,0 +1,33 @@
+"""Which datasets have vectors to load and to search."""
+
+from pathlib import Path
+
+from registry.config.load import Datasets, load_datasets
+from registry.errors import RegistryError
+from registry.storage.repository import read_config
+from registry.vectors.settings import DATASET
+
+NEEDED = {"id", "content", "embedding"}
+"""Columns of a dataset whose vectors can be loaded."""
+
+
+def with_vectors(datasets: Datasets) -> list[str]:
+    """Return the names of the datasets that have vectors."""
+    return [name for name, dataset in datasets.items() if dataset["contract"]["columns"].keys() >= NEEDED]
+
+
+def chosen_dataset(root: Path, name: str | None) -> str:
+    """Return the dataset of this name; without one DATASET, or the only one that has vectors. Raises RegistryError."""
+    datasets = load_datasets(read_config(root), root)
+    there = with_vectors(datasets)
+    if name is not None:
+        datasets[name]
+        if name not in there:
+            hint = f"name one of {', '.join(there)}" if there else "docs/kinds.md describes embeddings"
+            raise RegistryError("it has no vectors", where=name, hint=hint)
+        return name
+    if DATASET in datasets or DATASET in datasets.broken or not there:
+        return DATASET
+    if len(there) > 1:
+        raise RegistryError("several datasets have vectors", hint=f"choose one with --dataset: {', '.join(there)}")
+    return there[0]

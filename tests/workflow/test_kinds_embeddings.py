@@ -1,0 +1,59 @@
+"""The kind `embeddings`: the example of the page, built of the handbook's, searched, grown, and ejected."""
+
+import shutil
+
+from test_kinds_documents import PAGES, packed
+
+from clone import under_git
+from configured import EXAMPLES, add, metadata, only
+from postgres import open_folder
+
+GROWN = PAGES | {"teams/data.md": "# Data\n\n## Keepers\n\nThe night shift keeps every sample.\n"}
+TABLE = "data/handbook-search/processed/embeddings.parquet"
+
+
+def test_the_example_is_built_searched_grown_and_ejected(bare):
+    add(only(bare), "handbook", EXAMPLES["handbook"], packed(PAGES))
+    add(bare, "handbook-search", EXAMPLES["handbook-search"].replace("min_length: 20", "min_length: 5"))
+    bare.edit("config/config.yaml", "publish: false", "publish: true")
+    clone, folder = under_git(bare), open_folder()
+    embedded = {"PGVECTOR_FOLDER": str(folder / "vectors")}
+    try:
+        clone.snakemake("--cores", "2")
+        assert clone.tags() == ["handbook-search-v1.0.0", "handbook-v1.0.0"]
+        assert metadata(clone, "handbook-search")["context"] == ["path", "section_h2", "section_h3"]
+        assert metadata(clone, "handbook-search")["summary"]["documents"] == 3
+        (hit, *_) = clone.registry_json("search", "who are we?", "--dataset", "handbook-search", **embedded)
+        assert (hit["document"], hit["section"]) == ({"path": "welcome.md"}, ["Welcome"])
+
+        add(bare, "handbook", EXAMPLES["handbook"], packed(GROWN))
+        clone.commit("Say who keeps the data")
+        printed = clone.snakemake("--cores", "2")
+        assert "handbook-search: 2 texts embedded, 3 taken from the last build" in printed
+        assert "handbook-search: released as handbook-search-v" in printed
+        printed = clone.registry("search", "night shift", "--dataset", "handbook-search", "--top", "1", **embedded)
+        assert "1. teams/data.md › Data › Keepers" in printed
+        listed = clone.registry_json("vectors", "list", "--dataset", "handbook-search", **embedded)
+        assert [(one["name"], one["serves"]) for one in listed][0] == ("handbook_search", True)
+
+        before = (clone.folder / TABLE).read_bytes()
+        clone.registry("eject", "handbook-search")
+        clone.commit("Write its own rules")
+        assert "handbook-search: committed without a new version" in clone.snakemake("--cores", "2")
+        assert (clone.folder / TABLE).read_bytes() == before
+        assert "Nothing to be done" in clone.snakemake("-n")
+        assert "Keepers" in clone.registry("search", "night shift", **embedded)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_new_writes_a_file_that_builds(bare):
+    add(only(bare), "handbook", EXAMPLES["handbook"], packed(PAGES))
+    clone = under_git(bare)
+    printed = clone.registry("new", "found", "handbook", "--kind", "embeddings", "--license", "CC0-1.0")
+    assert "next: look at config/datasets/found.yaml" in printed
+    assert len((clone.folder / "config/datasets/found.yaml").read_text().splitlines()) <= 40
+    path = clone.folder / "config/datasets/found.yaml"
+    path.write_text(path.read_text().replace("min_length: 50", "min_length: 5"))
+    clone.snakemake("--cores", "2", "found")
+    assert metadata(clone, "found")["splits"]["all"]["num_samples"] == 3
