@@ -34,13 +34,15 @@ def measure(
     target: str | None = None,
     classes: Sequence[str] = (),
     text: str | None = None,
+    counted: Sequence[str] | None = None,
     read: Callable[[Path], Iterable[pa.RecordBatch]] = row_groups,
     pictures: "Pictures | None" = None,
 ) -> None:
     """Add the rows of each split's table, whose keys are in the file `keys`, and what follows from them.
 
     `classes` are the names of those of the target; `text` is the column of texts that are measured, as is one of
-    conversations; `read` yields the rows of a table; `pictures` get those of the column image.
+    conversations; `counted` are the columns whose values are counted where they are few, all unless given; `read`
+    yields the rows of a table; `pictures` get those of the column image.
     """
     whole, metrics = Values(about.schema), {}
     chats = next((field.name for field in about.schema if is_conversation(field.type)), None)
@@ -82,7 +84,7 @@ def measure(
         **{
             f"{name}_distribution": counts
             for name, counts in whole.distributions().items()
-            if name != target and max(counts.values()) > 1
+            if name != target and max(counts.values()) > 1 and (counted is None or name in counted)
         },
     }
     about.facts["statistics"] = {"features": number_statistics(tables.values(), about.schema)}
@@ -112,6 +114,7 @@ if __name__ == "__main__":
                 target=target_of(options),
                 classes=classes_of(columns, options),
                 text=options.get("text"),
+                counted=options.get("counted"),
                 read=read,
                 pictures=pictures,
             )

@@ -359,16 +359,19 @@ class Dataset:
         """Return the rows of a split, whose files are in the cache by then."""
         from registry.reading.columns import IMAGE
         from registry.reading.folders import ANNOTATIONS
-        from registry.reading.rows import SUFFIXES, rows_of
+        from registry.reading.rows import SUFFIXES, names_pictures, rows_of
         from registry.reading.tables import File
 
         files = [path for path in self._files if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
         kind, paths = self._found(split, files, (*TABLES, "json"))
-        folders = tuple(f"{PurePosixPath(path).parent}/" for path in paths)
-        wanted = list(paths)
-        if columns is None or IMAGE in columns:
-            wanted += [path for path in files if path.startswith(folders) and path.lower().endswith(SUFFIXES)]
-        here = {path: File(place, f"{self.tag}: {path}") for path, place in self._local(wanted).items()}
+
+        def local(wanted: Sequence[str]) -> dict[str, File]:
+            return {path: File(place, f"{self.tag}: {path}") for path, place in self._local(wanted).items()}
+
+        here = local(paths)
+        if (columns is None or IMAGE in columns) and names_pictures(kind, here.values()):
+            folders = tuple(f"{PurePosixPath(path).parent}/" for path in paths)
+            here |= local([path for path in files if path.startswith(folders) and path.lower().endswith(SUFFIXES)])
         return rows_of(kind, paths, here, columns, self.metadata["schema"]["features"])
 
     def _local(self, paths: Sequence[str]) -> dict[str, Path]:

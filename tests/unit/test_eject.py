@@ -92,7 +92,7 @@ def test_the_schema_of_its_params_takes_and_refuses_what_that_of_its_kind_does(r
     (root / "config/datasets/handbook.yaml").write_text(DOCUMENTS)
     (root / f"config/datasets/{NAME}.yaml").write_text(example)
     eject(root, NAME)
-    kind, params = example.split()[1], yaml.safe_load(example)["params"]
+    kind, params = example.split()[1], yaml.safe_load(example).get("params", {})
     schemas = [root / "scripts/my_dataset/params.schema.yaml", root / f"scripts/registry/kinds/{kind}.schema.yaml"]
     parts = (
         {"root": "../a"},

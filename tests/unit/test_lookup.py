@@ -1,5 +1,6 @@
 """What a file or a text may be, as ids: they must be those that manifests hold."""
 
+import hashlib
 import io
 import os
 from datetime import UTC, date, datetime, time, timedelta
@@ -81,7 +82,7 @@ def test_half_a_picture_is_still_bytes(tmp_path):
     buffer = io.BytesIO()
     Image.new("L", (64, 64)).save(buffer, "PNG")
     found = read(written(tmp_path, buffer.getvalue()[:-30]))
-    assert found.names == ["bytes", "text, what is not UTF-8 replaced", "source file"]
+    assert found.names == ["bytes", "text, what is not UTF-8 replaced", "sha256", "source file"]
 
 
 TEXTS = {
@@ -141,12 +142,18 @@ def test_nothing_is_no_sample():
         read("")
 
 
-def test_an_enormous_file_is_no_sample(tmp_path):
-    path = tmp_path / "sparse"
-    with path.open("wb") as file:
-        file.truncate(readings.MAX_BYTES + 1)
-    with pytest.raises(RegistryError, match="no sample"):
-        read(str(path))
+@pytest.mark.parametrize("most", [0, 3])
+def test_a_file_of_any_size_is_found_by_its_hash(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(readings, "MAX_BYTES", most)
+    sha256 = hashlib.sha256(b"abc").hexdigest()
+    rows, _ = manifest_of(tmp_path, pa.table({"path": ["a"], "sha256": [sha256]}), ["sha256"])
+    found = read(written(tmp_path, b"abc"))
+    assert found.source == sha256
+    assert found.ids[rows[0][1]] == "sha256"
+    assert found.names == (
+        ["sha256", "source file"] if most == 0 else [*dict.fromkeys(found.ids.values()), "source file"]
+    )
+    assert read(sha256).ids[rows[0][1]] == "text"
 
 
 values = st.tuples(

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from registry.authoring.drafts import Wishes
+from registry.authoring.new import new
+from registry.config.kinds import AS_IS
 from registry.errors import RegistryError
+from registry.kinds.files import Format
 from registry.sources.fetch import fetch
 from registry.sources.limits import Patience
 from registry.sources.objects import Store
 from registry.sources.retrieve import retrieve
 from s3 import Identity, S3Server
-from support import reply
+from support import ROOT, reply
 
 CONTENT = b"good bytes " * 1000
 OBJECTS = {
@@ -268,3 +272,14 @@ def test_a_store_asks_again_each_time(become, server):
     assert [member.name for member in Store("s3://team/grows/").files()] == ["1"]
     server.client().put_object(Bucket="team", Key="grows/2", Body=b"")
     assert [member.name for member in Store("s3://team/grows/").files()] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("source", "files"), [("s3://team/chats/", 4), ("s3://team/chats/*.jsonl", 2)])
+def test_a_folder_is_added_to_be_kept_as_it_is(become, tmp_path, source, files):
+    (tmp_path / "config" / "datasets").mkdir(parents=True)
+    (tmp_path / "config" / "config.yaml").write_bytes((ROOT / "config" / "config.yaml").read_bytes())
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    with new(tmp_path, "chats", [source], Format(), Wishes(kind=AS_IS)) as made:
+        [entry] = made.content["sources"]["files"]
+        assert (entry["folder"], entry["urls"]) == ("chats", [source])
+        assert made.facts.rows == {"all": files}

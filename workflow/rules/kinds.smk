@@ -7,6 +7,7 @@ outputs: data/<dataset>/processed/<dataset>.parquet, or <split>/<split>.parquet 
          reports/<dataset>/cleaning.json: what was left out
          reports/<dataset>/overview.svg: its distributions
          reports/<dataset>/{samples.png,near_duplicates.json}: of pictures
+         data/<dataset>/processed/files/: what stays as it is
 """
 
 from registry.sources.prompts import prompt_param
@@ -79,7 +80,7 @@ for dataset in of_a_kind():
             columns=DATASETS[dataset]["contract"]["columns"],
             options=options_of(dataset),
         message:
-            f"{dataset}: turning its files into Parquet"
+            f"{dataset}: making its data from its files"
         script:
             "../../scripts/kinds/{params.kind}.py"
 

@@ -10,8 +10,10 @@ import polars as pl
 
 from registry.authoring.infer import READ_AS, infer
 from registry.authoring.layout import columns_in, guess_format
+from registry.config.kinds import AS_IS
 from registry.errors import RegistryError
 from registry.formats.archives import members
+from registry.kinds.as_is import COLUMNS, files_in, suffix_of
 from registry.kinds.files import TYPES, Format, batches
 from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
@@ -21,6 +23,8 @@ WRITTEN_BY_HAND = ("captions", "documents")
 """Kinds whose files take more than their data tells."""
 READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
 """What texts may stand for, by the format of their file."""
+FEW = 10
+"""Suffixes that a contract lists at most."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
@@ -49,23 +53,32 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Draft:
-    """The kind, the params and the contract's columns of a dataset, and how files of rows are laid out."""
+    """The kind, the params and the contract's columns of a dataset, and how files of rows are laid out.
+
+    `versioning` says what a change of its rows means, where that is not what it means for most.
+    """
 
     kind: str
     params: dict[str, Any]
     columns: dict[str, Any]
     layout: Format | None
+    versioning: str | None = None
 
 
 def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     """Return what follows from source files {name: path} of one kind. Raises RegistryError for what is of none."""
     first = next(iter(files.values()))
+    if wishes.kind == AS_IS:
+        if given != Format():
+            hint = "leave out what says how rows are laid out, such as --separator"
+            raise RegistryError("no rows are read of files that stay as they are", where="--as-is", hint=hint)
+        return _of_any_files(files, wishes)
     if wishes.kind in WRITTEN_BY_HAND:
         hint = f"begin with the example in docs/kinds.md#{wishes.kind}"
         raise RegistryError(f"no file is written for {wishes.kind} yet", where="--kind", hint=hint)
     if wishes.kind == "images" or (wishes.kind is None and not given.type and _holds_pictures(first)):
         return _of_pictures(files, wishes)
-    layouts = {guess_format(path, given) for path in files.values()}
+    layouts = {_layout_of(path, given) for path in files.values()}
     if len(layouts) > 1:
         where = ", ".join(files)
         raise RegistryError("its files are laid out in different ways", where=where, hint="add them one by one")
@@ -90,6 +103,15 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
             params.pop(role, None)
         columns = {name: spec for name, spec in columns.items() if name in (text, label)}
     return Draft(kind, params, columns, layout)
+
+
+def _layout_of(path: Path, given: Format) -> Format:
+    try:
+        given.type_of(path)
+    except RegistryError as error:
+        hint = "call it as what it is, as in a.csv; or, to keep files of any sort as they are: --as-is"
+        raise RegistryError(error.reason, where=path.name, hint=hint) from None
+    return guess_format(path, given)
 
 
 def _shared(wishes: Wishes) -> dict[str, Any]:
@@ -172,3 +194,14 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
     if classes:
         columns["label"] = {"dtype": "string", "values": classes}
     return Draft("images", _shared(wishes) | params, columns, None)
+
+
+def _of_any_files(files: Mapping[str, Path], wishes: Wishes) -> Draft:
+    """Return the draft of files that stay as they are: of the sorts that are there, if few, and with none empty."""
+    found = files_in(files)
+    suffixes = sorted({suffix_of(path) for path in found})
+    columns: dict[str, Any] = {name: {"dtype": "string"} for name in COLUMNS}
+    if len(suffixes) <= FEW:
+        columns["suffix"]["values"] = suffixes
+    columns["bytes"] = {"dtype": "int64", "min": int(all(place.stat().st_size for place in found.values()))}
+    return Draft(AS_IS, _shared(wishes), columns, None, versioning="folder")

@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from registry.authoring.drafts import Wishes, draft
 from registry.authoring.embeddings import embeddings_of
 from registry.authoring.facts import Facts, facts_of
-from registry.authoring.sample import cut_samples
+from registry.authoring.sample import copy_samples, cut_samples
 from registry.authoring.writing import file_of
 from registry.config.embeddings import KIND
-from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
+from registry.config.kinds import AS_IS
+from registry.config.load import MAX_FILES, SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
 from registry.files import atomic_file, data_files, link_or_copy, sha256_of
 from registry.gate import GateError, read_yaml
@@ -55,9 +56,9 @@ class New:
 def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: Wishes) -> Iterator[New]:
     """Read the sources of a new dataset, and yield what follows from them; what was fetched goes after the block.
 
-    `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, or folders and archives
-    of pictures; or, for embeddings, the dataset whose documents they are of. Raises RegistryError for a name that is
-    taken, for what is of no kind, and for wishes that do not fit.
+    `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, folders and archives of
+    pictures or, of the kind AS_IS, anything; of embeddings, the dataset whose documents they are of. Raises
+    RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
     if wishes.kind == KIND:
@@ -70,10 +71,11 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     with TemporaryDirectory(dir=root / CACHE) as place:
         folder = Path(place)
         (folder / "files").mkdir()
-        sources = [one for source in sources for one in _expanded(source)]
-        entries, files = _fetched(root, name, sources, folder)
+        as_is = wishes.kind == AS_IS
+        sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
+        entries, files = _fetched(root, name, sources, folder, as_is=as_is)
         with ExitStack() as stack:
-            plain = {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
+            plain = files if as_is else {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
             found = draft(plain, layout, wishes)
         contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
         content = {
@@ -81,6 +83,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
             "about": _about(name, sources, wishes),
             "source": "upstream",
             "sources": {"files": entries},
+            **({"versioning": found.versioning} if found.versioning else {}),
             "params": found.params,
             "contract": contract,
         }
@@ -90,7 +93,11 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
         _check_facts(name, facts)
-        samples = cut_samples(files, found.layout, folder / "sample") if wishes.sample else {}
+        samples = {}
+        if wishes.sample and as_is:
+            samples = copy_samples(files, folder / "sample")
+        elif wishes.sample:
+            samples = cut_samples(files, found.layout, folder / "sample")
         if samples:
             sampled = facts_of(samples, found).rows
             if empty := [split for split, number in sampled.items() if not number]:
@@ -160,32 +167,49 @@ def _expanded(source: str) -> list[str]:
 
 
 def _fetched(
-    root: Path, name: str, sources: Sequence[str], folder: Path
+    root: Path, name: str, sources: Sequence[str], folder: Path, *, as_is: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Path]]:
-    """Fetch sources into a folder; return what `sources.files` says of them, and {file: its path}."""
+    """Fetch sources into a folder; return what `sources.files` says of them, and {file: its path}.
+
+    What lies here may be large: it is hashed, and read, where it is.
+    """
     for source in sources:
         _check_public(source)
-    addresses = {_file_name(source): _address(root, source) for source in sources}
-    if len(addresses) < len(sources):
+    several = {source for source in sources if as_is and _names_several(source)}
+    names = {source: _file_name(fixed_part(source) if has_wildcards(source) else source) for source in several}
+    given = {names.get(source) or _file_name(source): source for source in sources}
+    if len(given) < len(sources):
         raise RegistryError("two of its sources have the same name", where=name, hint="rename one of them")
-    folders = {file for file, url in addresses.items() if "://" not in url and (root / url).is_dir()}
+    # Not by what a link leads to, whose name may not tell its format.
+    places = {file: Path(source).absolute() for file, source in given.items() if "://" not in source}
+    folders = {file for file, place in places.items() if place.is_dir()} | {*names.values()}
+    in_place = {file: place for file, place in places.items() if place.exists()}
     wanted = [
-        {"file": file, "urls": [str(root / url) if "://" not in url else url], "sha256": [], "max_bytes": LARGEST}
+        {"file": file, "urls": [str(places.get(file, source))], "sha256": [], "max_bytes": LARGEST}
         | ({"max_files": MOST_FILES} if file in folders else {})
-        for file, url in addresses.items()
+        | ({"copy": False} if file in in_place else {})
+        for file, source in given.items()
     ]
     target, lock = folder / "files", folder / "lock.yaml"
     fetched = fetch(name, wanted, mode="upstream", mirror=None, target=target, lock=lock, root=root)
     entries = [
         {
             "folder" if one["file"] in folders else "file": one["file"],
-            "urls": [addresses[one["file"]]],
+            "urls": [_address(root, given[one["file"]])],
             "accept": [{"sha256": one["sha256"], "note": f"of {date.today().isoformat()}, {one['bytes']:,} bytes"}],
             "max_bytes": _bound(one["bytes"]),
         }
+        | ({"max_files": 2 * one["files"]} if one.get("files", 0) > MAX_FILES else {})
         for one in fetched["files"]
     ]
-    return entries, {file: target / file for file in addresses}
+    return entries, {file: in_place.get(file, target / file) for file in given}
+
+
+def _names_several(source: str) -> bool:
+    """Tell whether an address is of all files that wildcards match, or of a folder that is not here."""
+    if "://" in source:
+        return not source.startswith(("http://", "https://")) and (has_wildcards(source) or source.endswith("/"))
+    return has_wildcards(source) and not Path(source).exists()
 
 
 def _as_rows(path: Path) -> AbstractContextManager[Path]:

@@ -20,6 +20,7 @@ from registry.formats.archives import SHORT, members
 from registry.formats.json_arrays import is_array, objects
 from registry.formats.members import Member
 from registry.formats.records import canonical_encoding, records
+from registry.kinds.as_is import files_in
 from registry.kinds.files import ROWS, Format, batches, columns_of, is_packed, unpacked
 from registry.kinds.pictures import is_litter, is_picture
 from registry.sources.subsample import Subsample
@@ -28,7 +29,7 @@ MOST_BYTES = 200_000
 """Bytes that the samples of a dataset have at most, of all its files together."""
 
 OVERHEAD = 512
-"""Bytes that a file in an archive takes beside its own."""
+"""Bytes that a file takes beside its own, in an archive or in git."""
 OF_EACH = 50
 """Pictures of a folder that are looked at."""
 
@@ -45,6 +46,20 @@ def cut_samples(files: Mapping[str, Path], layout: Format | None, folder: Path) 
             cut_pictures(path, folder / file, most_bytes=most_bytes)
         else:
             cut_sample(path, layout, folder / file, most_bytes=most_bytes)
+    return {file: folder / file for file in files}
+
+
+def copy_samples(files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Copy source files and folders {name: path} into a folder, if they have MOST_BYTES together at most.
+
+    Returns {name: its path}; nothing where they have more.
+    """
+    found = files_in(files)
+    if sum(place.stat().st_size + OVERHEAD for place in found.values()) > MOST_BYTES:
+        return {}
+    for path, place in found.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, folder / path)
     return {file: folder / file for file in files}
 
 

@@ -21,6 +21,7 @@ from registry.cli.common import (
     repository_root,
     say,
 )
+from registry.config.kinds import AS_IS
 from registry.config.load import load_datasets
 from registry.config.names import rule_of
 from registry.errors import RegistryError
@@ -48,6 +49,13 @@ def _ratios(text: str | None) -> dict[str, float]:
         raise RegistryError(f"--split {text}: not as train=0.9,val=0.1") from None
 
 
+def _kind(kind: str | None, *, as_is: bool) -> str | None:
+    """Return the kind that is asked for by its name, or by --as-is."""
+    if as_is and kind not in (None, AS_IS):
+        raise RegistryError(f"--as-is: not for the kind {kind}", hint="leave one of them out")
+    return AS_IS if as_is else kind
+
+
 def _asked(question: str, default: str) -> str:
     """Return what somebody at a terminal answers; elsewhere nobody is asked."""
     return typer.prompt(question, default=default) if sys.stdin.isatty() and sys.stderr.isatty() else default
@@ -61,12 +69,12 @@ def new_dataset(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Paths or URLs: rows, or pictures; for embeddings, a dataset of documents.",
+            help="Paths or URLs: rows, pictures, or anything --as-is; for embeddings, a dataset of documents.",
             show_default=False,
         ),
     ],
     kind: Annotated[
-        str | None, typer.Option(help="What it is: table, text, images, conversations, embeddings.")
+        str | None, typer.Option(help="What it is: table, text, images, conversations, as_is, embeddings.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
@@ -82,6 +90,7 @@ def new_dataset(
     encoding: Annotated[str | None, typer.Option(help="The encoding of the text, as in cp1252.")] = None,
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Keep files of any sort, byte for byte.")] = False,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Put no rows of it into git.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Write rules and scripts of its own, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
@@ -97,7 +106,7 @@ def new_dataset(
     layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
     layout |= {"header": False if no_header else None, "names": tuple(_listed(columns))}
     wishes = drafts.Wishes(
-        kind=kind,
+        kind=_kind(kind, as_is=as_is),
         title=title or _asked("Title", name.replace("-", " ").capitalize()),
         description=description,
         license=license or _asked("Licence", "unknown"),

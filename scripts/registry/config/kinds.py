@@ -16,6 +16,8 @@ OF_ROWS = ("table", "text", "conversations")
 """The kinds whose samples are rows of files."""
 PICTURES = ("images", "captions")
 """The kinds whose samples are pictures."""
+AS_IS = "as_is"
+"""The kind whose samples are files of any sort, which stay as they are."""
 
 FILE = "file_name"
 """The column that says where the file of a picture is, from the table's folder, where pictures stay files."""

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.config.columns import is_text
-from registry.config.kinds import PICTURES
+from registry.config.kinds import AS_IS, PICTURES
 
 TEXT, MESSAGES = "text", "messages"
 """The columns of documents, and of conversations."""
 IMAGE, LABEL, CAPTION = "image", "label", "caption"
 """The columns of pictures, their classes, and what is said of them."""
+PATH, SUFFIX, SHA256 = "path", "suffix", "sha256"
+"""The columns of files that stay as they are: what names them, of which sort they are, what tells their bytes apart."""
 
 
 def with_roles(kind: str, contract: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,6 +19,8 @@ def with_roles(kind: str, contract: Mapping[str, Any], params: Mapping[str, Any]
     roles: dict[str, Any] = {}
     if kind == "documents":
         roles = {"text": TEXT}
+    elif kind == AS_IS:
+        roles = {"inputs": [SHA256], "counted": [SUFFIX]}
     elif kind in PICTURES:
         found = {"target": LABEL, "text": CAPTION}
         roles = {"inputs": [IMAGE]} | {role: name for role, name in found.items() if name in contract}

@@ -17,6 +17,7 @@ from registry.files import atomic_file, output_folder, write_json
 from registry.formats.tables import arrow_batches
 from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import DUPLICATES, Cleaning, Rows, ordered, repeated, with_repeated
+from registry.sources.in_place import source_path
 
 ROWS = 1 << 17
 """Rows in a row group, unless they are large."""
@@ -170,6 +171,11 @@ class Keys:
         return [*islice(self._keys, count)]
 
 
+def sources_of(snakemake: Any) -> dict[str, Path]:
+    """Return {name: where it is} of the source files and folders that a rule `<dataset>_process` reads."""
+    return dict(zip(snakemake.params.files, map(source_path, snakemake.input.files), strict=True))
+
+
 def process(
     snakemake: Any,
     read: Read,
@@ -183,8 +189,7 @@ def process(
 
     The schema is the contract's, unless another one is given.
     """
-    output, params = snakemake.output, snakemake.params
-    files = dict(zip(params.files, map(Path, snakemake.input.files), strict=True))
+    output, params, files = snakemake.output, snakemake.params, sources_of(snakemake)
     write_dataset(
         lambda: read(files, params.columns, params.options),
         Path(output.folder),

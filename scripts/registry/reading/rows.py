@@ -4,7 +4,7 @@ What is read is bounded and checked as it comes; what is wrong is one RegistryEr
 repository does. These objects hold no data, and can be sent to other processes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +59,11 @@ def rows_of(
             return CsvRows(files, selected(reader.schema, columns, files[0].name))
     folders = {here[path]: _below(path.removesuffix(ANNOTATIONS) + IMAGES, here) for path in paths}
     return PictureRows(folders, selected(CONVERSATIONS, columns, files[0].name))
+
+
+def names_pictures(kind: str, files: Iterable[File]) -> bool:
+    """Tell whether rows of files of a kind may name pictures that lie beside them. Raises RegistryError."""
+    return kind == "json" or (kind == "parquet" and any(FILE_NAME in parquet_schema(file).names for file in files))
 
 
 def table_of(rows: Rows) -> pa.Table:

@@ -50,6 +50,8 @@ def hash_in_place(path: Path, *, max_bytes: int, max_files: int | None) -> tuple
     look = look_at(path, max_files)
     if not look.files:
         raise RegistryError("there are no files")
+    if max_files is None and not look.size:
+        raise RegistryError("the file is empty")
     if look.size > max_bytes:
         raise RegistryError(f"larger than max_bytes ({max_bytes:,})")
     hashes = {name: sha256_of(path / name) for name in look.files}

@@ -151,7 +151,8 @@ class Snapshot:
     def tables(self, files: Iterable[str], kinds: Sequence[str]) -> dict[str, list[str]]:
         """Return {split: its tables}, in order: those `files` of its data of the first of these kinds that it has.
 
-        The tables of a split are in the folder of its name; those of a dataset that has one split may be anywhere.
+        The tables of a split are in the folder of its name; those of a dataset that has one split may be anywhere, but
+        one that is called as the dataset is all that there is: others are files that lie beside it.
         """
         splits, files = list(self.metadata["splits"]), sorted(files)
         found = {}
@@ -159,7 +160,8 @@ class Snapshot:
             its = [file for file in files if file.startswith(f"{self.data}/{name}/")] if len(splits) > 1 else files
             by_kind = ([file for file in its if file.endswith(f".{kind}")] for kind in kinds)
             if tables := next(filter(None, by_kind), []):
-                found[name] = tables
+                own = f"{self.data}/{self.dataset}.{tables[0].rpartition('.')[2]}"
+                found[name] = [own] if own in tables else tables
         return found
 
     @classmethod

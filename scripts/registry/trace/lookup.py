@@ -23,6 +23,7 @@ from registry.describe.canonical import canonical, data_of
 from registry.describe.logical import arrow_type, with_texts
 from registry.errors import RegistryError
 from registry.extras import needed
+from registry.files import sha256_of
 
 ID_BYTES = 16
 MAX_BYTES = 2**30
@@ -40,13 +41,21 @@ Ids = dict[bytes, str]
 class Readings:
     """All ways to take what was given: `ids` holds for any dataset, `row_ids` for one with certain columns.
 
-    What is no file is a row's `key`, too, or the name of a source file; a file is the `source` with its sha256.
+    What is no file is a row's `key`, too, or the name of a source file; a file is the `source` with its sha256. Of one
+    that is too large to be in memory, that is all there is.
     """
 
-    def __init__(self, data: bytes, *, is_file: bool) -> None:
+    def __init__(self, data: bytes | None, *, sha256: str | None = None) -> None:
         self.ids: Ids = {}
-        self.key = None if is_file else data.decode(errors="replace").strip()
-        self.source = hashlib.sha256(data).hexdigest() if is_file else self.key
+        self.key = data.decode(errors="replace").strip() if sha256 is None else None
+        self.source = sha256 or self.key
+        self._rows: list[list[str]] = []
+        if data is not None:
+            self._take(data, is_file=sha256 is not None)
+        if sha256:
+            self._add("sha256", sha256, pa.string())
+
+    def _take(self, data: bytes, *, is_file: bool) -> None:
         self._add("bytes", data, pa.binary())
         for how, pixels in _pictures(data) if is_file else ():
             self._add(how, pixels, pa.binary())
@@ -87,15 +96,14 @@ def read(given: str) -> Readings:
         if path.is_dir():
             raise RegistryError("a folder, not a sample", where=given, hint="name one of its files")
         if not path.is_file():
-            return Readings(os.fsencode(given), is_file=False)
-        if path.stat().st_size > MAX_BYTES:
-            raise RegistryError(f"more than {MAX_BYTES:,} bytes: no sample", where=given, hint="name a single sample")
-        return Readings(path.read_bytes(), is_file=True)
+            return Readings(os.fsencode(given))
+        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        return Readings(data, sha256=sha256_of(path))
     except PermissionError:
         raise RegistryError("cannot be read", where=given, hint="check its permissions") from None
     except OSError:
         # A text that is too long to be a file's name.
-        return Readings(os.fsencode(given), is_file=False)
+        return Readings(os.fsencode(given))
 
 
 def _id(values: Iterable[bytes | memoryview]) -> bytes:
