@@ -6,6 +6,7 @@ that were rolled back to their pins (data/<name>/pin.json). What is wrong with a
 DATASETS.broken maps the names of those to their errors.
 """
 
+import gc
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ SCRIPTS = Path(workflow.basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
+# Rules and jobs are many objects, and all of them stay: to look for garbage among them took a tenth of the time.
+gc.set_threshold(100_000)
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -32,7 +35,7 @@ from registry.config.load import (
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of
-from registry.workflow.hook import lift_rate_limit, spare_libraries
+from registry.workflow.hook import forget_functions, lift_rate_limit, spare_libraries
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
 from registry.workflow.run import Run

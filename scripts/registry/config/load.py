@@ -228,7 +228,8 @@ def validate_params(params: dict[str, Any], dataset: str, root: Path, kind: str 
         path = root / "scripts" / "registry" / "kinds" / f"{kind}.schema.yaml"
     if not path.is_file():
         return
-    read_yaml(path)
+    if not kind:
+        read_yaml(path)
     try:
         validate(params, path, where=f"config/datasets/{dataset}.yaml: params")
     except RegistryError:
