@@ -116,6 +116,20 @@ def of_a_kind():
     return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
 
 
+def leave_out_doubled():
+    """Count the datasets among the broken that have a kind and rules of their own: Snakemake takes no two of a name.
+
+    `registry eject` leaves one so that is killed before its end.
+    """
+    for dataset in of_a_kind():
+        rules_file = f"workflow/rules/{rule_of(dataset)}.smk"
+        if (Path(workflow.basedir).parent / rules_file).is_file():
+            hint = f"take the kind out: registry eject {dataset}; or remove the rules"
+            DATASETS.leave_out(
+                dataset, RegistryError("it has a kind, and rules of its own", where=rules_file, hint=hint)
+            )
+
+
 def has_pictures(dataset):
     """Tell whether the samples of a dataset of a kind are pictures; one that was ejected has none any more."""
     columns = DATASETS[dataset]["contract"]["columns"]
