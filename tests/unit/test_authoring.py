@@ -319,7 +319,7 @@ def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
     sums.write_text(sums.read_text().rstrip())
     (root / "config" / "datasets" / "things.yaml").unlink()
     with pytest.raises(RegistryError, match="there are samples of this name already"):
-        added(root, http_server, "a.csv", "a\n1\n")
+        added(root, http_server, "a.csv", "a\n2\n")
     shutil.rmtree(root / "data" / "samples" / "things")
     added(root, http_server, "a.csv", "a\n2\n")
     assert [line[66:] for line in sums.read_text().splitlines()] == ["things/a.csv"]

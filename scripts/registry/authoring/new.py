@@ -1,12 +1,11 @@
 """Make a dataset's file from the data alone: `registry new`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -16,7 +15,8 @@ from registry.authoring.sample import cut_samples
 from registry.authoring.writing import file_of
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
-from registry.files import atomic_file, data_files, link_or_copy, sha256_of
+from registry.files import atomic_file, data_files, link_or_copy, private_place, sha256_of
+from registry.formats.members import is_hidden
 from registry.gate import GateError, read_yaml
 from registry.kinds.files import Format, is_packed, unpacked
 from registry.shown import public_url
@@ -57,12 +57,8 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     of pictures. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
-    if (root / SAMPLES / name).exists():
-        raise RegistryError("there are samples of this name already", where=f"{SAMPLES}/{name}", hint="move them away")
-    (root / CACHE).mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=root / CACHE) as place:
-        folder = Path(place)
-        (folder / "files").mkdir()
+    with private_place(root / CACHE / name) as folder:
+        (folder / "files").mkdir(parents=True)
         sources = [one for source in sources for one in _expanded(source)]
         entries, files = _fetched(root, name, sources, folder)
         with ExitStack() as stack:
@@ -90,9 +86,19 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
                 hint = "make the split larger, or leave the sample out: --no-sample"
                 raise RegistryError(f"its sample has nothing for {', '.join(empty)}", where=name, hint=hint)
             contract["rows"]["samples"] = {split: {"min": number} for split, number in sampled.items()}
+        _check_samples(root / SAMPLES / name, samples)
         contract |= facts.holds
         check_dataset(name, content, root)
         yield New(name, content, _text_of(name, content), facts, samples)
+
+
+def _check_samples(folder: Path, samples: Mapping[str, Path]) -> None:
+    """Raise RegistryError for samples that are there: all but these very ones, of a run that was killed at writing."""
+    ours = {folder / file / one.relative_to(path): one for file, path in samples.items() for one in data_files(path)}
+    here = [path for path in data_files(folder) if not is_hidden(path.relative_to(folder).as_posix())]
+    if any(path not in ours or sha256_of(path) != sha256_of(ours[path]) for path in here):
+        what, where = "there are samples of this name already", f"{SAMPLES}/{folder.name}"
+        raise RegistryError(what, where=where, hint="move them away")
 
 
 def _check_facts(name: str, facts: Facts) -> None:
