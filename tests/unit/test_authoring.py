@@ -295,6 +295,27 @@ def test_texts_are_told_from_their_labels(root, http_server):
     assert [*found["contract"]["columns"]] == ["said", "mood"]
 
 
+def test_a_column_of_lists_is_no_text(root, http_server):
+    rows = "".join(f'{{"tags": ["{number}"], "said": "a text that is number {number}"}}\n' for number in range(60))
+    found = added(root, http_server, "a.jsonl", rows, Wishes(kind="text"))
+    assert found["params"] == {"text": "said"}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (Wishes(kind="text"), "no column is of texts"),
+        (Wishes(kind="text", inputs=["a"]), "params.text: the column a is not of texts"),
+        (Wishes(kind="text", inputs=["c"]), "there is no column c\n  what to do: it has a, b"),
+        (Wishes(kind="text", inputs=["a"], target="d"), "there is no column d"),
+        (Wishes(kind="conversations"), "no column is of conversations"),
+    ],
+)
+def test_a_kind_that_the_columns_are_not_of_is_refused(root, http_server, wishes, message):
+    with pytest.raises(RegistryError, match=message):
+        added(root, http_server, "a.csv", "a,b\n1,2\n2,3\n", wishes)
+
+
 def test_wildcards_name_several_files_of_the_same_columns(root, tmp_path):
     for number in range(3):
         (tmp_path / f"part-{number}.csv").write_text(f"a,b\n{number},x\n")
@@ -319,7 +340,7 @@ def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
     sums.write_text(sums.read_text().rstrip())
     (root / "config" / "datasets" / "things.yaml").unlink()
     with pytest.raises(RegistryError, match="there are samples of this name already"):
-        added(root, http_server, "a.csv", "a\n1\n")
+        added(root, http_server, "a.csv", "a\n2\n")
     shutil.rmtree(root / "data" / "samples" / "things")
     added(root, http_server, "a.csv", "a\n2\n")
     assert [line[66:] for line in sums.read_text().splitlines()] == ["things/a.csv"]

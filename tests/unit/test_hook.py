@@ -47,6 +47,29 @@ def test_a_run_that_touches_pauses_for_no_job(monkeypatch):
     assert getattr(Executor, PAUSE) == 0
 
 
+FORGOTTEN = """
+from registry.workflow.hook import forget_functions
+
+rule made:
+    output: "made"
+    params: name="made"
+    message: "making {params.name}"
+    run: open(output[0], "w").close()
+
+assert "__made" in workflow.globals
+forget_functions(workflow)
+assert "__made" not in workflow.globals
+"""
+
+
+def test_jobs_run_without_the_functions_of_rules_among_the_variables(tmp_path):
+    """They are no part of its interface either: where this fails, forget_functions() has to follow, or to go."""
+    (tmp_path / "Snakefile").write_text(FORGOTTEN, encoding="utf-8")
+    run = subprocess.run(["snakemake", "--cores", "1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True)
+    assert "making made" in run.stderr
+    assert (tmp_path / "made").is_file()
+
+
 @pytest.mark.parametrize(
     ("undone", "released"),
     [([LEFT_OUT, "all"], True), ([LEFT_OUT, "all", "tabular_process"], False), (["tabular_process"], False)],

@@ -44,6 +44,15 @@ def test_in_the_file_of_everything_which_snakemake_itself_would_take(bare, more,
     assert "Traceback" not in printed
 
 
+DOUBLED = """
+kind: table
+about: {title: A, description: A, license: unknown}
+source: upstream
+sources: {files: [{file: a.csv, urls: [a.csv], accept: [], max_bytes: 1}]}
+contract: {columns: {a: {dtype: int64}}, rows: {}}
+"""
+
+
 def test_a_broken_dataset_stops_itself_alone(bare):
     for name in ("fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini"):
         (bare.folder / "config" / "datasets" / f"{name}.yaml").unlink()
@@ -52,10 +61,13 @@ def test_a_broken_dataset_stops_itself_alone(bare):
     bare.edit("config/datasets/opencloudhub-readmes-rag-evaluation.yaml", "about:", "abuot:")
 
     bare.edit("workflow/rules/tabular.smk", "scripts/tabular/process.py", "scripts/tabular/proces.py")
+    (bare.folder / "config" / "datasets" / "doubled.yaml").write_text(DOUBLED)
+    (bare.folder / "workflow" / "rules" / "doubled.smk").write_text("rule doubled_download:\n    output: 'a'\n")
 
     printed = bare.snakemake("--cores", "1", fails=True)
     beginning, _, end = printed.partition(" wine-quality download: ")
     reasons = {
+        "doubled": "workflow/rules/doubled.smk: it has a kind, and rules of its own",
         "emotion": "no rule makes data/emotion/",
         "opencloudhub-readmes": "no rule makes data/opencloudhub-readmes/",
         "opencloudhub-readmes-rag-evaluation": "'abuot' was unexpected",

@@ -6,6 +6,7 @@ that were rolled back to their pins (data/<name>/pin.json). What is wrong with a
 DATASETS.broken maps the names of those to their errors.
 """
 
+import gc
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ SCRIPTS = Path(workflow.basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # For the scripts, which run in processes of their own.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(SCRIPTS), os.getenv("PYTHONPATH")])))
+# Rules and jobs are many objects, and all of them stay: to look for garbage among them took a tenth of the time.
+gc.set_threshold(100_000)
 # They multiply no matrices, for which numpy would keep threads. ONNX Runtime, which computes vectors, has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -33,7 +36,7 @@ from registry.config.load import (
 from registry.config.names import rule_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of
-from registry.workflow.hook import lift_rate_limit, spare_libraries
+from registry.workflow.hook import forget_functions, lift_rate_limit, spare_libraries
 from registry.config.pins import pin_of, pinned
 from registry.release.assess import assess
 from registry.workflow.run import Run
@@ -136,6 +139,20 @@ def tables_named(dataset, param):
 def engine_of(dataset):
     """Return who computes the vectors of embeddings, as their params say: its name, threads and texts in a batch."""
     return DATASETS[dataset]["params"]["engine"]
+
+
+def leave_out_doubled():
+    """Count the datasets among the broken that have a kind and rules of their own: Snakemake takes no two of a name.
+
+    `registry eject` leaves one so that is killed before its end.
+    """
+    for dataset in of_a_kind():
+        rules_file = f"workflow/rules/{rule_of(dataset)}.smk"
+        if (Path(workflow.basedir).parent / rules_file).is_file():
+            hint = f"take the kind out: registry eject {dataset}; or remove the rules"
+            DATASETS.leave_out(
+                dataset, RegistryError("it has a kind, and rules of its own", where=rules_file, hint=hint)
+            )
 
 
 def has_pictures(dataset):

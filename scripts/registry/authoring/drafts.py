@@ -10,6 +10,7 @@ import polars as pl
 
 from registry.authoring.infer import READ_AS, infer
 from registry.authoring.layout import columns_in, guess_format
+from registry.config.columns import is_text
 from registry.config.kinds import AS_IS
 from registry.errors import RegistryError
 from registry.formats.archives import members
@@ -92,6 +93,9 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     chats = _conversations(wanted)
     kind = wishes.kind or ("conversations" if chats else "table")
     if kind == "conversations":
+        if not chats:
+            hint = "call them messages, lists of {role, content}; or instruction and output; or see docs/kinds.md"
+            raise RegistryError("no column is of conversations", where=first.name, hint=hint)
         return Draft(kind, _format(layout, first) | chats | _shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
     _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
@@ -152,12 +156,15 @@ def _conversations(wanted: Mapping[str, pl.DataType]) -> dict[str, Any]:
 
 def _text_and_label(columns: Mapping[str, Mapping[str, Any]], wishes: Wishes) -> tuple[str, str | None]:
     """Return the column of texts, the longest unless one is wished for, and that of labels, if there is one."""
-    texts = [name for name, spec in columns.items() if spec["dtype"] == "string" and name != wishes.target]
-    if not texts:
-        raise RegistryError("no column is of texts", hint="name it: --input COLUMN")
-    longest = max(texts, key=lambda name: columns[name].get("max_length", 0))
-    few = [name for name, spec in columns.items() if "values" in spec]
-    return next(iter(wishes.inputs), longest), wishes.target or next(iter(few), None)
+    texts = [name for name, spec in columns.items() if is_text(spec) and name != wishes.target]
+    if not texts and not wishes.inputs:
+        raise RegistryError("no column is of texts", hint="write what is one as texts, or leave --kind out")
+    text = next(iter(wishes.inputs), None) or max(texts, key=lambda name: columns[name].get("max_length", 0))
+    few = [name for name, spec in columns.items() if "values" in spec and name != text]
+    label = wishes.target or next(iter(few), None)
+    if missing := [name for name in (text, label) if name and name not in columns]:
+        raise RegistryError(f"there is no column {', '.join(missing)}", hint=f"it has {', '.join(columns)}")
+    return text, label
 
 
 def _holds_pictures(path: Path) -> bool:

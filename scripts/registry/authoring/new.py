@@ -1,12 +1,11 @@
 """Make a dataset's file from the data alone: `registry new`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,7 +18,8 @@ from registry.config.embeddings import KIND
 from registry.config.kinds import AS_IS
 from registry.config.load import MAX_FILES, SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
-from registry.files import atomic_file, data_files, link_or_copy, sha256_of
+from registry.files import atomic_file, data_files, link_or_copy, private_place, sha256_of
+from registry.formats.members import is_hidden
 from registry.gate import GateError, read_yaml
 from registry.kinds.files import Format, is_packed, unpacked
 from registry.shown import public_url
@@ -65,12 +65,8 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         content = embeddings_of(root, name, sources, wishes)
         yield New(name, content, _text_of(name, content), Facts({}, {}, {}), {})
         return
-    if (root / SAMPLES / name).exists():
-        raise RegistryError("there are samples of this name already", where=f"{SAMPLES}/{name}", hint="move them away")
-    (root / CACHE).mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=root / CACHE) as place:
-        folder = Path(place)
-        (folder / "files").mkdir()
+    with private_place(root / CACHE / name) as folder:
+        (folder / "files").mkdir(parents=True)
         as_is = wishes.kind == AS_IS
         sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
         entries, files = _fetched(root, name, sources, folder, as_is=as_is)
@@ -104,9 +100,19 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
                 hint = "make the split larger, or leave the sample out: --no-sample"
                 raise RegistryError(f"its sample has nothing for {', '.join(empty)}", where=name, hint=hint)
             contract["rows"]["samples"] = {split: {"min": number} for split, number in sampled.items()}
+        _check_samples(root / SAMPLES / name, samples)
         contract |= facts.holds
         check_dataset(name, content, root)
         yield New(name, content, _text_of(name, content), facts, samples)
+
+
+def _check_samples(folder: Path, samples: Mapping[str, Path]) -> None:
+    """Raise RegistryError for samples that are there: all but these very ones, of a run that was killed at writing."""
+    ours = {folder / file / one.relative_to(path): one for file, path in samples.items() for one in data_files(path)}
+    here = [path for path in data_files(folder) if not is_hidden(path.relative_to(folder).as_posix())]
+    if any(path not in ours or sha256_of(path) != sha256_of(ours[path]) for path in here):
+        what, where = "there are samples of this name already", f"{SAMPLES}/{folder.name}"
+        raise RegistryError(what, where=where, hint="move them away")
 
 
 def _check_facts(name: str, facts: Facts) -> None:

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Mapping, Set
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,12 +54,24 @@ def read_checksums(path: Path) -> Mapping[str, str]:
     return parse_checksums(path.read_text(encoding="utf-8"), where=path)
 
 
-@lru_cache(maxsize=1)
-def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
-    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file.
+def sample_checksums(dataset: str, root: Path) -> Mapping[str, str]:
+    """Return {path below data/samples/: sha256} of a dataset's samples, as SHA256SUMS lists them."""
+    path = root / SAMPLES / "SHA256SUMS"
+    state = path.stat() if path.is_file() else None
+    return _by_dataset(path, state and (state.st_ino, state.st_mtime_ns, state.st_size)).get(dataset, {})
 
-    The last one is kept: every dataset with samples asks for the same.
-    """
+
+@lru_cache(maxsize=1)
+def _by_dataset(path: Path, state: tuple[int, ...] | None) -> Mapping[str, Mapping[str, str]]:
+    """Return {dataset: its samples} of a SHA256SUMS file, read once in each state: every dataset asks for it."""
+    found: dict[str, dict[str, str]] = {}
+    for file, sha256 in read_checksums(path).items():
+        found.setdefault(file.split("/", 1)[0], {})[file] = sha256
+    return found
+
+
+def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
+    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file."""
     hashes: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -72,7 +83,7 @@ def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
             hint = "keep the one that `sha256sum` prints, and remove the other"
             raise RegistryError(f"line {number} is a second one for {match[2]}", where=where, hint=hint)
         hashes[match[2]] = match[1]
-    return MappingProxyType(hashes)
+    return hashes
 
 
 def _check_valid(name: str, what: str, where: str) -> None:
@@ -239,7 +250,8 @@ def validate_params(params: dict[str, Any], dataset: str, root: Path, kind: str 
         path = root / "scripts" / "registry" / "kinds" / f"{kind}.schema.yaml"
     if not path.is_file():
         return
-    read_yaml(path)
+    if not kind:
+        read_yaml(path)
     try:
         validate(params, path, where=f"config/datasets/{dataset}.yaml: params")
     except RegistryError:
@@ -423,7 +435,7 @@ def source_files(dataset: dict[str, Any], root: Path = Path()) -> list[dict[str,
     known yet) and `max_bytes`; one that is a folder has `max_files`, too, and one that is not copied `copy`: false.
     """
     mode = dataset["source"]
-    checksums = read_checksums(root / SAMPLES / "SHA256SUMS") if mode == "samples" else {}
+    checksums = sample_checksums(dataset["name"], root) if mode == "samples" else {}
     files = []
     for source in dataset["sources"]["files"]:
         name = source_name(source)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from registry.config.load import SAMPLES, read_checksums, source_name
+from registry.config.load import SAMPLES, sample_checksums, source_name
 from registry.files import data_files, sha256_of
 from registry.formats.members import is_hidden
 from registry.sources.readmes import excluded, included
@@ -27,7 +27,7 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
     else:
         found = {path.parent.name: path for path in sorted((samples / folder / "HEAD").glob("*/README.md"))}
         used = [found[name] for name in included(found, excluded(dataset))]
-    listed = read_checksums(samples / "SHA256SUMS")
+    listed = sample_checksums(folder, root)
     here = {path.relative_to(samples).as_posix(): path for path in used if path.is_file()}
     edited = [file for file, path in here.items() if listed.get(file) != sha256_of(path)]
     return {f"{SAMPLES}/{file}": _how_to_accept(edited) for file in edited}

@@ -60,6 +60,15 @@ def touch_at_once() -> None:
         setattr(Executor, PAUSE, 0)
 
 
+def forget_functions(workflow: Any) -> None:
+    """Take the functions of rules, one each, from the variables that Snakemake copies to fill in each job's message.
+
+    It asks for none of them there, and copying them for all jobs took time that grew with the square of the datasets.
+    """
+    for rule in workflow.rules:
+        workflow.globals.pop(f"__{rule.name}", None)
+
+
 def spare_libraries() -> None:
     """Keep Snakemake from loading libraries of tables that nobody has loaded: no param can be a table of theirs."""
     lock = Lock()
