@@ -10,7 +10,7 @@ import numpy as np
 from registry.authoring.drafts import Draft
 from registry.config.kinds import splits_of
 from registry.kinds.inputs import inputs_of, with_roles
-from registry.kinds.rows import ID, Cleaning, digests_of
+from registry.kinds.rows import ID, Cleaning, digests_of, seen_before
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         for split, those in digests.items():
             those.append(ids[(its.splits == split).fill_null(False).to_numpy()].tobytes())
     found = {split: np.frombuffer(b"".join(those), ID) for split, those in digests.items()}
-    once = {split: np.unique(ids) for split, ids in found.items()}
-    holds = {"unique": all(len(once[split]) == len(ids) for split, ids in found.items())}
-    if len(once) > 1:
-        holds["disjoint"] = len(np.unique(np.concatenate([*once.values()]))) == sum(map(len, once.values()))
-    named = np.concatenate([np.empty(0, ID), *keys])
-    twice = len(named) - len(np.unique(named))
+    again = {split: seen_before(ids) for split, ids in found.items()}
+    holds = {"unique": not any(those.any() for those in again.values())}
+    if len(found) > 1:
+        once = np.concatenate([ids[~again[split]] for split, ids in found.items()])
+        holds["disjoint"] = not seen_before(once).any()
+    twice = seen_before(np.concatenate([np.empty(0, ID), *keys])).sum()
     key_problem = None
     if nulls or twice:
         key_problem = f"{draft.params['key']} names no samples: {nulls:,} have none, {twice:,} one that another has"
