@@ -1,16 +1,17 @@
 """What holds of the rows of a dataset that is drafted: how many each split has, and that inputs are there once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from registry.authoring.drafts import Draft
 from registry.config.kinds import splits_of
 from registry.kinds.inputs import inputs_of, with_roles
-from registry.kinds.rows import ID, Cleaning, digests_of, seen_before
+from registry.kinds.rows import ID, Cleaning, seen_before
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
     keys: list[np.ndarray] = []
     nulls = 0
-    digests: dict[str, list[bytes]] = {split: [] for split in splits_of(draft.params)}
+    parts: dict[str, list[np.ndarray]] = {split: [np.empty(0, ID)] for split in splits_of(draft.params)}
     for its in cleaning.clean(kind.read(files, draft.columns, draft.params)):
-        ids = digests_of([its.samples.get_column(name) for name in inputs])
+        ids = _hashes([its.samples.get_column(name) for name in inputs])
         if "key" in draft.params:
-            keys.append(digests_of([its.keys]))
+            keys.append(_hashes([its.keys]))
             nulls += its.keys.null_count()
-        for split, those in digests.items():
-            those.append(ids[(its.splits == split).fill_null(False).to_numpy()].tobytes())
-    found = {split: np.frombuffer(b"".join(those), ID) for split, those in digests.items()}
+        for split, those in parts.items():
+            those.append(ids[(its.splits == split).fill_null(False).to_numpy()])
+    found = {split: np.concatenate(parts.pop(split)) for split in [*parts]}
     again = {split: seen_before(ids) for split, ids in found.items()}
     holds = {"unique": not any(those.any() for those in again.values())}
     if len(found) > 1:
@@ -61,3 +62,12 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         {problem: number for problem, number in cleaning.found.items() if number and policies[problem] == "fail"},
         key_problem,
     )
+
+
+def _hashes(columns: Sequence[pl.Series]) -> np.ndarray:
+    """Return what two rows have in common that are the same in all columns, as an array of ID (n,).
+
+    It is 16 bytes of hashes that are no SHA-256, which take a tenth of its time, and never leave this module.
+    """
+    rows = pl.DataFrame(columns)
+    return np.column_stack([rows.hash_rows(seed).to_numpy() for seed in range(2)]).view(ID).ravel()
