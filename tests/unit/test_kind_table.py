@@ -6,14 +6,17 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.config.kinds import check_kind
 from registry.errors import RegistryError
 from registry.files import sha256_of
 from registry.kinds.columns import arrow_schema
-from registry.kinds.rows import Cleaning, Rows, ordered, repeated, with_repeated
+from registry.kinds.rows import ID, Cleaning, Rows, ordered, repeated, seen_before, with_repeated
 from registry.kinds.splitting import drawn, splitter
 from registry.kinds.table import POLICIES, read
 from registry.kinds.tables import Keys, write_dataset, write_tables
@@ -193,6 +196,12 @@ def write(tmp_path, parts, **options):
     options = {"schema": schema, "policies": POLICIES} | options
     write_dataset(lambda: parts, folder, tables, tmp_path / "keys.parquet", tmp_path / "cleaning.json", **options)
     return {split: pl.read_parquet(table)["name"].to_list() for split, table in tables.items()}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))))
+def test_digests_that_were_there_before(pairs):
+    ids = np.array(pairs, np.uint64).reshape(-1, 2).view(ID).ravel()
+    assert seen_before(ids).tolist() == [pair in pairs[:place] for place, pair in enumerate(pairs)]
 
 
 def test_tables_and_keys_have_the_same_order(tmp_path):

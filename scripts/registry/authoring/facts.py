@@ -36,23 +36,23 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     inputs = inputs_of(draft.columns, with_roles(draft.kind, draft.columns, draft.params))
     policies = kind.POLICIES | draft.params.get("problems", {})
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
-    keys: list[np.ndarray] = []
+    keys = bytearray()
     nulls = 0
-    parts: dict[str, list[np.ndarray]] = {split: [np.empty(0, ID)] for split in splits_of(draft.params)}
+    parts = {split: bytearray() for split in splits_of(draft.params)}
     for its in cleaning.clean(kind.read(files, draft.columns, draft.params)):
         ids = _hashes([its.samples.get_column(name) for name in inputs])
         if "key" in draft.params:
-            keys.append(_hashes([its.keys]))
+            keys += _hashes([its.keys]).tobytes()
             nulls += its.keys.null_count()
         for split, those in parts.items():
-            those.append(ids[(its.splits == split).fill_null(False).to_numpy()])
-    found = {split: np.concatenate(parts.pop(split)) for split in [*parts]}
+            those += ids[(its.splits == split).fill_null(False).to_numpy()].tobytes()
+    found = {split: np.frombuffer(those, ID) for split, those in parts.items()}
     again = {split: seen_before(ids) for split, ids in found.items()}
     holds = {"unique": not any(those.any() for those in again.values())}
     if len(found) > 1:
         once = np.concatenate([ids[~again[split]] for split, ids in found.items()])
         holds["disjoint"] = not seen_before(once).any()
-    twice = seen_before(np.concatenate([np.empty(0, ID), *keys])).sum()
+    twice = seen_before(np.frombuffer(keys, ID)).sum()
     key_problem = None
     if nulls or twice:
         key_problem = f"{draft.params['key']} names no samples: {nulls:,} have none, {twice:,} one that another has"
