@@ -1,5 +1,6 @@
 """Measure how runs and releases grow with the number of datasets, into many.md: python benchmarks/many.py."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from measure import ROOT, Row, Usage, clone, median, run, write_table
 from releases import apart, committed, copies, registry, word
 
@@ -22,8 +24,8 @@ RUNS = 3
 SIZES = (10, 100, 300)
 PLANNED, RELEASED = "wine-quality", "made-things"
 """The datasets of which there are copies under names of their own."""
-SHARED = ("common.smk", "steps.smk", "refusals.smk")
 DATASETS, VERSIONS = 250, 20
+CONFIGURED = 1_000
 
 
 def renamed(text: str, one: str, name: str) -> str:
@@ -79,13 +81,34 @@ def planned(folder: Path, size: int, *, built: bool = False) -> Path:
 
 def keep_only(folder: Path, names: list[str]) -> None:
     """Take away the descriptions, rules and data of all datasets but these."""
-    rules = {f"{rule_of(name)}.smk" for name in names} | {*SHARED}
-    for path in (*folder.glob("config/datasets/*.yaml"), *folder.glob("workflow/rules/*.smk")):
-        if path.stem not in names and path.name not in rules:
+    for path in folder.glob("config/datasets/*.yaml"):
+        if path.stem not in names:
             path.unlink()
+            (folder / "workflow" / "rules" / f"{rule_of(path.stem)}.smk").unlink(missing_ok=True)
     for path in folder.glob("data/*/metadata.json"):
         if path.parent.name not in names:
             shutil.rmtree(path.parent)
+
+
+def configured(folder: Path) -> Path:
+    """Return a registry of datasets that are made by configuration alone, of one row each; none is built."""
+    clone(folder)
+    keep_only(folder, [])
+    samples, content = folder / "data" / "samples", b"a,b\n1,x\n"
+    dataset = {
+        "kind": "table",
+        "about": {"title": "Made", "description": "Made for a benchmark.", "license": "CC0"},
+        "sources": {"files": [{"file": "a.csv", "urls": [], "accept": [], "max_bytes": 1000}]},
+        "contract": {"columns": {"a": {"dtype": "int64"}, "b": {"dtype": "string"}}, "rows": {}},
+    }
+    names = [f"configured-{number:03}" for number in range(CONFIGURED)]
+    for name in names:
+        (samples / name).mkdir()
+        (samples / name / "a.csv").write_bytes(content)
+        (folder / "config" / "datasets" / f"{name}.yaml").write_text(yaml.safe_dump(dataset, sort_keys=False))
+    digest = hashlib.sha256(content).hexdigest()
+    (samples / "SHA256SUMS").write_text("".join(f"{digest}  {name}/a.csv\n" for name in names))
+    return committed(folder)
 
 
 def released(folder: Path) -> Path:
@@ -149,6 +172,14 @@ def releases(scratch: Path) -> Iterator[Row]:
     yield f"{tags}: publish of one", one, "at most 5 s"
 
 
+def configurations(scratch: Path) -> Iterator[Row]:
+    """Measure commands on a registry of many datasets without rules and scripts of their own."""
+    folder, what = configured(scratch / "configured"), f"{CONFIGURED:,} datasets by configuration alone"
+    yield f"{what}: dry run", measured("snakemake", "-n", folder=folder), "at most 15 s of CPU, 400 MB"
+    yield f"{what}: status", median(lambda: registry(folder, "status"), RUNS), "at most 5 s"
+    yield f"{what}: check", median(lambda: registry(folder, "check"), RUNS), ""
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        write_table("many", [*runs(Path(name)), *releases(Path(name))])
+        write_table("many", [*runs(Path(name)), *releases(Path(name)), *configurations(Path(name))])

@@ -62,7 +62,7 @@ def measure(
                 turns.add(batch[chats])
             if pictures:
                 labels_of = batch[target].to_pylist() if target else None
-                pictures.add(split, taken, batch[IMAGE].to_pylist(), labels_of)
+                pictures.add(split, taken.to_pylist(), batch[IMAGE].to_pylist(), labels_of)
         if found := dict(labels) or its.distributions().get(target):
             about.splits[split] = {"class_distribution": found}
         if text:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.config.kinds import check_kind
 from registry.errors import RegistryError
 from registry.files import sha256_of
 from registry.kinds.columns import arrow_schema
-from registry.kinds.rows import Cleaning, Rows, ordered, repeated, with_repeated
+from registry.kinds.rows import ID, Cleaning, Rows, ordered, repeated, seen_before, with_repeated
 from registry.kinds.splitting import drawn, splitter
 from registry.kinds.table import POLICIES, read
 from registry.kinds.tables import Keys, write_dataset, write_tables
@@ -195,11 +198,17 @@ def write(tmp_path, parts, **options):
     return {split: pl.read_parquet(table)["name"].to_list() for split, table in tables.items()}
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))))
+def test_digests_that_were_there_before(pairs):
+    ids = np.array(pairs, np.uint64).reshape(-1, 2).view(ID).ravel()
+    assert seen_before(ids).tolist() == [pair in pairs[:place] for place, pair in enumerate(pairs)]
+
+
 def test_tables_and_keys_have_the_same_order(tmp_path):
     parts = [rows_of("a", "v", "b"), rows_of("v", "c")]
     assert write(tmp_path, parts) == {"train": ["a", "b", "c"], "val": ["v", "v"]}
     keys = Keys(tmp_path / "keys.parquet", "train")
-    assert [keys.take(2), keys.take(5)] == [["a.csv:0", "a.csv:2"], ["a.csv:1"]]
+    assert [keys.take(2).to_pylist(), keys.take(5).to_pylist()] == [["a.csv:0", "a.csv:2"], ["a.csv:1"]]
     assert json.loads((tmp_path / "cleaning.json").read_text())["counts"] == {"rows": 5, "found": {}, "dropped": 0}
 
 

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.config.kinds import check_kind, splits_of
 from registry.config.schema import breaches
 from registry.errors import RegistryError
+from registry.formats.texts import is_blank
 from registry.kinds.columns import arrow_schema
 from registry.kinds.inputs import classes_of, inputs_of
 from registry.kinds.tables import write_dataset
 from registry.kinds.text import POLICIES, Labels, read
+from registry.kinds.unfit import blank
 from support import ROOT
 
 SCHEMA = ROOT / "scripts/registry/kinds/text.schema.yaml"
@@ -250,3 +254,9 @@ def test_a_text_is_of_texts():
 
 def test_params_that_are_right_pass():
     assert breaches(PARAMS, SCHEMA) == []
+
+
+@given(st.lists(st.none() | st.text(max_size=4) | st.text(" \t\n\u200b\x7f!~é", max_size=3)))
+def test_texts_are_blank_together_as_each_is(texts):
+    expected = [text is not None and is_blank(text) for text in texts]
+    assert blank(pl.Series(texts, dtype=pl.String)).to_list() == expected

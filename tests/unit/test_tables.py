@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 from collections import Counter
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import RegistryError
+from registry.formats.blocks import BLOCK, Block, blocks
+from registry.formats.records import records_in, sound_records
 from registry.formats.shards import Shard
 from registry.formats.tables import (
     arrow_batches,
@@ -103,7 +106,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path, encoding):
 
 
 def test_a_byte_order_mark_in_the_data_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("registry.formats.tables.ROWS", 1)
+    monkeypatch.setattr("registry.formats.blocks.BLOCK", 1)
     content = "a,b\n\ufeffx,1\n\ufeffy,2\n".encode()
     assert read_csv(write(tmp_path, content), dict.fromkeys("ab", pl.String)).rows() == [
         ("\ufeffx", "1"),
@@ -113,7 +116,7 @@ def test_a_byte_order_mark_in_the_data_stays(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("of", [1, 2, 7, 100])
 def test_shares_have_every_row_once(tmp_path, monkeypatch, of):
-    monkeypatch.setattr("registry.formats.tables.ROWS", 2)
+    monkeypatch.setattr("registry.formats.blocks.BLOCK", 2)
     texts = ["x", 'a "b"', "two\nlines", "", "é\r\n", ",", "\ufeff", 'x\n"y\n'] * 3
     table = pl.DataFrame({"a": map(float, range(len(texts))), "b": texts})
     path = write(tmp_path, table.write_csv(quote_style="non_numeric").encode())
@@ -178,6 +181,80 @@ def test_what_is_read_is_what_a_strict_parser_reads(tmp_path_factory, parts):
         return
     expected = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
     assert [[field or "" for field in row] for row in found.rows()] == list(expected)[1:]
+
+
+PIECES = [
+    "1",
+    "x",
+    "é",
+    '"',
+    '"',
+    ",",
+    ",",
+    ";",
+    "\n",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "\0",
+    "\u2028",
+    '"x"',
+    '""',
+    "NA",
+    "1,x\n",
+]
+
+
+@settings(max_examples=examples(1000))
+@given(st.lists(st.sampled_from(PIECES)).map("".join), st.sampled_from(",;"), st.integers(1, 3))
+def test_all_records_at_once_are_right_just_where_each_of_them_is(text, separator, width):
+    block = Block(1, text)
+    try:
+        found = [*records_in(block, separator=separator, path=Path("a.csv"))]
+    except RegistryError:
+        found = []
+    right = found and all(fields == width for _, _, fields in found)
+    expected = ("".join(f"{one}\n" for _, one, _ in found).encode(), len(found)) if right else None
+    assert sound_records(block, separator=separator, width=width) == expected
+
+
+@settings(max_examples=examples(300))
+@given(
+    st.lists(st.sampled_from([*PIECES, "1,x\n", "2,y\n"])).map("".join),
+    st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-32-be", "gb18030"]),
+    st.sampled_from([b"", b"\xff", b"\xef\xbb\xbf", b"\xc3"]),
+    st.sampled_from([(",", "."), (";", "."), (";", ",")]),
+    st.sampled_from([(), ("NA",), ("", "x")]),
+    st.sampled_from([*range(1, 12), BLOCK]),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_records_read_at_once_and_one_by_one_are_the_same(
+    tmp_path_factory, text, encoding, odd, marks, nulls, size, of, header
+):
+    path = write(tmp_path_factory.getbasetemp(), text.encode(encoding, errors="replace") + odd)
+    separator, decimal = marks
+
+    def outcome(number):
+        options = {"separator": separator, "decimal": decimal, "nulls": nulls, "encoding": encoding, "header": header}
+        columns = {"1": pl.Int64, "x": pl.String}
+        try:
+            return pl.concat(csv_batches(path, columns, **options, shard=Shard(number, of))).to_dict(as_series=False)
+        except (RegistryError, ValueError) as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("registry.formats.blocks.BLOCK", size)
+        at_once = [outcome(number) for number in range(of)]
+        patch.setattr("registry.formats.tables.sound_records", lambda *_, **__: None)
+        assert [outcome(number) for number in range(of)] == at_once
+
+
+def test_a_block_ends_with_a_record_and_the_last_with_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("registry.formats.blocks.BLOCK", 4)
+    path = write(tmp_path, b'a,b\n1,"x\n\ny"\n2,z\n3,"\n')
+    assert [*blocks(path, "utf-8")] == [(1, "a,b\n"), (2, '1,"x\n\ny"\n'), (5, "2,z\n"), (6, '3,"\n')]
 
 
 def test_batches_are_a_table_of_which_anything_can_be_asked():

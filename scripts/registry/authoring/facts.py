@@ -1,17 +1,18 @@
 """What holds of the rows of a dataset that is drafted: how many each split has, and that inputs are there once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from registry.authoring.drafts import Draft
 from registry.config.kinds import AS_IS, WHOLE, splits_of
 from registry.kinds.as_is import files_in
 from registry.kinds.inputs import inputs_of, with_roles
-from registry.kinds.rows import ID, Cleaning, digests_of
+from registry.kinds.rows import ID, Cleaning, seen_before
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,23 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     inputs = inputs_of(draft.columns, with_roles(draft.kind, draft.columns, draft.params))
     policies = kind.POLICIES | draft.params.get("problems", {})
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
-    keys: list[np.ndarray] = []
+    keys = bytearray()
     nulls = 0
-    digests: dict[str, list[bytes]] = {split: [] for split in splits_of(draft.params)}
+    parts = {split: bytearray() for split in splits_of(draft.params)}
     for its in cleaning.clean(kind.read(files, draft.columns, draft.params)):
-        ids = digests_of([its.samples.get_column(name) for name in inputs])
+        ids = _hashes([its.samples.get_column(name) for name in inputs])
         if "key" in draft.params:
-            keys.append(digests_of([its.keys]))
+            keys += _hashes([its.keys]).tobytes()
             nulls += its.keys.null_count()
-        for split, those in digests.items():
-            those.append(ids[(its.splits == split).fill_null(False).to_numpy()].tobytes())
-    found = {split: np.frombuffer(b"".join(those), ID) for split, those in digests.items()}
-    once = {split: np.unique(ids) for split, ids in found.items()}
-    holds = {"unique": all(len(once[split]) == len(ids) for split, ids in found.items())}
-    if len(once) > 1:
-        holds["disjoint"] = len(np.unique(np.concatenate([*once.values()]))) == sum(map(len, once.values()))
-    named = np.concatenate([np.empty(0, ID), *keys])
-    twice = len(named) - len(np.unique(named))
+        for split, those in parts.items():
+            those += ids[(its.splits == split).fill_null(False).to_numpy()].tobytes()
+    found = {split: np.frombuffer(those, ID) for split, those in parts.items()}
+    again = {split: seen_before(ids) for split, ids in found.items()}
+    holds = {"unique": not any(those.any() for those in again.values())}
+    if len(found) > 1:
+        once = np.concatenate([ids[~again[split]] for split, ids in found.items()])
+        holds["disjoint"] = not seen_before(once).any()
+    twice = seen_before(np.frombuffer(keys, ID)).sum()
     key_problem = None
     if nulls or twice:
         key_problem = f"{draft.params['key']} names no samples: {nulls:,} have none, {twice:,} one that another has"
@@ -64,3 +65,12 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         {problem: number for problem, number in cleaning.found.items() if number and policies[problem] == "fail"},
         key_problem,
     )
+
+
+def _hashes(columns: Sequence[pl.Series]) -> np.ndarray:
+    """Return what two rows have in common that are the same in all columns, as an array of ID (n,).
+
+    It is 16 bytes of hashes that are no SHA-256, which take a tenth of its time, and never leave this module.
+    """
+    rows = pl.DataFrame(columns)
+    return np.column_stack([rows.hash_rows(seed).to_numpy() for seed in range(2)]).view(ID).ravel()

@@ -7,24 +7,28 @@ import lzma
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
-from itertools import compress, islice, zip_longest
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress, islice, pairwise, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
 from registry.formats.archives import SHORT, members
+from registry.formats.blocks import blocks, canonical_encoding
 from registry.formats.json_arrays import is_array, objects
 from registry.formats.members import Member
-from registry.formats.records import canonical_encoding, records
+from registry.formats.records import record_ends
 from registry.kinds.as_is import files_in
 from registry.kinds.files import ROWS, Format, batches, columns_of, is_packed, unpacked
 from registry.kinds.pictures import is_litter, is_picture
 from registry.sources.subsample import Subsample
 
+Line = TypeVar("Line", str, bytes)
 MOST_BYTES = 200_000
 """Bytes that the samples of a dataset have at most, of all its files together."""
 
@@ -126,16 +130,19 @@ def cut_sample(path: Path, layout: Format, target: Path, *, most_bytes: int = MO
             _pack(sample.read_bytes(), plain.name, target)
         return
     fraction = most_bytes / size
+    part = Subsample(fraction=fraction, seed=seed)
     match layout.type:
         case "csv":
             encoding = canonical_encoding(layout.encoding)
-            lines = (text for _, text, _ in records(path, separator=layout.separator_of(path), encoding=encoding))
-            _write_lines(lines, target, layout.header, fraction, most_bytes, seed, encoding)
+            _write_lines(
+                _drawn_records(path, encoding, layout.header, part), target, layout.header, most_bytes, encoding
+            )
+        case "jsonl" if is_array(path):
+            _write_lines(_drawn(objects(path), part), target, False, most_bytes, "utf-8")
         case "jsonl":
             with path.open("rb") as stream:
-                rows = (line.decode().rstrip("\r\n") for line in stream)
-                lines = objects(path) if is_array(path) else rows
-                _write_lines(lines, target, False, fraction, most_bytes, seed, "utf-8")
+                lines = (line.decode().rstrip("\r\n") for line in _drawn(stream, part))
+                _write_lines(lines, target, False, most_bytes, "utf-8")
         case "excel":
             what = f"larger than {most_bytes:,} bytes, and no sample can be cut from it"
             raise RegistryError(what, where=path.name, hint="--no-sample")
@@ -167,19 +174,38 @@ def _pack(data: bytes, name: str, target: Path) -> None:
             raise RegistryError(f"no sample can be packed as {suffix}", where=target.name, hint="--no-sample")
 
 
-def _write_lines(
-    lines: Iterable[str], target: Path, header: bool, fraction: float, most_bytes: int, seed: int, encoding: str
-) -> None:
-    lines, part, start = iter(lines), Subsample(fraction=fraction, seed=seed), 0
+def _drawn(lines: Iterable[Line], part: Subsample) -> Iterator[Line]:
+    """Yield those of some lines that are drawn."""
+    lines, start = iter(lines), 0
+    while some := [*islice(lines, ROWS)]:
+        yield from compress(some, part.takes_rows(start, len(some)))
+        start += len(some)
+
+
+def _drawn_records(path: Path, encoding: str, header: bool, part: Subsample) -> Iterator[str]:
+    """Yield the header of a sound CSV file, if it has one, and the records that are drawn, without line breaks."""
+    start = 0
+    for block in blocks(path, encoding):
+        if header and block.line == 1:
+            first, block = block.parted()
+            yield first.text.removesuffix("\n").removesuffix("\r")
+        data = block.encoded()
+        ends = record_ends(np.frombuffer(data, np.uint8))
+        for begin, end in compress(pairwise([-1, *ends.tolist()]), part.takes_rows(start, len(ends))):
+            yield data[begin + 1 : end].decode().removesuffix("\r")
+        start += len(ends)
+
+
+def _write_lines(lines: Iterable[str], target: Path, header: bool, most_bytes: int, encoding: str) -> None:
+    """Write lines, of which the first may be a header, as long as there is room, in so many bytes."""
+    lines = iter(lines)
     taken = [f"{line}\n" for line in islice(lines, int(header))]
     size = sum(len(line.encode(encoding)) for line in taken)
-    while some := [*islice(lines, ROWS)]:
-        for line in compress(some, part.takes_rows(start, len(some))):
-            length = len(f"{line}\n".encode(encoding))
-            if size + length <= most_bytes:
-                taken.append(f"{line}\n")
-                size += length
-        start += len(some)
+    for line in lines:
+        length = len(f"{line}\n".encode(encoding))
+        if size + length <= most_bytes:
+            taken.append(f"{line}\n")
+            size += length
     if len(taken) > header:
         target.write_bytes("".join(taken).encode(encoding))
 

@@ -116,7 +116,7 @@ class Contract:
                 hint="write regular expressions as Rust's crate regex has them: https://docs.rs/regex/latest/regex/#syntax",
             )
 
-    def check(self, split: str, batch: pyarrow.RecordBatch, keys: Sequence[str] = ()) -> None:
+    def check(self, split: str, batch: pyarrow.RecordBatch, keys: Sequence[str] | pl.Series = ()) -> None:
         """Note every column and value of a batch that breaks the contract; `keys` name its rows.
 
         All batches of a split must come in their order.
@@ -153,7 +153,9 @@ class Contract:
             rules[f"in {to['column']} of {to['dataset']}"] = pl.col(column).is_in(known.implode())
         return rules
 
-    def _check_inside(self, split: str, name: str, values: pl.Series, start: int, keys: Sequence[str]) -> None:
+    def _check_inside(
+        self, split: str, name: str, values: pl.Series, start: int, keys: Sequence[str] | pl.Series
+    ) -> None:
         """Note what within a column of lists or structs breaks the contract; no other column has anything within."""
         spec = self._columns[name]
         if not inner(spec):
@@ -172,7 +174,7 @@ class Contract:
         wrong: pl.Series,
         rows: np.ndarray,
         start: int,
-        keys: Sequence[str],
+        keys: Sequence[str] | pl.Series,
     ) -> None:
         """Note those of the values that are wrong, and their rows in a batch whose first row is `start`."""
         cases = [

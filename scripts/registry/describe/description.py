@@ -33,7 +33,9 @@ class Description:
     facts: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
+    def add(
+        self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str] | pa.StringArray
+    ) -> None:
         """Append the samples of a batch to the manifest, and check them against the contract; see Manifest.add."""
         self.manifest.add(split, batch, inputs=inputs, keys=keys)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from registry.describe.statistics import summarise
@@ -29,9 +30,11 @@ class Values:
         for name in batch.schema.names:
             self.missing[name] += batch[name].null_count
         for name in [*self._counts]:
-            self._counts[name] += value_counts(batch[name])
-            if len(self._counts[name]) > FEW or any(len(str(value)) > LONGEST for value in self._counts[name]):
-                del self._counts[name]
+            if pc.count_distinct(batch[name]).as_py() <= FEW:
+                self._counts[name] += value_counts(batch[name])
+                if len(self._counts[name]) <= FEW and all(len(str(value)) <= LONGEST for value in self._counts[name]):
+                    continue
+            del self._counts[name]
 
     def distributions(self) -> dict[str, dict[str, int]]:
         """Return {column: {value: number of rows}} of the columns that have few values, sorted by value."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -67,7 +68,9 @@ class Manifest:
         self.verdict: dict[str, Any] = {}
         self.md5: str | None = None
 
-    def add(self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str]) -> None:
+    def add(
+        self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str] | pa.StringArray
+    ) -> None:
         """Append the samples of a batch, in order. All batches of a split must come one after the other.
 
         `inputs` names the columns that say what the samples are about; one that is not in the manifest's schema counts
@@ -78,7 +81,8 @@ class Manifest:
             self._columns[split] = {name: hashlib.sha256() for name in names}
             self.num_samples[split] = 0
             self._content.begin(split)
-        self._contract.check(split, batch.select(names), keys)
+        keys = pa.array(keys, pa.string())
+        self._contract.check(split, batch.select(names), pl.Series(keys))
         parts = [self._identify(split, batch.slice(start, ROWS), inputs) for start in range(0, batch.num_rows, ROWS)]
         ids = [b"".join(those) for those in zip(*parts, strict=True)] or [b"", b""]
         self._content.add(ids[0])
@@ -87,7 +91,7 @@ class Manifest:
         self.num_samples[split] += batch.num_rows
         columns = [_as_array(those) for those in ids]
         split_column = pa.repeat(split, batch.num_rows)
-        self._writer.write_batch(pa.record_batch([*columns, pa.array(keys, pa.string()), split_column], schema=SCHEMA))
+        self._writer.write_batch(pa.record_batch([*columns, keys, split_column], schema=SCHEMA))
 
     def _identify(self, split: str, batch: pa.RecordBatch, inputs: Sequence[str]) -> tuple[bytes, bytes]:
         """Return the ids of samples, and those of their inputs, and hash each column's values on the way."""
@@ -95,7 +99,8 @@ class Manifest:
         values = {name: self._canonical(batch, name) for name in dict.fromkeys([*names, *inputs])}
         for name, digest in self._columns[split].items():
             digest.update(data_of(values[name]))
-        return tuple(row_digests([values[name] for name in those], ID_BYTES) for those in (names, inputs))
+        digests = {those: row_digests([values[name] for name in those], ID_BYTES) for those in {(*names,), (*inputs,)}}
+        return digests[(*names,)], digests[(*inputs,)]
 
     def _canonical(self, batch: pa.RecordBatch, name: str) -> pa.LargeBinaryArray:
         by = self.computed.get(name)

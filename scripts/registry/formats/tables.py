@@ -1,8 +1,9 @@
 """Read tables strictly: what is not as expected is an error that says so, never a guess."""
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
 from registry.errors import RegistryError
+from registry.formats.blocks import Block, blocks, canonical_encoding
 from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema, read_table
-from registry.formats.records import canonical_encoding, fields, records
+from registry.formats.records import fields, records, records_in, sound_records
 from registry.formats.shards import WHOLE, Shard
 
-ROWS = 1 << 15
-"""Rows of a CSV file that are in memory at once."""
 BATCH = 1 << 20
 """Rows of a Parquet file that are in memory at once, and in a row group of the manifest."""
 
@@ -49,31 +49,32 @@ def csv_batches(
     lines, quotes that do not match, and text that is not in this encoding.
     """
     path, encoding = Path(path), canonical_encoding(encoding)
-    layout: dict[str, Any] = {"separator": separator, "encoding": encoding}
-    found = records(path, **layout, shard=shard)
-    first, rows = next(found, None), 0
-    if header and first and first[0] == 1:
-        _check_header(fields(first[1], separator=separator, where=path), list(columns), separator, path)
-        first = next(found, None)
-    found = chain([first] if first else [], found)
-    while batch := list(islice(found, ROWS)):
-        rows += len(batch)
-        options = {"separator": separator, "null_values": list(nulls), "decimal_comma": decimal == ","}
-        yield _parsed(batch, columns, path, **options)
-    if not rows and len(there := list(islice(records(path, **layout), 1 + header))) <= header:
-        raise RegistryError("has a header but no rows" if there else "the file is empty", where=path)
+    options = {"separator": separator, "null_values": list(nulls), "decimal_comma": decimal == ","}
+    rows = 0
+    for block in blocks(path, encoding, shard):
+        if header and block.line == 1:
+            first, block = block.parted()
+            [(_, names, _)] = records_in(first, separator=separator, path=path)
+            _check_header(fields(names, separator=separator, where=path), list(columns), separator, path)
+        if block.text:
+            yield (table := _parsed(block, columns, path, **options))
+            rows += table.height
+    if not rows:
+        there = islice(records(path, separator=separator, encoding=encoding), 1 + header)
+        if len(found := [*there]) <= header:
+            raise RegistryError("has a header but no rows" if found else "the file is empty", where=path)
 
 
 def _parsed(
-    batch: Sequence[tuple[int, str, int]], columns: Mapping[str, pl.DataType], path: Path, **options: Any
+    block: Block, columns: Mapping[str, pl.DataType], path: Path, separator: str, **options: Any
 ) -> pl.DataFrame:
-    """Return records as `records` yields them as a table."""
-    for line, _, width in batch:
-        if width != len(columns):
-            raise RegistryError(f"line {line:,}: the number of fields is {width:,}, not {len(columns):,}", where=path)
+    """Return records of a file as a table."""
+    source, rows = sound_records(block, separator=separator, width=len(columns)) or _checked(
+        block, separator, len(columns), path
+    )
     # With a byte order mark, since polars would take away one that is in the data.
-    source = "\n".join([*(text for _, text, _ in batch), ""]).encode("utf-8-sig")
-    options["has_header"] = False
+    source = BOM_UTF8 + source
+    options |= {"separator": separator, "has_header": False}
     try:
         table = pl.read_csv(source, schema=dict(columns), **options)
     except pl.exceptions.PolarsError as error:
@@ -81,10 +82,21 @@ def _parsed(
         if wrong is None:
             raise RegistryError(f"not a table of {', '.join(columns)}: {_first_line(error)}", where=path) from None
         row, found = wrong
-        raise RegistryError(f"line {batch[row][0]:,}: {found}", where=path) from None
-    if table.height != len(batch):
-        raise RegistryError(f"{table.height:,} rows were read of {len(batch):,}", where=path)
+        line, *_ = next(islice(records_in(block, separator=separator, path=path), row, None))
+        raise RegistryError(f"line {line:,}: {found}", where=path) from None
+    if table.height != rows:
+        raise RegistryError(f"{table.height:,} rows were read of {rows:,}", where=path)
     return table
+
+
+def _checked(block: Block, separator: str, width: int, path: Path) -> tuple[bytes, int]:
+    """Return what `sound_records` does, one record after the other, or raise what is wrong."""
+    texts = []
+    for line, text, found in [*records_in(block, separator=separator, path=path)]:
+        if found != width:
+            raise RegistryError(f"line {line:,}: the number of fields is {found:,}, not {width:,}", where=path)
+        texts.append(f"{text}\n")
+    return "".join(texts).encode(), len(texts)
 
 
 def _wrong_value(source: bytes, columns: Mapping[str, pl.DataType], options: dict[str, Any]) -> tuple[int, str] | None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from registry.errors import RegistryError
 from registry.formats.archives import members
-from registry.formats.records import canonical_encoding
+from registry.formats.blocks import canonical_encoding
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
 from registry.kinds.batching import in_batches
 from registry.kinds.inputs import TEXT

@@ -14,9 +14,10 @@ import pyarrow.types as pat
 
 from registry.errors import RegistryError
 from registry.formats.archives import members
+from registry.formats.blocks import canonical_encoding
 from registry.formats.json_arrays import Lines, is_array
 from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema
-from registry.formats.records import canonical_encoding, fields, records
+from registry.formats.records import fields, records
 from registry.formats.tables import csv_batches
 
 if TYPE_CHECKING:

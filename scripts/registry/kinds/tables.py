@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -159,16 +158,15 @@ class Keys:
     """The keys of the rows of a split, taken in the order of its table."""
 
     def __init__(self, file: Path, split: str) -> None:
-        self._keys = self._read(file, split)
+        self._batches = (batch.filter(pc.equal(batch["split"], split))["key"] for batch in arrow_batches(file))
+        self._waiting = pa.array([], pa.string())
 
-    @staticmethod
-    def _read(file: Path, split: str) -> Iterator[str]:
-        for batch in arrow_batches(file):
-            yield from batch.filter(pc.equal(batch["split"], split))["key"].to_pylist()
-
-    def take(self, count: int) -> list[str]:
+    def take(self, count: int) -> pa.StringArray:
         """Return the keys of the next rows."""
-        return [*islice(self._keys, count)]
+        while len(self._waiting) < count and (more := next(self._batches, None)) is not None:
+            self._waiting = pa.concat_arrays([self._waiting, more])
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
 
 
 def sources_of(snakemake: Any) -> dict[str, Path]:
