@@ -15,10 +15,13 @@ from registry.files import atomic_file, content_sha256, data_files
 from registry.sources.in_place import hash_in_place, write_pointer
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.locks import read_lock
+from registry.sources.raw import read_sources
 from registry.sources.retrieve import retrieve, unfetched
 
 log = logging.getLogger(__name__)
 
+KEPT = ".cache/refresh"
+"""Folder of a checkout, ignored by git: `<dataset>/raw` there has what `registry refresh` fetched, while it builds."""
 STAND_INS = {
     "the pointer of Git LFS to the file": re.compile(rb"version https://git-lfs\.github\.com/spec/"),
     "an HTML page": re.compile(
@@ -81,12 +84,13 @@ def fetch(
     A file without an accepted hash (see `registry.config.load.source_files`) is held to the one in the YAML file `lock`
     and, if there is none either, recorded there. `readable` raises RegistryError for a file that cannot be what it
     should, so that an error page is not taken for a first download. Paths among the addresses, and the mirror's, may be
-    relative to `root`. The result has `mode` and `files` with `file`, `url` (the first upstream address, whichever
-    place it came from), `bytes`, `sha256`, and `served_by`: the upstream address that gave it, else the mode. A folder
-    (an entry with `max_files`) is one of `files`, with the number of its own in `files`; what is not copied has
-    `copied`: false, and how it `look`s. Raises RegistryError.
+    relative to `root`, the checkout; what a refresh keeps there (see KEPT) is not fetched again. The result has `mode`
+    and `files` with `file`, `url` (the first upstream address, whichever place it came from), `bytes`, `sha256`, and
+    `served_by`: the upstream address that gave it, else the mode. A folder (an entry with `max_files`) is one of
+    `files`, with the number of its own in `files`; what is not copied has `copied`: false, and how it `look`s. Raises
+    RegistryError.
     """
-    locked = read_lock(lock)
+    locked, kept = read_lock(lock), _kept(dataset, mode, root)
     fetched = []
     for source in files:
         name = source["file"]
@@ -95,8 +99,11 @@ def fetch(
             pinned, origin = [locked[mode][name]], f" (locked in {lock})"
         if source.get("copy", True):
             check = partial(_check, name=name, accepted=pinned, origin=origin, readable=readable)
-            entry = _copied(source, _locations(dataset, source, mode, mirror), target, check, patience, root)
-            entry["served_by"] = entry["served_by"] if mode == "upstream" else mode
+            here = {path: file for path, file in kept.items() if file["file"] == name and file["sha256"] in pinned}
+            locations = [*here, *_locations(dataset, source, mode, mirror)]
+            entry = _copied(source, locations, target, check, patience, root)
+            served_by = here.get(entry["served_by"], entry)["served_by"]
+            entry["served_by"] = served_by if mode == "upstream" else mode
         else:
             entry = _in_place(source, target, pinned, origin, root)
         if not pinned:
@@ -105,6 +112,15 @@ def fetch(
             log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
         fetched.append(entry)
     return {"mode": mode, "files": fetched}
+
+
+def _kept(dataset: str, mode: str, root: Path) -> dict[str, dict[str, Any]]:
+    """Return {path from the root: entry in sources.json} of the sources of a dataset that a refresh keeps."""
+    raw = f"{KEPT}/{dataset}/raw"
+    if not (record := root / raw / "sources.json").is_file():
+        return {}
+    fetched = read_sources(record)
+    return {f"{raw}/{file['file']}": file for file in fetched["files"] if fetched["mode"] == mode}
 
 
 def _copied(
