@@ -394,7 +394,10 @@ def test_what_a_refresh_keeps_is_not_fetched_again_if_it_is_what_is_accepted(rep
 
     with pytest.raises(RegistryError, match="could not be fetched"):
         get(repository, source(url), mode="mirror", mirror="mirror")
-    assert get(repository, source(url, sha256=[hashlib.sha256(BAD).hexdigest()]))["files"][0]["bytes"] == len(BAD)
+    bad = hashlib.sha256(BAD).hexdigest()
+    for accepted in ([bad], []):
+        assert get(repository, source(url, sha256=accepted))["files"][0]["sha256"] == bad
+    (repository / "lock.yaml").unlink()
     (kept / "file").write_bytes(BAD)
     http_server.serve("/good", GOOD)
     assert get(repository, source(url))["files"][0]["sha256"] == SHA256

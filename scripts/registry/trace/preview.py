@@ -58,7 +58,8 @@ def preview(
 ) -> Preview:
     """Build a dataset in a new folder from what was just fetched of it, `now`, and compare it with its newest version.
 
-    `changed` are the sources that are not what is accepted. Raises RegistryError where that version cannot be read.
+    `changed` are the sources that are not what is accepted. Datasets that are made of it are not looked at. Raises
+    RegistryError where that version cannot be read.
     """
     newest = (releases(repository.git).get(name) or [None])[-1]
     before = str(newest.version) if newest else None

@@ -179,7 +179,9 @@ def _fetched_again(
 def _accepted(root: Path, dataset: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
     """Return the hashes that a source file is held to; none where it was never downloaded."""
     locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml").get(dataset["source"], {})
-    return source["sha256"] or [locked[file] for file in (source["file"],) if file in locked]
+    if source["sha256"] or source["file"] not in locked:
+        return source["sha256"]
+    return [locked[source["file"]]]
 
 
 def _changed(
