@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,14 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
+
+
+def spoiled(archive: bytes, contents: Iterable[bytes]) -> bytes:
+    """What `zipped` returned, but the members of these contents are damaged: whoever reads one hears of it."""
+    for content in contents:
+        assert archive.count(content) == 1
+        archive = archive.replace(content, bytes(reversed(content)))
+    return archive
 
 
 def tarred(files: dict[str, bytes]) -> bytes:

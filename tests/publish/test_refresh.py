@@ -58,6 +58,16 @@ def test_only_a_source_that_changed_makes_a_version(living):
     assert (clone.head(), len(clone.tags())) == (head, 3)
 
 
+def everything(clone: Clone) -> dict[str, tuple[int, int]]:
+    """Return the size and time of change of every file of a checkout, but what is fetched only to be compared."""
+    found = {path.relative_to(clone.folder).as_posix(): path for path in clone.folder.rglob("*") if path.is_file()}
+    return {
+        name: (path.stat().st_size, path.stat().st_mtime_ns)
+        for name, path in found.items()
+        if not name.startswith((".cache/refresh/", ".git/index"))
+    }
+
+
 def test_a_mirror_is_asked_again_and_nothing_is_lost_where_it_changed(fresh, tmp_path):
     name = "opencloudhub-readmes-rag-evaluation"
     source = tmp_path / "mirror" / name / "questions.csv"
@@ -73,12 +83,15 @@ def test_a_mirror_is_asked_again_and_nothing_is_lost_where_it_changed(fresh, tmp
 
     raw = fresh.folder / "data" / name / "raw" / "questions.csv"
     before = raw.read_bytes()
-    source.write_bytes(before + b"More?,Yes,more,general\n")
+    source.write_bytes(before.rstrip() + b'\nMore?,Yes,"[""more""]",general\n')
+    state = everything(fresh)
     printed = fresh.registry("refresh", name, code=1)
-    assert "questions.csv: could not be fetched" in printed
-    assert f"expected sha256 {sha256_of(raw)}" in printed
+    assert f"questions.csv: its sha256 was {sha256_of(raw)}, and is {sha256_of(source)}" in printed
+    assert (
+        f"{name} cannot be made of them:\nerror: {name}: the contract is broken:\n    all: category: one of" in printed
+    )
+    assert everything(fresh) == state
     assert raw.read_bytes() == before
-    assert fresh.git("status", "--short") == ""
 
 
 def test_what_is_made_of_a_source_that_changed_follows_it(released, tmp_path):
@@ -136,11 +149,36 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
     assert f"{name}: released as 1.0.0" in fresh.registry("refresh", name)
     described = (fresh.folder / config).read_text(encoding="utf-8")
 
+    http_server.serve("/other.csv", before + b"More?,Yes,[],genai\n")
+    fresh.edit(config, "urls: [", f"urls: [{http_server.url}/other.csv, ")
+    assert f"{name}: the newest version is still 1.0.0" in fresh.registry("refresh", name)
+    fresh.edit(config, f"{http_server.url}/other.csv, ", "")
+
     after = before.rstrip() + b'\nMore?,Yes,"[""more""]",genai\n'
     http_server.serve(f"/{file}", after)
-    assert "registry refresh DATASET --accept" in fresh.registry("refresh", name, code=1)
-    printed = fresh.registry("refresh", name, "--accept")
     old, new = (hashlib.sha256(content).hexdigest() for content in (before, after))
+    killed = fresh.folder / ".cache/refresh" / name / "build/data"
+    killed.mkdir(parents=True)
+    state = everything(fresh)
+    http_server.requests.clear()
+    found = fresh.registry_json("refresh", name, code=1)
+    assert found | {"diff": None} == {
+        "dataset": name,
+        "sources": {file: [old, new]},
+        "before": "1.0.0",
+        "after": "1.1.0",
+        "level": "MINOR",
+        "reasons": ["1 row added to all"],
+        "diff": None,
+        "failure": None,
+    }
+    assert (found["diff"]["splits"]["all"]["before"], found["diff"]["splits"]["all"]["added"]) == (30, 1)
+    assert everything(fresh) == state
+    assert [path.name for path in killed.parents[2].iterdir()] == [f"{name}.lock"]
+    assert len(http_server.requests) == 1
+
+    printed = fresh.registry("refresh", name, "--accept")
+    assert len(http_server.requests) == 2
     assert f"{file}: {old} was what the data here is made of, {new} is accepted from now on" in printed
     assert f"{name}: released as 1.1.0" in printed
     assert fresh.git("show", f"HEAD:{config}").strip() == (fresh.folder / config).read_text(encoding="utf-8").strip()

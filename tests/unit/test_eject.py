@@ -147,3 +147,11 @@ def test_a_kind_that_is_written_oddly_is_refused(root, line):
 def test_a_dataset_that_is_not_there_is_an_error(root):
     with pytest.raises(RegistryError, match="no such file"):
         eject(root, "other")
+
+
+def test_a_dataset_that_is_made_of_a_part_of_its_sources_keeps_its_kind(root):
+    path = root / f"config/datasets/{NAME}.yaml"
+    path.write_text(path.read_text().replace("sources:\n", "sources:\n  sample: {rows: 3}\n"))
+    with pytest.raises(RegistryError, match="built from a part of its sources\n.*take sources.sample out"):
+        eject(root, NAME)
+    assert not (root / "workflow/rules/my_dataset.smk").exists()

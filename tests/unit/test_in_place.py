@@ -10,7 +10,7 @@ import pytest
 from registry.config.load import raw_names, source_files
 from registry.errors import RegistryError
 from registry.files import listing_sha256
-from registry.sources.fetch import fetch
+from registry.sources.fetch import KEPT, fetch
 from registry.sources.in_place import changed_in_place, source_path
 from registry.sources.raw import REMEMBERED, forget_raw, read_sources, write_sources
 
@@ -176,3 +176,16 @@ def test_the_look_of_what_is_copied_by_now_is_forgotten(next_door):
     write_sources(RAW / "sources.json", {"mode": "samples", "files": []})
     (next_door / "big.csv").write_bytes(b"gib")
     assert not changed_in_place(DATA, Path())
+
+
+def test_what_a_refresh_has_just_hashed_is_not_hashed_again_if_it_looks_the_same(next_door):
+    kept, files = Path(KEPT, "one", "raw"), source_files(dataset(next_door))
+    fetched = fetch("one", files, mode="upstream", mirror=None, target=kept, lock=Path("other.yaml"))
+    write_sources(kept / "sources.json", fetched)
+    before = (next_door / "big.csv").stat()
+    (next_door / "big.csv").write_bytes(b"gib")
+    os.utime(next_door / "big.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [path.name for path in get(next_door)] == ["big.csv.in-place.json", "texts.in-place.json"]
+    os.utime(next_door / "big.csv", ns=(1, 1))
+    with pytest.raises(RegistryError, match="expected sha256"):
+        get(next_door)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pictures import picture, zipped
+from pictures import picture, spoiled, zipped
 from radiology_mini.download import unpack
 from radiology_mini.process import process
 from registry.config.schema import breaches
@@ -16,6 +16,7 @@ from registry.errors import RegistryError
 from registry.kinds.captions import POLICIES, read
 from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import Cleaning
+from registry.sources.subsample import Subsample
 from support import ROOT
 
 SCHEMA = ROOT / "scripts" / "registry" / "kinds" / "captions.schema.yaml"
@@ -75,6 +76,24 @@ def test_captions_become_conversations_in_both_spellings(tmp_path):
     assert rows["prompt"].to_list() == ["What is this?"]
     made = rows.select([*contract]).to_arrow().cast(arrow_schema(contract))
     assert pa.types.is_list(made.schema.field("messages").type)
+
+
+def test_a_part_of_the_pictures_is_taken_with_its_texts_and_no_other_is_read(tmp_path):
+    pictures = {f"{number:02}": picture(number) for number in range(30)}
+    texts = {name: f"what is to be seen in {name}".encode() for name in pictures}
+    files = {f"{name}.jpg": content for name, content in pictures.items()}
+    files |= {f"{name}.txt": content for name, content in texts.items()}
+
+    def part(sample, drawn):
+        damaged = [content for of in (pictures, texts) for name, content in of.items() if name not in drawn]
+        (tmp_path / "scans.zip").write_bytes(spoiled(zipped(files), damaged))
+        found = read({"scans.zip": tmp_path / "scans.zip"}, CONTRACT, {"sample": sample}, "What is this?")
+        return [caption for its in found for caption in its.samples["caption"].to_list()]
+
+    drawn = [name for name in pictures if Subsample(fraction=0.3, seed=2).takes(f"{name}.jpg")]
+    assert 2 < len(drawn) < 20
+    assert part({"fraction": 0.3, "seed": 2}, drawn) == [texts[name].decode() for name in drawn]
+    assert part({"rows": 2}, ["00", "01"]) == [texts[name].decode() for name in ("00", "01")]
 
 
 PROBLEMS = {

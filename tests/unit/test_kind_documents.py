@@ -10,11 +10,13 @@ import polars as pl
 import pytest
 
 from opencloudhub_readmes import process as opencloudhub_readmes
+from pictures import spoiled, zipped
 from registry.config.schema import breaches
 from registry.errors import RegistryError
 from registry.kinds import documents
 from registry.kinds.documents import COLUMNS, as_text, count_lines, is_wanted, read
 from registry.kinds.rows import Rows
+from registry.sources.subsample import Subsample
 from support import ROOT
 
 SCHEMA = ROOT / "scripts/registry/kinds/documents.schema.yaml"
@@ -212,3 +214,15 @@ def test_documents_without_texts_are_none():
 )
 def test_params_that_are_wrong_are_named(params, message):
     assert message in "\n".join(breaches(params, SCHEMA))
+
+
+@pytest.mark.parametrize("sample", [{"rows": 3}, {"fraction": 0.2, "seed": 1}])
+def test_a_part_of_the_documents_is_taken_and_no_other_is_read(tmp_path, sample):
+    files = {f"d/{number:02}.md": f"this is the text of {number:02}".encode() for number in range(40)}
+    drawn = [*files][:3] if "rows" in sample else [*filter(Subsample(**sample).takes, files)]
+    assert 2 < len(drawn) < 20
+    damaged = [content for name, content in files.items() if name not in drawn]
+    (tmp_path / "a.zip").write_bytes(spoiled(zipped(files | {"logo.png": b""}), damaged))
+    samples, _, counts = everything({"a.zip": tmp_path / "a.zip"}, sample=sample)
+    assert samples["path"].to_list() == drawn
+    assert counts["other_files"] == 1

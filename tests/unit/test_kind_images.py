@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pictures import picture, tarred, zipped
+from pictures import picture, spoiled, tarred, zipped
 from registry.config.kinds import check_kind
 from registry.config.schema import breaches
 from registry.describe.pictures import Pictures, pairs_alike
@@ -23,6 +23,7 @@ from registry.kinds.images import POLICIES, read
 from registry.kinds.rows import Cleaning
 from registry.kinds.stored import stored, stored_schema, with_files
 from registry.kinds.tables import row_groups, write_dataset
+from registry.sources.subsample import Subsample
 from support import ROOT
 
 CONTRACT = {"image": {"dtype": "binary"}, "label": {"dtype": "string"}}
@@ -442,6 +443,61 @@ def test_parquet_may_hold_the_pictures(tmp_path, struct):
         cleaned({"a.parquet": tmp_path / "a.parquet"}, contract, **{**params, "image": "pixels"})
     with pytest.raises(RegistryError, match="column class holds no pictures, but int64"):
         cleaned({"a.parquet": tmp_path / "a.parquet"}, {"image": {"dtype": "binary"}}, image="class")
+
+
+MANY = {f"c/{number:02}.jpg": picture(number) for number in range(40)}
+
+
+def part_of(origin: str, folder: Path, sample: dict, whole: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
+    """Return paths and keys of the part of 40 pictures that is built from, where those not in `whole` are damaged."""
+    damaged = [content for name, content in MANY.items() if name not in whole]
+    pack, names = spoiled(zipped(MANY | {"readme.md": b""}), damaged), "".join(f"{name}\n" for name in MANY)
+    written(folder / "p.zip", pack)
+    written(folder / "t.csv", f"name\n{names}".encode())
+    images = [content if name in whole else b"no picture" for name, content in MANY.items()]
+    pq.write_table(pa.table({"image": images, "label": ["c"] * 40}), folder / "e.parquet")
+    files, params = {
+        "folders": (["p.zip"], {}),
+        "table": (["t.csv", "p.zip"], {"table": "t.csv", "path": "{name}"}),
+        "parquet": (["e.parquet"], {"image": "image"}),
+    }[origin]
+    contract = {"image": {"dtype": "binary"}, "path": {"dtype": "string"}}
+    found = Cleaning(POLICIES)
+    rows = [*found.clean(read({name: folder / name for name in files}, contract, params | {"sample": sample}))]
+    found.check("shapes")
+    paths = [path for its in rows for path in its.samples["path"].to_list()]
+    return paths, [key for its in rows for key in its.keys.to_list()], found.report()["counts"]
+
+
+@pytest.mark.parametrize("origin", ["folders", "table", "parquet"])
+def test_a_part_of_the_pictures_is_taken_and_no_other_is_read(tmp_path, origin):
+    part, larger = (Subsample(fraction=fraction, seed=1) for fraction in (0.2, 0.5))
+    numbers = np.flatnonzero(part.takes_rows(0, 40)).tolist()
+    drawn = [[*MANY][number] for number in numbers] if origin == "parquet" else [*filter(part.takes, MANY)]
+    assert 2 < len(drawn) < 20
+    paths, keys, counts = part_of(origin, tmp_path, {"fraction": 0.2, "seed": 1}, drawn)
+    if origin == "parquet":
+        assert keys == [f"e.parquet:{number}" for number in numbers]
+    else:
+        assert paths == drawn
+        assert {*drawn} < {*filter(larger.takes, MANY)}
+        assert counts["other_files"] == 1
+    first = [*MANY][:3]
+    paths, keys, counts = part_of(origin, tmp_path, {"rows": 3}, first)
+    assert keys == [f"e.parquet:{number}" for number in range(3)] if origin == "parquet" else paths == first
+    assert counts.get("other_files", 0) == (origin != "parquet")
+
+
+def test_a_value_in_a_part_of_a_table_is_found_at_its_row(tmp_path):
+    rows = {"image": [BLUE] * 9, "label": [*"01234567", "x"]}
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    part = Subsample(
+        fraction=0.5, seed=next(seed for seed in range(99) if Subsample(fraction=0.5, seed=seed).takes_rows(8, 1))
+    )
+    contract = {"image": {"dtype": "binary"}, "label": {"dtype": "int64"}}
+    params = {"image": "image", "sample": {"fraction": part.fraction, "seed": part.seed}}
+    with pytest.raises(RegistryError, match="row 8: label is 'x'"):
+        [*read({"a.parquet": tmp_path / "a.parquet"}, contract, params)]
 
 
 def test_params_of_a_table_without_one_are_refused():

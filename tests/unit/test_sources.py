@@ -13,8 +13,9 @@ import yaml
 from registry.errors import RegistryError
 from registry.shown import public_url
 from registry.sources import retrieve as sources
-from registry.sources.fetch import fetch
+from registry.sources.fetch import KEPT, fetch
 from registry.sources.limits import Patience
+from registry.sources.raw import write_sources
 from registry.sources.retrieve import retrieve
 from support import reply
 
@@ -378,6 +379,28 @@ def test_the_mirror_keeps_its_file(repository):
     (repository / "mirror" / "dataset" / "file").write_bytes(GOOD)
     get(repository, source(), mode="mirror", mirror="mirror")
     assert (repository / "mirror" / "dataset" / "file").read_bytes() == GOOD
+
+
+def test_what_a_refresh_keeps_is_not_fetched_again_if_it_is_what_is_accepted(repository, http_server):
+    http_server.serve("/good", GOOD)
+    url, kept = f"{http_server.url}/good", repository / KEPT / "dataset" / "raw"
+    files = {"target": kept, "lock": repository / "other.yaml", "mirror": None}
+    write_sources(kept / "sources.json", fetch("dataset", [source("nowhere", url)], mode="upstream", **files))
+    http_server.serve("/good", BAD)
+    http_server.requests.clear()
+    assert get(repository, source("nowhere", url))["files"][0]["served_by"] == url
+    assert (repository / "raw" / "file").read_bytes() == GOOD
+    assert http_server.requests == []
+
+    with pytest.raises(RegistryError, match="could not be fetched"):
+        get(repository, source(url), mode="mirror", mirror="mirror")
+    bad = hashlib.sha256(BAD).hexdigest()
+    for accepted in ([bad], []):
+        assert get(repository, source(url, sha256=accepted))["files"][0]["sha256"] == bad
+    (repository / "lock.yaml").unlink()
+    (kept / "file").write_bytes(BAD)
+    http_server.serve("/good", GOOD)
+    assert get(repository, source(url))["files"][0]["sha256"] == SHA256
 
 
 class TestLock:

@@ -267,11 +267,28 @@ class TestHub:
         assert not Path(tmp_path / "target").exists()
 
 
+def test_a_folder_is_listed_page_by_page_and_no_further_than_it_may_go(become, server, caplog):
+    for name in (".a", ".b", ".c", ".d", "1", "2", "3", "4", "5", "6", "7", "8", "9"):
+        server.client().put_object(Bucket="team", Key=f"many/{name}", Body=b"")
+
+    def pages(max_files):
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, logger="s3fs"):
+            try:
+                return len(Store("s3://team/many/").files(max_files)), caplog.text.count("list_objects_v2")
+            except RegistryError as error:
+                return str(error), caplog.text.count("list_objects_v2")
+
+    assert pages(9) == (9, 2)
+    assert pages(2) == ("more than max_files (2)", 3)  # .a .b .c, .d 1 2, 3
+    assert pages(100) == (9, 1)
+
+
 def test_a_store_asks_again_each_time(become, server):
     server.client().put_object(Bucket="team", Key="grows/1", Body=b"")
-    assert [member.name for member in Store("s3://team/grows/").files()] == ["1"]
+    assert [member.name for member in Store("s3://team/grows/").files(9)] == ["1"]
     server.client().put_object(Bucket="team", Key="grows/2", Body=b"")
-    assert [member.name for member in Store("s3://team/grows/").files()] == ["1", "2"]
+    assert [member.name for member in Store("s3://team/grows/").files(9)] == ["1", "2"]
 
 
 @pytest.mark.parametrize(("source", "files"), [("s3://team/chats/", 4), ("s3://team/chats/*.jsonl", 2)])

@@ -34,6 +34,12 @@ def test_the_first_rows():
     assert part.takes("a")
 
 
+def test_the_first_files_of_each_source():
+    part = Subsample(rows=2)
+    assert [list(map(part.takes_each(), names)) for names in ("abc", "d")] == [[True, True, False], [True]]
+    assert [*map(Subsample(fraction=0.3, seed=1).takes_each(), "abcdefg")] == [name in "acg" for name in "abcdefg"]
+
+
 @given(fraction=fractions, seed=seeds, start=st.integers(0, 2**40), cut=st.integers(0, 300))
 def test_it_does_not_depend_on_batches(fraction, seed, start, cut):
     part = Subsample(fraction=fraction, seed=seed)

@@ -1,6 +1,7 @@
 """A dataset whose sources are a folder, which is copied, and a table that stays where it is."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from test_own_dataset import FILES, PROCESS, RULES, own  # noqa: F401  it is a f
 
 from clone import under_git
 from registry.config.load import IN_PLACE
+from registry.files import sha256_of
 
 CONFIG = "config/datasets/books.yaml"
 TABLE = "title,year,rating\nUlysses,1922,3.7\nOrlando,1928,3.9\nBeloved,1987,3.9\n"
@@ -52,7 +54,20 @@ def test_it_is_built_and_released_and_a_change_is_noticed(books):
     assert "Nothing to be done" in clone.snakemake("-n")
     assert "identical" in clone.registry("verify", "books-v1.0.0")
 
+    kept = [path.read_bytes() for path in own.folder.rglob("files/md5/*/*") if path.is_file()]
+    assert any(b"blue" in content for content in kept)
+    assert not any(b"Ulysses,1922" in content for content in kept)
+    table.rename(away := table.with_suffix(".away"))
+    assert f"{table}: no such file" in clone.registry("verify", "books-v1.0.0", code=1)
+    away.rename(table)
+
     table.write_text(TABLE + "Solaris,1961,4.0\n")
+    own.edit(CONFIG, str(table), os.path.relpath(table, own.folder))
+    printed = clone.registry("refresh", "books", code=1)
+    assert f"books.csv: its sha256 was {sources[0]['sha256']}, and is {sha256_of(table)}" in printed
+    assert "It would become 1.1.0 (MINOR):\n  1 row added to all\n" in printed
+    assert not [*(own.folder / ".cache").rglob("*.csv")]
+    own.edit(CONFIG, os.path.relpath(table, own.folder), str(table))
     assert f"{table}, which was not copied, changed since it was hashed" in clone.registry("publish", code=3)
     assert "expected sha256" in own.snakemake("--cores", "2", "--forcerun", "books_download", "--", "books", fails=True)
     (own.folder / "config/locks/books.yaml").unlink()

@@ -42,13 +42,19 @@ class Ejected:
 def eject(root: Path, name: str, *, dry_run: bool = False) -> Ejected:
     """Write the rules and scripts of a dataset with a kind, and take that out of its file.
 
-    Raises RegistryError, before anything is written, for a file that is there and another one.
+    Raises RegistryError, before anything is written, for a file that is there and another one, and for a dataset
+    that is built from a part of its sources: only kinds are.
     """
     dataset = load_datasets(read_config(root), root)[name]
     if "kind" not in dataset:
         return Ejected(name, {})
-    files = _files(root, dataset)
     config = f"config/datasets/{name}.yaml"
+    if "sample" in dataset["sources"]:
+        hint = "take sources.sample out of it first, or take the part in the scripts that you write"
+        raise RegistryError(
+            "only a dataset that has a kind is built from a part of its sources", where=config, hint=hint
+        )
+    files = _files(root, dataset)
     taken = [path for path, text in files.items() if (root / path).exists() and _differs(root / path, text)]
     if taken:
         raise RegistryError(f"{', '.join(taken)} would be overwritten", hint="move what is there away first")

@@ -166,7 +166,7 @@ def _expanded(source: str) -> list[str]:
     """Return the files that an address with wildcards matches, sorted; one without is all there is."""
     if not has_wildcards(source) or source.startswith(("http://", "https://")) or Path(source).exists():
         return [source]
-    found = Store(source).files() if "://" in source else local_members(Path(source), MOST_FILES)
+    found = Store(source).files(MOST_FILES) if "://" in source else local_members(Path(source), MOST_FILES)
     if not found:
         raise RegistryError("no file matches", where=source)
     return [f"{fixed_part(source)}/{member.name}" for member in found]

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from registry.cli.common import AsJson, app, print_json, print_line, repository, say, say_left_out
+from registry.cli.common import AsJson, app, console, print_json, print_line, repository, say, say_left_out
 from registry.cli.comparing import SHOWN, print_diff
 from registry.release.push import released_of
 from registry.storage.examine import examine
 from registry.storage.repository import Repository
 from registry.storage.tags import TAG, named_release, parse_tag
+from registry.trace.preview import Preview
 from registry.trace.refresh import Refreshed, refresh, refresh_living
 from registry.trace.verify import Verdict, verify
 
@@ -129,10 +130,11 @@ def ask_again(
 
     Without a dataset, all living sources, whose hashes nobody knows before.
 
-    By itself Snakemake has nothing to do, for it cannot know that a source changed. --accept writes the hashes of
-    files that changed into the dataset's file. Datasets here that are made of
-    this one are built, too. Exit codes: 0 done, whether or not anything changed; 1 the run failed, a file has another
-    hash than the accepted ones, or the dataset has no source that can change by itself.
+    By itself Snakemake has nothing to do, for it cannot know that a source changed. Where files have other hashes than
+    the accepted ones, this only shows what would become of the dataset. --accept writes their hashes into the dataset's
+    file, builds and releases. Datasets here that are made of this one are built, too. Exit codes: 0 done, whether or
+    not anything changed; 1 the run failed, a file has another hash than the accepted ones, or the dataset has no source
+    that can change by itself.
     """
     output = sys.stderr if as_json else None
     if dataset is None:
@@ -147,8 +149,12 @@ def ask_again(
     done = refresh(repository(context), dataset, accept=accept, cores=cores, output=output, say=say)
     if as_json:
         print_json(done)
+    elif isinstance(done, Preview):
+        _print_preview(done)
     else:
         _print_refreshed(done)
+    if isinstance(done, Preview):
+        raise typer.Exit(DIFFERENT)
 
 
 def _print_refreshed(done: Refreshed) -> None:
@@ -157,3 +163,26 @@ def _print_refreshed(done: Refreshed) -> None:
     else:
         newest = f"the newest version is still {done.after}" if done.after else "nothing is released"
         print_line(f"{done.dataset}: {newest}")
+
+
+def _print_preview(found: Preview) -> None:
+    """Print what would become of a dataset, and how to let it."""
+    for file, (old, new) in found.sources.items():
+        print_line(f"{file}: its sha256 was {old}, and is {new}")
+    newest = f"{found.dataset}-v{found.before}" if found.before else "what is built"
+    if found.diff:
+        print_diff((newest, "its sources as they are now"), found.diff, (), SHOWN)
+    if found.failure:
+        print_line(f"{found.dataset} cannot be made of them:")
+        console.print(found.failure)
+    elif found.after:
+        print_line(f"It would become {found.after}{f' ({found.level})' if found.level else ''}:")
+        for reason in found.reasons:
+            print_line(f"  {reason}")
+    else:
+        print_line(f"The data would stay what {newest} has.")
+    accept = f"registry refresh {found.dataset} --accept"
+    if found.failure:
+        say(f"nothing is changed here; what broke the build is to be put right before: {accept}")
+    else:
+        say(f"nothing is changed here; to pin, build and release it: {accept}")

@@ -12,8 +12,6 @@ from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
-OF_ROWS = ("table", "text", "conversations")
-"""The kinds whose samples are rows of files."""
 PICTURES = ("images", "captions")
 """The kinds whose samples are pictures."""
 AS_IS = "as_is"
@@ -58,8 +56,6 @@ def _wrong(dataset: Mapping[str, Any]) -> Iterator[str]:
     if "tokenizer" in params and params["tokenizer"] not in files:
         yield f"params.tokenizer: there is no source file {params['tokenizer']}{_meant(params['tokenizer'], files)}"
     files = [file for file in files if file != params.get("tokenizer")]
-    if "sample" in dataset["sources"] and dataset["kind"] not in OF_ROWS:
-        yield f"sources.sample: it takes rows of files, of which {dataset['kind']} are not made"
     if not files:
         yield f"sources: a dataset of the kind {dataset['kind']} is made of files"
     named = {

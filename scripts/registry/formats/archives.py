@@ -56,7 +56,7 @@ UNSOUND = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How far an archive may unfold: members, bytes, and, from `free` bytes on, bytes for each of its own."""
+    """How far an archive may unfold: files and folders, bytes, and, from `free` bytes on, bytes for each of its own."""
 
     max_members: int = 1_000_000
     max_bytes: int = 100 << 30
@@ -120,7 +120,7 @@ def _unpacked(path: Path, suffix: str, limits: Limits) -> BinaryIO:
 
 
 def _zip_members(path: Path, limits: Limits) -> Iterator[Member]:
-    with _Careful(path, most=ENTRY * limits.max_members) as file:
+    with _Careful(path, most=ENTRY * limits.max_members, members=limits.max_members) as file:
         with _explained(path):
             archive = zipfile.ZipFile(file)
         file.most = None
@@ -160,12 +160,14 @@ def _in_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Bina
 def _tar_members(tar: BinaryIO, path: Path, limits: Limits) -> Iterator[Member]:
     size = tar.seek(0, io.SEEK_END)
     with _Careful(tar.fileno(), most=HEADER, closefd=False) as file:
-        found = []
+        found, number = [], 0
         file.seek(0)
         with _explained(path):
             listing = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115  it holds nothing but the file
             while (info := listing.next()) is not None:
                 listing.members.clear()
+                number += 1
+                _check_number(number, path.name, limits.max_members)
                 if info.size < 0:  # The next one would be before it, for ever.
                     raise RegistryError("cut off, or not sound", where=path.name)
                 name = info.name.removeprefix("./")
@@ -176,7 +178,6 @@ def _tar_members(tar: BinaryIO, path: Path, limits: Limits) -> Iterator[Member]:
                 if info.offset_data + info.size > size:
                     raise RegistryError("cut off, or not sound", where=path.name)
                 found.append(Member(name, info.size, partial(_in_tar, tar, info.offset_data, info.size, path)))
-                _check_number(found, path, limits)
             file.seek(listing.offset)
             if file.read(BLOCK) != bytes(BLOCK):
                 raise RegistryError("cut off, or not sound", where=path.name)
@@ -191,14 +192,13 @@ def _no_file(name: str, path: Path) -> RegistryError:
     return RegistryError(f"{name} is a link, or no plain file", where=path.name, hint="pack the files themselves")
 
 
-def _check_number(found: list[Member], path: Path, limits: Limits) -> None:
-    if len(found) > limits.max_members:
-        raise RegistryError(f"more than {limits.max_members:,} files", where=path.name)
+def _check_number(number: int, archive: str, most: int) -> None:
+    if number > most:
+        raise RegistryError(f"more than {most:,} files and folders", where=archive)
 
 
 def _checked(found: list[Member], path: Path, limits: Limits) -> list[Member]:
     """Return members sorted by name. Raises RegistryError for names that cannot be taken, and for too much."""
-    _check_number(found, path, limits)
     if sum(member.size for member in found) > (most := limits.bytes_of(path.stat().st_size)):
         raise _bomb(path, most)
     found.sort(key=lambda member: member.name)
@@ -228,18 +228,24 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 class _Careful(io.FileIO):
-    """A file that refuses to read more than `most` bytes at once, as a listing that lies would have it."""
+    """A file that refuses to read more than `most` bytes at once, as a listing that lies would have it.
 
-    def __init__(self, file: Path | int, *, most: int | None, closefd: bool = True) -> None:
+    And, if the listing of a zip is read, one of more than `members`, before each takes time and memory.
+    """
+
+    def __init__(self, file: Path | int, *, most: int | None, members: int | None = None, closefd: bool = True) -> None:
         super().__init__(file, "rb", closefd=closefd)
-        self.most = most
+        self.most, self._members = most, members
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
             size = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
         if self.most is not None and size > self.most:
             raise ValueError(f"its listing has a part of more than {self.most:,} bytes")
-        return super().read(size)
+        content = super().read(size)
+        if self.most is not None and self._members is not None:
+            _check_number(content.count(zipfile.stringCentralDir), Path(self.name).name, self._members)
+        return content
 
 
 class _Slice:

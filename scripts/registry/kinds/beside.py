@@ -4,23 +4,26 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.types as pat
 
 from registry.errors import RegistryError
 from registry.formats.archives import members
-from registry.formats.parquet import open_parquet, plain_schema, rows_of
+from registry.formats.parquet import ROWS, batches_of, open_parquet, plain_schema
 from registry.kinds.columns import Columns
 from registry.kinds.files import Format, batches, types_beside
 from registry.kinds.folders import OF_PICTURES, Placed, classes_of, key_of
 from registry.kinds.inputs import CAPTION, LABEL
 from registry.kinds.pictures import Found, is_litter, is_picture, normal, pictures_in
 from registry.kinds.rows import positions
+from registry.sources.subsample import Subsample
 
 IN_BRACES = re.compile(r"\{([^{}]+)\}")
 LONGEST = 1 << 20
@@ -65,13 +68,19 @@ class Table:
             start += batch.height
         if not parts:
             raise RegistryError("it has no rows, so that no picture is named", where=self._file)
+        part = Subsample(**params.get("sample", {}))
         self._rows = pl.concat(parts)
         self._file_of: dict[str, str] = {}
         self._places_of = places
-        self._found = [False] * start
         self._by_path: dict[str, list[int]] = {}
+        self._left_out: set[str] = set()
+        self._found = [False] * start
         for row, place in enumerate(places):
-            self._by_path.setdefault(place, []).append(row)
+            if part.takes(place) and not part.ends_before(row):
+                self._by_path.setdefault(place, []).append(row)
+            else:
+                self._left_out.add(place)
+                self._found[row] = True  # it is not missed
 
     def _places(self, batch: pl.DataFrame) -> list[str]:
         text = IN_BRACES.sub("{}", self._template)
@@ -81,10 +90,14 @@ class Table:
     def pictures(
         self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
     ) -> Iterator[tuple[str, Iterator[Found]]]:
-        """Yield each source file but the table with the pictures in it that a row names."""
+        """Yield each source file but the table with the pictures in it that a row names which is taken."""
+        taken = self._by_path.__contains__
         for file, path in files.items():
             if file != self._file:
-                yield file, pictures_in(file, path, max_bytes, self._by_path.__contains__, counts)
+                yield file, pictures_in(file, path, max_bytes, self._is_named, counts, taken)
+
+    def _is_named(self, place: str) -> bool:
+        return place in self._by_path or place in self._left_out
 
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return the rows that name these pictures. Raises RegistryError where two source files have one."""
@@ -116,6 +129,7 @@ class Embedded:
     def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         self._columns, self._beside = _columns(contract, params)
         self._image, self._key, self._classes = params["image"], params.get("key"), classes_of(params)
+        self._part = Subsample(**params.get("sample", {}))
         self._schema = pa.schema([])
 
     def pictures(
@@ -144,7 +158,7 @@ class Embedded:
             names += [f"{self._image}.{name}" for name in ("bytes", "path") if name in inside]
         else:
             names.append(self._image)
-        for position, row in enumerate(rows_of(path, names)):
+        for position, row in _rows_of(path, names, self._part):
             picture = row.pop(self._image)
             if isinstance(picture, dict):
                 data, name = picture.get("bytes"), picture.get("path")
@@ -157,10 +171,10 @@ class Embedded:
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return the rows that hold these pictures."""
         rows = pl.DataFrame(pa.Table.from_pylist([found.row[1] for found in pictures], schema=self._schema))
-        file, start = (pictures[0].file, pictures[0].row[0]) if pictures else ("", 0)
-        columns = self._columns.converted(rows, file, start)
+        file, numbers = pictures[0].file if pictures else "", [found.row[0] for found in pictures]
+        columns = self._columns.converted(rows, file, numbers)
         columns = pl.DataFrame([*columns, *(rows.get_column(name).cast(pl.String) for name in self._beside)])
-        keys = positions(file, start, len(pictures))
+        keys = pl.Series([f"{file}:{number}" for number in numbers], dtype=pl.String)
         if self._key:
             keys = columns[self._key].cast(pl.String)
         return Placed(range(len(pictures)), keys, columns, _unknown(columns, self._classes))
@@ -168,6 +182,17 @@ class Embedded:
     def missing(self) -> Iterator[Placed]:
         """Yield nothing: rows hold their pictures."""
         yield from ()
+
+
+def _rows_of(path: Path, names: Sequence[str], part: Subsample) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the values of each row of a Parquet file that is taken."""
+    start = 0
+    for batch in batches_of(path, names, ROWS):
+        for row in np.flatnonzero(part.takes_rows(start, batch.num_rows)).tolist():
+            yield start + row, batch.slice(row, 1).to_pylist()[0]
+        start += batch.num_rows
+        if part.ends_before(start):
+            return
 
 
 def table_in(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Table:
@@ -191,15 +216,21 @@ def table_in(files: Mapping[str, Path], contract: Mapping[str, Any], params: Map
 
 
 class Texts:
-    """Texts beside pictures, `a/1.txt` beside `a/1.jpg`, are their captions. All of them are in memory."""
+    """Texts beside pictures, `a/1.txt` beside `a/1.jpg`, are their captions. All of them are in memory.
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    Of a part of the pictures, only their texts are read.
+    """
+
+    def __init__(self, files: Mapping[str, Path], params: Mapping[str, Any]) -> None:
         self._texts: dict[str, bytes] = {}
         self._left: set[str] = set()
+        part = Subsample(**params.get("sample", {}))
+        self._taken = None if part.is_all else {stem for its in files.items() for stem in _stems(*its, part)}
         for file, path in files.items():
             for member in members(path):
                 name = normal(member.name)
-                if PurePosixPath(name).suffix.lower() == ".txt" and not is_litter(name):
+                is_text = PurePosixPath(name).suffix.lower() == ".txt" and not is_litter(name)
+                if is_text and self._is_taken(file, name):
                     with member.open() as stream:
                         self._texts[_stem(file, name)] = stream.read(LONGEST + 1)
         self._left.update(self._texts)
@@ -209,7 +240,10 @@ class Texts:
     ) -> Iterator[tuple[str, Iterator[Found]]]:
         """Yield each source file with the pictures in it; texts count as other files there."""
         for file, path in files.items():
-            yield file, pictures_in(file, path, max_bytes, is_picture, counts)
+            yield file, pictures_in(file, path, max_bytes, is_picture, counts, partial(self._is_taken, file))
+
+    def _is_taken(self, file: str, path: str) -> bool:
+        return self._taken is None or _stem(file, path) in self._taken
 
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return a row for each picture; the caption is null where there is no text beside it, or none in UTF-8."""
@@ -226,6 +260,15 @@ class Texts:
         if keys := sorted(self._left):
             columns = pl.DataFrame({CAPTION: pl.Series([_decoded(self._texts[key]) for key in keys], dtype=pl.String)})
             yield Placed([], pl.Series([f"{key}.txt" for key in keys]), columns, {})
+
+
+def _stems(file: str, path: Path, part: Subsample) -> Iterator[str]:
+    """Yield what the pictures in a source file and the texts beside them have in common, of those that are taken."""
+    taken = part.takes_each()
+    for member in members(path):
+        name = normal(member.name)
+        if is_picture(name) and not is_litter(name) and taken(name):
+            yield _stem(file, name)
 
 
 def _stem(file: str, path: str) -> str:

@@ -61,7 +61,7 @@ def read(
     if "table" in params:
         origin = table_in(files, own, params)
     else:
-        origin = Embedded(own, params) if "image" in params else Texts(files)
+        origin = Embedded(own, params) if "image" in params else Texts(files, params)
     longest = params.get("limits", {}).get("max_caption", MAX_CAPTION)
     for its in gallery.rows_of(origin, files, own, params, threads, lambda placed: _problems(placed, longest)):
         captions = its.samples[CAPTION]

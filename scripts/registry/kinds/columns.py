@@ -1,6 +1,6 @@
 """Turn the columns of a source file into those of a contract: renamed, parsed and converted, never guessed at."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -48,14 +48,15 @@ class Columns:
             found[source] = self.types[name] if plain and found.get(source) != pl.String else pl.String()
         return found
 
-    def converted(self, rows: pl.DataFrame, file: str, start: int) -> pl.DataFrame:
-        """Return rows of a file with the contract's columns; the first of them is number `start` of the file.
+    def converted(self, rows: pl.DataFrame, file: str, start: int | Sequence[int]) -> pl.DataFrame:
+        """Return rows of a file with the contract's columns; they are those from number `start` of the file, or these.
 
         Raises RegistryError, which names file, row and column, for a value that is not of its column's type.
         """
-        return pl.DataFrame([self._column(rows, name, file, start) for name in self.types])
+        numbers = range(start, start + rows.height) if isinstance(start, int) else start
+        return pl.DataFrame([self._column(rows, name, file, numbers) for name in self.types])
 
-    def _column(self, rows: pl.DataFrame, name: str, file: str, start: int) -> pl.Series:
+    def _column(self, rows: pl.DataFrame, name: str, file: str, numbers: Sequence[int]) -> pl.Series:
         how, dtype = self._how[name], self.types[name]
         if "by_file" in how:
             if file not in how["by_file"]:
@@ -72,7 +73,7 @@ class Columns:
             found = _cast(column, dtype)
         wrong = column.is_not_null() & found.is_null()
         if (row := wrong.arg_max()) is not None and wrong[row]:
-            raise RegistryError(f"row {start + row:,}: {name} is {str(column[row])[:80]!r}, not {dtype}", where=file)
+            raise RegistryError(f"row {numbers[row]:,}: {name} is {str(column[row])[:80]!r}, not {dtype}", where=file)
         return found.alias(name)
 
     def _said(self, name: str, file: str) -> Any:

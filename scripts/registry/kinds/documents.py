@@ -19,6 +19,7 @@ from registry.kinds.batching import in_batches
 from registry.kinds.inputs import TEXT
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.splitting import splitter
+from registry.sources.subsample import Subsample
 
 POLICIES = {"not_utf8": "fail", "control_characters": "fail", "empty": "fail", "huge": "fail", DUPLICATES: "keep"}
 """What becomes of documents with problems, unless the params say."""
@@ -55,8 +56,9 @@ class File(NamedTuple):
 def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Rows]:
     """Yield the documents of source files {name: path}, in their order, with the columns of the contract.
 
-    Rows tell themselves which of them say the same as one before, for which some 100 bytes a document are in memory.
-    Raises RegistryError for a column that is none of COLUMNS, for what is no archive, and where there is no document.
+    With `sample` among the params, which is `sources.sample` of the dataset, a part of them, and no other is read. Rows
+    tell themselves which of them say the same as one before, for which some 100 bytes a document are in memory. Raises
+    RegistryError for a column that is none of COLUMNS, for what is no archive, and where there is no document.
     """
     if unknown := [name for name in contract if name not in COLUMNS]:
         hint = f"there are {', '.join(COLUMNS)}"
@@ -124,9 +126,11 @@ def files_in(source: str, path: Path, params: Mapping[str, Any], others: Counter
     `others` counts the rest. Of a document that has more than the params allow, one byte more is read.
     """
     patterns, limit = params.get("include", [f"*{end}" for end in FORMATS]), params.get("max_bytes", MAX_BYTES)
+    taken = Subsample(**params.get("sample", {})).takes_each()
     if not path.is_dir() and is_wanted(source, patterns):
-        with path.open("rb") as stream:
-            yield File(source, source, stream.read(limit + 1))
+        if taken(source):
+            with path.open("rb") as stream:
+                yield File(source, source, stream.read(limit + 1))
         return
     for member in members(path):
         name = unicodedata.normalize("NFC", member.name)
@@ -134,7 +138,7 @@ def files_in(source: str, path: Path, params: Mapping[str, Any], others: Counter
             others["hidden_files"] += 1
         elif not is_wanted(name, patterns):
             others["other_files"] += 1
-        else:
+        elif taken(name):
             with member.open() as stream:
                 yield File(source, name, stream.read(limit + 1))
 

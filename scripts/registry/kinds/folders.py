@@ -11,6 +11,7 @@ from registry.describe.columns import column_type
 from registry.errors import RegistryError
 from registry.kinds.inputs import IMAGE, LABEL
 from registry.kinds.pictures import Found, is_picture, normal, pictures_in
+from registry.sources.subsample import Subsample
 
 OF_PICTURES = (IMAGE, "width", "height", "path")
 """Columns that are made of a picture, and of where it was."""
@@ -79,17 +80,18 @@ class Folders:
         if self._type is not None and self._type != pl.String and not classes:
             raise RegistryError("numbers need params.classes, whose positions they are", where="contract.columns.label")
         self._seen: dict[str, str] = {}
+        self._part = Subsample(**params.get("sample", {}))
 
     def pictures(
         self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
     ) -> Iterator[tuple[str, Iterator[Found]]]:
-        """Yield each source file with the pictures in it that are below the root."""
+        """Yield each source file with the pictures in it that are below the root, or the part of them to build from."""
 
         def wanted(path: str) -> bool:
             return is_picture(path) and self._root.find(path)[0] is not None
 
         for file, path in files.items():
-            yield file, pictures_in(file, path, max_bytes, wanted, counts)
+            yield file, pictures_in(file, path, max_bytes, wanted, counts, self._part.takes_each())
 
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return the rows of pictures."""

@@ -87,11 +87,17 @@ def other_format(data: bytes) -> str | None:
 
 
 def pictures_in(
-    file: str, path: Path, max_bytes: int, wanted: Callable[[str], bool], counts: Counter[str]
+    file: str,
+    path: Path,
+    max_bytes: int,
+    wanted: Callable[[str], bool],
+    counts: Counter[str],
+    taken: Callable[[str], bool] = lambda place: True,
 ) -> Iterator[Found]:
     """Yield the pictures of the source file that is called `file`: itself, or the members of a folder or an archive.
 
-    What is none, or not `wanted`, goes into `counts` alone, as system_files or other_files.
+    What is none, or not `wanted`, goes into `counts` alone, as system_files or other_files. Those that are not `taken`
+    are neither counted nor read.
     """
     alone = is_picture(file) and path.is_file()
     for member in members(path):
@@ -100,7 +106,7 @@ def pictures_in(
             counts["system_files"] += 1
         elif not wanted(place):
             counts["other_files"] += 1
-        else:
+        elif taken(place):
             with member.open() as stream:
                 yield Found(file, place, stream.read(max_bytes + 1))
 

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from registry.files import atomic_file, content_sha256, data_files
 from registry.sources.in_place import hash_in_place, write_pointer
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.locks import read_lock
+from registry.sources.raw import noted_looks, read_sources
 from registry.sources.retrieve import retrieve, unfetched
 
 log = logging.getLogger(__name__)
 
+KEPT = ".cache/refresh"
+"""Folder of a checkout, ignored by git: `<dataset>/raw` there has what `registry refresh` fetched, while it builds."""
 STAND_INS = {
     "the pointer of Git LFS to the file": re.compile(rb"version https://git-lfs\.github\.com/spec/"),
     "an HTML page": re.compile(
@@ -81,30 +84,45 @@ def fetch(
     A file without an accepted hash (see `registry.config.load.source_files`) is held to the one in the YAML file `lock`
     and, if there is none either, recorded there. `readable` raises RegistryError for a file that cannot be what it
     should, so that an error page is not taken for a first download. Paths among the addresses, and the mirror's, may be
-    relative to `root`. The result has `mode` and `files` with `file`, `url` (the first upstream address, whichever
-    place it came from), `bytes`, `sha256`, and `served_by`: the upstream address that gave it, else the mode. A folder
-    (an entry with `max_files`) is one of `files`, with the number of its own in `files`; what is not copied has
-    `copied`: false, and how it `look`s. Raises RegistryError.
+    relative to `root`, the checkout; what a refresh keeps there (see KEPT) is not fetched again. The result has `mode`
+    and `files` with `file`, `url` (the first upstream address, whichever place it came from), `bytes`, `sha256`, and
+    `served_by`: the upstream address that gave it, else the mode. A folder (an entry with `max_files`) is one of
+    `files`, with the number of its own in `files`; what is not copied has `copied`: false, and how it `look`s. Raises
+    RegistryError.
     """
-    locked = read_lock(lock)
+    locked, kept = read_lock(lock), _kept(dataset, mode, root)
     fetched = []
     for source in files:
         name = source["file"]
         pinned, origin = source["sha256"], ""
         if not pinned and name in locked.get(mode, {}):
             pinned, origin = [locked[mode][name]], f" (locked in {lock})"
+        here = {path: file for path, file in kept.items() if file["file"] == name and file["sha256"] in pinned}
         if source.get("copy", True):
             check = partial(_check, name=name, accepted=pinned, origin=origin, readable=readable)
-            entry = _copied(source, _locations(dataset, source, mode, mirror), target, check, patience, root)
-            entry["served_by"] = entry["served_by"] if mode == "upstream" else mode
+            locations = [*here, *_locations(dataset, source, mode, mirror)]
+            entry = _copied(source, locations, target, check, patience, root)
+            served_by = here.get(entry["served_by"], entry)["served_by"]
+            entry["served_by"] = served_by if mode == "upstream" else mode
         else:
-            entry = _in_place(source, target, pinned, origin, root)
+            known = {file["look"]["digest"]: file["sha256"] for file in here.values() if file["look"]}
+            entry = _in_place(source, target, pinned, origin, root, known)
         if not pinned:
             locked.setdefault(mode, {})[name] = entry["sha256"]
             _write_lock(lock, locked)
             log.info("first download of %s: its hash is now locked in %s; commit that file", name, lock)
         fetched.append(entry)
     return {"mode": mode, "files": fetched}
+
+
+def _kept(dataset: str, mode: str, root: Path) -> dict[str, dict[str, Any]]:
+    """Return {path from the root: entry in sources.json, and how it `look`s} of the sources that a refresh keeps."""
+    raw = f"{KEPT}/{dataset}/raw"
+    if not (record := root / raw / "sources.json").is_file():
+        return {}
+    fetched, looks = read_sources(record), noted_looks(record.parents[1])
+    files = fetched["files"] if fetched["mode"] == mode else []
+    return {f"{raw}/{file['file']}": {**file, "look": looks.get(file["url"])} for file in files}
 
 
 def _copied(
@@ -129,11 +147,21 @@ def _copied(
     }
 
 
-def _in_place(source: dict[str, Any], target: Path, pinned: Sequence[str], origin: str, root: Path) -> dict[str, Any]:
-    """Hash a source where it is, write the pointer to it, and return its entry, with how it `look`s."""
+def _in_place(
+    source: dict[str, Any],
+    target: Path,
+    pinned: Sequence[str],
+    origin: str,
+    root: Path,
+    known: Mapping[str, str],
+) -> dict[str, Any]:
+    """Hash a source where it is, write the pointer to it, and return its entry, with how it `look`s.
+
+    `known` is as in `hash_in_place`.
+    """
     (url,), max_files = source["urls"], source.get("max_files")
     try:
-        look, sha256 = hash_in_place(root / url, max_bytes=source["max_bytes"], max_files=max_files)
+        look, sha256 = hash_in_place(root / url, max_bytes=source["max_bytes"], max_files=max_files, known=known)
         _check_hash(sha256, pinned, origin)
         if not pinned:
             for name in look.files:

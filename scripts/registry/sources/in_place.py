@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from registry.config.load import IN_PLACE
@@ -45,8 +46,13 @@ def look_at(path: Path, max_files: int | None) -> Look:
     return Look(files, digest.hexdigest())
 
 
-def hash_in_place(path: Path, *, max_bytes: int, max_files: int | None) -> tuple[Look, str]:
-    """Return how a file or folder looks, and its sha256 (see `content_sha256`). Raises RegistryError."""
+def hash_in_place(
+    path: Path, *, max_bytes: int, max_files: int | None, known: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Look, str]:
+    """Return how a file or folder looks, and its sha256 (see `content_sha256`). Raises RegistryError.
+
+    Nothing is hashed again that looks as what is `known`, {digest of a look: sha256}.
+    """
     look = look_at(path, max_files)
     if not look.files:
         raise RegistryError("there are no files")
@@ -54,6 +60,8 @@ def hash_in_place(path: Path, *, max_bytes: int, max_files: int | None) -> tuple
         raise RegistryError("the file is empty")
     if look.size > max_bytes:
         raise RegistryError(f"larger than max_bytes ({max_bytes:,})")
+    if look.digest in known:
+        return look, known[look.digest]
     hashes = {name: sha256_of(path / name) for name in look.files}
     if look_at(path, max_files) != look:
         raise RegistryError("it changed while it was read")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "gs", "az", "hf")
 BLOCK = 8 << 20
 """Bytes that are asked for at once."""
+PAGE = 1000
+"""Files that S3 lists at once, at most."""
 LOGINS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL for a server of your own",
     "hf": "HF_TOKEN",
@@ -45,29 +47,49 @@ class Store:
                 raise RegistryError("a folder, not a file")
             return self._member(self._path.rpartition("/")[2], details)
 
-    def files(self) -> list[Member]:
+    def files(self, max_files: int) -> list[Member]:
         """Return the files below the address, or those that match it if it has wildcards, sorted by name.
 
-        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out. Raises
-        RegistryError, also for a name that cannot be taken.
+        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out. A folder
+        of S3 that has more than `max_files` is listed no further than that. Raises RegistryError, also for more, and
+        for a name that cannot be taken.
         """
-        base = self._path.rstrip("/")
+        base, members = self._path.rstrip("/"), []
         with self._explained():
             if has_wildcards(pattern := base):
                 base = fixed_part(pattern)
-                found = self._files.glob(pattern, detail=True)
+                found = self._files.glob(pattern, detail=True).items()
             else:
-                found = self._files.find(base, detail=True)
+                found = self._below(base, max_files)
             folder = self._files._strip_protocol(base)
-        if found.keys() == {folder}:
-            raise RegistryError("a file, not a folder")
-        members = []
-        for path, details in found.items():
-            name = path[len(folder) + 1 :]
-            if details["type"] == "file" and not path.endswith("/") and not is_hidden(name):
-                check_name(name)
-                members.append(self._member(name, details))
+            for path, details in found:
+                if path == folder and details["type"] == "file":
+                    raise RegistryError("a file, not a folder")
+                name = path[len(folder) + 1 :]
+                if details["type"] == "file" and not path.endswith("/") and not is_hidden(name):
+                    check_name(name)
+                    members.append(self._member(name, details))
+                if len(members) > max_files:
+                    raise RegistryError(f"more than max_files ({max_files:,})")
         return sorted(members, key=lambda member: member.name)
+
+    def _below(self, base: str, max_files: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the path and the details of each file below a folder, of S3 a page at a time, asked for when needed."""
+        if self._scheme != "s3":
+            yield from self._files.find(base, detail=True).items()
+            return
+        bucket, _, key = base.partition("/")
+        options = {"Bucket": bucket, "Prefix": f"{key}/" if key else "", "MaxKeys": min(max_files + 1, PAGE)}
+        page = self._files.call_s3("list_objects_v2", **options)
+        if key and not page.get("Contents"):
+            yield base, self._files.info(base)
+        while True:
+            for one in page.get("Contents", ()):
+                name = f"{bucket}/{one['Key']}"
+                yield name, {"name": name, "type": "file", "size": one["Size"]}
+            if not (token := page.get("NextContinuationToken")):
+                return
+            page = self._files.call_s3("list_objects_v2", **options, ContinuationToken=token)
 
     def _connected(self, patience: Patience) -> "AbstractFileSystem":
         fresh = {"skip_instance_cache": True, "use_listings_cache": False}

@@ -100,8 +100,6 @@ def _bring_folder(location: str, target: Path, root: Path, max_bytes: int, max_f
     members = _listed(location, root, max_files, patience)
     if not members:
         raise RegistryError("there are no files")
-    if len(members) > max_files:
-        raise RegistryError(f"more than max_files ({max_files:,})")
     check_apart([member.name for member in members])
     budget = Budget(max_bytes)
 
@@ -125,7 +123,7 @@ def _listed(location: str, root: Path, max_files: int, patience: Patience) -> li
     if is_url(location):
         from registry.sources.objects import Store
 
-        return Store(location, patience).files()
+        return Store(location, patience).files(max_files)
     return local_members(location, max_files, root)
 
 

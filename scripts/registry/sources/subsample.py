@@ -1,8 +1,9 @@
 """Take a part of a source: which rows or files, by hashes that are the same on every machine and in every version."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ _FACTORS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 class Subsample:
     """The part of a source to build from: the first `rows` of each file, or about a `fraction` of all, by a `seed`.
 
-    With one seed, a larger fraction takes what a smaller one does, and more; what is added to a source later moves
-    nothing of what was there.
+    Where a source holds files, in an archive or a folder, the files are its rows. With one seed, a larger fraction
+    takes what a smaller one does, and more; what is added to a source later moves nothing of what was there.
     """
 
     rows: int | None = None
@@ -48,6 +49,16 @@ class Subsample:
     def takes(self, name: str) -> bool:
         """Tell whether a file is taken, by its name. `rows` says nothing about files: all are."""
         return self.fraction >= 1 or _number(f"{self.seed} {name}") < self._threshold
+
+    def takes_each(self) -> Callable[[str], bool]:
+        """Return what tells of the files in one source, in their order and by their names there, if each is taken."""
+        number = count()
+        return lambda name: self.takes(name) and not self.ends_before(next(number))
+
+    @property
+    def is_all(self) -> bool:
+        """Whether everything is taken."""
+        return self.rows is None and self.fraction >= 1
 
     def ends_before(self, row: int) -> bool:
         """Tell whether no row of a file is taken from this one on, so that reading may end."""

@@ -1,11 +1,10 @@
 """Ask the sources of a dataset again: Snakemake alone sees nothing to do, because no local file has changed."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from registry.config.load import Datasets, load_datasets, parents, source_files
@@ -13,16 +12,17 @@ from registry.config.names import rule_of
 from registry.config.pins import pin_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
+from registry.files import remove
 from registry.sources.accepting import accept_sources
-from registry.sources.fetch import fetch
+from registry.sources.fetch import KEPT, fetch
+from registry.sources.locks import read_lock
+from registry.sources.raw import write_sources
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import PROVENANCE, Snapshot
 from registry.storage.states import NotReady
 from registry.storage.tags import releases
-from registry.workflow.snakemake import run
-
-CACHE = ".cache"
-"""Folder of a checkout, ignored by git, for what is fetched only to be compared."""
+from registry.trace.preview import Preview, preview
+from registry.workflow.snakemake import alone, run, wait_until_idle
 
 
 @dataclass(frozen=True)
@@ -43,28 +43,31 @@ def refresh(
     cores: str = "all",
     output: IO[str] | None = None,
     say: Callable[[str], None] = print,
-) -> Refreshed:
+) -> Refreshed | Preview:
     """Ask a dataset's sources again, build what changed, and what is made of it, and let the run's end release it.
 
     Files with known hashes are fetched beside what is here, which so stays if they changed at their publisher or in the
-    mirror: that is a RegistryError, unless the new ones are to be accepted from now on. Snakemake's output goes to this
-    program's own streams, its standard output to `output` if given. Raises RegistryError for a source that cannot
-    change by itself, and when the run fails, too.
+    mirror: then what would become of them is returned, unless the new ones are to be accepted from now on. Snakemake's
+    output goes to this program's own streams, its standard output to `output` if given. Raises RegistryError for a
+    source that cannot change by itself, and when the run fails, too.
     """
     check_installed("snakemake")
     datasets = load_datasets(read_config(repository.root), repository.root)
     _check(repository, name, datasets)
     before = _newest(repository, name)
-    made_from = _made_from(repository, name) if "files" in datasets[name]["sources"] else None
-    if made_from is not None or accept:
-        found = _fetched_again(repository, datasets[name], whatever=accept)
+    if "files" not in datasets[name]["sources"]:
+        _build(repository, [name], datasets, cores, output, say)
+        return _refreshed(repository, name, before)
+    with _place(repository.root, name, say) as place:
+        now = _fetched_again(repository, datasets[name], place, whatever=accept)
+        made_from = _made_from(repository, name)
         if accept:
-            _accept(repository, datasets[name], made_from or {}, found, say)
-        if {file: its["sha256"] for file, its in found.items()} == made_from:
-            return Refreshed(name, before, before, released=False)
-    _build(repository, [name], datasets, cores, output, say)
-    after = _newest(repository, name)
-    return Refreshed(name, before, after, before != after)
+            _accept(repository, datasets[name], made_from or {}, now, say)
+        elif changed := _changed(repository.root, datasets[name], made_from or {}, now):
+            return preview(repository, datasets, name, now, changed, place / "build", cores=cores, say=say)
+        if {file: its["sha256"] for file, its in now.items()} != made_from:
+            _build(repository, [name], datasets, cores, output, say)
+    return _refreshed(repository, name, before)
 
 
 def refresh_living(
@@ -92,8 +95,7 @@ def refresh_living(
         raise RegistryError("no dataset is made from a living source", hint=hint)
     before = {name: _newest(repository, name) for name in living}
     _build(repository, living, datasets, cores, output, say)
-    after = {name: _newest(repository, name) for name in living}
-    return [Refreshed(name, before[name], after[name], before[name] != after[name]) for name in living]
+    return [_refreshed(repository, name, before[name]) for name in living]
 
 
 def _build(
@@ -113,6 +115,12 @@ def _build(
         raise RegistryError(failed, hint="fix it, and run the same command again")
 
 
+def _refreshed(repository: Repository, name: str, before: str | None) -> Refreshed:
+    """Return what a refresh led to, by the newest version before it."""
+    after = _newest(repository, name)
+    return Refreshed(name, before, after, before != after)
+
+
 def _newest(repository: Repository, name: str) -> str | None:
     those = releases(repository.git).get(name)
     return str(those[-1].version) if those else None
@@ -123,23 +131,69 @@ def _here(repository: Repository, name: str) -> bool:
     return (repository.root / "data" / name / PROVENANCE).is_file() and pin_of(repository.root, name) is None
 
 
-def _fetched_again(repository: Repository, dataset: Mapping[str, Any], *, whatever: bool) -> dict[str, dict[str, Any]]:
-    """Return {file: its sha256 and bytes} of a dataset's source files as they are now.
+@contextmanager
+def _place(root: Path, name: str, say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield an empty folder for what is fetched and built of a dataset before anything here follows it; it goes then.
 
-    RegistryError if they are not accepted, unless `whatever` they are is asked for.
+    What a killed refresh left is removed first, once no Snakemake that it started works there any more.
     """
-    root, name = repository.root, dataset["name"]
-    mirror, wanted = read_config(root)["mirror"], source_files(dataset, root)
-    (root / CACHE).mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=root / CACHE) as folder:
-        lock = Path(folder, "lock.yaml")
-        if whatever:
-            wanted = [{**source, "sha256": []} for source in wanted]
-        else:
-            with suppress(FileNotFoundError):
-                shutil.copyfile(root / "config" / "locks" / f"{name}.yaml", lock)
-        fetched = fetch(name, wanted, mode=dataset["source"], mirror=mirror, target=Path(folder), lock=lock, root=root)
-    return {file["file"]: file for file in fetched["files"]}
+    place = root / KEPT / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with alone(place.with_name(f"{name}.lock"), f"another refresh of {name} runs here", say):
+        wait_until_idle(place / "build", say)
+        remove(place)
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _fetched_again(
+    repository: Repository, dataset: Mapping[str, Any], place: Path, *, whatever: bool
+) -> dict[str, dict[str, Any]]:
+    """Fetch a dataset's source files into raw/ of `place`, and return {file: its sha256 and bytes} of them as they are.
+
+    Of several addresses one is preferred that gives what is accepted, unless `whatever` there is now is asked for.
+    """
+    root, mode, name = repository.root, dataset["source"], dataset["name"]
+    mirror, target = read_config(root)["mirror"], place / "raw"
+
+    def fetched(source: dict[str, Any], accepted: Sequence[str]) -> list[dict[str, Any]]:
+        files, lock = [{**source, "sha256": accepted}], place / "lock.yaml"
+        return fetch(name, files, mode=mode, mirror=mirror, target=target, lock=lock, root=root)["files"]
+
+    files = []
+    for source in source_files(dataset, root):
+        has_choice = mode == "upstream" and len(source["urls"]) > 1 and not whatever
+        try:
+            files += fetched(source, _accepted(root, dataset, source) if has_choice else [])
+        except RegistryError:
+            if not has_choice:
+                raise
+            files += fetched(source, [])
+    write_sources(target / "sources.json", {"mode": mode, "files": files})
+    return {file["file"]: file for file in files}
+
+
+def _accepted(root: Path, dataset: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
+    """Return the hashes that a source file is held to; none where it was never downloaded."""
+    locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml").get(dataset["source"], {})
+    if source["sha256"] or source["file"] not in locked:
+        return source["sha256"]
+    return [locked[source["file"]]]
+
+
+def _changed(
+    root: Path, dataset: Mapping[str, Any], made_from: Mapping[str, str], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
+    """Return {file: its sha256 before, and now} of the sources that are not what they are held to."""
+    found = {}
+    for source in source_files(dataset, root):
+        file, accepted = source["file"], _accepted(root, dataset, source)
+        if accepted and (sha256 := now[file]["sha256"]) not in accepted:
+            found[file] = made_from.get(file, accepted[0]), sha256
+    return found
 
 
 def _accept(

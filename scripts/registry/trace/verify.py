@@ -1,11 +1,8 @@
 """Build a released version again from its own code, configuration and sources, and compare what comes out."""
 
-import json
 import math
-import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +13,6 @@ from typing import Any
 from registry.compare.diff import DatasetDiff, diff
 from registry.compare.manifests import read_manifest
 from registry.config.load import SAMPLES
-from registry.config.names import rule_of
 from registry.describe.metadata import facts_of, is_number
 from registry.errors import RegistryError
 from registry.extras import check_installed
@@ -27,10 +23,8 @@ from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import MANIFEST, METADATA, Snapshot
 from registry.storage.states import NotReady
 from registry.storage.tags import Release, find_release
-from registry.workflow.snakemake import run_quietly
+from registry.trace.apart import build_apart
 
-NOT_INHERITED = ("SNAKEMAKE_PROFILE",)
-"""What must not reach the build: how this machine runs other jobs."""
 NOISE = 1e-9
 """How far numbers may be apart that another version of a library computed."""
 _LACKING = re.compile(r"^ModuleNotFoundError: No module named '(?!registry\b)(\w+)", re.MULTILINE)
@@ -135,20 +129,7 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
 
 
 def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[str], None]) -> None:
-    config = {"publish": False, "datasets": [release.dataset]} | ({"mirror": mirror} if mirror else {})
-    # In a file of this user's own: all see the arguments of a process, and a mirror's address may hold a password.
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as settings:
-        json.dump(config, settings)
-        settings.flush()
-        code, printed = run_quietly(
-            scratch,
-            ["--cores", "all", "--configfile", settings.name, "--", rule_of(release.dataset)],
-            say=say,
-            env={
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-                **dict.fromkeys(NOT_INHERITED),
-            },
-        )
+    code, printed = build_apart(scratch, release.dataset, {"mirror": mirror} if mirror else {}, say=say)
     if code:
         lacking = _LACKING.search(printed)
         if lacking:

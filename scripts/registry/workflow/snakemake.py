@@ -54,6 +54,17 @@ def wait_until_idle(root: Path, say: Say) -> None:
             _wait_for(running, "Snakemake runs here", say)
 
 
+@contextmanager
+def alone(lock: Path, who: str, say: Say) -> Iterator[None]:
+    """Keep others waiting during the block who ask for the same lock; RegistryError where one does not end in time.
+
+    `who` is what is said to have it.
+    """
+    with _opened(lock) as file:
+        _wait_for(file, who, say)
+        yield
+
+
 def run(
     root: Path, arguments: Sequence[str], *, say: Say, env: Mapping[str, str | None] | None = None, **streams: Any
 ) -> int:
