@@ -227,7 +227,7 @@ def test_what_is_no_table_is_refused_and_nothing_is_written(root, http_server, c
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "arrow"])
-def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, kind):
+def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, monkeypatch, kind):
     rows, path, target = people(20_000), tmp_path / f"a.{kind}", tmp_path / "sample"
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet, "arrow": pl.read_ipc}[kind]
     getattr(
@@ -238,6 +238,7 @@ def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, kind):
     assert 5_000 < len(first) <= 50_000
     found = read(target)
     assert found.join(rows, on=rows.columns, how="semi", nulls_equal=True).height == found.height
+    monkeypatch.setattr("registry.formats.blocks.BLOCK", 10_000)
     cut_sample(path, guess_format(path, Format()), target, most_bytes=50_000)
     assert target.read_bytes() == first
 

@@ -5,8 +5,10 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from registry.describe.distributions import FEW, LONGEST, Values
 from registry.describe.tables import column_statistics, profile
 
 
@@ -85,3 +87,14 @@ def test_a_columns_name_is_no_pattern(name, tmp_path):
         "mean": 1, "std": 0.0, "min": 1, "max": 1, "median": 1,
     }  # fmt: skip
     assert column_statistics(table.drop_nulls())[name]["mean"] == 1
+
+
+def test_columns_of_few_short_values_have_a_distribution():
+    few = [*range(FEW), None]
+    columns = {"few": few, "more": [*range(FEW + 1)], "long": ["x" * LONGEST] * FEW + ["y" * (LONGEST + 1)]}
+    batch = pa.record_batch(columns)
+    found = Values(batch.schema)
+    for part in (batch, batch.slice(0, 1)):
+        found.add(part)
+    assert found.distributions() == {"few": {"0": 2, **{str(value): 1 for value in range(1, FEW)}}}
+    assert found.missing == {"few": 1, "more": 0, "long": 0}

@@ -47,6 +47,11 @@ def test_a_table_as_expected(tmp_path):
     assert table.schema == COLUMNS
 
 
+def test_a_header_of_two_lines(tmp_path):
+    found = read_csv(write(tmp_path, b'"a\n""x""",b\n1,y\n'), {'a\n"x"': pl.Int64, "b": pl.String})
+    assert found.rows() == [(1, "y")]
+
+
 WRONG = [
     (b"", "the file is empty"),
     (b"a,b\n", "no rows"),
@@ -255,6 +260,8 @@ def test_a_block_ends_with_a_record_and_the_last_with_the_file(tmp_path, monkeyp
     monkeypatch.setattr("registry.formats.blocks.BLOCK", 4)
     path = write(tmp_path, b'a,b\n1,"x\n\ny"\n2,z\n3,"\n')
     assert [*blocks(path, "utf-8")] == [(1, "a,b\n"), (2, '1,"x\n\ny"\n'), (5, "2,z\n"), (6, '3,"\n')]
+    monkeypatch.setattr("registry.formats.blocks.BLOCK", BLOCK)
+    assert [*blocks(write(tmp_path, b"a,b\n1,x"), "utf-8")] == [(1, "a,b\n1,x")]
 
 
 def test_batches_are_a_table_of_which_anything_can_be_asked():

@@ -68,9 +68,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
 
 
 def _hashes(columns: Sequence[pl.Series]) -> np.ndarray:
-    """Return what two rows have in common that are the same in all columns, as an array of ID (n,).
+    """Return 16 bytes for each row, as an array of ID (n,): the same for rows that are the same in all columns.
 
-    It is 16 bytes of hashes that are no SHA-256, which take a tenth of its time, and never leave this module.
+    They take a tenth of the time of a SHA-256. Another version of polars has others, so that nothing may keep them.
     """
     rows = pl.DataFrame(columns)
     return np.column_stack([rows.hash_rows(seed).to_numpy() for seed in range(2)]).view(ID).ravel()

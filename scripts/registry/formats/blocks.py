@@ -74,10 +74,10 @@ def blocks(path: Path, encoding: str, shard: Shard = WHOLE) -> Iterator[Block]:
             is_last = stream.tell() == stop
             text = decoder.decode(data, is_last)
             if end := len(text) if is_last else _end_of_records(text, quotes):
-                waiting.append(text[:end])
-                yield (block := Block(line, "".join(waiting)))
-                line += block.text.count("\n")
+                block = Block(line, "".join([*waiting, text[:end]]))
                 waiting, quotes, text = [], 0, text[end:]
+                yield block
+                line += block.text.count("\n")
             waiting.append(text)
             quotes += text.count('"')
         if rest := "".join(waiting):

@@ -1,7 +1,6 @@
 """Check the records of a CSV file (RFC 4180): a fast reader guesses at those that are wrong."""
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from registry.errors import RegistryError
-from registry.formats.blocks import Block, blocks
+from registry.formats.blocks import BLOCK, Block, blocks
 from registry.formats.shards import WHOLE, Shard
 
 QUOTES = 'quote a field as a whole, and write a quote in it twice (""): not as \\", and not in a field without quotes'
+LONGEST = 4 * BLOCK
+"""Characters of a block that is looked at all at once: one with more is the end of a file with a stray quote."""
 LINE_FEED, RETURN, QUOTE = b'\n\r"'
 
 
@@ -53,15 +54,17 @@ def records_in(block: Block, *, separator: str, path: Path) -> Iterator[tuple[in
 
 def _numbered(block: Block, path: Path) -> Iterator[tuple[int, str]]:
     """Yield each record of a block without its line break, and the number of the line that it begins in."""
-    start, lines, quotes = block.line, [], 0
-    for number, line in enumerate(io.StringIO(block.text, newline="\n"), start=block.line):
-        lines.append(line)
-        quotes += line.count('"')
+    line, text = block
+    start = end = quotes = 0
+    while end < len(text):
+        begin, end = end, text.find("\n", end) + 1 or len(text)
+        quotes += text.count('"', begin, end)
         if quotes % 2 == 0:
-            yield start, "".join(lines).removesuffix("\n").removesuffix("\r")
-            start, lines, quotes = number + 1, [], 0
-    if lines:
-        raise RegistryError(f"line {start:,}: a quote is opened and never closed", where=path, hint=QUOTES)
+            record = text[start:end]
+            yield line, record.removesuffix("\n").removesuffix("\r")
+            line, start = line + record.count("\n"), end
+    if start < end:
+        raise RegistryError(f"line {line:,}: a quote is opened and never closed", where=path, hint=QUOTES)
 
 
 def sound_records(block: Block, *, separator: str, width: int) -> tuple[bytes, int] | None:
@@ -69,9 +72,11 @@ def sound_records(block: Block, *, separator: str, width: int) -> tuple[bytes, i
 
     All at once it sees that `records_in` would refuse none, and find `width` fields in each; not what is wrong.
     """
+    if len(block.text) > LONGEST or "\0" in block.text or not separator.isascii() or separator in '\r\n"':
+        return None
     data = np.frombuffer(block.encoded(), np.uint8)
     quotes = np.flatnonzero(data == QUOTE)
-    if "\0" in block.text or len(quotes) % 2 or not separator.isascii() or separator in '\r\n"':
+    if len(quotes) % 2:
         return None
     if "\r" in block.text:
         returns = _outside(quotes, np.flatnonzero(data == RETURN))
