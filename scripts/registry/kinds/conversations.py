@@ -15,7 +15,7 @@ from registry.errors import RegistryError
 from registry.kinds import table
 from registry.kinds.files import Format, columns_of
 from registry.kinds.inputs import MESSAGES, inputs_of
-from registry.kinds.leaks import IN_TWO_SPLITS, in_higher_split
+from registry.kinds.leaks import IN_TWO_SPLITS, with_leaks
 from registry.kinds.messages import IN_FILES, OTHER_NAMES, from_pairs, from_turns
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.unfit import blank, with_controls
@@ -75,15 +75,8 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
             problems = find_problems(its.samples.get_column(MESSAGES), contract[MESSAGES], params, lengths)
             yield replace(its, problems=problems)
 
-    if len(splits) < 2:
-        yield from judged()
-        return
-    leaks, start = in_higher_split(judged(), splits, inputs_of(contract, params), params.get("problems", {})), 0
-    for its in judged():
-        stop = start + its.samples.height
-        leaked = pl.Series(leaks[start:stop]) & ~its.problems["no_turns"]
-        yield replace(its, problems={**its.problems, IN_TWO_SPLITS: leaked})
-        start = stop
+    inputs, policies = inputs_of(contract, params), params.get("problems", {})
+    yield from with_leaks(judged, splits, inputs, policies, lambda its: ~its.problems["no_turns"])
 
 
 def _derived(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -14,7 +13,7 @@ from registry.config.kinds import splits_of
 from registry.describe.columns import column_type
 from registry.kinds import table
 from registry.kinds.inputs import inputs_of
-from registry.kinds.leaks import IN_TWO_SPLITS, in_higher_split
+from registry.kinds.leaks import IN_TWO_SPLITS, with_leaks
 from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.unfit import blank, with_controls
 
@@ -86,16 +85,11 @@ def read(files: Mapping[str, Path], contract: Mapping[str, Any], params: Mapping
         for its in table.read(files, columns, options):
             yield _judged(its, contract, text, label, labels)
 
-    if len(splits) < 2:
-        yield from judged()
-        return
-    leaks, start = in_higher_split(judged(), splits, options["inputs"], params.get("problems", {})), 0
-    for its in judged():
-        stop = start + its.samples.height
-        texts = its.samples.get_column(text).alias("text")
-        leaked = pl.Series(leaks[start:stop]) & texts.is_not_null() & ~its.problems["empty_texts"]
-        yield replace(its, problems={**its.problems, IN_TWO_SPLITS: leaked})
-        start = stop
+    def says_something(its: Rows) -> pl.Series:
+        # Under another name, since polars takes one such as `^...$` for a pattern.
+        return its.samples.get_column(text).alias("text").is_not_null() & ~its.problems["empty_texts"]
+
+    yield from with_leaks(judged, splits, options["inputs"], params.get("problems", {}), says_something)
 
 
 def _judged(its: Rows, contract: Mapping[str, Any], text: str, label: str | None, labels: Labels | None) -> Rows:
