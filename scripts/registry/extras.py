@@ -32,6 +32,7 @@ EXTRAS = {
     "requests": "build",
     "s3fs": "build",
     "safetensors": "vectors",
+    "semantic_text_splitter": "build",
     "simplejpeg": "build",
     "snakemake": "build",
     "snakemake_executor_plugin_kubernetes": "kubernetes",
