@@ -1,5 +1,7 @@
 """`registry new` and `check`: what is guessed of a file, which contract follows, and what that refuses."""
 
+import gzip
+import hashlib
 import json
 import math
 import random
@@ -240,6 +242,41 @@ def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, kind):
     assert found.join(rows, on=rows.columns, how="semi", nulls_equal=True).height == found.height
     cut_sample(path, guess_format(path, Format()), target, most_bytes=50_000)
     assert target.read_bytes() == first
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet", "arrow"])
+def test_a_sample_has_every_class_of_every_split_however_rare(root, http_server, tmp_path, kind):
+    number = 40_000
+    texts = [hashlib.sha256(bytes([place % 256, place // 256])).hexdigest() for place in range(number)]
+    rows = pl.DataFrame({"text": texts, "label": ["often"] * number})
+    rows[number - 5, "label"] = rows[number - 1, "label"] = "seldom"
+    path, plain = tmp_path / f"a.{kind}", kind.removesuffix(".gz")
+    getattr(rows, {"jsonl": "write_ndjson", "arrow": "write_ipc"}.get(plain, f"write_{plain}"))(tmp_path / "plain")
+    path.write_bytes((tmp_path / "plain").read_bytes())
+    if plain != kind:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    wishes = Wishes(target="label", ratios={"train": 0.9999, "test": 0.0001})
+    found = added(root, http_server, path.name, path.read_bytes(), wishes)
+    assert found["contract"]["columns"]["label"]["values"] == ["often", "seldom"]
+    assert found["contract"]["rows"]["samples"]["test"]["min"] > 0
+    sample = root / "data" / "samples" / "things" / path.name
+    assert 10_000 < sample.stat().st_size <= 200_000
+    text = gzip.decompress(sample.read_bytes()) if plain != kind else sample.read_bytes()
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet, "arrow": pl.read_ipc}[plain]
+    labels = read(text)["label"].value_counts().rows()
+    assert dict(labels)["seldom"] >= 1
+
+
+def test_a_sample_of_large_pictures_has_one_of_every_split(root, tmp_path):
+    source = pictures(tmp_path / "pictures", *(f"cat/{number:02}.png" for number in range(40)))
+    for path in (source / "cat").iterdir():
+        path.write_bytes(path.read_bytes() + bytes(50_000))
+    wishes = Wishes(ratios={"test": 0.05, "train": 0.95})
+    with new(root, "things", [str(source)], Format(), wishes) as made:
+        rows = made.content["contract"]["rows"]["samples"]
+    assert sum(one["min"] for one in rows.values()) == 3
+    assert rows.keys() == {"train", "test"}
+    assert rows["test"]["min"] >= 1
 
 
 def pictures(folder: Path, *names: str) -> Path:

@@ -1,28 +1,36 @@
 """What holds of the rows of a dataset that is drafted: how many each split has, and that inputs are there once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from registry.authoring.drafts import Draft
+from registry.authoring.sample import balanced
 from registry.config.kinds import splits_of
-from registry.kinds.inputs import inputs_of, with_roles
+from registry.describe.columns import column_type
+from registry.kinds.inputs import inputs_of, target_of, with_roles
 from registry.kinds.rows import ID, Cleaning, digests_of
+
+MOST_CLASSES = 1000
+"""Classes, of all splits together, of each of which the first row is known."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """Rows by split, which of `unique` and `disjoint` hold, and {problem that is to fail: rows that have it}.
 
-    `key_problem` says why the column that was to name samples cannot.
+    `first` are the places of the first row of each split, and of each class in it. `key_problem` says why the column
+    that was to name samples cannot.
     """
 
     rows: dict[str, int]
     holds: dict[str, bool]
     unusable: dict[str, int]
+    first: frozenset[str] = field(default=frozenset(), repr=False)
     key_problem: str | None = None
 
 
@@ -32,17 +40,30 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     16 bytes of each row are in memory.
     """
     kind = import_module(f"registry.kinds.{draft.kind}")
-    inputs = inputs_of(draft.columns, with_roles(draft.kind, draft.columns, draft.params))
+    roles = with_roles(draft.kind, draft.columns, draft.params)
+    inputs, target, key = inputs_of(draft.columns, roles), target_of(roles), draft.params.get("key")
+    if target and column_type(draft.columns[target]).is_nested():
+        target = None  # Lists and structs are no classes.
+    # Rows that no column names are named by their places.
+    params = {name: value for name, value in draft.params.items() if name != "key"}
     policies = kind.POLICIES | draft.params.get("problems", {})
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
     keys: list[np.ndarray] = []
     nulls = 0
+    first: dict[tuple[str, str | None], str] = {}
     digests: dict[str, list[bytes]] = {split: [] for split in splits_of(draft.params)}
-    for its in cleaning.clean(kind.read(files, draft.columns, draft.params)):
+    for its in cleaning.clean(kind.read(files, draft.columns, params)):
         ids = digests_of([its.samples.get_column(name) for name in inputs])
-        if "key" in draft.params:
-            keys.append(digests_of([its.keys]))
-            nulls += its.keys.null_count()
+        if key:
+            keys.append(digests_of([its.samples.get_column(key)]))
+            nulls += its.samples.get_column(key).null_count()
+        labels = its.samples.get_column(target) if target else its.splits
+        classes = pl.DataFrame([its.splits.alias("split"), labels.alias("class")])
+        for row in balanced(classes.to_struct(), 1):
+            split, label = classes.row(row)
+            first.setdefault((split, None), its.keys[row])
+            if len(first) < MOST_CLASSES:
+                first.setdefault((split, label), its.keys[row])
         for split, those in digests.items():
             those.append(ids[(its.splits == split).fill_null(False).to_numpy()].tobytes())
     found = {split: np.frombuffer(b"".join(those), ID) for split, those in digests.items()}
@@ -54,10 +75,11 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     twice = len(named) - len(np.unique(named))
     key_problem = None
     if nulls or twice:
-        key_problem = f"{draft.params['key']} names no samples: {nulls:,} have none, {twice:,} one that another has"
+        key_problem = f"{key} names no samples: {nulls:,} have none, {twice:,} one that another has"
     return Facts(
         {split: len(ids) for split, ids in found.items()},
         {fact: True for fact, is_so in holds.items() if is_so},
         {problem: number for problem, number in cleaning.found.items() if number and policies[problem] == "fail"},
+        frozenset(first.values()),
         key_problem,
     )

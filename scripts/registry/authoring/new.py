@@ -16,13 +16,14 @@ from registry.authoring.sample import cut_samples
 from registry.authoring.writing import file_of
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
-from registry.files import atomic_file, data_files, link_or_copy, sha256_of
+from registry.files import atomic_file, data_files, link_or_copy
 from registry.gate import GateError, read_yaml
 from registry.kinds.files import Format, is_packed, unpacked
 from registry.shown import public_url
 from registry.sources.fetch import fetch
 from registry.sources.local import local_members
 from registry.sources.objects import Store
+from registry.sources.samples import list_samples
 from registry.sources.wildcards import fixed_part, has_wildcards
 from registry.storage.repository import read_config
 
@@ -33,8 +34,6 @@ MOST_FILES = 10_000_000
 """Files of a folder at which it is refused."""
 SECRET = re.compile("sig|token|key|secret|credential|password|auth", re.IGNORECASE)
 """Is in the names of what addresses hand over in secret."""
-SUM = len(f"{'0' * 64}  ")
-"""Characters of a line of SHA256SUMS before the file's name."""
 ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -83,7 +82,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
         _check_facts(name, facts)
-        samples = cut_samples(files, found.layout, folder / "sample") if wishes.sample else {}
+        samples = cut_samples(files, found.layout, folder / "sample", facts.first) if wishes.sample else {}
         if samples:
             sampled = facts_of(samples, found).rows
             if empty := [split for split, number in sampled.items() if not number]:
@@ -121,25 +120,16 @@ def _text_of(name: str, content: dict[str, Any]) -> str:
 
 def write(root: Path, made: New) -> list[Path]:
     """Write a new dataset's file, and its samples with their hashes; return what was written."""
-    folder, sums = root / SAMPLES, root / SAMPLES / "SHA256SUMS"
-    written: list[Path] = []
+    folder = root / SAMPLES / made.name
     for file, path in made.samples.items():
         for one in data_files(path):
-            target = folder / made.name / file / one.relative_to(path)
-            with atomic_file(target) as partial:
+            with atomic_file(folder / file / one.relative_to(path)) as partial:
                 link_or_copy(one, partial)
-            written.append(target)
-    if written:
-        lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-        # Of a dataset of this name that was begun before.
-        lines = [line for line in lines if not line[SUM:].startswith(f"{made.name}/")]
-        lines += [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}" for path in written]
-        with atomic_file(sums) as partial:
-            partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    listed = [folder, list_samples(made.name, folder.parent)] if made.samples else []
     config = root / "config" / "datasets" / f"{made.name}.yaml"
     with atomic_file(config) as partial:
         partial.write_text(made.text, encoding="utf-8")
-    return [config, *([folder / made.name, sums] if written else [])]
+    return [config, *listed]
 
 
 def _expanded(source: str) -> list[str]:
