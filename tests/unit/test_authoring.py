@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from pictures import picture
+from registry.authoring import drafts
 from registry.authoring.check import check
 from registry.authoring.drafts import Wishes
 from registry.authoring.infer import READ_AS, infer, rounded
@@ -307,11 +308,34 @@ def test_pictures_tell_their_classes_and_splits_by_their_folders(root, tmp_path,
     with new(root, "things", [str(source)], Format(), Wishes()) as made:
         write(root, made)
     assert made.content["kind"] == "images"
-    assert made.content["params"] == params
+    assert made.content["params"] == params | {"files": True}
     assert made.content["contract"]["columns"].get("label", {}).get("values") == classes
     assert sum(made.facts.rows.values()) == len(names)
     told = check(root, "things", load_datasets(read_config(root), root))
     assert told.endswith(f"the contract of their {len(names)} rows")
+
+
+@pytest.mark.parametrize(
+    ("folder", "most", "packed", "files"),
+    [
+        ("cat", 2, False, True),
+        ("cat", 1, False, False),
+        ("cat", 2, True, False),
+        ("what?", 2, False, False),
+    ],
+)
+def test_pictures_stay_files_if_they_are_few_unless_somebody_says_otherwise(
+    root, tmp_path, monkeypatch, folder, most, packed, files
+):
+    monkeypatch.setattr(drafts, "MOST_FILES", most)
+    source = pictures(tmp_path / "pictures", f"{folder}/1.png", f"{folder}/2.png")
+    with new(root, "things", [str(source)], Format(), Wishes(packed=packed)) as made:
+        assert made.content["params"].get("files", False) is files
+
+
+def test_rows_are_not_packed(root, http_server):
+    with pytest.raises(RegistryError, match="only pictures are packed"):
+        added(root, http_server, "a.csv", "a\n1\n", Wishes(packed=True))
 
 
 def test_pictures_that_cannot_be_used_are_dropped_and_counted(root, tmp_path):

@@ -76,6 +76,7 @@ def new_dataset(
     encoding: Annotated[str | None, typer.Option(help="The encoding of the text, as in cp1252.")] = None,
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
+    packed: Annotated[bool, typer.Option("--packed", help="Pack pictures into Parquet, however few.")] = False,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Put no rows of it into git.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Write rules and scripts of its own, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
@@ -101,6 +102,7 @@ def new_dataset(
         ratios=_ratios(split),
         by=_listed(by),
         sample=not no_sample,
+        packed=packed,
     )
     layout = files.Format(**{option: value for option, value in layout.items() if value is not None})
     with authoring.new(root, name, sources, layout, wishes) as made:
