@@ -333,6 +333,18 @@ def test_pictures_stay_files_if_they_are_few_unless_somebody_says_otherwise(
         assert made.content["params"].get("files", False) is files
 
 
+@pytest.mark.parametrize("archive", [False, True])
+def test_files_that_are_left_out_are_counted(root, tmp_path, archive):
+    source = pictures(tmp_path / "pictures", "cat/1.png", "cat/2.png", "cat/.trash/3.png", "cat/.trash/4.png")
+    for name in (".DS_Store", "Thumbs.db", "README.md"):
+        (source / name).write_bytes(b"x")
+    if archive:
+        source = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", source))
+    with new(root, "things", [str(source)], Format(), Wishes()) as made:
+        assert made.facts.rows == {"all": 2}
+        assert made.facts.left_out == {"hidden_files": 2, "system_files": 1, "other_files": 1}
+
+
 def test_rows_are_not_packed(root, http_server):
     with pytest.raises(RegistryError, match="only pictures are packed"):
         added(root, http_server, "a.csv", "a\n1\n", Wishes(packed=True))

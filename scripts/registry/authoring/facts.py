@@ -18,18 +18,22 @@ from registry.kinds.rows import ID, Cleaning, digests_of
 MOST_CLASSES = 1000
 """Classes, of all splits together, of each of which the first row is known."""
 
+LEFT_OUT = ("hidden_files", "system_files", "other_files")
+"""What is counted of files that are no part of a dataset."""
+
 
 @dataclass(frozen=True)
 class Facts:
     """Rows by split, which of `unique` and `disjoint` hold, and {problem that is to fail: rows that have it}.
 
-    `first` are the places of the first row of each split, and of each class in it. `key_problem` says why the column
-    that was to name samples cannot.
+    `left_out` are other files that were met, and not read. `first` are the places of the first row of each split, and
+    of each class in it. `key_problem` says why the column that was to name samples cannot.
     """
 
     rows: dict[str, int]
     holds: dict[str, bool]
     unusable: dict[str, int]
+    left_out: dict[str, int] = field(default_factory=dict)
     first: frozenset[str] = field(default=frozenset(), repr=False)
     key_problem: str | None = None
 
@@ -80,6 +84,7 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         {split: len(ids) for split, ids in found.items()},
         {fact: True for fact, is_so in holds.items() if is_so},
         {problem: number for problem, number in cleaning.found.items() if number and policies[problem] == "fail"},
+        {what: cleaning.counts[what] for what in LEFT_OUT if cleaning.counts[what]},
         frozenset(first.values()),
         key_problem,
     )

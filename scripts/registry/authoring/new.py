@@ -63,7 +63,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         folder = Path(place)
         (folder / "files").mkdir()
         sources = [one for source in sources for one in _expanded(source)]
-        entries, files = _fetched(root, name, sources, folder)
+        entries, files, hidden = _fetched(root, name, sources, folder)
         with ExitStack() as stack:
             plain = {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
             found = draft(plain, layout, wishes)
@@ -78,6 +78,8 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         }
         check_dataset(name, content, root)
         facts = facts_of(files, found)
+        if hidden:  # Folders are copied without them.
+            facts.left_out["hidden_files"] = facts.left_out.get("hidden_files", 0) + hidden
         if problems := dict.fromkeys(facts.unusable, "drop"):
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
@@ -144,8 +146,8 @@ def _expanded(source: str) -> list[str]:
 
 def _fetched(
     root: Path, name: str, sources: Sequence[str], folder: Path
-) -> tuple[list[dict[str, Any]], dict[str, Path]]:
-    """Fetch sources into a folder; return what `sources.files` says of them, and {file: its path}."""
+) -> tuple[list[dict[str, Any]], dict[str, Path], int]:
+    """Fetch sources into a folder; return their `sources.files`, {file: its path}, and the number of hidden files."""
     for source in sources:
         _check_public(source)
     addresses = {_file_name(source): _address(root, source) for source in sources}
@@ -168,7 +170,8 @@ def _fetched(
         }
         for one in fetched["files"]
     ]
-    return entries, {file: target / file for file in addresses}
+    hidden = sum(one.get("hidden_files", 0) for one in fetched["files"])
+    return entries, {file: target / file for file in addresses}, hidden
 
 
 def _as_rows(path: Path) -> AbstractContextManager[Path]:

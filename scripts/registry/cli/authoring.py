@@ -110,7 +110,8 @@ def new_dataset(
         if code and not dry_run:
             written += [path for path in eject(root, name).files if path not in written]
         if as_json:
-            print_json({"dataset": name, "rows": made.facts.rows, "config": made.content, "written": written})
+            facts = {"rows": made.facts.rows, "left_out": made.facts.left_out}
+            print_json({"dataset": name, **facts, "config": made.content, "written": written})
             return
         if dry_run:
             console.print(made.text)
@@ -119,6 +120,8 @@ def new_dataset(
     print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in specs.items()])
     for problem, number in made.facts.unusable.items():
         print_line(f"{problem}: {number:,} samples, which are dropped (params.problems)")
+    for what, number in made.facts.left_out.items():
+        print_line(f"{what}: {number:,}, which are left out")
     rows = ", ".join(f"{number:,} in {split}" for split, number in made.facts.rows.items())
     print_line(f"a dataset of the kind {made.content['kind']}, samples: {rows}")
     print_line(f"written: {', '.join(written)}")

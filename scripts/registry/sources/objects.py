@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from registry.errors import RegistryError
-from registry.formats.members import Member, check_name, is_hidden
+from registry.formats.members import Member, check_name, hidden_place
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.wildcards import fixed_part, has_wildcards
 
@@ -45,13 +45,13 @@ class Store:
                 raise RegistryError("a folder, not a file")
             return self._member(self._path.rpartition("/")[2], details)
 
-    def files(self) -> list[Member]:
+    def files(self, hidden: set[str] | None = None) -> list[Member]:
         """Return the files below the address, or those that match it if it has wildcards, sorted by name.
 
-        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out. Raises
-        RegistryError, also for a name that cannot be taken.
+        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out, and
+        added to `hidden`, all in a hidden folder as one. Raises RegistryError, also for a name that cannot be taken.
         """
-        base = self._path.rstrip("/")
+        base, hidden = self._path.rstrip("/"), set() if hidden is None else hidden
         with self._explained():
             if has_wildcards(pattern := base):
                 base = fixed_part(pattern)
@@ -64,7 +64,11 @@ class Store:
         members = []
         for path, details in found.items():
             name = path[len(folder) + 1 :]
-            if details["type"] == "file" and not path.endswith("/") and not is_hidden(name):
+            if details["type"] != "file" or path.endswith("/"):
+                continue
+            if place := hidden_place(name):
+                hidden.add(place)
+            else:
                 check_name(name)
                 members.append(self._member(name, details))
         return sorted(members, key=lambda member: member.name)
