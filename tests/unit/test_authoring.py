@@ -500,6 +500,23 @@ def checked(root: Path, text: str, samples: dict[str, bytes]) -> str:
     return check(root, "things", load_datasets(read_config(root), root))
 
 
+KEYED = """
+    kind: table
+    params: {key: id, problems: {duplicates: drop}}
+    contract:
+      columns: {id: {dtype: int64}, n: {dtype: int64}}
+      rows: {samples: {all: {min: 1}}}
+      unique: true
+"""
+
+
+def test_samples_are_checked_for_keys_that_are_there_twice(root):
+    assert checked(root, KEYED, {"a.csv": b"id,n\n1,1\n1,1\n2,2\n"}).endswith("the contract of their 2 rows")
+    shutil.rmtree(root / "data")
+    with pytest.raises(RegistryError, match="two rows have the key '1': a.csv:0 and b.csv:1"):
+        checked(root, KEYED, {"a.csv": b"id,n\n1,1\n", "b.csv": b"id,n\n2,2\n1,3\n"})
+
+
 def test_documents_are_told_apart_by_their_texts(root):
     text = """
         kind: documents

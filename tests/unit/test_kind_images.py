@@ -493,7 +493,6 @@ def dataset_of(tmp_path, pictures, contract=CONTRACT, **params):
         tmp_path / "cleaning.json",
         schema=stored_schema(contract) if params.get("files") else arrow_schema(contract),
         policies=POLICIES | params.get("problems", {}),
-        tells_repeated=True,
         store=stored if params.get("files") else None,
     )
     return folder / "shapes.parquet"
