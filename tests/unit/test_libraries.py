@@ -63,6 +63,11 @@ def test_what_counts(libraries, monkeypatch, text, expected):
             ["radiology_mini/download.py", "radiology_mini/process.py", "radiology_mini/analyze.py"],
             {"numpy", "pillow", "imagehash", "simplejpeg"},
         ),
+        (["shared/download.py", "kinds/table.py", "kinds/analyze.py"], set()),
+        (
+            ["shared/download.py", "kinds/images.py", "kinds/analyze_pictures.py"],
+            {"pillow", "imagehash", "simplejpeg"},
+        ),
         (["opencloudhub_readmes_embeddings/chunk.py"], {"numpy", "markdown-it-py", "semantic-text-splitter"}),
     ],
 )
