@@ -1,0 +1,58 @@
+"""Read the files that say what datasets are, and what their samples are; whether they make sense is told elsewhere."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from registry import gate
+from registry.errors import RegistryError
+from registry.files import read_regular
+
+SAMPLES = "data/samples"
+IN_PLACE = ".in-place.json"
+"""End of the name of a pointer in raw/ to a source that is not copied."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file. Raises RegistryError, which says where, for a missing or malformed one."""
+    try:
+        return gate.read_yaml(read_regular(path, gate.MAX_POINTER + 1), where=path)
+    except FileNotFoundError:
+        raise RegistryError("no such file", where=path) from None
+    except OSError as error:
+        raise RegistryError(f"cannot be read: {str(error.strerror).lower()}", where=path) from None
+
+
+def read_checksums(path: Path) -> Mapping[str, str]:
+    """Return {file: sha256} of a SHA256SUMS file, as `sha256sum` writes it."""
+    if not path.is_file():
+        raise RegistryError("no such file", where=path, hint="write it with: sha256sum FILE... > SHA256SUMS")
+    return parse_checksums(path.read_text(encoding="utf-8"), where=path)
+
+
+@lru_cache(maxsize=1)
+def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
+    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file.
+
+    The last one is kept: every dataset with samples asks for the same.
+    """
+    hashes: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
+        if match is None:
+            raise RegistryError(f"line {number} is not `<sha256>  <file>`", where=where)
+        if match[2] in hashes:
+            hint = "keep the one that `sha256sum` prints, and remove the other"
+            raise RegistryError(f"line {number} is a second one for {match[2]}", where=where, hint=hint)
+        hashes[match[2]] = match[1]
+    return MappingProxyType(hashes)
+
+
+def source_name(source: Mapping[str, Any]) -> str:
+    """Return the name below raw/ of a source file or folder."""
+    return source["file"] if "file" in source else source["folder"]
