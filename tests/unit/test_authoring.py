@@ -268,6 +268,15 @@ def test_a_sample_has_every_class_of_every_split_however_rare(root, http_server,
     assert dict(labels)["seldom"] >= 1
 
 
+def test_the_values_of_a_number_that_is_to_be_learned_are_no_classes(root, http_server, tmp_path):
+    rows = pl.DataFrame({"n": range(50_000), "price": [number / 7 for number in range(50_000)]})
+    rows.write_csv(tmp_path / "a.csv")
+    added(root, http_server, "a.csv", (tmp_path / "a.csv").read_bytes(), Wishes(target="price"))
+    sample = pl.read_csv(root / "data" / "samples" / "things" / "a.csv")
+    assert sample["n"].head(300).max() > 1_000
+    assert sample["n"][0] == 0
+
+
 def test_a_sample_of_large_pictures_has_one_of_every_split(root, tmp_path):
     source = pictures(tmp_path / "pictures", *(f"cat/{number:02}.png" for number in range(40)))
     for path in (source / "cat").iterdir():

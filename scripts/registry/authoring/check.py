@@ -1,6 +1,7 @@
 """Check datasets without building them: configuration, sources, and, where rows are made by a kind, the contract."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,11 +49,11 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     }
     policies = kind.POLICIES | params.get("problems", {})
     cleaning = Cleaning(policies)
-    parts = [*cleaning.cleaned(lambda: kind.read(files, columns, params, **prompt))]
+    parts = [*cleaning.cleaned(partial(kind.read, files, columns, params, **prompt))]
     cleaning.check(dataset["name"])
     if "key" in params:
         unnamed = {name: value for name, value in params.items() if name != "key"}
-        placed = lambda: Cleaning(policies).cleaned(lambda: kind.read(files, columns, unnamed, **prompt))  # noqa: E731
+        placed = partial(Cleaning(policies).cleaned, partial(kind.read, files, columns, unnamed, **prompt))
         check_keys(lambda: (its.keys for its in parts), lambda: parts, placed, dataset["name"])
     schema = arrow_schema(columns)
     with TemporaryDirectory() as folder, write_manifest(Path(folder, "manifest.parquet"), dataset, schema) as manifest:

@@ -1,9 +1,11 @@
 """What holds of the rows of a dataset that is drafted: how many each split has, and that inputs are there once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,8 +17,8 @@ from registry.describe.columns import column_type
 from registry.kinds.inputs import inputs_of, target_of, with_roles
 from registry.kinds.rows import ID, Cleaning, digests_of
 
-MOST_CLASSES = 1000
-"""Classes, of all splits together, of each of which the first row is known."""
+MOST_CLASSES = 200
+"""Values of a target, of all splits together, that can be classes: of each the first row is known."""
 
 LEFT_OUT = ("hidden_files", "system_files", "other_files")
 """What is counted of files that are no part of a dataset."""
@@ -27,13 +29,13 @@ class Facts:
     """Rows by split, which of `unique` and `disjoint` hold, and {problem that is to fail: rows that have it}.
 
     `left_out` are other files that were met, and not read. `first` are the places of the first row of each split, and
-    of each class in it. `key_problem` says why the column that was to name samples cannot.
+    of each class in it, if they are few. `key_problem` says why the column that was to name samples cannot.
     """
 
     rows: dict[str, int]
     holds: dict[str, bool]
     unusable: dict[str, int]
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     first: frozenset[str] = field(default=frozenset(), repr=False)
     key_problem: str | None = None
 
@@ -54,7 +56,8 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     cleaning = Cleaning({problem: "drop" if policy == "fail" else policy for problem, policy in policies.items()})
     keys: list[np.ndarray] = []
     nulls = 0
-    first: dict[tuple[str, str | None], str] = {}
+    of_splits: dict[str, str] = {}
+    of_classes: dict[tuple[str, Any], str] = {}
     digests: dict[str, list[bytes]] = {split: [] for split in splits_of(draft.params)}
     for its in cleaning.clean(kind.read(files, draft.columns, params)):
         ids = digests_of([its.samples.get_column(name) for name in inputs])
@@ -65,9 +68,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         classes = pl.DataFrame([its.splits.alias("split"), labels.alias("class")])
         for row in balanced(classes.to_struct(), 1):
             split, label = classes.row(row)
-            first.setdefault((split, None), its.keys[row])
-            if len(first) < MOST_CLASSES:
-                first.setdefault((split, label), its.keys[row])
+            of_splits.setdefault(split, its.keys[row])
+            if len(of_classes) <= MOST_CLASSES:
+                of_classes.setdefault((split, label), its.keys[row])
         for split, those in digests.items():
             those.append(ids[(its.splits == split).fill_null(False).to_numpy()].tobytes())
     found = {split: np.frombuffer(b"".join(those), ID) for split, those in digests.items()}
@@ -84,7 +87,7 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         {split: len(ids) for split, ids in found.items()},
         {fact: True for fact, is_so in holds.items() if is_so},
         {problem: number for problem, number in cleaning.found.items() if number and policies[problem] == "fail"},
-        {what: cleaning.counts[what] for what in LEFT_OUT if cleaning.counts[what]},
-        frozenset(first.values()),
+        Counter({what: cleaning.counts[what] for what in LEFT_OUT if cleaning.counts[what]}),
+        frozenset([*of_splits.values(), *(of_classes.values() if len(of_classes) <= MOST_CLASSES else ())]),
         key_problem,
     )

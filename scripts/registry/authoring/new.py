@@ -79,7 +79,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         check_dataset(name, content, root)
         facts = facts_of(files, found)
         if hidden:  # Folders are copied without them.
-            facts.left_out["hidden_files"] = facts.left_out.get("hidden_files", 0) + hidden
+            facts.left_out.update(hidden_files=hidden)
         if problems := dict.fromkeys(facts.unusable, "drop"):
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}

@@ -57,7 +57,9 @@ def cut_samples(
         if layout is None:
             cut_pictures(path, folder / file, most_bytes=most_bytes, first=own)
         else:
-            cut_sample(path, layout, folder / file, most_bytes=most_bytes, first=[int(row) for row in own])
+            cut_sample(
+                path, layout, folder / file, most_bytes=most_bytes, first=[int(row) for row in own if row.isdecimal()]
+            )
     return {file: folder / file for file in files}
 
 

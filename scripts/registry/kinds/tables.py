@@ -62,8 +62,12 @@ def write_dataset(
             hint = f"see params.split in config/datasets/{dataset}.yaml"
             raise RegistryError(f"no row is left for {', '.join(empty)}", where=dataset, hint=hint)
         if by_place:
-            ways = [lambda way=way: Cleaning(policies).cleaned(way) for way in (read, by_place)]
-            check_keys(lambda: (pl.Series(batch["key"]) for batch in arrow_batches(keys)), *ways, dataset)
+            check_keys(
+                lambda: (pl.Series(batch["key"]) for batch in arrow_batches(keys)),
+                lambda: Cleaning(policies).cleaned(read),
+                lambda: Cleaning(policies).cleaned(by_place),
+                dataset,
+            )
     write_json(cleaning, found.report())
 
 

@@ -23,7 +23,7 @@ def list_samples(dataset: str, samples: Path) -> Path:
     sums = samples / "SHA256SUMS"
     lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
     lines = [line for line in lines if line.strip() and not line[SUM:].startswith(f"{dataset}/")]
-    lines += [f"{sha256_of(path)}  {path.relative_to(samples).as_posix()}" for path in data_files(samples / dataset)]
+    lines += [f"{sha256_of(path)}  {path.relative_to(samples).as_posix()}" for path in _files(samples / dataset)]
     with atomic_file(sums) as partial:
         text = "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line[SUM:].split("/")))
         partial.write_text(text, encoding="utf-8")
