@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from registry.errors import RegistryError
+from registry.files import SNAKEMAKE_TIMESTAMP
 
 LONGEST = 255
 """Bytes that file systems allow a part of a path."""
@@ -69,9 +70,9 @@ def folder_members(
 ) -> list[Member]:
     """Return the files below a folder whose names match, sorted by name, without hidden ones (see `is_hidden`).
 
-    Hidden files are added to `hidden`, all in a hidden folder as one. Raises RegistryError for a name that cannot be
-    taken, a link that leads out of the folder or to a folder, what is no plain file, more than `max_members` files, and
-    a folder that cannot be read.
+    Hidden files but Snakemake's are added to `hidden`, all in a hidden folder as one. Raises RegistryError for a name
+    that cannot be taken, a link that leads out of the folder or to a folder, what is no plain file, more than
+    `max_members` files, and a folder that cannot be read.
     """
     hidden = set() if hidden is None else hidden
 
@@ -81,7 +82,8 @@ def folder_members(
     top, found = folder.resolve(), {}
     for place, folders, files in os.walk(folder, onerror=unreadable):
         below = Path(place)
-        hidden.update((below / name).relative_to(folder).as_posix() for name in (*folders, *files) if is_hidden(name))
+        beside = [name for name in (*folders, *files) if is_hidden(name) and name != SNAKEMAKE_TIMESTAMP]
+        hidden.update((below / name).relative_to(folder).as_posix() for name in beside)
         folders[:] = [name for name in folders if not is_hidden(name)]
         links = [name for name in folders if (below / name).is_symlink()]
         for path in [below / name for name in (*links, *files) if not is_hidden(name)]:
