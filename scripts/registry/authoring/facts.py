@@ -64,7 +64,8 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         if key:
             keys.append(digests_of([its.samples.get_column(key)]))
             nulls += its.samples.get_column(key).null_count()
-        labels = its.samples.get_column(target) if target else its.splits
+        few = len(of_classes) <= MOST_CLASSES
+        labels = its.samples.get_column(target) if target and few else its.splits
         classes = pl.DataFrame([its.splits.alias("split"), labels.alias("class")])
         for row in balanced(classes.to_struct(), 1):
             split, label = classes.row(row)
