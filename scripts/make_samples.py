@@ -9,44 +9,29 @@ import gzip
 import hashlib
 import shutil
 import struct
-import zlib
-from collections import Counter
-from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow.parquet as pq
 
+from registry.authoring.sample import balanced, pack
+from registry.sources.samples import list_samples
+
 SAMPLES = Path("data/samples")
-
-
-def balanced(classes: Iterable[Hashable], per_class: int) -> list[int]:
-    """Return the positions of the first `per_class` items of each class, in order."""
-    seen: Counter = Counter()
-    chosen = []
-    for position, label in enumerate(classes):
-        if seen[label] < per_class:
-            seen[label] += 1
-            chosen.append(position)
-    return chosen
-
-
-def write_gzip(path: Path, data: bytes) -> None:
-    """Write gzip whose bytes depend on the data alone: no name, no time, the same from every Python."""
-    path.write_bytes(zlib.compress(data, level=9, wbits=zlib.MAX_WBITS + 16))
 
 
 def fashion_mnist(mirror: Path, target: Path) -> None:
     """200 pictures of each class for train, 50 for val."""
     for part, per_class in (("train", 200), ("t10k", 50)):
-        labels = gzip.decompress((mirror / f"{part}-labels-idx1-ubyte.gz").read_bytes())[8:]
+        labels = np.frombuffer(gzip.decompress((mirror / f"{part}-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
         pixels = gzip.decompress((mirror / f"{part}-images-idx3-ubyte.gz").read_bytes())[16:]
         images = np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28)
-        chosen = balanced(labels, per_class)
+        chosen = balanced(pl.Series(labels), per_class)
         header = struct.pack(">4B3I", 0, 0, 8, 3, len(chosen), 28, 28)
-        write_gzip(target / f"{part}-images-idx3-ubyte.gz", header + images[chosen].tobytes())
+        pack(header + images[chosen].tobytes(), target / f"{part}-images-idx3-ubyte.gz")
         header = struct.pack(">4BI", 0, 0, 8, 1, len(chosen))
-        write_gzip(target / f"{part}-labels-idx1-ubyte.gz", header + bytes(labels[position] for position in chosen))
+        pack(header + labels[chosen].tobytes(), target / f"{part}-labels-idx1-ubyte.gz")
 
 
 def emotion(mirror: Path, target: Path) -> None:
@@ -55,14 +40,14 @@ def emotion(mirror: Path, target: Path) -> None:
     for split, per_class in (("train", 300), ("validation", 50), ("test", 50)):
         name = f"split/{split}-00000-of-00001.parquet"
         table = pq.read_table(mirror / name)
-        pq.write_table(table.take(balanced(table["label"].to_pylist(), per_class)), target / name)
+        pq.write_table(table.take(balanced(pl.Series(table["label"]), per_class)), target / name)
 
 
 def wine_quality(mirror: Path, target: Path) -> None:
     """At most 60 red and 60 white wines of each quality."""
     for name in ("winequality-red.csv", "winequality-white.csv"):
         header, *rows = (mirror / name).read_text(encoding="utf-8").splitlines(keepends=True)
-        chosen = balanced((row.rsplit(";", 1)[1] for row in rows), 60)
+        chosen = balanced(pl.Series([row.rsplit(";", 1)[1] for row in rows]), 60)
         (target / name).write_text(header + "".join(rows[position] for position in chosen), encoding="utf-8")
 
 
@@ -100,9 +85,7 @@ def main(mirror: Path) -> None:
         shutil.rmtree(SAMPLES / name, ignore_errors=True)
         (SAMPLES / name).mkdir(parents=True)
         make(mirror / name, SAMPLES / name)
-    files = sorted(path for path in SAMPLES.glob("*/**/*") if path.is_file())
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(SAMPLES)}\n" for path in files]
-    (SAMPLES / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+        list_samples(name, SAMPLES)
 
 
 if __name__ == "__main__":

@@ -12,4 +12,4 @@ if __name__ == "__main__":
     with job(snakemake):
         prompts = [json.loads(Path(file).read_text(encoding="utf-8"))["prompt_text"] for file in snakemake.input.prompt]
         reads = partial(read, prompt=next(iter(prompts), None), threads=snakemake.threads)
-        process(snakemake, reads, POLICIES, tells_repeated=True)
+        process(snakemake, reads, POLICIES)

@@ -6,4 +6,4 @@ from registry.workflow.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        process(snakemake, read, POLICIES, tells_repeated=True)
+        process(snakemake, read, POLICIES)

@@ -15,6 +15,5 @@ if __name__ == "__main__":
             partial(read, threads=snakemake.threads),
             POLICIES,
             schema=stored_schema(snakemake.params.columns) if in_files else None,
-            tells_repeated=True,
             store=stored if in_files else None,
         )

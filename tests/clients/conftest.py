@@ -1,12 +1,9 @@
 """What consumers meet: releases in a git repository and on an S3 server, a Ray cluster, an MLflow server."""
 
-import inspect
-import json
 import os
 import secrets
-import subprocess
-import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,9 @@ from registry_of_two_versions import Registry
 
 from project import Project
 from s3 import S3Server
-from support import ROOT, shared
+from support import shared
 from tiny import make_tiny
+from trainer import call_in_trainer
 
 TOKEN = secrets.token_hex(32)
 """Of the Ray clusters: a process that has met one token takes no other."""
@@ -79,26 +77,8 @@ def mlflow(mlflow_address: str) -> Iterator[str]:
 
 @pytest.fixture
 def trainer(elsewhere) -> Callable[..., Any]:
-    """Call a function, which imports what it needs, in an environment of its own that has datasets and torch.
-
-    It takes and returns what JSON has.
-    """
-    python = os.environ.get("HF_PYTHON")
-    if not python:
-        pytest.skip("needs datasets and torch: set HF_PYTHON to a Python of another environment that has them")
-
-    def call(function: Callable[..., Any], *arguments: Any) -> Any:
-        code = textwrap.dedent(inspect.getsource(function))
-        main = f"print(json.dumps({function.__name__}(*json.loads({json.dumps(arguments)!r}))))"
-        # In a file, and behind this condition, so that workers of a DataLoader can be spawned.
-        script = elsewhere / "trainer.py"
-        script.write_text(f"import json\n{code}\nif __name__ == '__main__':\n    {main}\n", encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "HF_HOME": str(elsewhere / ".hf")}
-        done = subprocess.run([python, script], env=environment, text=True, capture_output=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return call
+    """Call a function in the environment of those who train: see `call_in_trainer`."""
+    return partial(call_in_trainer, elsewhere)
 
 
 @pytest.fixture(scope="session")

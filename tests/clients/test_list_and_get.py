@@ -253,7 +253,7 @@ def test_a_list_of_files_that_leads_elsewhere(tiny, entry):
 
 
 def test_a_list_of_files_that_is_too_long_is_not_read(tiny, monkeypatch):
-    monkeypatch.setattr("registry.client.MAX_LISTING", 10)
+    monkeypatch.setattr("registry.storage.released.MAX_LISTING", 10)
     monkeypatch.setattr(Path, "read_bytes", None)
     with pytest.raises(GateError, match=r"letters-v1.0.0: the list of its files: \d+ bytes, more than 10"):
         open_dataset("letters", repo="origin").fetch("here")

@@ -1,5 +1,7 @@
 """`registry new` and `check`: what is guessed of a file, which contract follows, and what that refuses."""
 
+import gzip
+import hashlib
 import json
 import math
 import random
@@ -13,6 +15,7 @@ import yaml
 from PIL import Image
 
 from pictures import picture
+from registry.authoring import drafts
 from registry.authoring.check import check
 from registry.authoring.drafts import Wishes
 from registry.authoring.infer import READ_AS, infer, rounded
@@ -243,6 +246,50 @@ def test_a_sample_is_small_and_made_of_rows_of_the_file(tmp_path, monkeypatch, k
     assert target.read_bytes() == first
 
 
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet", "arrow"])
+def test_a_sample_has_every_class_of_every_split_however_rare(root, http_server, tmp_path, kind):
+    number = 40_000
+    texts = [hashlib.sha256(bytes([place % 256, place // 256])).hexdigest() for place in range(number)]
+    rows = pl.DataFrame({"text": texts, "label": ["often"] * number})
+    rows[number - 5, "label"] = rows[number - 1, "label"] = "seldom"
+    path, plain = tmp_path / f"a.{kind}", kind.removesuffix(".gz")
+    getattr(rows, {"jsonl": "write_ndjson", "arrow": "write_ipc"}.get(plain, f"write_{plain}"))(tmp_path / "plain")
+    path.write_bytes((tmp_path / "plain").read_bytes())
+    if plain != kind:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    wishes = Wishes(target="label", ratios={"train": 0.9999, "test": 0.0001})
+    found = added(root, http_server, path.name, path.read_bytes(), wishes)
+    assert found["contract"]["columns"]["label"]["values"] == ["often", "seldom"]
+    assert found["contract"]["rows"]["samples"]["test"]["min"] > 0
+    sample = root / "data" / "samples" / "things" / path.name
+    assert 10_000 < sample.stat().st_size <= 200_000
+    text = gzip.decompress(sample.read_bytes()) if plain != kind else sample.read_bytes()
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet, "arrow": pl.read_ipc}[plain]
+    labels = read(text)["label"].value_counts().rows()
+    assert dict(labels)["seldom"] >= 1
+
+
+def test_the_values_of_a_number_that_is_to_be_learned_are_no_classes(root, http_server, tmp_path):
+    rows = pl.DataFrame({"n": range(50_000), "price": [number / 7 for number in range(50_000)]})
+    rows.write_csv(tmp_path / "a.csv")
+    added(root, http_server, "a.csv", (tmp_path / "a.csv").read_bytes(), Wishes(target="price"))
+    sample = pl.read_csv(root / "data" / "samples" / "things" / "a.csv")
+    assert sample["n"].head(300).max() > 1_000
+    assert sample["n"][0] == 0
+
+
+def test_a_sample_of_large_pictures_has_one_of_every_split(root, tmp_path):
+    source = pictures(tmp_path / "pictures", *(f"cat/{number:02}.png" for number in range(40)))
+    for path in (source / "cat").iterdir():
+        path.write_bytes(path.read_bytes() + bytes(50_000))
+    wishes = Wishes(ratios={"test": 0.05, "train": 0.95})
+    with new(root, "things", [str(source)], Format(), wishes) as made:
+        rows = made.content["contract"]["rows"]["samples"]
+    assert sum(one["min"] for one in rows.values()) == 3
+    assert rows.keys() == {"train", "test"}
+    assert rows["test"]["min"] >= 1
+
+
 def pictures(folder: Path, *names: str) -> Path:
     """Make pictures of these names, each another, in a folder."""
     for number, name in enumerate(names):
@@ -271,11 +318,46 @@ def test_pictures_tell_their_classes_and_splits_by_their_folders(root, tmp_path,
     with new(root, "things", [str(source)], Format(), Wishes()) as made:
         write(root, made)
     assert made.content["kind"] == "images"
-    assert made.content["params"] == params
+    assert made.content["params"] == params | {"files": True}
     assert made.content["contract"]["columns"].get("label", {}).get("values") == classes
     assert sum(made.facts.rows.values()) == len(names)
     told = check(root, "things", load_datasets(read_config(root), root))
     assert told.endswith(f"the contract of their {len(names)} rows")
+
+
+@pytest.mark.parametrize(
+    ("folder", "most", "packed", "files"),
+    [
+        ("cat", 2, False, True),
+        ("cat", 1, False, False),
+        ("cat", 2, True, False),
+        ("what?", 2, False, False),
+    ],
+)
+def test_pictures_stay_files_if_they_are_few_unless_somebody_says_otherwise(
+    root, tmp_path, monkeypatch, folder, most, packed, files
+):
+    monkeypatch.setattr(drafts, "MOST_FILES", most)
+    source = pictures(tmp_path / "pictures", f"{folder}/1.png", f"{folder}/2.png")
+    with new(root, "things", [str(source)], Format(), Wishes(packed=packed)) as made:
+        assert made.content["params"].get("files", False) is files
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_files_that_are_left_out_are_counted(root, tmp_path, archive):
+    source = pictures(tmp_path / "pictures", "cat/1.png", "cat/2.png", "cat/.trash/3.png", "cat/.trash/4.png")
+    for name in (".DS_Store", "Thumbs.db", "README.md"):
+        (source / name).write_bytes(b"x")
+    if archive:
+        source = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", source))
+    with new(root, "things", [str(source)], Format(), Wishes()) as made:
+        assert made.facts.rows == {"all": 2}
+        assert made.facts.left_out == {"hidden_files": 2, "system_files": 1, "other_files": 1}
+
+
+def test_rows_are_not_packed(root, http_server):
+    with pytest.raises(RegistryError, match="only pictures are packed"):
+        added(root, http_server, "a.csv", "a\n1\n", Wishes(packed=True))
 
 
 def test_pictures_that_cannot_be_used_are_dropped_and_counted(root, tmp_path):
@@ -447,6 +529,23 @@ def checked(root: Path, text: str, samples: dict[str, bytes]) -> str:
     content = {"about": about, "sources": {"files": listed}, **yaml.safe_load(text)}
     (root / "config" / "datasets" / "things.yaml").write_text(yaml.safe_dump(content))
     return check(root, "things", load_datasets(read_config(root), root))
+
+
+KEYED = """
+    kind: table
+    params: {key: id, problems: {duplicates: drop}}
+    contract:
+      columns: {id: {dtype: int64}, n: {dtype: int64}}
+      rows: {samples: {all: {min: 1}}}
+      unique: true
+"""
+
+
+def test_samples_are_checked_for_keys_that_are_there_twice(root):
+    assert checked(root, KEYED, {"a.csv": b"id,n\n1,1\n1,1\n2,2\n"}).endswith("the contract of their 2 rows")
+    shutil.rmtree(root / "data")
+    with pytest.raises(RegistryError, match="two rows have the key '1': a.csv:0 and b.csv:1"):
+        checked(root, KEYED, {"a.csv": b"id,n\n1,1\n", "b.csv": b"id,n\n2,2\n1,3\n"})
 
 
 def test_documents_are_told_apart_by_their_texts(root):

@@ -81,6 +81,7 @@ def test_an_encoding_that_is_none_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["docs.zip", "docs.tar", "docs.tar.gz", "docs"])
 def test_documents_are_found_in_folders_and_archives(tmp_path, name):
     samples, parts, counts = everything({name: packed(tmp_path / name, FILES)})
+    assert counts["hidden_files"] == 2
     assert dict(samples.rows()) == FOUND
     assert {key for part in parts for key in part.keys} == {f"{name}/{path}" for path in FOUND}
     assert counts["other_files"] == 1

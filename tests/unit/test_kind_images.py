@@ -196,6 +196,7 @@ def test_what_systems_leave_behind_is_counted_and_nothing_else(tmp_path):
     assert rows.height == 1
     assert report["counts"]["system_files"] == len(litter)
     assert report["counts"]["other_files"] == 2
+    assert report["counts"]["hidden_files"] == len(hidden)
 
 
 def test_no_picture_at_all_is_told(tmp_path):
@@ -548,7 +549,6 @@ def dataset_of(tmp_path, pictures, contract=CONTRACT, **params):
         tmp_path / "cleaning.json",
         schema=stored_schema(contract) if params.get("files") else arrow_schema(contract),
         policies=POLICIES | params.get("problems", {}),
-        tells_repeated=True,
         store=stored if params.get("files") else None,
     )
     return folder / "shapes.parquet"

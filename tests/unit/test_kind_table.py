@@ -1,10 +1,12 @@
 """Tables by configuration alone: what is read from files in all formats, and what is refused."""
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -13,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.config.kinds import check_kind
+from registry.describe import repeated as repeated_ids
 from registry.errors import RegistryError
 from registry.files import sha256_of
 from registry.kinds.columns import arrow_schema
 from registry.kinds.rows import ID, Cleaning, Rows, ordered, repeated, seen_before, with_repeated
 from registry.kinds.splitting import drawn, splitter
 from registry.kinds.table import POLICIES, read
-from registry.kinds.tables import Keys, write_dataset, write_tables
+from registry.kinds.tables import Keys, process, write_dataset, write_tables
 
 CONTRACT = {"name": {"dtype": "string"}, "age": {"dtype": "int64"}, "height": {"dtype": "float64"}}
 ROWS = [("Ann", 31, 1.5), ("Bob", None, 1.75), ("Cem", 7, 0.5)]
@@ -210,6 +213,51 @@ def test_tables_and_keys_have_the_same_order(tmp_path):
     keys = Keys(tmp_path / "keys.parquet", "train")
     assert [keys.take(2).to_pylist(), keys.take(5).to_pylist()] == [["a.csv:0", "a.csv:2"], ["a.csv:1"]]
     assert json.loads((tmp_path / "cleaning.json").read_text())["counts"] == {"rows": 5, "found": {}, "dropped": 0}
+
+
+def built(tmp_path, files: dict[str, str], contract, **options):
+    """Run what a rule `people_process` runs, and return the folder that it writes."""
+    folder = tmp_path / "people" / "processed"
+    output = {"row_keys": tmp_path / "keys.parquet", "cleaning": tmp_path / "cleaning.json"}
+    output |= {"folder": folder, "tables": [folder / "people.parquet"]}
+    given = [written(tmp_path, name, content) for name, content in files.items()]
+    params = {"files": [*files], "splits": ["all"], "columns": contract, "options": options}
+    parts = {"input": {"files": given}, "output": output, "params": params}
+    process(SimpleNamespace(**{name: SimpleNamespace(**part) for name, part in parts.items()}), read, POLICIES)
+    return folder
+
+
+IDS = {"id": {"dtype": "int64", "nullable": True}, "n": {"dtype": "int64"}}
+
+
+@pytest.mark.parametrize(
+    ("second", "options", "said"),
+    [
+        ("17,3\n", {}, "people: two rows have the key '17': a.csv:1 and b.csv:0"),
+        ("18,3\n17,4\n17,5\n", {"sort": ["n"]}, "two rows have the key '17': a.csv:1 and b.csv:1"),
+        (",3\n,4\n", {}, "two rows have no key: b.csv:0 and b.csv:1"),
+        ("17,1\n18,2\n17,3\n", {"problems": {"duplicates": "drop"}}, "the key '17': a.csv:1 and b.csv:2"),
+        ("17,1\n18,2\n,3\n", {"problems": {"duplicates": "drop"}}, None),
+    ],
+)
+def test_a_key_names_one_row(tmp_path, second, options, said):
+    files = {"a.csv": "id,n\n16,0\n17,1\n", "b.csv": f"id,n\n{second}"}
+    if said is None:
+        assert pl.read_parquet(built(tmp_path, files, IDS, key="id", **options))["id"].to_list() == [16, 17, 18, None]
+        return
+    with pytest.raises(RegistryError, match=re.escape(said)):
+        built(tmp_path, files, IDS, key="id", **options)
+    assert not (tmp_path / "people" / "processed").exists()
+    built(tmp_path, files, IDS, **options)
+
+
+def test_a_key_names_one_row_of_very_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeated_ids, "AT_ONCE", 100)
+    numbers = [*range(5_000)]
+    text = "id,n\n" + "".join(f"{number},0\n" for number in numbers)
+    built(tmp_path, {"a.csv": text}, IDS, key="id")
+    with pytest.raises(RegistryError, match="the key '4321': a.csv:4321 and a.csv:5000"):
+        built(tmp_path, {"a.csv": f"{text}4321,1\n"}, IDS, key="id")
 
 
 def test_the_bytes_of_a_table_do_not_depend_on_batches(tmp_path):

@@ -64,6 +64,11 @@ def test_what_counts(libraries, monkeypatch, text, expected):
             {"numpy", "pillow", "imagehash", "simplejpeg"},
         ),
         (["kinds/embeddings/chunk.py"], {"numpy", "markdown-it-py", "semantic-text-splitter"}),
+        (["shared/download.py", "kinds/table.py", "kinds/analyze.py"], set()),
+        (
+            ["shared/download.py", "kinds/images.py", "kinds/analyze_pictures.py"],
+            {"pillow", "imagehash", "simplejpeg"},
+        ),
     ],
 )
 def test_the_datasets_name_what_shows_in_their_data_and_not_what_only_fetches_it(scripts, further):

@@ -4,12 +4,14 @@ import gzip
 import hashlib
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import make_samples
 from project import DATASETS
+from registry.authoring.sample import balanced, pack
 from registry.files import sha256_of
 from support import ROOT
 
@@ -76,11 +78,11 @@ def test_the_script_replaces_what_was_there(mirror, tmp_path, monkeypatch):
     [("aabba", 1, [0, 2]), ("aabba", 2, [0, 1, 2, 3]), ("ab", 5, [0, 1]), ("", 3, []), ("cab", 0, [])],
 )
 def test_balanced_takes_the_first_of_each_class_in_order(classes, per_class, positions):
-    assert make_samples.balanced(classes, per_class) == positions
+    assert balanced(pl.Series([*classes], dtype=pl.String), per_class) == positions
 
 
 def test_gzip_holds_neither_name_nor_time(tmp_path):
-    make_samples.write_gzip(tmp_path / "one.gz", b"data")
+    pack(b"data", tmp_path / "one.gz")
     content = (tmp_path / "one.gz").read_bytes()
     assert gzip.decompress(content) == b"data"
     assert content[3:8] == bytes(5)

@@ -22,7 +22,10 @@ def names(folder, **options):
 
 def test_members_are_sorted_by_name_with_sizes_and_without_hidden_ones(tmp_path):
     write(tmp_path, "b/1.txt", "b-1.txt", "Käse und Brot/ä 1.txt", "a.txt", ".DS_Store", ".git/config", "b/.x/1.txt")
-    found = folder_members(tmp_path, max_members=4)
+    write(tmp_path, ".snakemake_timestamp")
+    hidden: set[str] = set()
+    found = folder_members(tmp_path, max_members=4, hidden=hidden)
+    assert hidden == {".DS_Store", ".git", "b/.x"}
     assert [member.name for member in found] == ["Käse und Brot/ä 1.txt", "a.txt", "b-1.txt", "b/1.txt"]
     for member in found:
         with member.open() as stream:

@@ -3,7 +3,8 @@
 import pytest
 
 from project import DATASETS
-from registry.config.load import read_yaml, validate_params
+from registry.config.checks import validate_params
+from registry.config.load import read_yaml
 from registry.errors import RegistryError
 from support import ROOT
 

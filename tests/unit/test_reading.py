@@ -222,6 +222,9 @@ def test_pictures_beside_a_table(tmp_path):
     found = rows_beside(tmp_path, ["images/a.jpg"] * 3)
     assert table_of(found).to_pylist() == [row] * 3 + [row | {"label": 1}] * 3
     assert [batch.num_rows for batch in found.batches(4)] == [4, 2]
+    # The pictures of the other worker are not read: there are none.
+    share = rows_beside(tmp_path, ["images/a.jpg", None]).batches(1, number=0, of=2)
+    assert [batch["label"].to_pylist() for batch in share] == [[0], [1]]
     assert picture_columns(found.schema) == ["image"]
     assert table_of(rows_beside(tmp_path, ["x"], ["file_name"]))["file_name"].to_pylist() == ["x", "x"]
     assert table_of(rows_beside(tmp_path, ["images/a.jpg"], ["image"])).to_pylist() == [{"image": b"picture"}] * 2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_github import ORG, READMES, Api, build_raw, content_of
-from registry.config.load import SAMPLES, read_checksums
+from registry.config.reading import SAMPLES, read_checksums
 from registry.errors import RegistryError
 from registry.sources import readmes as corpus
 from registry.sources.limits import Patience

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from registry.config.load import parse_checksums
+from registry.config.reading import parse_checksums
 from registry.errors import RegistryError
 from registry.files import sha256_of
 from registry.sources.samples import edited_samples

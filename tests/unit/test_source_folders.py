@@ -55,6 +55,7 @@ def test_a_folder_is_fetched_and_recorded_as_one(repository, url):
     url = url.format(repository)
     assert get(url)["files"] == [
         {"file": "texts", "url": url, "bytes": 15, "sha256": SHA256, "files": 4, "served_by": url}
+        | ({} if "*" in url else {"hidden_files": 2})
     ]
     assert fetched() == FILES.keys()
 
@@ -83,6 +84,12 @@ def test_wildcards_in_the_name_of_the_checkout_are_none(tmp_path, monkeypatch, u
     places.retrieve([url], Path("found"), lambda path: None, max_bytes=99, max_files=9, root=tmp_path / "a[1]")
     names = {path.relative_to("found").as_posix() for path in Path("found").rglob("*") if path.is_file()}
     assert names == ({"a.txt"} if "*" in url else FILES.keys())
+
+
+@pytest.mark.parametrize(("url", "hidden"), [("origin", 2), ("origin/*.txt", None)])
+def test_hidden_files_that_are_left_out_are_counted(repository, url, hidden):
+    Path("origin/b/.hidden/y").touch()
+    assert get(url, sha256=[])["files"][0].get("hidden_files") == hidden
 
 
 def test_what_wildcards_do_not_match_need_not_be_sound(repository):

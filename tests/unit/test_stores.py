@@ -104,6 +104,9 @@ def test_an_object_is_fetched_checked_and_recorded(become, tmp_path):
 def test_a_folder_and_wildcards(become, tmp_path, url, found):
     folder = bring(url, tmp_path, max_files=10)
     assert names(folder) == found
+    hidden: set[str] = set()
+    Store(url).files(hidden)
+    assert hidden == ({".hidden"} if url.rstrip("/").endswith("chats") else set())
     if "1.jsonl" in found:
         assert (folder / "1.jsonl").read_bytes() == CONTENT
 

@@ -1,11 +1,15 @@
 """The kind `images`: the example of docs/kinds.md, and pictures that a table names and that stay files."""
 
+import os
+
 import polars as pl
 from PIL import Image
 
 from clone import under_git
 from configured import EXAMPLES, add, cleaning, metadata, only, table
 from pictures import picture, zipped
+from registry import open_dataset
+from trainer import call_in_trainer
 
 PETS = """
 kind: images
@@ -39,7 +43,28 @@ SHAPES = {
 }
 
 
-def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
+def train_on_files(repo):
+    from datasets import load_dataset
+    from torch.utils.data import DataLoader
+
+    from registry import open_dataset
+
+    pets = open_dataset("pets", repo=repo)
+    whole, streamed = pets.to_torch(), pets.to_torch(streaming=True)
+    batches = DataLoader(streamed, batch_size=None, num_workers=2, multiprocessing_context="fork")
+    assert sorted(one["file_name"] for one in batches) == sorted(one["file_name"] for one in whole)
+    hf = pets.to_hf()["all"]
+    assert hf[0]["image"].mode == "RGB"
+    folders = load_dataset("imagefolder", data_dir=f"{repo}/data/pets/processed", split="train")
+    assert folders.features["label"].names == ["cat", "dog"]
+    return {
+        "torch": [list(whole[number]["image"].shape) for number in range(len(whole))],
+        "hf": hf.features["label"].int2str(hf["label"][:]),
+        "folders": [folders["label"][:].count(label) for label in (1, 0)],
+    }
+
+
+def test_pictures_are_built_released_and_brought_back(bare, tmp_path, monkeypatch):
     add(only(bare), "shapes", EXAMPLES["shapes"], {"shapes.zip": zipped(SHAPES)})
     pets = {f"pets/{seed}.jpg": picture(seed) for seed in range(4)}
     rows = "id,species,age\n0,cat,1\n1,dog,2\n2,cat,3\n3,cat,4\n"
@@ -74,6 +99,13 @@ def test_pictures_are_built_released_and_brought_back(bare, tmp_path):
     assert kept.columns == ["file_name", "label", "age"]
     folder = clone.folder / "data/pets/processed"
     assert [(folder / name).read_bytes() for name in kept["file_name"]] == [*pets.values()]
+    monkeypatch.setenv("REGISTRY_CACHE", str(tmp_path / "cache"))
+    read = open_dataset("pets", repo=clone.folder).to_polars()
+    assert read.drop("image").equals(kept)
+    assert read["image"].to_list() == [*pets.values()]
+    if "HF_PYTHON" in os.environ:
+        found = call_in_trainer(tmp_path, train_on_files, str(clone.folder))
+        assert found == {"torch": [[3, 40, 60]] * 4, "hf": ["cat", "dog", "cat", "cat"], "folders": [1, 3]}
     assert [*metadata(clone, "pets")["schema"]["features"]] == ["image", "label", "age"]
     assert pl.read_parquet(clone.folder / "data/pets/manifest.parquet")["key"].to_list()[0] == "pets.csv:0"
 

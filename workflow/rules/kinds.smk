@@ -100,9 +100,10 @@ for dataset in of_a_kind():
         resources:
             **needs(mem_mb=700, runtime=30),
         params:
+            analysis="analyze_pictures" if has_pictures(dataset) else "analyze",
             dataset=DATASETS[dataset],
             splits=[*tables_of(DATASETS[dataset])],
         message:
             f"{dataset}: measuring every column, checking the contract"
         script:
-            "../../scripts/kinds/analyze.py"
+            "../../scripts/kinds/{params.analysis}.py"

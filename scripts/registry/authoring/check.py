@@ -1,6 +1,7 @@
 """Check datasets without building them: configuration, sources, and, where rows are made by a kind, the contract."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
 from registry.kinds.columns import arrow_schema
 from registry.kinds.inputs import inputs_of, with_roles
+from registry.kinds.keys import check_keys
 from registry.kinds.rows import Cleaning
 from registry.sources.prompts import FOLDER, prompt_reference
 from registry.sources.samples import edited_samples
@@ -45,9 +47,14 @@ def _checked(root: Path, dataset: Mapping[str, Any]) -> int:
     files = {
         source_name(one): root / SAMPLES / dataset["name"] / source_name(one) for one in dataset["sources"]["files"]
     }
-    cleaning = Cleaning(kind.POLICIES | params.get("problems", {}))
-    parts = [*cleaning.clean(kind.read(files, columns, params, **prompt))]
+    policies = kind.POLICIES | params.get("problems", {})
+    cleaning = Cleaning(policies)
+    parts = [*cleaning.cleaned(partial(kind.read, files, columns, params, **prompt))]
     cleaning.check(dataset["name"])
+    if "key" in params:
+        unnamed = {name: value for name, value in params.items() if name != "key"}
+        placed = partial(Cleaning(policies).cleaned, partial(kind.read, files, columns, unnamed, **prompt))
+        check_keys(lambda: (its.keys for its in parts), lambda: parts, placed, dataset["name"])
     schema = arrow_schema(columns)
     with TemporaryDirectory() as folder, write_manifest(Path(folder, "manifest.parquet"), dataset, schema) as manifest:
         for split in splits_of(params):

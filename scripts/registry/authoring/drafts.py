@@ -19,6 +19,7 @@ from registry.kinds.files import TYPES, Format, batches
 from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
+from registry.kinds.stored import names_folder
 
 WRITTEN_BY_HAND = ("captions", "documents")
 """Kinds whose files take more than their data tells."""
@@ -28,6 +29,8 @@ FEW = 10
 """Suffixes that a contract lists at most."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
+MOST_FILES = 10_000
+"""Pictures of a dataset each of which stays a file; more are packed."""
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
 """The folders that hold splits, as most call them."""
 PAIRS = {"instruction": ("instruction", "prompt"), "output": ("output", "response", "completion"), "input": ("input",)}
@@ -50,6 +53,7 @@ class Wishes:
     ratios: Mapping[str, float] = field(default_factory=dict)
     by: Sequence[str] = ()
     sample: bool = True
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
         raise RegistryError(f"no file is written for {wishes.kind} yet", where="--kind", hint=hint)
     if wishes.kind == "images" or (wishes.kind is None and not given.type and _holds_pictures(first)):
         return _of_pictures(files, wishes)
+    if wishes.packed:
+        raise RegistryError("only pictures are packed", where="--packed", hint="leave it out")
     layouts = {_layout_of(path, given) for path in files.values()}
     if len(layouts) > 1:
         where = ", ".join(files)
@@ -182,6 +188,7 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
         for member in members(path)
         if is_picture(member.name) and not is_litter(member.name)
     ]
+    number = len(paths)
     root: list[str] = []
     while paths and len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 2:
         root.append(paths[0][0])
@@ -200,6 +207,8 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
     columns: dict[str, Any] = {"image": {"dtype": "binary"}}
     if classes:
         columns["label"] = {"dtype": "string", "values": classes}
+    if number <= MOST_FILES and all(map(names_folder, classes)) and not wishes.packed:
+        params["files"] = True
     return Draft("images", _shared(wishes) | params, columns, None)
 
 

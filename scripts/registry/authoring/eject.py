@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from registry.config.embeddings import KIND
+from registry.config.kinds import PICTURES
 from registry.config.load import load_datasets, read_yaml
 from registry.config.names import rule_of
 from registry.errors import RegistryError
@@ -76,7 +77,8 @@ def _files(root: Path, dataset: Mapping[str, Any]) -> dict[str, str]:
     name, kind = dataset["name"], dataset["kind"]
     rule, scripts = rule_of(name), root / "scripts"
     kinds = scripts / "registry" / "kinds"
-    read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / "analyze.py"}
+    analysis = "analyze_pictures" if kind in PICTURES else "analyze"
+    read = {"process": scripts / "kinds" / f"{kind}.py", "analyze": scripts / "kinds" / f"{analysis}.py"}
     module, made_of = "kinds", "its source files"
     if kind == KIND:
         read = {path.stem: path for path in sorted((scripts / "kinds" / kind).glob("*.py"))}
@@ -158,8 +160,9 @@ def _rules(rules: str, name: str, made_of: str, *, prompted: bool) -> str:
     body = _IF_PROMPTED.sub(lambda match: textwrap.dedent(match[1]) if prompted else "", body)
     body = re.sub(r'^rule:\n    name:\n        "(\w+)"', r"\nrule \1:", body, flags=re.MULTILINE)
     body = re.sub(r'getattr\(rules, "(\w+)"\)', r"rules.\1", body)
-    body = re.sub(r"^ +kind=.*\n", "", body, flags=re.MULTILINE)
+    body = re.sub(r"^ +(kind|analysis)=.*\n", "", body, flags=re.MULTILINE)
     body = body.replace("scripts/kinds/{params.kind}.py", f"scripts/{rule}/process.py")
+    body = body.replace("scripts/kinds/{params.analysis}.py", f"scripts/{rule}/analyze.py")
     body = re.sub(rf"scripts/kinds/(?:{KIND}/)?", f"scripts/{rule}/", body)
     return f"{head.strip()}\n\n\n{body.strip()}\n"
 

@@ -26,6 +26,7 @@ from registry.shown import public_url
 from registry.sources.fetch import fetch
 from registry.sources.local import local_members
 from registry.sources.objects import Store
+from registry.sources.samples import list_samples
 from registry.sources.wildcards import fixed_part, has_wildcards
 from registry.storage.repository import read_config
 
@@ -36,8 +37,6 @@ MOST_FILES = 10_000_000
 """Files of a folder at which it is refused."""
 SECRET = re.compile("sig|token|key|secret|credential|password|auth", re.IGNORECASE)
 """Is in the names of what addresses hand over in secret."""
-SUM = len(f"{'0' * 64}  ")
-"""Characters of a line of SHA256SUMS before the file's name."""
 ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -69,7 +68,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         (folder / "files").mkdir(parents=True)
         as_is = wishes.kind == AS_IS
         sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
-        entries, files = _fetched(root, name, sources, folder, as_is=as_is)
+        entries, files, hidden = _fetched(root, name, sources, folder, as_is=as_is)
         with ExitStack() as stack:
             plain = files if as_is else {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
             found = draft(plain, layout, wishes)
@@ -85,6 +84,8 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         }
         check_dataset(name, content, root)
         facts = facts_of(files, found)
+        if hidden:  # Folders are copied without them.
+            facts.left_out.update(hidden_files=hidden)
         if problems := dict.fromkeys(facts.unusable, "drop"):
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
@@ -93,7 +94,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         if wishes.sample and as_is:
             samples = copy_samples(files, folder / "sample")
         elif wishes.sample:
-            samples = cut_samples(files, found.layout, folder / "sample")
+            samples = cut_samples(files, found.layout, folder / "sample", facts.first)
         if samples:
             sampled = facts_of(samples, found).rows
             if empty := [split for split, number in sampled.items() if not number]:
@@ -141,25 +142,16 @@ def _text_of(name: str, content: dict[str, Any]) -> str:
 
 def write(root: Path, made: New) -> list[Path]:
     """Write a new dataset's file, and its samples with their hashes; return what was written."""
-    folder, sums = root / SAMPLES, root / SAMPLES / "SHA256SUMS"
-    written: list[Path] = []
+    folder = root / SAMPLES / made.name
     for file, path in made.samples.items():
         for one in data_files(path):
-            target = folder / made.name / file / one.relative_to(path)
-            with atomic_file(target) as partial:
+            with atomic_file(folder / file / one.relative_to(path)) as partial:
                 link_or_copy(one, partial)
-            written.append(target)
-    if written:
-        lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-        # Of a dataset of this name that was begun before.
-        lines = [line for line in lines if not line[SUM:].startswith(f"{made.name}/")]
-        lines += [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}" for path in written]
-        with atomic_file(sums) as partial:
-            partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    listed = [folder, list_samples(made.name, folder.parent)] if made.samples else []
     config = root / "config" / "datasets" / f"{made.name}.yaml"
     with atomic_file(config) as partial:
         partial.write_text(made.text, encoding="utf-8")
-    return [config, *([folder / made.name, sums] if written else [])]
+    return [config, *listed]
 
 
 def _expanded(source: str) -> list[str]:
@@ -174,8 +166,8 @@ def _expanded(source: str) -> list[str]:
 
 def _fetched(
     root: Path, name: str, sources: Sequence[str], folder: Path, *, as_is: bool
-) -> tuple[list[dict[str, Any]], dict[str, Path]]:
-    """Fetch sources into a folder; return what `sources.files` says of them, and {file: its path}.
+) -> tuple[list[dict[str, Any]], dict[str, Path], int]:
+    """Fetch sources into a folder; return their `sources.files`, {file: its path}, and the number of hidden files.
 
     What lies here may be large: it is hashed, and read, where it is.
     """
@@ -208,7 +200,8 @@ def _fetched(
         | ({"max_files": 2 * one["files"]} if one.get("files", 0) > MAX_FILES else {})
         for one in fetched["files"]
     ]
-    return entries, {file: in_place.get(file, target / file) for file in given}
+    hidden = sum(one.get("hidden_files", 0) for one in fetched["files"])
+    return entries, {file: in_place.get(file, target / file) for file in given}, hidden
 
 
 def _names_several(source: str) -> bool:

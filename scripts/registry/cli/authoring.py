@@ -91,6 +91,7 @@ def new_dataset(
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
     as_is: Annotated[bool, typer.Option("--as-is", help="Keep files of any sort, byte for byte.")] = False,
+    packed: Annotated[bool, typer.Option("--packed", help="Pack pictures into Parquet, however few.")] = False,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Put no rows of it into git.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Write rules and scripts of its own, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the file, and write nothing.")] = False,
@@ -116,6 +117,7 @@ def new_dataset(
         ratios=_ratios(split),
         by=_listed(by),
         sample=not no_sample,
+        packed=packed,
     )
     layout = files.Format(**{option: value for option, value in layout.items() if value is not None})
     with authoring.new(root, name, sources, layout, wishes) as made:
@@ -123,7 +125,8 @@ def new_dataset(
         if code and not dry_run:
             written += [path for path in eject(root, name).files if path not in written]
         if as_json:
-            print_json({"dataset": name, "rows": made.facts.rows, "config": made.content, "written": written})
+            facts = {"rows": made.facts.rows, "left_out": made.facts.left_out}
+            print_json({"dataset": name, **facts, "config": made.content, "written": written})
             return
         if dry_run:
             console.print(made.text)
@@ -132,6 +135,8 @@ def new_dataset(
     print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in specs.items()])
     for problem, number in made.facts.unusable.items():
         print_line(f"{problem}: {number:,} samples, which are dropped (params.problems)")
+    for what, number in made.facts.left_out.items():
+        print_line(f"{what}: {number:,}, which are left out")
     rows = ", ".join(f"{number:,} in {split}" for split, number in made.facts.rows.items())
     print_line(f"a dataset of the kind {made.content['kind']}{f', samples: {rows}' if rows else ''}")
     print_line(f"written: {', '.join(written)}")

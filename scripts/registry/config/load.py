@@ -1,29 +1,23 @@
 """Read the registry's configuration. Light on purpose: the Snakefile runs this at every start."""
 
-import re
 import shlex
-from collections.abc import Mapping, Set
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from registry import gate
 from registry.config import embeddings
-from registry.config.columns import is_of_type, places, problems, references
-from registry.config.kinds import check_kind
-from registry.config.names import LONGEST, TAKEN, closest, is_name, rule_of, tagged_alike
+from registry.config.checks import check_alias, check_dataset, check_name
+from registry.config.columns import is_of_type, places, references
+from registry.config.names import closest, tagged_alike
+from registry.config.reading import IN_PLACE, SAMPLES, read_yaml, sample_checksums, source_name
 from registry.config.schema import validate
 from registry.errors import RegistryError
-from registry.files import listing_sha256, read_regular
+from registry.files import listing_sha256
 
-SAMPLES = "data/samples"
-IN_PLACE = ".in-place.json"
-"""End of the name of a pointer in raw/ to a source that is not copied."""
 MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-MARKUP = re.compile("<(?:/?script|!--)", re.IGNORECASE)
 
 
 def normalise(config: dict[str, Any]) -> dict[str, Any]:
@@ -35,96 +29,6 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
     if isinstance(datasets, str) and datasets != "all":
         datasets = datasets.split(",")
     return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish), "datasets": datasets}
-
-
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file. Raises RegistryError, which says where, for a missing or malformed one."""
-    try:
-        return gate.read_yaml(read_regular(path, gate.MAX_POINTER + 1), where=path)
-    except FileNotFoundError:
-        raise RegistryError("no such file", where=path) from None
-    except OSError as error:
-        raise RegistryError(f"cannot be read: {str(error.strerror).lower()}", where=path) from None
-
-
-def read_checksums(path: Path) -> Mapping[str, str]:
-    """Return {file: sha256} of a SHA256SUMS file, as `sha256sum` writes it."""
-    if not path.is_file():
-        raise RegistryError("no such file", where=path, hint="write it with: sha256sum FILE... > SHA256SUMS")
-    return parse_checksums(path.read_text(encoding="utf-8"), where=path)
-
-
-def sample_checksums(dataset: str, root: Path) -> Mapping[str, str]:
-    """Return {path below data/samples/: sha256} of a dataset's samples, as SHA256SUMS lists them."""
-    path = root / SAMPLES / "SHA256SUMS"
-    state = path.stat() if path.is_file() else None
-    return _by_dataset(path, state and (state.st_ino, state.st_mtime_ns, state.st_size)).get(dataset, {})
-
-
-@lru_cache(maxsize=1)
-def _by_dataset(path: Path, state: tuple[int, ...] | None) -> Mapping[str, Mapping[str, str]]:
-    """Return {dataset: its samples} of a SHA256SUMS file, read once in each state: every dataset asks for it."""
-    found: dict[str, dict[str, str]] = {}
-    for file, sha256 in read_checksums(path).items():
-        found.setdefault(file.split("/", 1)[0], {})[file] = sha256
-    return found
-
-
-def parse_checksums(text: str, *, where: object) -> Mapping[str, str]:
-    """Return {file: sha256} of the text of a SHA256SUMS file. Raises RegistryError, also for two lines for one file."""
-    hashes: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
-        if match is None:
-            raise RegistryError(f"line {number} is not `<sha256>  <file>`", where=where)
-        if match[2] in hashes:
-            hint = "keep the one that `sha256sum` prints, and remove the other"
-            raise RegistryError(f"line {number} is a second one for {match[2]}", where=where, hint=hint)
-        hashes[match[2]] = match[1]
-    return hashes
-
-
-def _check_valid(name: str, what: str, where: str) -> None:
-    """Raise RegistryError for a name that no dataset may have; `what` says in the message which it is."""
-    if not is_name(name):
-        raise RegistryError(
-            f"{what} is not a valid dataset name",
-            where=where,
-            hint=f"use lower-case words joined by hyphens, {LONGEST} characters at most, none of {', '.join(TAKEN)}",
-        )
-
-
-def _check_name(name: str, names: Set[str]) -> None:
-    where = f"config/datasets/{name}.yaml"
-    _check_valid(name, "the file's name", where)
-    for other in tagged_alike(name):
-        if other in names:
-            raise RegistryError(
-                f"the name would be mistaken for a version tag of {other}",
-                where=where,
-                hint=f"choose a name that does not start with {other}-v",
-            )
-
-
-def _check_alias(alias: str, name: str, taken: Mapping[str, str], alike: Mapping[str, str]) -> None:
-    """Raise RegistryError for an alias of a dataset that cannot be told from `taken` {name: what has it}.
-
-    `alike` is {what tags of theirs begin as: theirs}.
-    """
-    where = f"config/datasets/{name}.yaml"
-    _check_valid(alias, f"aliases: {alias}", where)
-    if alias in taken:
-        raise RegistryError(f"aliases: {alias} is {taken[alias]}", where=where, hint="choose another name")
-    mistaken = [(alias, shorter) for shorter in tagged_alike(alias) if shorter in taken]
-    mistaken += [(alike[alias], alias)] if alias in alike else []
-    for longer, shorter in mistaken:
-        raise RegistryError(
-            f"aliases: {longer} would be mistaken for a version tag of {shorter}",
-            where=where,
-            hint="choose another name",
-        )
 
 
 def _check_mirror(mirror: str | None) -> None:
@@ -197,70 +101,6 @@ def _check_tables(datasets: "Datasets", name: str) -> None:
         raise RegistryError(f"not valid:\n{lines}", where=f"config/datasets/{name}.yaml", hint=hint)
 
 
-def _check_spelling(dataset: Any, where: str) -> None:
-    """Raise RegistryError for a key that has another name by now."""
-    contract = dataset.get("contract") if isinstance(dataset, dict) else None
-    if isinstance(contract, dict) and isinstance(old := contract.get("retrieval"), dict):
-        floors = ", ".join(f"retrieval.all.{name}: {floor}" for name, floor in old.items())
-        raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
-
-
-def _check_markup(value: Any, where: str) -> None:
-    """Raise RegistryError for a text that ends or begins a script in HTML: Snakemake's report escapes no params."""
-    match value:
-        case str() if MARKUP.search(value):
-            hint = "write it without <script, </script and <!--"
-            raise RegistryError(f"it would run as a script in the report: {value[:80]}", where=where, hint=hint)
-        case dict():
-            _check_markup([*value, *value.values()], where)
-        case list():
-            for one in value:
-                _check_markup(one, where)
-
-
-def _check_contract(contract: dict[str, Any], where: str) -> None:
-    """Raise RegistryError for what a schema cannot find: bounds of which none can be, ranges that nothing is in."""
-    wrong = [f"columns.{problem}" for problem in problems(contract["columns"])] + [
-        f"rows.{mode}.{split}: min {rows['min']} is more than max {rows['max']}"
-        for mode, splits in contract["rows"].items()
-        for split, rows in splits.items()
-        if isinstance(rows, dict) and rows["min"] > rows.get("max", rows["min"])
-    ]
-    if wrong:
-        lines = [f"  contract.{line}" for line in wrong]
-        raise RegistryError("not valid:\n" + "\n".join(lines), where=where, hint="fix these keys")
-
-
-def _check_sources(files: list[dict[str, Any]], where: str) -> None:
-    """Raise RegistryError for source files and folders that would be in each other's place below raw/."""
-    names = ["sources.json", *map(source_name, files)]
-    names += [f"{source_name(source)}{IN_PLACE}" for source in files if not source.get("copy", True)]
-    for name in names:
-        if names.count(name) > 1 or any(other.startswith(f"{name}/") for other in names):
-            raise RegistryError(f"sources.files: {name} is there twice", where=where, hint="give each its own name")
-
-
-def validate_params(params: dict[str, Any], dataset: str, root: Path, kind: str | None = None) -> None:
-    """Validate a dataset's params by the schema of its kind.
-
-    Where it has none, by its scripts/<dataset>/params.schema.yaml below `root`, if it has one.
-    """
-    path = root / "scripts" / rule_of(dataset) / "params.schema.yaml"
-    if kind:
-        path = root / "scripts" / "registry" / "kinds" / f"{kind}.schema.yaml"
-    if not path.is_file():
-        return
-    if not kind:
-        read_yaml(path)
-    try:
-        validate(params, path, where=f"config/datasets/{dataset}.yaml: params")
-    except RegistryError:
-        raise
-    except Exception as error:  # A schema that is none makes jsonschema stumble over whatever is wrong in it.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RegistryError(f"not a JSON schema: {reason}", where=path, hint="put it right") from None
-
-
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
@@ -309,7 +149,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     paths = {path.stem: path for path in (root / "config" / "datasets").glob("*.yaml")}
     for name, path in sorted(paths.items()):
         try:
-            _check_name(name, paths.keys())
+            check_name(name, paths.keys())
             dataset = _load(path, config["source"], root)
             if shards := dataset.pop("shards", None):
                 datasets.shards[name] = shards
@@ -321,7 +161,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     for name in [*datasets]:
         try:
             for alias in (aliases := datasets[name].pop("aliases", [])):
-                _check_alias(alias, name, taken, alike)
+                check_alias(alias, name, taken, alike)
                 taken[alias] = f"an alias of {name}"
                 alike |= dict.fromkeys(tagged_alike(alias), alias)
             datasets.aliases[name] = aliases
@@ -362,24 +202,10 @@ def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
 
 
-def check_dataset(name: str, dataset: Any, root: Path) -> None:
-    """Raise RegistryError if this cannot be the content of a dataset's file; it gets `params` where it has none."""
-    where = f"config/datasets/{name}.yaml"
-    _check_spelling(dataset, where)
-    validate(dataset, "dataset", where=where)
-    _check_markup(dataset, where)
-    _check_contract(dataset["contract"], where)
-    _check_sources(dataset.get("sources", {}).get("files", []), where)
-    dataset.setdefault("params", {})
-    validate_params(dataset["params"], name, root, dataset.get("kind"))
-    if "kind" in dataset:
-        check_kind(dataset, where)
-
-
 def check_free(name: str, datasets: Datasets) -> None:
     """Raise RegistryError if a new dataset cannot have this name, given all that there are."""
     names = datasets.keys() | datasets.broken.keys()
-    _check_name(name, names)
+    check_name(name, names)
     taken = dict.fromkeys(names, "a dataset") | {
         alias: f"an alias of {dataset}" for dataset, aliases in datasets.aliases.items() for alias in aliases
     }
@@ -462,11 +288,6 @@ def raw_names(dataset: Mapping[str, Any]) -> list[str]:
 def _is_copied(source: Mapping[str, Any], mode: str) -> bool:
     """Tell whether a source is copied to raw/: samples and what is in a mirror always are."""
     return mode != "upstream" or source.get("copy", True)
-
-
-def source_name(source: Mapping[str, Any]) -> str:
-    """Return the name below raw/ of a source file or folder."""
-    return source["file"] if "file" in source else source["folder"]
 
 
 def _sample_sha256(checksums: Mapping[str, str], path: str, *, is_folder: bool) -> str | None:

@@ -26,7 +26,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from registry.errors import RegistryError
-from registry.formats.members import Member, check_apart, check_name, folder_members, is_hidden
+from registry.formats.members import Member, check_apart, check_name, folder_members, hidden_place
 
 BLOCK = 512
 """Bytes in a block of a tar; one of zeros ends it."""
@@ -85,28 +85,28 @@ SHORT = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
 """Suffixes of compressed tars in one word."""
 
 
-def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
+def members(path: Path, limits: Limits = LIMITS, *, hidden: set[str] | None = None) -> Iterator[Member]:
     """Yield the files in an archive or below a folder, sorted by name; of another file, itself.
 
     Each can be opened while the iterator lasts; what it gives is a binary stream. Hidden files are left out (see
-    `is_hidden`). A compressed tar is unpacked to a temporary file. Raises RegistryError for what is not sound, and
-    before the first member for a name that leads out or is there twice, a link, what is encrypted or packed
-    in a rare way, and what unfolds beyond the limits.
+    `is_hidden`), and added to `hidden`, those in a hidden folder as one. A compressed tar is unpacked to a temporary
+    file. Raises RegistryError for what is not sound, and before the first member for a name that leads out or is there
+    twice, a link, what is encrypted or packed in a rare way, and what unfolds beyond the limits.
     """
-    suffix = path.suffix.lower()
+    suffix, hidden = path.suffix.lower(), set() if hidden is None else hidden
     if path.is_dir():
-        yield from folder_members(path, max_members=limits.max_members)
+        yield from folder_members(path, max_members=limits.max_members, hidden=hidden)
     elif suffix == ".zip":
-        yield from _zip_members(path, limits)
+        yield from _zip_members(path, limits, hidden)
     elif suffix == ".tar":
         with path.open("rb") as stream:
-            yield from _tar_members(stream, path, limits)
+            yield from _tar_members(stream, path, limits, hidden)
     elif suffix in SHORT or (suffix in OPENERS and path.stem.lower().endswith(".tar")):
         with tempfile.TemporaryFile() as tar:
             with _unpacked(path, SHORT.get(suffix, suffix), limits) as stream:
                 shutil.copyfileobj(stream, tar, 1 << 20)
             tar.flush()
-            yield from _tar_members(tar, path, limits)
+            yield from _tar_members(tar, path, limits, hidden)
     elif suffix in OPENERS:
         yield Member(path.stem, None, partial(_unpacked, path, suffix, limits))
     else:
@@ -119,7 +119,7 @@ def _unpacked(path: Path, suffix: str, limits: Limits) -> BinaryIO:
     return io.BufferedReader(_Stream(stream, path, most=limits.bytes_of(path.stat().st_size)))
 
 
-def _zip_members(path: Path, limits: Limits) -> Iterator[Member]:
+def _zip_members(path: Path, limits: Limits, hidden: set[str]) -> Iterator[Member]:
     with _Careful(path, most=ENTRY * limits.max_members, members=limits.max_members) as file:
         with _explained(path):
             archive = zipfile.ZipFile(file)
@@ -127,7 +127,10 @@ def _zip_members(path: Path, limits: Limits) -> Iterator[Member]:
         found = []
         for info in archive.infolist():
             name = _name(info)
-            if info.is_dir() or is_hidden(name):
+            if info.is_dir():
+                continue
+            if place := hidden_place(name):
+                hidden.add(place)
                 continue
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.flag_bits & 1:
@@ -157,7 +160,7 @@ def _in_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Bina
     return io.BufferedReader(_Stream(stream, path, size=info.file_size))
 
 
-def _tar_members(tar: BinaryIO, path: Path, limits: Limits) -> Iterator[Member]:
+def _tar_members(tar: BinaryIO, path: Path, limits: Limits, hidden: set[str]) -> Iterator[Member]:
     size = tar.seek(0, io.SEEK_END)
     with _Careful(tar.fileno(), most=HEADER, closefd=False) as file:
         found, number = [], 0
@@ -171,7 +174,10 @@ def _tar_members(tar: BinaryIO, path: Path, limits: Limits) -> Iterator[Member]:
                 if info.size < 0:  # The next one would be before it, for ever.
                     raise RegistryError("cut off, or not sound", where=path.name)
                 name = info.name.removeprefix("./")
-                if info.isdir() or is_hidden(name):
+                if info.isdir():
+                    continue
+                if place := hidden_place(name):
+                    hidden.add(place)
                     continue
                 if not info.isreg() or info.sparse is not None:
                     raise _no_file(name, path)

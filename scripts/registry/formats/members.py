@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from registry.errors import RegistryError
+from registry.files import SNAKEMAKE_TIMESTAMP
 
 LONGEST = 255
 """Bytes that file systems allow a part of a path."""
@@ -26,7 +27,16 @@ class Member(NamedTuple):
 
 def is_hidden(name: str) -> bool:
     """Tell whether a path has a part that begins with a dot, as what systems and programs leave beside data has."""
-    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
+    return hidden_place(name) is not None
+
+
+def hidden_place(name: str) -> str | None:
+    """Return the path of the hidden file, or of the first hidden folder, to which a path leads; None for no such."""
+    parts = name.split("/")
+    for number, part in enumerate(parts, start=1):
+        if part.startswith(".") and part not in (".", ".."):
+            return "/".join(parts[:number])
+    return None
 
 
 def check_name(name: str) -> None:
@@ -55,12 +65,16 @@ def _folders(name: str) -> list[str]:
     return [name[: match.start()] for match in re.finditer("/", name)]
 
 
-def folder_members(folder: Path, *, max_members: int, matching: re.Pattern[str] | None = None) -> list[Member]:
+def folder_members(
+    folder: Path, *, max_members: int, matching: re.Pattern[str] | None = None, hidden: set[str] | None = None
+) -> list[Member]:
     """Return the files below a folder whose names match, sorted by name, without hidden ones (see `is_hidden`).
 
-    Raises RegistryError for a name that cannot be taken, a link that leads out of the folder or to a folder, what is no
-    plain file, more than `max_members` files, and a folder that cannot be read.
+    Hidden files but Snakemake's are added to `hidden`, all in a hidden folder as one. Raises RegistryError for a name
+    that cannot be taken, a link that leads out of the folder or to a folder, what is no plain file, more than
+    `max_members` files, and a folder that cannot be read.
     """
+    hidden = set() if hidden is None else hidden
 
     def unreadable(error: OSError) -> None:
         raise RegistryError(str(error.strerror).lower(), where=error.filename)
@@ -68,6 +82,8 @@ def folder_members(folder: Path, *, max_members: int, matching: re.Pattern[str] 
     top, found = folder.resolve(), {}
     for place, folders, files in os.walk(folder, onerror=unreadable):
         below = Path(place)
+        beside = [name for name in (*folders, *files) if is_hidden(name) and name != SNAKEMAKE_TIMESTAMP]
+        hidden.update((below / name).relative_to(folder).as_posix() for name in beside)
         folders[:] = [name for name in folders if not is_hidden(name)]
         links = [name for name in folders if (below / name).is_symlink()]
         for path in [below / name for name in (*links, *files) if not is_hidden(name)]:

@@ -132,15 +132,15 @@ def files_in(source: str, path: Path, params: Mapping[str, Any], others: Counter
             with path.open("rb") as stream:
                 yield File(source, source, stream.read(limit + 1))
         return
-    for member in members(path):
+    hidden: set[str] = set()
+    for member in members(path, hidden=hidden):
         name = unicodedata.normalize("NFC", member.name)
-        if any(part.startswith(".") for part in name.split("/")):
-            others["hidden_files"] += 1
-        elif not is_wanted(name, patterns):
+        if not is_wanted(name, patterns):
             others["other_files"] += 1
         elif taken(name):
             with member.open() as stream:
                 yield File(source, name, stream.read(limit + 1))
+    others.update({"hidden_files": len(hidden)} if hidden else {})
 
 
 def is_wanted(path: str, patterns: Sequence[str]) -> bool:

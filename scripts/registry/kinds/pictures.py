@@ -96,11 +96,12 @@ def pictures_in(
 ) -> Iterator[Found]:
     """Yield the pictures of the source file that is called `file`: itself, or the members of a folder or an archive.
 
-    What is none, or not `wanted`, goes into `counts` alone, as system_files or other_files. Those that are not `taken`
-    are neither counted nor read.
+    What is none, or not `wanted`, goes into `counts` alone, as hidden_files, system_files or other_files. Those that
+    are not `taken` are neither counted nor read.
     """
+    hidden: set[str] = set()
     alone = is_picture(file) and path.is_file()
-    for member in members(path):
+    for member in members(path, hidden=hidden):
         place = normal(file if alone else member.name)
         if is_litter(place):
             counts["system_files"] += 1
@@ -109,6 +110,7 @@ def pictures_in(
         elif taken(place):
             with member.open() as stream:
                 yield Found(file, place, stream.read(max_bytes + 1))
+    counts.update({"hidden_files": len(hidden)} if hidden else {})
 
 
 def in_batches(pictures: Iterable[Found]) -> Iterator[list[Found]]:

@@ -1,9 +1,10 @@
 """Rows of source files on their way into tables: what is wrong with some of them, and what is left of the others."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import chain
 from operator import or_
 from typing import Any
 
@@ -159,6 +160,19 @@ class Cleaning:
                 where=dataset,
                 hint=f"fix the source, or set params.problems to drop or keep in config/datasets/{dataset}.yaml",
             )
+
+    def cleaned(self, read: Callable[[], Iterable[Rows]]) -> Iterator[Rows]:
+        """Yield the rows that stay of those that `read` yields, whenever it is called.
+
+        Where repeated ones are not to stay, they are found first, unless the rows tell themselves.
+        """
+        rows = iter(read())
+        if (first := next(rows, None)) is None:
+            return
+        rows = chain([first], rows)
+        if self.policies[DUPLICATES] != "keep" and DUPLICATES not in first.problems:
+            rows = with_repeated(rows, repeated(read(), self.policies))
+        yield from self.clean(rows)
 
     def report(self) -> dict[str, Any]:
         """Return what was found, for reports/<dataset>/cleaning.json."""

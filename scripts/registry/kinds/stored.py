@@ -64,10 +64,15 @@ def with_files(table: Path, contract: Mapping[str, Any]) -> Iterator[pa.RecordBa
                 start, size, pictures = row, 0, []
 
 
+def names_folder(label: str) -> bool:
+    """Tell whether a folder can have the name of a label, on every system."""
+    usable = label.isprintable() and not {*label} & {*NOT_IN_NAMES} and label == label.strip(" .")
+    return bool(label) and usable and len(label.encode()) <= LONGEST
+
+
 def _check_folder(label: str) -> None:
     """Raise RegistryError for a label that is no name for a folder."""
-    usable = label.isprintable() and not {*label} & {*NOT_IN_NAMES} and label == label.strip(" .")
-    if not label or not usable or len(label.encode()) > LONGEST:
+    if not names_folder(label):
         raise RegistryError(
             f"the label {label[:80]!r} is no name for a folder",
             where="params.files",

@@ -15,7 +15,8 @@ from registry.errors import RegistryError
 from registry.files import atomic_file, output_folder, write_json
 from registry.formats.tables import arrow_batches
 from registry.kinds.columns import arrow_schema
-from registry.kinds.rows import DUPLICATES, Cleaning, Rows, ordered, repeated, with_repeated
+from registry.kinds.keys import check_keys
+from registry.kinds.rows import Cleaning, Rows, ordered
 from registry.sources.in_place import source_path
 
 ROWS = 1 << 17
@@ -41,21 +42,18 @@ def write_dataset(
     policies: Mapping[str, str],
     sort: Sequence[str] = (),
     group: int = ROWS,
-    tells_repeated: bool = False,
     store: Store | None = None,
+    by_place: Callable[[], Iterable[Rows]] | None = None,
 ) -> None:
     """Write the rows that `read` yields, whenever it is called: each split's table, the keys, and what was found.
 
     `tables` are the paths of the tables, in `folder`, by split; `policies` say what becomes of rows with problems, of
-    repeated ones among them, which are found here unless `read` tells them; a row group has `group` rows at most.
-    `store` is what keeps a part of the rows in files beside their table. Raises RegistryError for problems that are to
-    fail, and for a split that stays empty.
+    repeated ones among them; a row group has `group` rows at most. `store` is what keeps a part of the rows in files
+    beside their table. Where a column names the rows, `by_place` yields the same ones, named by their places. Raises
+    RegistryError for problems that are to fail, for a split that stays empty, and for two rows of one name.
     """
     dataset, found = folder.parent.name, Cleaning(policies)
-    rows: Iterable[Rows] = read()
-    if policies[DUPLICATES] != "keep" and not tells_repeated:
-        rows = with_repeated(rows, repeated(read(), policies))
-    rows = found.clean(rows)
+    rows = found.cleaned(read)
     with output_folder(folder) as partial:
         places = {split: partial / path.relative_to(folder) for split, path in tables.items()}
         written = write_tables(ordered(rows, sort) if sort else rows, places, keys, schema, group, store)
@@ -63,6 +61,13 @@ def write_dataset(
         if empty := [split for split, number in written.items() if not number]:
             hint = f"see params.split in config/datasets/{dataset}.yaml"
             raise RegistryError(f"no row is left for {', '.join(empty)}", where=dataset, hint=hint)
+        if by_place:
+            check_keys(
+                lambda: (pl.Series(batch["key"]) for batch in arrow_batches(keys)),
+                lambda: Cleaning(policies).cleaned(read),
+                lambda: Cleaning(policies).cleaned(by_place),
+                dataset,
+            )
     write_json(cleaning, found.report())
 
 
@@ -180,7 +185,6 @@ def process(
     policies: Mapping[str, str],
     *,
     schema: pa.Schema | None = None,
-    tells_repeated: bool = False,
     store: Store | None = None,
 ) -> None:
     """Write the dataset of a rule `<dataset>_process`, as write_dataset does, with what its params say of it.
@@ -188,6 +192,7 @@ def process(
     The schema is the contract's, unless another one is given.
     """
     output, params, files = snakemake.output, snakemake.params, sources_of(snakemake)
+    unnamed = {name: value for name, value in params.options.items() if name != "key"}
     write_dataset(
         lambda: read(files, params.columns, params.options),
         Path(output.folder),
@@ -197,6 +202,6 @@ def process(
         schema=schema or arrow_schema(params.columns),
         policies=policies | params.options.get("problems", {}),
         sort=params.options.get("sort", ()),
-        tells_repeated=tells_repeated,
         store=store,
+        by_place=(lambda: read(files, params.columns, unnamed)) if "key" in params.options else None,
     )

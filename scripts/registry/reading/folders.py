@@ -19,6 +19,8 @@ MAX_ANNOTATIONS = 512 << 20
 """Bytes that it may have."""
 MAX_IMAGES = 2**31 - 1
 """Bytes that the pictures of one batch may have."""
+PLACE = ("\x1ftable", "\x1frow")
+"""The columns by which a row beside pictures tells where it is, while it has none; no file has any of such names."""
 ROLES = {"human": "user", "gpt": "assistant"}
 """What annotations call those who speak, and what chat templates call them."""
 CONVERSATIONS = pa.schema(
@@ -38,22 +40,35 @@ class RowsBesidePictures:
     tables: Mapping[File, Mapping[str, Path]]
     schema: pa.Schema
 
-    def parts(self, size: int = PICTURES) -> Iterator[pa.RecordBatch]:
-        """Yield all rows, at most `size` at once. Raises RegistryError."""
-        others = [field for field in self.schema if field.name not in (IMAGE, FILE_NAME)]
-        stored = pa.schema([pa.field(FILE_NAME, pa.string()), *others])
-        for file, pictures in self.tables.items():
-            first = 0
-            for batch in ParquetRows([file], stored).parts(size):
-                rows = enumerate(batch[FILE_NAME].to_pylist(), start=first)
-                images = [_read(_found(name, pictures, row, file), name) for row, name in rows]
-                columns = [_as_images(images) if name == IMAGE else batch[name] for name in self.schema.names]
-                yield pa.record_batch(columns, schema=self.schema)
-                first += batch.num_rows
+    def parts(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, with few pictures at once. Raises RegistryError."""
+        return self.batches(PICTURES)
 
     def batches(self, size: int, number: int = 0, of: int = 1) -> Iterator[pa.RecordBatch]:
-        """Yield batches of `size` rows, but for the last, or a worker's share of them. Raises RegistryError."""
-        return regrouped(self.parts(size), size, number, of)
+        """Yield batches of `size` rows, but for the last, or a worker's share of them. Raises RegistryError.
+
+        Only the pictures of these are read.
+        """
+        tables = [*self.tables.items()]
+        for batch in regrouped(self._without_pictures(size), size, number, of):
+            images = []
+            for place, row, name in zip(*(batch[column].to_pylist() for column in (*PLACE, FILE_NAME)), strict=True):
+                file, pictures = tables[place]
+                images.append(_read(_found(name, pictures, row, file), name))
+            columns = [_as_images(images) if name == IMAGE else batch[name] for name in self.schema.names]
+            yield pa.record_batch(columns, schema=self.schema)
+
+    def _without_pictures(self, size: int) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, at most `size` at once, with the columns PLACE for the table that each is in and where."""
+        others = [field for field in self.schema if field.name not in (IMAGE, FILE_NAME)]
+        stored = pa.schema([pa.field(FILE_NAME, pa.string()), *others])
+        for place, file in enumerate(self.tables):
+            first = 0
+            for batch in ParquetRows([file], stored).parts(size):
+                rows = range(first, first + batch.num_rows)
+                columns = [*batch.columns, pa.repeat(place, len(rows)), pa.array(rows, pa.int64())]
+                yield pa.record_batch(columns, names=[*stored.names, *PLACE])
+                first += len(rows)
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,8 @@ def fetch(
     relative to `root`, the checkout; what a refresh keeps there (see KEPT) is not fetched again. The result has `mode`
     and `files` with `file`, `url` (the first upstream address, whichever place it came from), `bytes`, `sha256`, and
     `served_by`: the upstream address that gave it, else the mode. A folder (an entry with `max_files`) is one of
-    `files`, with the number of its own in `files`; what is not copied has `copied`: false, and how it `look`s. Raises
-    RegistryError.
+    `files`, with the number of its own in `files`, and in `hidden_files` that of those left out, if there are some;
+    what is not copied has `copied`: false, and how it `look`s. Raises RegistryError.
     """
     locked, kept = read_lock(lock), _kept(dataset, mode, root)
     fetched = []
@@ -135,7 +135,7 @@ def _copied(
 ) -> dict[str, Any]:
     """Bring a source to raw/ and return its entry in sources.json, with the location that `served_by` it."""
     path, limits = target / source["file"], {key: source.get(key) for key in ("max_bytes", "max_files")}
-    location = retrieve(locations, path, check, **limits, patience=patience, root=root)
+    location, hidden = retrieve(locations, path, check, **limits, patience=patience, root=root)
     files = data_files(path)
     return {
         "file": source["file"],
@@ -143,6 +143,7 @@ def _copied(
         "bytes": sum(file.stat().st_size for file in files),
         "sha256": content_sha256(path),
         **({"files": len(files)} if "max_files" in source else {}),
+        **({"hidden_files": hidden} if hidden else {}),
         "served_by": location,
     }
 

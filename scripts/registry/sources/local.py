@@ -23,14 +23,16 @@ def local_file(path: Path) -> Member:
     return Member(path.name, found.st_size, partial(path.open, "rb"))
 
 
-def local_members(location: str | Path, max_files: int, root: Path = Path()) -> list[Member]:
+def local_members(
+    location: str | Path, max_files: int, root: Path = Path(), hidden: set[str] | None = None
+) -> list[Member]:
     """Return the files below a folder, or those that match a path with wildcards, as `folder_members` does.
 
-    The path may be relative to `root`, whose own name has no wildcards.
+    The path may be relative to `root`, whose own name has no wildcards. `hidden` is for folders.
     """
     path = Path(location)
     if not has_wildcards(path.as_posix()):
-        return folder_members(root / path, max_members=max_files)
+        return folder_members(root / path, max_members=max_files, hidden=hidden)
     from fsspec.utils import glob_translate
 
     folder = fixed_part(path.as_posix())

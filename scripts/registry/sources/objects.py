@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from registry.errors import RegistryError
-from registry.formats.members import Member, check_name, is_hidden
+from registry.formats.members import Member, check_name, hidden_place
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.wildcards import fixed_part, has_wildcards
 
@@ -47,14 +47,14 @@ class Store:
                 raise RegistryError("a folder, not a file")
             return self._member(self._path.rpartition("/")[2], details)
 
-    def files(self, max_files: int) -> list[Member]:
+    def files(self, max_files: int, hidden: set[str] | None = None) -> list[Member]:
         """Return the files below the address, or those that match it if it has wildcards, sorted by name.
 
-        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out. A folder
-        of S3 that has more than `max_files` is listed no further than that. Raises RegistryError, also for more, and
-        for a name that cannot be taken.
+        Names are relative to the address, or to the last folder before a wildcard; hidden files are left out, and
+        added to `hidden`, all in a hidden folder as one. A folder of S3 that has more than `max_files` is listed no
+        further than that. Raises RegistryError, also for more, and for a name that cannot be taken.
         """
-        base, members = self._path.rstrip("/"), []
+        base, members, hidden = self._path.rstrip("/"), [], set() if hidden is None else hidden
         with self._explained():
             if has_wildcards(pattern := base):
                 base = fixed_part(pattern)
@@ -66,9 +66,13 @@ class Store:
                 if path == folder and details["type"] == "file":
                     raise RegistryError("a file, not a folder")
                 name = path[len(folder) + 1 :]
-                if details["type"] == "file" and not path.endswith("/") and not is_hidden(name):
-                    check_name(name)
-                    members.append(self._member(name, details))
+                if details["type"] != "file" or path.endswith("/"):
+                    continue
+                if place := hidden_place(name):
+                    hidden.add(place)
+                    continue
+                check_name(name)
+                members.append(self._member(name, details))
                 if len(members) > max_files:
                     raise RegistryError(f"more than max_files ({max_files:,})")
         return sorted(members, key=lambda member: member.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from registry.config.load import SAMPLES, parse_checksums, read_checksums
+from registry.config.reading import SAMPLES, parse_checksums, read_checksums
 from registry.errors import RegistryError
 from registry.files import atomic_folder, sha256_of, write_json
 from registry.shown import public_url

@@ -34,17 +34,19 @@ def retrieve(
     max_files: int | None = None,
     patience: Patience = PATIENT,
     root: Path = Path(),
-) -> str:
+) -> tuple[str, int]:
     """Bring a file from the first of `locations` that gives one which `check` accepts; return that one.
 
-    With `max_files` it is a folder. Locations are URLs or paths, which may be relative to `root`; those of folders may
-    have wildcards. `check` raises RegistryError for bad bytes, which never reach `target`. Raises RegistryError, naming
+    With `max_files` it is a folder, of which hidden files are left out: their number is returned, too, with a hidden
+    folder as one. Locations are URLs or paths, which may be relative to `root`; those of folders may have wildcards.
+    `check` raises RegistryError for bad bytes, which never reach `target`. Raises RegistryError, naming
     every location and what was wrong with it, if none works.
     """
     failures = []
     for location in locations:
         shown = _shown(location)
         log.info("fetching %s from %s", target.name, shown)
+        hidden: set[str] = set()
         try:
             if max_files is None:
                 with atomic_file(target) as temporary, deadline(patience.of(max_bytes)):
@@ -53,9 +55,9 @@ def retrieve(
                     check(temporary)
             else:
                 with atomic_folder(target) as temporary, deadline(patience.of(max_bytes)):
-                    _bring_folder(location, temporary, root, max_bytes, max_files, patience)
+                    _bring_folder(location, temporary, root, max_bytes, max_files, patience, hidden)
                     check(temporary)
-            return location
+            return location, len(hidden)
         except RegistryError as error:
             failures.append(f"{shown}: {error}")
             log.warning("failed: %s", failures[-1])
@@ -95,9 +97,11 @@ def _bring_file(location: str, target: Path, root: Path, max_bytes: int, patienc
         _copy(local_file(root / location), target, Budget(max_bytes))
 
 
-def _bring_folder(location: str, target: Path, root: Path, max_bytes: int, max_files: int, patience: Patience) -> None:
-    """Copy all that is below a location into the folder `target`."""
-    members = _listed(location, root, max_files, patience)
+def _bring_folder(
+    location: str, target: Path, root: Path, max_bytes: int, max_files: int, patience: Patience, hidden: set[str]
+) -> None:
+    """Copy all that is below a location into the folder `target`, but for what is hidden."""
+    members = _listed(location, root, max_files, patience, hidden)
     if not members:
         raise RegistryError("there are no files")
     check_apart([member.name for member in members])
@@ -117,14 +121,14 @@ def _bring_folder(location: str, target: Path, root: Path, max_bytes: int, max_f
         budget.end()
 
 
-def _listed(location: str, root: Path, max_files: int, patience: Patience) -> list[Member]:
+def _listed(location: str, root: Path, max_files: int, patience: Patience, hidden: set[str]) -> list[Member]:
     if _is_http(location):
         raise RegistryError("a folder cannot be listed by HTTP", hint="name its files, or an archive of them")
     if is_url(location):
         from registry.sources.objects import Store
 
-        return Store(location, patience).files(max_files)
-    return local_members(location, max_files, root)
+        return Store(location, patience).files(max_files, hidden)
+    return local_members(location, max_files, root, hidden)
 
 
 def _copy(member: Member, target: Path, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""Compare the committed samples with data/samples/SHA256SUMS, which says what they are."""
+"""The list of the committed samples, data/samples/SHA256SUMS: write it, and compare it with what they are."""
 
 import re
 import shlex
@@ -7,9 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from registry.config.load import SAMPLES, sample_checksums, source_name
-from registry.files import data_files, sha256_of
+from registry.files import atomic_file, data_files, sha256_of
 from registry.formats.members import is_hidden
 from registry.sources.readmes import excluded, included
+
+SUM = len(f"{'0' * 64}  ")
+"""Characters of a line of SHA256SUMS before the file's name."""
+
+
+def list_samples(dataset: str, samples: Path) -> Path:
+    """Write what is in the folder of a dataset's samples into SHA256SUMS, in place of what it said; return its path.
+
+    Its lines are in the order of folders and files.
+    """
+    sums = samples / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
+    lines = [line for line in lines if line.strip() and not line[SUM:].startswith(f"{dataset}/")]
+    lines += [f"{sha256_of(path)}  {path.relative_to(samples).as_posix()}" for path in _files(samples / dataset)]
+    with atomic_file(sums) as partial:
+        text = "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line[SUM:].split("/")))
+        partial.write_text(text, encoding="utf-8")
+    return sums
 
 
 def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str, str]:
