@@ -305,14 +305,6 @@ def test_wildcards_name_several_files_of_the_same_columns(root, tmp_path):
         pass
 
 
-@pytest.mark.parametrize("kind", ["captions", "documents"])
-def test_a_kind_that_takes_more_than_its_data_tells_is_refused(root, tmp_path, kind):
-    pictures(tmp_path / "pictures", "1.png")
-    sources, message = [str(tmp_path / "pictures")], f"begin with the example in docs/kinds.md#{kind}"
-    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), Wishes(kind=kind)):
-        pass
-
-
 def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
     added(root, http_server, "a.csv", "a\n1\n")
     sums = root / "data" / "samples" / "SHA256SUMS"

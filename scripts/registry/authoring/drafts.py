@@ -17,8 +17,6 @@ from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
 
-WRITTEN_BY_HAND = ("captions", "documents")
-"""Kinds whose files take more than their data tells."""
 READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
 """What texts may stand for, by the format of their file."""
 LOOKED_AT = 1_000
@@ -49,21 +47,22 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Draft:
-    """The kind, the params and the contract's columns of a dataset, and how files of rows are laid out."""
+    """The kind, the params and the contract's columns of a dataset, and how files of rows are laid out.
+
+    `versioning` says what a change of its rows means, where that is not what it means for most.
+    """
 
     kind: str
     params: dict[str, Any]
     columns: dict[str, Any]
     layout: Format | None
+    versioning: str | None = None
 
 
 def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     """Return what follows from source files {name: path} of one kind. Raises RegistryError for what is of none."""
     first = next(iter(files.values()))
-    if wishes.kind in WRITTEN_BY_HAND:
-        hint = f"begin with the example in docs/kinds.md#{wishes.kind}"
-        raise RegistryError(f"no file is written for {wishes.kind} yet", where="--kind", hint=hint)
-    if wishes.kind == "images" or (wishes.kind is None and not given.type and _holds_pictures(first)):
+    if wishes.kind == "images" or (wishes.kind is None and not given.type and holds_pictures(first)):
         return _of_pictures(files, wishes)
     layouts = {guess_format(path, given) for path in files.values()}
     if len(layouts) > 1:
@@ -79,10 +78,10 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     chats = _conversations(wanted)
     kind = wishes.kind or ("conversations" if chats else "table")
     if kind == "conversations":
-        return Draft(kind, _format(layout, first) | chats | _shared(wishes), _MESSAGES_COLUMN, layout)
+        return Draft(kind, format_params(layout, first) | chats | shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
     _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
-    params = _format(layout, first) | _shared(wishes)
+    params = format_params(layout, first) | shared(wishes)
     if kind == "text":
         text, label = _text_and_label(columns, wishes)
         params = {"text": text, **({"label": label} if label else {})} | params
@@ -92,14 +91,14 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     return Draft(kind, params, columns, layout)
 
 
-def _shared(wishes: Wishes) -> dict[str, Any]:
+def shared(wishes: Wishes) -> dict[str, Any]:
     """Return the params that every kind has, of those that are wished for."""
     split = {"ratios": dict(wishes.ratios), **({"by": [*wishes.by]} if wishes.by else {})} if wishes.ratios else None
     params = {"key": wishes.key, "target": wishes.target, "inputs": [*wishes.inputs] or None, "split": split}
     return {key: value for key, value in params.items() if value is not None}
 
 
-def _format(layout: Format, path: Path) -> dict[str, Any]:
+def format_params(layout: Format, path: Path) -> dict[str, Any]:
     """Return the params that say how files are read, of what their names do not tell."""
     plain = Format(type=TYPES.get(path.suffix.lower()))
     options = {key: getattr(layout, key) for key in ("type", "header", "encoding", "decimal", "sheet")}
@@ -138,7 +137,8 @@ def _text_and_label(columns: Mapping[str, Mapping[str, Any]], wishes: Wishes) ->
     return next(iter(wishes.inputs), longest), wishes.target or next(iter(few), None)
 
 
-def _holds_pictures(path: Path) -> bool:
+def holds_pictures(path: Path) -> bool:
+    """Tell whether a folder or an archive holds a picture among its first files, or a file is one."""
     if not path.is_dir() and path.suffix.lower() in TYPES:
         return False
     names = (member.name for member in islice(members(path), LOOKED_AT))
@@ -171,4 +171,4 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
     columns: dict[str, Any] = {"image": {"dtype": "binary"}}
     if classes:
         columns["label"] = {"dtype": "string", "values": classes}
-    return Draft("images", _shared(wishes) | params, columns, None)
+    return Draft("images", shared(wishes) | params, columns, None)

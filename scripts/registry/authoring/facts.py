@@ -38,7 +38,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     keys: list[np.ndarray] = []
     nulls = 0
     digests: dict[str, list[bytes]] = {split: [] for split in splits_of(draft.params)}
-    for its in cleaning.clean(kind.read(files, draft.columns, draft.params)):
+    # What a prompt says changes none of this.
+    prompt = {"prompt": draft.params["prompt"]["name"]} if "prompt" in draft.params else {}
+    for its in cleaning.clean(kind.read(files, draft.columns, draft.params, **prompt)):
         ids = digests_of([its.samples.get_column(name) for name in inputs])
         if "key" in draft.params:
             keys.append(digests_of([its.keys]))

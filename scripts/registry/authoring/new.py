@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from registry.authoring.drafts import Wishes, draft
+from registry.authoring.drafts import Wishes
+from registry.authoring.excerpt import cut
 from registry.authoring.facts import Facts, facts_of
-from registry.authoring.sample import cut_samples
+from registry.authoring.guess import draft
 from registry.authoring.writing import file_of
 from registry.config.load import SAMPLES, check_dataset, check_free, load_datasets
 from registry.errors import RegistryError
@@ -53,8 +54,9 @@ class New:
 def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: Wishes) -> Iterator[New]:
     """Read the sources of a new dataset, and yield what follows from them; what was fetched goes after the block.
 
-    `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, or folders and archives
-    of pictures. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
+    `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, folders and archives of
+    pictures, and a table that names them, or documents. Raises RegistryError for a name that is taken, for what is of
+    no kind, and for wishes that do not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
     if (root / SAMPLES / name).exists():
@@ -67,13 +69,14 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         entries, files = _fetched(root, name, sources, folder)
         with ExitStack() as stack:
             plain = {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
-            found = draft(plain, layout, wishes)
+            found = draft(plain, layout, wishes, root)
         contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
         content = {
             "kind": found.kind,
             "about": _about(name, sources, wishes),
             "source": "upstream",
             "sources": {"files": entries},
+            **({"versioning": found.versioning} if found.versioning else {}),
             "params": found.params,
             "contract": contract,
         }
@@ -83,7 +86,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
         _check_facts(name, facts)
-        samples = cut_samples(files, found.layout, folder / "sample") if wishes.sample else {}
+        samples = cut(files, found, folder / "sample") if wishes.sample else {}
         if samples:
             sampled = facts_of(samples, found).rows
             if empty := [split for split, number in sampled.items() if not number]:

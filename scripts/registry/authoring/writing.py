@@ -40,6 +40,8 @@ def file_of(dataset: Mapping[str, Any]) -> str:
         f"{SOURCE}source: {dataset['source']}\n",
         "sources:\n  files:\n" + "".join(map(_entry, dataset["sources"]["files"])),
     ]
+    if "versioning" in dataset:
+        parts.append(block({"versioning": dataset["versioning"]}))
     if dataset["params"]:
         parts.append(f"params:\n{block(dataset['params'], 2)}")
     contract = dict(dataset["contract"])

@@ -59,9 +59,11 @@ def new_dataset(
     name: Dataset,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Paths or URLs: rows, or pictures.", show_default=False),
+        typer.Argument(metavar="SOURCE...", help="Paths or URLs: rows, pictures, documents.", show_default=False),
     ],
-    kind: Annotated[str | None, typer.Option(help="What it is: table, text, images, conversations.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What it is: table, text, images, captions, conversations, documents.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
     license: Annotated[str | None, typer.Option(help="The licence of the data, as in CC BY 4.0.")] = None,  # noqa: A002

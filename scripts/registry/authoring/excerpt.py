@@ -1,0 +1,163 @@
+"""Cut samples from source files of any kind; what belongs together, such as a picture and its caption, stays so."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from registry.authoring.drafts import Draft
+from registry.authoring.layout import columns_in
+from registry.authoring.pictures import is_text
+from registry.authoring.sample import MOST_BYTES, OF_EACH, OVERHEAD, cut_samples, write_members
+from registry.errors import RegistryError
+from registry.formats.archives import SHORT, members
+from registry.kinds.beside import IN_BRACES, copied
+from registry.kinds.documents import FORMATS, is_wanted
+from registry.kinds.files import Format, batches
+from registry.kinds.pictures import is_litter, is_picture, normal
+
+FOR_ROWS = MOST_BYTES // 4
+"""Bytes of the rows that name the pictures of a sample."""
+
+
+class Part(NamedTuple):
+    """A member of a source file, or the source file itself, where it holds none: its path there, and its bytes."""
+
+    file: str
+    name: str
+    size: int
+
+
+def cut(files: Mapping[str, Path], draft: Draft, folder: Path) -> dict[str, Path]:
+    """Write a sample of each source file {name: path} into a folder; return {name: its path}.
+
+    They have MOST_BYTES together at most. Raises RegistryError where one of them would be empty.
+    """
+    if draft.kind == "documents":
+        documents = [[one] for one in _parts(files, lambda name: is_wanted(name, [f"*{end}" for end in FORMATS]))]
+        return _written(files, _chosen(documents, MOST_BYTES), folder)
+    if "table" in draft.params:
+        return _with_rows(files, draft, folder)
+    if draft.kind == "captions" and "image" not in draft.params:
+        return _written(files, _chosen(_with_texts(files), MOST_BYTES), folder)
+    return cut_samples(files, draft.layout, folder)
+
+
+def _holds_others(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return path.is_dir() or suffix in (".zip", ".tar", *SHORT) or path.stem.lower().endswith(".tar")
+
+
+def _parts(files: Mapping[str, Path], wanted: Callable[[str], bool]) -> Iterator[Part]:
+    """Yield the wanted members of source files, and the source files that are no folders and archives."""
+    for file, path in files.items():
+        if not _holds_others(path):
+            yield Part(file, file, path.stat().st_size)
+            continue
+        for member in members(path):
+            if wanted(member.name) and not is_litter(member.name):
+                yield Part(file, member.name, member.size)
+
+
+def _with_texts(files: Mapping[str, Path]) -> list[list[Part]]:
+    """Return pictures, each with the text beside it."""
+    together: dict[str, list[Part]] = {}
+    for part in _parts(files, lambda name: is_picture(name) or is_text(name)):
+        together.setdefault(f"{part.file}:{part.name.rpartition('.')[0]}", []).append(part)
+    return [its for its in together.values() if len(its) > 1]
+
+
+def _chosen(groups: Iterable[Sequence[Part]], most_bytes: int) -> list[Part]:
+    """Return the parts of the first groups of each folder in turn, as many as fit into so many bytes."""
+    by_folder: dict[str, list[Sequence[Part]]] = {}
+    for group in groups:
+        those = by_folder.setdefault(f"{group[0].file}/{group[0].name}".rpartition("/")[0], [])
+        if len(those) < OF_EACH:
+            those.append(group)
+    chosen: list[Part] = []
+    for those in zip_longest(*by_folder.values()):
+        for group in filter(None, those):
+            size = sum(part.size + OVERHEAD for part in group)
+            if size <= most_bytes:
+                chosen += group
+                most_bytes -= size
+    return chosen
+
+
+def _written(
+    files: Mapping[str, Path], chosen: Iterable[Part], folder: Path, more: Mapping[str, Mapping[str, bytes]] = {}
+) -> dict[str, Path]:
+    """Write parts of source files, and `more` {file: {name: bytes}}; RegistryError where there is nothing of one."""
+    folder.mkdir()
+    names = {file: {part.name for part in chosen if part.file == file} for file in files}
+    for file, path in files.items():
+        taken = dict(more.get(file, {}))
+        if not _holds_others(path):
+            taken |= {file: path.read_bytes()} if file in names[file] and not taken else {}
+        else:
+            for member in members(path):
+                if member.name in names[file]:
+                    with member.open() as stream:
+                        taken[member.name] = stream.read()
+        if not taken:
+            what = "nothing of what is in it fits" if _holds_others(path) else "it does not fit"
+            raise RegistryError(f"{what} into a sample of {MOST_BYTES:,} bytes", where=file, hint="--no-sample")
+        if _holds_others(path):
+            write_members(taken, path, folder / file)
+        else:
+            [data] = taken.values()
+            (folder / file).write_bytes(data)
+    return {file: folder / file for file in files}
+
+
+def _with_rows(files: Mapping[str, Path], draft: Draft, folder: Path) -> dict[str, Path]:
+    """Write pictures of source files, and the rows of the table that name them."""
+    table = draft.params["table"]
+    holder = next(file for file in files if table == file or table.startswith(f"{file}/"))
+    inside = table.removeprefix(holder).removeprefix("/")
+    if not inside:
+        return _of_table(files, files[holder], draft, folder, holder, "")
+    with copied(files[holder], inside) as path:
+        return _of_table(files, path, draft, folder, holder, inside)
+
+
+def _of_table(
+    files: Mapping[str, Path], path: Path, draft: Draft, folder: Path, holder: str, inside: str
+) -> dict[str, Path]:
+    rows = pl.concat([*batches(path, draft.layout, columns_in(path, draft.layout))])
+    template = draft.params["path"]
+    columns = [rows[name].cast(pl.String) for name in IN_BRACES.findall(template)]
+    text = IN_BRACES.sub("{}", template)
+    places = [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
+    named = {*places}
+    others = {file: path for file, path in files.items() if file != holder or inside}
+    groups = [[part] for part in _parts(others, lambda name: normal(name) in named) if normal(part.name) in named]
+    chosen = _chosen(groups, MOST_BYTES - FOR_ROWS)
+    shown = {normal(part.name) for part in chosen}
+    rows = rows.filter(pl.Series([place in shown for place in places], dtype=pl.Boolean))
+    while rows.height and len(data := _as_file(rows, path, draft.layout)) > FOR_ROWS:
+        rows = rows.head(rows.height // 2)
+    name = inside and next(member.name for member in members(files[holder]) if normal(member.name) == inside)
+    return _written(files, chosen, folder, {holder: {name or holder: data}} if rows.height else {})
+
+
+def _as_file(rows: pl.DataFrame, path: Path, layout: Format) -> bytes:
+    """Return rows of a table as a file of the same format, laid out in the same way."""
+    match layout.type:
+        case "csv":
+            text = rows.write_csv(separator=layout.separator_of(path), include_header=layout.header)
+            return text.encode(layout.encoding)
+        case "jsonl":
+            return rows.write_ndjson().encode()
+        case "parquet":
+            sink = BytesIO()
+            pq.write_table(rows.to_arrow().cast(pq.read_schema(path)), sink)
+            return sink.getvalue()
+        case "arrow":
+            rows.write_ipc(sink := BytesIO(), compression="uncompressed")
+            return sink.getvalue()
+    raise RegistryError("no sample can be cut from it", where=path.name, hint="--no-sample")

@@ -1,0 +1,241 @@
+"""Draft a dataset of pictures with what is said of them: in texts beside them, or in a table."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+import pyarrow.types as pat
+
+from registry.authoring.drafts import READS, Draft, Wishes, format_params, holds_pictures, shared
+from registry.authoring.infer import LONGEST_VALUE, infer
+from registry.authoring.layout import columns_in, guess_format
+from registry.config.load import read_yaml
+from registry.errors import RegistryError
+from registry.formats.archives import members
+from registry.formats.parquet import explained
+from registry.kinds.beside import Embedded, copied
+from registry.kinds.files import TYPES, Format, batches
+from registry.kinds.inputs import CAPTION, IMAGE, LABEL, MESSAGES
+from registry.kinds.pictures import LIMITS, Reader, is_litter, is_picture, normal
+from registry.sources.prompts import FOLDER
+
+CAPTIONS = ("caption", "captions", "text", "description", "alt_text", "alt", "title")
+LABELS = ("label", "labels", "class", "category", "target")
+"""The columns of what is said of a picture, and of its class, as most call them."""
+PROMPT = "caption"
+"""The prompt that asks for captions, unless the dataset's file is given another."""
+LOOKED_AT = 1_000
+"""Rows of a table by which it is told which pictures they name."""
+JUDGED = 5
+"""Rows of a Parquet file by which it is told whether they hold pictures."""
+
+
+def draft_pictures(files: Mapping[str, Path], given: Format, wishes: Wishes, root: Path) -> Draft | None:
+    """Return the draft of source files {name: path} that are pictures beside which something says what they show.
+
+    None where nothing does, and for what is no pictures. Raises RegistryError where captions are wished for and there
+    are none, or no column of a table names the pictures.
+    """
+    if found := _embedded(files, wishes, root) or _named(files, given, wishes, root):
+        return found
+    if wishes.kind != "images" and _have_texts(files, wishes):
+        return _captions({}, {}, None, wishes, root)
+    if wishes.kind == "captions":
+        hint = "a.txt beside a.jpg, a table that names each picture, or Parquet that holds them: docs/kinds.md#captions"
+        raise RegistryError("no pictures with captions are found", where=", ".join(files), hint=hint)
+    return None
+
+
+def _embedded(files: Mapping[str, Path], wishes: Wishes, root: Path) -> Draft | None:
+    """Return the draft of Parquet files with a column of pictures."""
+    if not all(path.is_file() and TYPES.get(path.suffix.lower()) == "parquet" for path in files.values()):
+        return None
+    first, layout = next(iter(files.values())), Format(type="parquet")
+    if (image := _image_column(first)) is None:
+        return None
+    wanted = {name: dtype for name, dtype in columns_in(first, layout).items() if name != image}
+    _, columns = infer(batch for path in files.values() for batch in batches(path, layout, wanted))
+    return _of_rows({"image": image}, columns, layout, wishes, root)
+
+
+def _image_column(path: Path) -> str | None:
+    """Return the first column of a Parquet file that holds pictures, as bytes or as {bytes, path}."""
+    with explained(path):
+        schema = pq.read_schema(path)
+    for field in schema:
+        inside = {one.name: one.type for one in field.type} if pat.is_struct(field.type) else {"bytes": field.type}
+        if not any(test(inside.get("bytes")) for test in (pat.is_binary, pat.is_large_binary) if "bytes" in inside):
+            continue
+        [(_, found)] = Embedded({}, {"image": field.name}).pictures({path.name: path}, LIMITS["max_bytes"], Counter())
+        if any(Reader.of({}).judge(one).problem not in ("corrupt", "empty_files") for one in islice(found, JUDGED)):
+            return field.name
+    return None
+
+
+def _named(files: Mapping[str, Path], given: Format, wishes: Wishes, root: Path) -> Draft | None:
+    """Return the draft of pictures that a table names: a source file, or the only one in an archive or a folder."""
+    tables = [file for file, path in files.items() if path.is_file() and _is_table(file)]
+    holders = {file: path for file, path in files.items() if file not in tables and holds_pictures(path)}
+    if not holders or len(tables) > 1 or len(files) > len(holders) + len(tables):
+        return None
+    pictures = {name for file, path in holders.items() for name in _pictures(file, path)}
+    with _table(files, tables, holders) as (table, path):
+        if path is None:
+            return None
+        layout = guess_format(path, given)
+        wanted = columns_in(path, layout)
+        if (template := _template(path, layout, pictures)) is None:
+            if not tables:
+                return None
+            hint = "let a column have their paths in the archive, or their names"
+            raise RegistryError("no column names the pictures", where=table, hint=hint)
+        reads = READS.get(layout.type, ())
+        _, columns = infer(batches(path, layout, wanted), reads=reads, decimal=layout.decimal)
+        params = {"table": table, "path": template} | format_params(layout, path)
+    return _of_rows(params, columns, layout, wishes, root)
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a file may be the text beside a picture."""
+    return PurePosixPath(name).suffix.lower() == ".txt"
+
+
+def _is_table(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in TYPES and not is_text(name)
+
+
+@contextmanager
+def _table(
+    files: Mapping[str, Path], tables: Sequence[str], holders: Mapping[str, Path]
+) -> Iterator[tuple[str, Path | None]]:
+    """Yield the name and the path of the table among sources, or of the only one in them; None for its path if none."""
+    inside = [(file, member) for file, path in holders.items() for member in members(path) if _is_table(member.name)]
+    if tables:
+        yield tables[0], files[tables[0]]
+    elif len(inside) == 1:
+        [(file, member)] = inside
+        with copied(holders[file], normal(member.name)) as path:
+            yield f"{file}/{normal(member.name)}", path
+    else:
+        yield "", None
+
+
+def _pictures(file: str, path: Path) -> Iterator[str]:
+    """Yield the paths of the pictures in a source file, as a table would name them."""
+    for member in members(path):
+        name = normal(file if is_picture(file) and path.is_file() else member.name)
+        if is_picture(name) and not is_litter(name):
+            yield name
+
+
+def _template(path: Path, layout: Format, pictures: set[str]) -> str | None:
+    """Return which column of a table names the most of pictures, and how, as in `images/{id}.jpg`."""
+    by_name: dict[str, str] = {}
+    for picture in sorted(pictures, reverse=True):
+        place = PurePosixPath(picture)
+        by_name |= {place.stem: picture, place.name: picture}
+    rows = next(iter(batches(path, layout, columns_in(path, layout)))).head(LOOKED_AT)
+    found: dict[str, int] = {}
+    for column in rows:
+        if column.dtype.is_nested() or column.dtype.is_float() or set("{}") & {*column.name}:
+            continue
+        values = [normal(value).removeprefix("./") for value in column.drop_nulls().cast(str).to_list()]
+        for around in {around for value in values[:JUDGED] if (around := _around(value, pictures, by_name))}:
+            begin, end = around
+            number = sum(f"{begin}{value}{end}" in pictures for value in values)
+            found[f"{begin}{{{column.name}}}{end}"] = number
+    return max(found, key=found.__getitem__) if found else None
+
+
+def _around(value: str, pictures: set[str], by_name: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return what stands before and after a value in the path of the picture that it names; None if it names none."""
+    path = value if value in pictures else by_name.get(value) or by_name.get(PurePosixPath(value).name)
+    if not value or path is None or value not in path:
+        return None
+    begin, _, end = path.rpartition(value)
+    return None if {*begin, *end} & {*"{}"} else (begin, end)
+
+
+def _of_rows(params: dict[str, Any], columns: Mapping[str, Any], layout: Format, wishes: Wishes, root: Path) -> Draft:
+    """Return the draft of pictures, given what is known of the other columns of their rows."""
+    texts = {
+        name: spec.get("max_length", LONGEST_VALUE)
+        for name, spec in columns.items()
+        if spec.get("dtype") == "string" and name != wishes.key and f"{{{name}}}" not in params.get("path", "")
+    }
+    several = {name: length for name, length in texts.items() if "values" not in columns[name]}
+    called = _called(several, CAPTIONS)
+    longest = max(several or texts, key=(several or texts).__getitem__, default=None)
+    says = called is not None or several.get(longest, 0) > LONGEST_VALUE
+    if wishes.kind == "captions" or (wishes.kind is None and (wishes.target in several if wishes.target else says)):
+        caption = wishes.target or called or longest
+        if caption is None:
+            raise RegistryError("no column is of texts", hint="name it: --target COLUMN")
+        return _captions(params, columns, layout, wishes, root, caption)
+    label = (
+        wishes.target or _called(columns, LABELS) or next((name for name in columns if "values" in columns[name]), None)
+    )
+    own = {IMAGE: {"dtype": "binary"}}
+    if label is not None:
+        own[LABEL] = columns.get(label, {"dtype": "string"})
+        params |= {"columns": {LABEL: label}} if label != LABEL else {}
+    return Draft("images", _wished(wishes) | params, own | _key(columns, wishes), layout, versioning="folder")
+
+
+def _called(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    """Return the column that is called as one of these names, the first of them that there is."""
+    there = {column.lower(): column for column in columns}
+    return next((there[name] for name in names if name in there), None)
+
+
+def _captions(
+    params: dict[str, Any],
+    columns: Mapping[str, Any],
+    layout: Format | None,
+    wishes: Wishes,
+    root: Path,
+    caption: str = CAPTION,
+) -> Draft:
+    own = {IMAGE: {"dtype": "binary"}, CAPTION: {"dtype": "string", "min_length": 1}}
+    prompt = _prompt(root)
+    if prompt:
+        own |= {
+            MESSAGES: {"list": {"struct": {"role": {"values": ["user", "assistant"]}, "content": {"min_length": 1}}}}
+        }
+    params = prompt | ({"caption": caption} if caption != CAPTION else {}) | params
+    return Draft("captions", _wished(wishes) | params, own | _key(columns, wishes), layout, versioning="folder")
+
+
+def _prompt(root: Path) -> dict[str, Any]:
+    """Return the param that names the registry's own prompt for captions; none where it has none."""
+    path = root / FOLDER / f"{PROMPT}.yaml"
+    if not path.is_file():
+        return {}
+    return {"prompt": {"name": PROMPT, "version": read_yaml(path)["version"], "registry": "file"}}
+
+
+def _wished(wishes: Wishes) -> dict[str, Any]:
+    return {name: value for name, value in shared(wishes).items() if name not in ("target", "inputs")}
+
+
+def _key(columns: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
+    return {wishes.key: columns[wishes.key]} if wishes.key in columns else {}
+
+
+def _have_texts(files: Mapping[str, Path], wishes: Wishes) -> bool:
+    """Tell whether half of the pictures, or some where captions are wished for, have a text of the same name beside."""
+    pictures, texts = set(), set()
+    for file, path in files.items():
+        if path.is_file() and path.suffix.lower() in TYPES:
+            return False
+        for member in members(path):
+            stem, name = f"{file}:{normal(member.name).rpartition('.')[0]}", normal(member.name)
+            if not is_litter(name):
+                pictures |= {stem} if is_picture(name) else set()
+                texts |= {stem} if is_text(name) else set()
+    both = len(pictures & texts)
+    return both > 0 and (wishes.kind == "captions" or 2 * both >= len(pictures))
