@@ -101,7 +101,7 @@ def shared(wishes: Wishes) -> dict[str, Any]:
 def format_params(layout: Format, path: Path) -> dict[str, Any]:
     """Return the params that say how files are read, of what their names do not tell."""
     plain = Format(type=TYPES.get(path.suffix.lower()))
-    options = {key: getattr(layout, key) for key in ("type", "header", "encoding", "decimal", "sheet")}
+    options = {key: getattr(layout, key) for key in ("type", "header", "encoding", "decimal", "sheet", "quoting")}
     found = {key: value for key, value in options.items() if value != getattr(plain, key)}
     if layout.type == "csv" and layout.separator != plain.separator_of(path):
         found["separator"] = layout.separator

@@ -17,8 +17,9 @@ from registry.errors import RegistryError
 from registry.formats.archives import SHORT, members
 from registry.kinds.beside import IN_BRACES, copied
 from registry.kinds.documents import FORMATS, is_wanted
-from registry.kinds.files import Format, batches
+from registry.kinds.files import Format, batches, is_packed
 from registry.kinds.pictures import is_litter, is_picture, normal
+from registry.sources.subsample import Subsample
 
 FOR_ROWS = MOST_BYTES // 4
 """Bytes of the rows that name the pictures of a sample."""
@@ -44,6 +45,11 @@ def cut(files: Mapping[str, Path], draft: Draft, folder: Path) -> dict[str, Path
         return _with_rows(files, draft, folder)
     if draft.kind == "captions" and "image" not in draft.params:
         return _written(files, _chosen(_with_texts(files), MOST_BYTES), folder)
+    if draft.layout and draft.layout.quoting == "none":
+        folder.mkdir()
+        for file, path in files.items():
+            (folder / file).write_bytes(_without_quotes(path, draft.layout, MOST_BYTES // len(files)))
+        return {file: folder / file for file in files}
     return cut_samples(files, draft.layout, folder)
 
 
@@ -145,11 +151,30 @@ def _of_table(
     return _written(files, chosen, folder, {holder: {name or holder: data}} if rows.height else {})
 
 
+def _without_quotes(path: Path, layout: Format, most_bytes: int) -> bytes:
+    """Return a CSV file in which quotes are characters like others, or some of its rows if it is larger."""
+    size = path.stat().st_size
+    if size <= most_bytes:
+        return path.read_bytes()
+    if is_packed(path):
+        raise RegistryError("no sample can be cut from it, as it is packed", where=path.name, hint="--no-sample")
+    part, start, taken = Subsample(fraction=most_bytes / size, seed=0), 0, []
+    for batch in batches(path, layout, columns_in(path, layout)):
+        taken.append(batch.filter(part.takes_rows(start, batch.height)))
+        start += batch.height
+    rows = pl.concat(taken)
+    while len(data := _as_file(rows, path, layout)) > most_bytes:
+        rows = rows.head(rows.height // 2)
+    return data
+
+
 def _as_file(rows: pl.DataFrame, path: Path, layout: Format) -> bytes:
     """Return rows of a table as a file of the same format, laid out in the same way."""
     match layout.type:
         case "csv":
-            text = rows.write_csv(separator=layout.separator_of(path), include_header=layout.header)
+            style = "never" if layout.quoting == "none" else "necessary"
+            separator = layout.separator_of(path)
+            text = rows.write_csv(separator=separator, include_header=layout.header, quote_style=style)
             return text.encode(layout.encoding)
         case "jsonl":
             return rows.write_ndjson().encode()

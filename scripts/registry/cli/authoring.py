@@ -75,6 +75,7 @@ def new_dataset(
     no_header: Annotated[bool, typer.Option("--no-header", help="The first line is a row already.")] = False,
     columns: Annotated[str | None, typer.Option(help="The names of the columns, where files have none.")] = None,
     separator: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+    no_quotes: Annotated[bool, typer.Option("--no-quotes", help="Quotes are characters like others.")] = False,
     encoding: Annotated[str | None, typer.Option(help="The encoding of the text, as in cp1252.")] = None,
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
@@ -92,6 +93,7 @@ def new_dataset(
     root = repository_root(context)
     layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
     layout |= {"header": False if no_header else None, "names": tuple(_listed(columns))}
+    layout |= {"quoting": "none" if no_quotes else None}
     wishes = drafts.Wishes(
         kind=kind,
         title=title or _asked("Title", name.replace("-", " ").capitalize()),

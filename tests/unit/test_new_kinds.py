@@ -1,4 +1,4 @@
-"""`registry new` of pictures with captions or labels, wherever these are, and of documents."""
+"""`registry new` of pictures with captions or labels, wherever these are, of documents, and of rows without quotes."""
 
 import io
 import json
@@ -276,3 +276,24 @@ def test_documents_that_cannot_be_are_told(root, tmp_path, contents, wishes, mes
     sources = sorted(map(str, files(tmp_path / "pages", contents).iterdir()))
     with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), wishes):
         pass
+
+
+def test_new_names_the_option_and_takes_it(root, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('id\tsaid\n1\t"He\n2\tsaid" so\n')
+    hint = "if quotes are characters like others: params.format.quoting: none .new: --no-quotes."
+    with pytest.raises(RegistryError, match=hint), new(root, "a", [str(path)], Format(), Wishes()):
+        pass
+    made = added(root, path, quoting="none")
+    assert made.content["params"] == {"format": {"quoting": "none"}}
+    assert made.facts.rows == {"all": 2}
+
+
+def test_a_sample_without_quotes_is_read_as_the_file_is(root, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id;said\n" + "".join(f'{number};"no {number}\n' for number in range(20_000)))
+    made = added(root, path, quoting="none")
+    assert made.content["params"] == {"format": {"quoting": "none", "separator": ";"}}
+    sample = root / "data" / "samples" / "things" / "a.csv"
+    assert sample.stat().st_size > 100_000
+    assert sample.read_text().splitlines()[1].partition(";")[2].startswith('"no ')
