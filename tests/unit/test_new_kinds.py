@@ -179,6 +179,23 @@ def test_texts_with_few_values_are_labels_unless_one_says(root, tmp_path, wishes
     assert ("number" in columns) == (wishes.key == "number")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("annotations.json", json.dumps({"info": {}, "categories": [{"id": 1}]}, indent=1)),
+        ("labels.csv", 'a,a\n"1'),
+        ("labels.csv", "file,mood\n000.png,a\n001.png,b\n"),
+        ("index.parquet", b"none"),
+    ],
+)
+def test_what_else_lies_beside_folders_of_classes_changes_nothing(root, tmp_path, name, content):
+    source = files(tmp_path / "scans", photos(2, "cat/") | photos(3, "dog/") | {name: content})
+    with new(root, "a", [str(source)], Format(), Wishes()) as made:
+        assert made.content["kind"] == "images"
+        assert made.content["params"] == {}
+        assert made.content["contract"]["columns"]["label"]["values"] == ["cat", "dog"]
+
+
 def test_a_table_that_names_no_pictures_is_told(root, tmp_path):
     folder, path = files(tmp_path / "scans", photos(3)), files(tmp_path, {"a.csv": "file,text\nx,y\n"}) / "a.csv"
     message = "no column names the pictures"

@@ -1,15 +1,13 @@
 """Draft a dataset of documents: Markdown, HTML and plain files, one by one or in folders and archives."""
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from registry.authoring.drafts import LOOKED_AT, Draft, Wishes, shared
 from registry.errors import RegistryError
-from registry.formats.archives import members
 from registry.kinds.documents import FORMATS
-from registry.kinds.files import TYPES, Format, is_packed
+from registry.kinds.files import TYPES, Format
 from registry.kinds.inputs import TEXT
 from registry.kinds.pictures import is_litter, is_picture
 
@@ -18,10 +16,14 @@ COUNTED = {"dtype": "int64", "min": 1}
 SAID = {"dtype": "string", "min_length": 1}
 
 
-def are_documents(files: Mapping[str, Path]) -> bool:
-    """Tell whether source files {name: path} are documents, or hold more of them than of what else is data."""
+def are_documents(listed: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether source files {name: what is in it} are documents, or hold more of them than of what else is data.
+
+    What is called .txt may be a table where it is a file of its own.
+    """
     return all(
-        _is_one(file) if path.is_file() and _is_data(file) else _holds_some(path) for file, path in files.items()
+        _is_document(file) and not _is_table(file) if names == [file] else _holds_some(names)
+        for file, names in listed.items()
     )
 
 
@@ -29,24 +31,22 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _is_data(name: str) -> bool:
-    return _suffix(name) in FORMATS or _suffix(name) in TYPES or is_packed(Path(name))
+def _is_document(name: str) -> bool:
+    return _suffix(name) in FORMATS
 
 
-def _is_one(name: str) -> bool:
-    """Tell whether a file is a document, if its name does not say that it could be a table."""
-    return _suffix(name) in FORMATS and _suffix(name) not in TYPES
+def _is_table(name: str) -> bool:
+    return _suffix(name) in TYPES
 
 
-def _holds_some(path: Path) -> bool:
-    names = [member.name for member in islice(members(path), LOOKED_AT) if not is_litter(member.name)]
-    documents = sum(_suffix(name) in FORMATS for name in names)
-    others = sum(is_picture(name) or (_suffix(name) in TYPES and _suffix(name) not in FORMATS) for name in names)
-    return documents > others
+def _holds_some(names: Sequence[str]) -> bool:
+    names = [name for name in names[:LOOKED_AT] if not is_litter(name)]
+    documents = sum(map(_is_document, names))
+    return documents > sum(is_picture(name) or (_is_table(name) and not _is_document(name)) for name in names)
 
 
-def draft_documents(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
-    """Return the draft of documents: where each is, of which format, and its text.
+def draft_documents(listed: Mapping[str, Sequence[str]], given: Format, wishes: Wishes) -> Draft:
+    """Return the draft of source files {name: what is in it} as documents.
 
     Raises RegistryError for wishes that documents have no use for.
     """
@@ -54,16 +54,8 @@ def draft_documents(files: Mapping[str, Path], given: Format, wishes: Wishes) ->
         if value:
             raise RegistryError("documents have no columns to choose from", where=option, hint="leave it out")
     params: dict[str, Any] = {"encoding": given.encoding} if given.encoding != Format.encoding else {}
-    formats = sorted({FORMATS[_suffix(name)] for name in _names(files) if _suffix(name) in FORMATS})
-    columns: dict[str, Any] = {"source": {"dtype": "string", "values": [*files]}} if len(files) > 1 else {}
+    formats = sorted({FORMATS[_suffix(name)] for names in listed.values() for name in names if _is_document(name)})
+    columns: dict[str, Any] = {"source": {"dtype": "string", "values": [*listed]}} if len(listed) > 1 else {}
     found = {"dtype": "string", **({"values": formats} if formats else {})}
     columns |= {"path": SAID, "format": found, "lines": COUNTED, TEXT: SAID}
     return Draft(KIND, shared(wishes) | params, columns, None, versioning="living")
-
-
-def _names(files: Mapping[str, Path]) -> Iterator[str]:
-    for file, path in files.items():
-        if path.is_file() and _suffix(file) in FORMATS:
-            yield file
-        else:
-            yield from (member.name for member in members(path))

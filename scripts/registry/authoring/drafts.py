@@ -80,7 +80,10 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     if kind == "conversations":
         return Draft(kind, format_params(layout, first) | chats | shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
-    _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
+    number, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
+    if not number:
+        hint = "add it once it has some: they tell its contract"
+        raise RegistryError("it has no rows", where=", ".join(files), hint=hint)
     params = format_params(layout, first) | shared(wishes)
     if kind == "text":
         text, label = _text_and_label(columns, wishes)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from registry.describe.columns import DTYPES, RESOLUTION
+from registry.errors import RegistryError
 
 MOST_VALUES = 20
 """A column of texts with more values than this is no small set."""
@@ -65,8 +66,6 @@ class Column:
         self.rows, self.nulls = self.rows + len(values), self.nulls + len(values) - len(present)
         if present.dtype != pl.String:
             self.type = self.type or present.dtype
-            if present.dtype.is_float():
-                present = present.filter(present.is_finite())
             if present.dtype.is_numeric() and not isinstance(present.dtype, pl.Decimal):
                 self.range.add(present.min(), present.max())
         elif len(present):
@@ -167,11 +166,14 @@ def infer(
     """Return how many rows there are, and {column: what a contract can say of it}.
 
     `reads` are the types that texts may stand for, those of a CSV file for all of READ_AS. Numbers have `decimal`
-    before their fractions.
+    before their fractions. Raises RegistryError for NaN and infinity, which no contract takes.
     """
     rows, columns = 0, {}
     for batch in batches:
         rows += batch.height
         for values in batch:
+            if values.dtype.is_float() and not values.is_finite().all():
+                hint = "no contract takes them: write what is missing as null"
+                raise RegistryError(f"column {values.name} holds NaN or infinity", hint=hint)
             columns.setdefault(values.name, Column(reads, decimal)).add(_plain(values))
     return rows, {name: column.spec() for name, column in columns.items()}

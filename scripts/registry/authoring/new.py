@@ -62,7 +62,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     if (root / SAMPLES / name).exists():
         raise RegistryError("there are samples of this name already", where=f"{SAMPLES}/{name}", hint="move them away")
     (root / CACHE).mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=root / CACHE) as place:
+    with TemporaryDirectory(dir=root / CACHE) as place, _by_name(f"{place}/files/"):
         folder = Path(place)
         (folder / "files").mkdir()
         sources = [one for source in sources for one in _expanded(source)]
@@ -96,6 +96,17 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         contract |= facts.holds
         check_dataset(name, content, root)
         yield New(name, content, _text_of(name, content), facts, samples)
+
+
+@contextmanager
+def _by_name(folder: str) -> Iterator[None]:
+    """Let errors call the files in a folder, which nobody else sees, by their names."""
+    try:
+        yield
+    except RegistryError as error:
+        if folder not in error.reason:
+            raise
+        raise RegistryError(error.reason.replace(folder, ""), hint=error.hint) from None
 
 
 def _check_facts(name: str, facts: Facts) -> None:

@@ -1,21 +1,21 @@
 """Draft a dataset of pictures with what is said of them: in texts beside them, or in a table."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 import pyarrow.types as pat
 
-from registry.authoring.drafts import READS, Draft, Wishes, format_params, holds_pictures, shared
+from registry.authoring.drafts import READS, Draft, Wishes, format_params, shared
 from registry.authoring.infer import LONGEST_VALUE, infer
 from registry.authoring.layout import columns_in, guess_format
 from registry.config.load import read_yaml
 from registry.errors import RegistryError
-from registry.formats.archives import members
 from registry.formats.parquet import explained
 from registry.kinds.beside import Embedded, copied
 from registry.kinds.files import TYPES, Format, batches
@@ -34,15 +34,17 @@ JUDGED = 5
 """Rows of a Parquet file by which it is told whether they hold pictures."""
 
 
-def draft_pictures(files: Mapping[str, Path], given: Format, wishes: Wishes, root: Path) -> Draft | None:
+def draft_pictures(
+    files: Mapping[str, Path], listed: Mapping[str, Sequence[str]], given: Format, wishes: Wishes, root: Path
+) -> Draft | None:
     """Return the draft of source files {name: path} that are pictures beside which something says what they show.
 
-    None where nothing does, and for what is no pictures. Raises RegistryError where captions are wished for and there
-    are none, or no column of a table names the pictures.
+    `listed` are the names of what is in each. None where nothing does, and for what is no pictures. Raises
+    RegistryError where captions are wished for and there are none, or no column of a table names the pictures.
     """
-    if found := _embedded(files, wishes, root) or _named(files, given, wishes, root):
+    if found := _embedded(files, wishes, root) or _named(files, listed, given, wishes, root):
         return found
-    if wishes.kind != "images" and _have_texts(files, wishes):
+    if wishes.kind != "images" and _have_texts(listed, wishes):
         return _captions({}, {}, None, wishes, root)
     if wishes.kind == "captions":
         hint = "a.txt beside a.jpg, a table that names each picture, or Parquet that holds them: docs/kinds.md#captions"
@@ -76,27 +78,39 @@ def _image_column(path: Path) -> str | None:
     return None
 
 
-def _named(files: Mapping[str, Path], given: Format, wishes: Wishes, root: Path) -> Draft | None:
+def _named(
+    files: Mapping[str, Path], listed: Mapping[str, Sequence[str]], given: Format, wishes: Wishes, root: Path
+) -> Draft | None:
     """Return the draft of pictures that a table names: a source file, or the only one in an archive or a folder."""
-    tables = [file for file, path in files.items() if path.is_file() and _is_table(file)]
-    holders = {file: path for file, path in files.items() if file not in tables and holds_pictures(path)}
-    if not holders or len(tables) > 1 or len(files) > len(holders) + len(tables):
+    tables = [(file, name) for file, names in listed.items() for name in names if _is_table(name)]
+    alone = [(file, name) for file, name in tables if listed[file] == [file]]
+    pictures = {normal(name) for names in listed.values() for name in names if is_picture(name) and not is_litter(name)}
+    if not pictures or len(alone or tables) != 1:
         return None
-    pictures = {name for file, path in holders.items() for name in _pictures(file, path)}
-    with _table(files, tables, holders) as (table, path):
-        if path is None:
+    [(file, name)] = alone or tables
+    table = file if alone else f"{file}/{normal(name)}"
+    with nullcontext(files[file]) if alone else copied(files[file], normal(name)) as path:
+        try:
+            found = _of_table(table, path, pictures, given, wishes, root)
+        except RegistryError:
+            if alone:
+                raise
             return None
-        layout = guess_format(path, given)
-        wanted = columns_in(path, layout)
-        if (template := _template(path, layout, pictures)) is None:
-            if not tables:
-                return None
-            hint = "let a column have their paths in the archive, or their names"
-            raise RegistryError("no column names the pictures", where=table, hint=hint)
-        reads = READS.get(layout.type, ())
-        _, columns = infer(batches(path, layout, wanted), reads=reads, decimal=layout.decimal)
-        params = {"table": table, "path": template} | format_params(layout, path)
-    return _of_rows(params, columns, layout, wishes, root)
+    if alone and found is None:
+        hint = "let a column have their paths in the archive, or their names"
+        raise RegistryError("no column names the pictures", where=table, hint=hint)
+    # Folders tell classes, too, and what lies beside them may be about something else.
+    by_folders = not alone and wishes.kind is None and len({PurePosixPath(name).parent for name in pictures}) > 1
+    return None if found and found.kind == "images" and by_folders else found
+
+
+def _of_table(table: str, path: Path, pictures: set[str], given: Format, wishes: Wishes, root: Path) -> Draft | None:
+    layout = guess_format(path, given)
+    wanted = columns_in(path, layout)
+    if (template := _template(path, layout, pictures)) is None:
+        return None
+    _, columns = infer(batches(path, layout, wanted), reads=READS.get(layout.type, ()), decimal=layout.decimal)
+    return _of_rows({"table": table, "path": template} | format_params(layout, path), columns, layout, wishes, root)
 
 
 def is_text(name: str) -> bool:
@@ -108,42 +122,18 @@ def _is_table(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in TYPES and not is_text(name)
 
 
-@contextmanager
-def _table(
-    files: Mapping[str, Path], tables: Sequence[str], holders: Mapping[str, Path]
-) -> Iterator[tuple[str, Path | None]]:
-    """Yield the name and the path of the table among sources, or of the only one in them; None for its path if none."""
-    inside = [(file, member) for file, path in holders.items() for member in members(path) if _is_table(member.name)]
-    if tables:
-        yield tables[0], files[tables[0]]
-    elif len(inside) == 1:
-        [(file, member)] = inside
-        with copied(holders[file], normal(member.name)) as path:
-            yield f"{file}/{normal(member.name)}", path
-    else:
-        yield "", None
-
-
-def _pictures(file: str, path: Path) -> Iterator[str]:
-    """Yield the paths of the pictures in a source file, as a table would name them."""
-    for member in members(path):
-        name = normal(file if is_picture(file) and path.is_file() else member.name)
-        if is_picture(name) and not is_litter(name):
-            yield name
-
-
 def _template(path: Path, layout: Format, pictures: set[str]) -> str | None:
     """Return which column of a table names the most of pictures, and how, as in `images/{id}.jpg`."""
     by_name: dict[str, str] = {}
     for picture in sorted(pictures, reverse=True):
         place = PurePosixPath(picture)
         by_name |= {place.stem: picture, place.name: picture}
-    rows = next(iter(batches(path, layout, columns_in(path, layout)))).head(LOOKED_AT)
+    rows = next(batches(path, layout, columns_in(path, layout)), pl.DataFrame()).head(LOOKED_AT)
     found: dict[str, int] = {}
     for column in rows:
-        if column.dtype.is_nested() or column.dtype.is_float() or set("{}") & {*column.name}:
+        if not (column.dtype == pl.String or column.dtype.is_integer()) or {*"{}"} & {*column.name}:
             continue
-        values = [normal(value).removeprefix("./") for value in column.drop_nulls().cast(str).to_list()]
+        values = [normal(value).removeprefix("./") for value in column.drop_nulls().cast(pl.String).to_list()]
         for around in {around for value in values[:JUDGED] if (around := _around(value, pictures, by_name))}:
             begin, end = around
             number = sum(f"{begin}{value}{end}" in pictures for value in values)
@@ -226,16 +216,12 @@ def _key(columns: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
     return {wishes.key: columns[wishes.key]} if wishes.key in columns else {}
 
 
-def _have_texts(files: Mapping[str, Path], wishes: Wishes) -> bool:
+def _have_texts(listed: Mapping[str, Sequence[str]], wishes: Wishes) -> bool:
     """Tell whether half of the pictures, or some where captions are wished for, have a text of the same name beside."""
-    pictures, texts = set(), set()
-    for file, path in files.items():
-        if path.is_file() and path.suffix.lower() in TYPES:
-            return False
-        for member in members(path):
-            stem, name = f"{file}:{normal(member.name).rpartition('.')[0]}", normal(member.name)
-            if not is_litter(name):
-                pictures |= {stem} if is_picture(name) else set()
-                texts |= {stem} if is_text(name) else set()
-    both = len(pictures & texts)
-    return both > 0 and (wishes.kind == "captions" or 2 * both >= len(pictures))
+    found: dict[bool, set[str]] = {False: set(), True: set()}
+    for file, names in listed.items():
+        for name in map(normal, names):
+            if (is_picture(name) or is_text(name)) and not is_litter(name):
+                found[is_text(name)].add(f"{file}:{name.rpartition('.')[0]}")
+    both = len(found[False] & found[True])
+    return both > 0 and (wishes.kind == "captions" or 2 * both >= len(found[False]))
