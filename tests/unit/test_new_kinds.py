@@ -203,6 +203,16 @@ def test_a_table_that_names_no_pictures_is_told(root, tmp_path):
         pass
 
 
+def test_a_row_that_fits_into_no_sample_is_told(root, tmp_path):
+    folder = files(tmp_path / "scans", photos(2))
+    path = files(tmp_path, {"a.csv": f"file,text\n000.png,{'x ' * 50_000}\n"}) / "a.csv"
+    message = "a.csv: not one row fits into 50,000 bytes"
+    with pytest.raises(RegistryError, match=message), new(root, "a", [str(path), str(folder)], Format(), Wishes()):
+        pass
+    with pytest.raises(RegistryError, match="in no column"):
+        added(root, files(tmp_path / "more", captioned(3)), wishes=Wishes(target="text"))
+
+
 def embedded(path: Path, number: int, *, struct: bool, **columns) -> Path:
     pictures = [photo(place) for place in range(number)]
     if struct:

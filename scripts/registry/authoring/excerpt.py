@@ -121,34 +121,32 @@ def _written(
 
 
 def _with_rows(files: Mapping[str, Path], draft: Draft, folder: Path) -> dict[str, Path]:
-    """Write pictures of source files, and the rows of the table that name them."""
+    """Write pictures of source files, and the rows of the table that name them, in a file of its own or in one."""
     table = draft.params["table"]
-    holder = next(file for file in files if table == file or table.startswith(f"{file}/"))
-    inside = table.removeprefix(holder).removeprefix("/")
-    if not inside:
-        return _of_table(files, files[holder], draft, folder, holder, "")
+    if table in files:
+        others = {file: path for file, path in files.items() if file != table}
+        rows, chosen = _rows_and_pictures(files[table], others, draft)
+        return _written(files, chosen, folder, {table: {table: rows}})
+    holder = next(file for file in files if table.startswith(f"{file}/"))
+    inside = table.removeprefix(f"{holder}/")
     with copied(files[holder], inside) as path:
-        return _of_table(files, path, draft, folder, holder, inside)
+        rows, chosen = _rows_and_pictures(path, files, draft)
+    return _written(files, chosen, folder, {holder: {inside: rows}})
 
 
-def _of_table(
-    files: Mapping[str, Path], path: Path, draft: Draft, folder: Path, holder: str, inside: str
-) -> dict[str, Path]:
+def _rows_and_pictures(path: Path, files: Mapping[str, Path], draft: Draft) -> tuple[bytes, list[Part]]:
+    """Return some rows of a table as a file, and the pictures that they name."""
     rows = pl.concat([*batches(path, draft.layout, columns_in(path, draft.layout))])
     template = draft.params["path"]
     columns = [rows[name].cast(pl.String) for name in IN_BRACES.findall(template)]
     text = IN_BRACES.sub("{}", template)
     places = [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
     named = {*places}
-    others = {file: path for file, path in files.items() if file != holder or inside}
-    groups = [[part] for part in _parts(others, lambda name: normal(name) in named) if normal(part.name) in named]
-    chosen = _chosen(groups, MOST_BYTES - FOR_ROWS)
+    parts = _parts(files, lambda name: normal(name) in named)
+    chosen = _chosen(([part] for part in parts if normal(part.name) in named), MOST_BYTES - FOR_ROWS)
     shown = {normal(part.name) for part in chosen}
     rows = rows.filter(pl.Series([place in shown for place in places], dtype=pl.Boolean))
-    while rows.height and len(data := _as_file(rows, path, draft.layout)) > FOR_ROWS:
-        rows = rows.head(rows.height // 2)
-    name = inside and next(member.name for member in members(files[holder]) if normal(member.name) == inside)
-    return _written(files, chosen, folder, {holder: {name or holder: data}} if rows.height else {})
+    return _fitting(rows, path, draft.layout, FOR_ROWS), chosen
 
 
 def _without_quotes(path: Path, layout: Format, most_bytes: int) -> bytes:
@@ -162,10 +160,16 @@ def _without_quotes(path: Path, layout: Format, most_bytes: int) -> bytes:
     for batch in batches(path, layout, columns_in(path, layout)):
         taken.append(batch.filter(part.takes_rows(start, batch.height)))
         start += batch.height
-    rows = pl.concat(taken)
-    while len(data := _as_file(rows, path, layout)) > most_bytes:
+    return _fitting(pl.concat(taken), path, layout, most_bytes)
+
+
+def _fitting(rows: pl.DataFrame, path: Path, layout: Format, most_bytes: int) -> bytes:
+    """Return the first rows of a table as a file of so many bytes at most."""
+    while rows.height:
+        if len(data := _as_file(rows, path, layout)) <= most_bytes:
+            return data
         rows = rows.head(rows.height // 2)
-    return data
+    raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
 
 
 def _as_file(rows: pl.DataFrame, path: Path, layout: Format) -> bytes:

@@ -45,6 +45,9 @@ def draft_pictures(
     if found := _embedded(files, wishes, root) or _named(files, listed, given, wishes, root):
         return found
     if wishes.kind != "images" and _have_texts(listed, wishes):
+        if wishes.target:
+            what = "captions are in texts beside the pictures, and in no column"
+            raise RegistryError(what, where="--target", hint="leave it out, or let it be --kind images")
         return _captions({}, {}, None, wishes, root)
     if wishes.kind == "captions":
         hint = "a.txt beside a.jpg, a table that names each picture, or Parquet that holds them: docs/kinds.md#captions"
@@ -69,8 +72,9 @@ def _image_column(path: Path) -> str | None:
     with explained(path):
         schema = pq.read_schema(path)
     for field in schema:
-        inside = {one.name: one.type for one in field.type} if pat.is_struct(field.type) else {"bytes": field.type}
-        if not any(test(inside.get("bytes")) for test in (pat.is_binary, pat.is_large_binary) if "bytes" in inside):
+        inside = {one.name: one.type for one in field.type} if pat.is_struct(field.type) else {}
+        type_ = inside.get("bytes", field.type)
+        if not (pat.is_binary(type_) or pat.is_large_binary(type_)):
             continue
         [(_, found)] = Embedded({}, {"image": field.name}).pictures({path.name: path}, LIMITS["max_bytes"], Counter())
         if any(Reader.of({}).judge(one).problem not in ("corrupt", "empty_files") for one in islice(found, JUDGED)):
@@ -209,7 +213,7 @@ def _prompt(root: Path) -> dict[str, Any]:
 
 
 def _wished(wishes: Wishes) -> dict[str, Any]:
-    return {name: value for name, value in shared(wishes).items() if name not in ("target", "inputs")}
+    return {name: value for name, value in shared(wishes).items() if name != "target"}
 
 
 def _key(columns: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
