@@ -77,6 +77,7 @@ def test_what_shows_of_a_page_is_read_as_markdown():
         ("<h2>a<pre>b</pre></h2>c", "## a\n\n```\nb\n```\n\nc\n"),
         ("<h1>a<p>b<p>c", "# a\n\nb\n\nc\n"),
         ("<h1><div>a</div></h1>b", "# a\n\nb\n"),
+        ("<ul><li> <li>a</ul><tr><td> <td>b", "- a\n\nb\n"),
         ("<pre>a<br>b", "```\na\nb\n```\n"),
         ("<div><b><p>a</b>b</div></div></i>c", "ab\n\nc\n"),
         ("<p>a<p title='>'>b<p title=\"x>c", "a\n\nb\n"),

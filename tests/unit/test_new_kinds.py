@@ -18,6 +18,7 @@ from registry.authoring.sample import MOST_BYTES
 from registry.config.load import load_datasets
 from registry.errors import RegistryError
 from registry.files import data_files
+from registry.formats.archives import members
 from registry.kinds.files import Format
 from registry.storage.repository import read_config
 from support import ROOT
@@ -91,6 +92,8 @@ def test_texts_beside_pictures_are_captions(root, tmp_path, form):
     assert made.content["contract"]["columns"] == CAPTIONED
     assert made.content["contract"]["rows"] == {"upstream": {"all": {"min": 8}}, "samples": {"all": {"min": 8}}}
     assert made.content["contract"]["unique"]
+    sampled = [member.name for member in members(root / "data" / "samples" / "things" / made.samples.popitem()[0])]
+    assert len(sampled) == 16 and "a/x.png" not in sampled
 
 
 def test_a_picture_and_its_caption_are_together_in_the_sample(root, tmp_path):

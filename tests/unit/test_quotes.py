@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.authoring.layout import guess_format
 from registry.errors import RegistryError
 from registry.formats.quotes import with_quotes
 from registry.kinds.files import Format, batches, columns_of
@@ -57,3 +58,8 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path, content, message):
     (tmp_path / "a.tsv").write_bytes(content)
     with pytest.raises(RegistryError, match=message):
         read(tmp_path / "a.tsv")
+
+
+def test_the_layout_is_guessed_without_quotes(tmp_path):
+    (tmp_path / "a.csv").write_text('"a;b\n"x;y,1\n"x;y,2\n')
+    assert guess_format(tmp_path / "a.csv", PLAIN) == Format(type="csv", separator=";", quoting="none")
