@@ -153,6 +153,11 @@ REFUSED = {
     "columns of one name": ("a.csv", "a,a\n1,2\n", "more than one column is called a"),
     "a column without a name": ("a.csv", "a,\n1,2\n", "a column has no name"),
     "Parquet without rows": ("a.parquet", parquet(pa.table({"a": pa.array([], pa.int64())})), "it has no rows"),
+    "Parquet with maps": (
+        "a.parquet",
+        parquet(pa.table({"m": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))})),
+        "column m: values are maps, which no contract has",
+    ),
     "Excel without rows": ("a.xlsx", excel(first=pl.DataFrame({"a": []})), "it has no rows"),
     "ends of lines as on the first Macs": (
         "a.csv",

@@ -130,7 +130,10 @@ def _bounds(range_: _Range, dtype: str) -> dict[str, Any]:
 
 
 def spec_of(dtype: pl.DataType) -> dict[str, Any]:
-    """Return what a contract says of a column of a type; what is in lists and structs may be missing."""
+    """Return what a contract says of a column of a type; what is in lists and structs may be missing.
+
+    Raises RegistryError for maps, which no contract has.
+    """
     match dtype:
         case pl.List() | pl.Array():
             return {"list": spec_of(dtype.inner) | {"nullable": True}}
@@ -142,6 +145,9 @@ def spec_of(dtype: pl.DataType) -> dict[str, Any]:
             return spec | ({"zone": zone} if (zone := getattr(dtype, "time_zone", None)) else {})
         case pl.Decimal():
             return {"dtype": "decimal", "precision": dtype.precision, "scale": dtype.scale}
+        case pl.Map():
+            hint = "make them lists of structs, or leave the column out of the file"
+            raise RegistryError("values are maps, which no contract has", hint=hint)
     return {"dtype": next((name for name, type_ in DTYPES.items() if type_ == dtype), "string")}
 
 
@@ -176,4 +182,11 @@ def infer(
                 hint = "no contract takes them: write what is missing as null"
                 raise RegistryError(f"column {values.name} holds NaN or infinity", hint=hint)
             columns.setdefault(values.name, Column(reads, decimal)).add(_plain(values))
-    return rows, {name: column.spec() for name, column in columns.items()}
+    return rows, {name: _spec(name, column) for name, column in columns.items()}
+
+
+def _spec(name: str, column: Column) -> dict[str, Any]:
+    try:
+        return column.spec()
+    except RegistryError as error:
+        raise RegistryError(error.reason, where=f"column {name}", hint=error.hint) from None
