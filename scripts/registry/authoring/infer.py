@@ -145,9 +145,9 @@ def spec_of(dtype: pl.DataType) -> dict[str, Any]:
             return spec | ({"zone": zone} if (zone := getattr(dtype, "time_zone", None)) else {})
         case pl.Decimal():
             return {"dtype": "decimal", "precision": dtype.precision, "scale": dtype.scale}
-        case pl.Map():
-            hint = "make them lists of structs, or leave the column out of the file"
-            raise RegistryError("values are maps, which no contract has", hint=hint)
+    if dtype.is_nested():
+        hint = "make them lists of structs, or leave the column out of the file"
+        raise RegistryError("values are maps, which no contract has", hint=hint)
     return {"dtype": next((name for name, type_ in DTYPES.items() if type_ == dtype), "string")}
 
 
