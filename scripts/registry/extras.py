@@ -16,6 +16,7 @@ EXTRAS = {
     "datasets": "hf",
     "imagehash": "build",
     "kubernetes": "kubernetes",
+    "lxml": "build",
     "markdown_it": "build",
     "mlflow": "mlflow",
     "numpy": "vectors",

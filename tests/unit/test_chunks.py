@@ -259,7 +259,12 @@ def test_without_any_chunk_it_is_an_error_and_nothing_is_written(run, tmp_path):
 
 def test_a_document_is_markdown_where_its_format_says_so_and_else_by_its_path():
     text = f"# A\n{SENTENCE}"
-    for extra, heading in (({"format": "markdown", "path": "a.rst"}, "A"), ({"format": "text", "path": "a.md"}, None)):
+    markdown, text_file, page = (
+        ({"format": "markdown", "path": "a.rst"}, "A"),
+        ({"format": "text", "path": "a.md"}, None),
+        ({"format": "html", "path": "a.html"}, "A"),
+    )
+    for extra, heading in (markdown, text_file, page):
         (found,) = chunks_of(document(text) | extra, COLUMNS, ALL, Counter())
         assert found["section_h1"] == heading
 

@@ -107,6 +107,31 @@ def test_readmes_are_read_as_the_dataset_of_them_reads_them():
     assert samples["size"].to_list() == [path.stat().st_size for path in readmes]
 
 
+def test_pages_are_read_as_what_shows_of_them(tmp_path):
+    pages = {
+        "a.html": "<title>A</title><p>größer".encode(),
+        "b.HTM": "<meta charset=iso-8859-1><p>größer\x80".encode("latin-1"),
+        "c.html": "<p>größer".encode("utf-16"),
+        "d.html": b"<p>gr\xf6\xdfer",
+        "e.html": b"<script>x</script>",
+        "f.html": b"<b>" * 3_000 + b"x",
+    }
+    samples, parts, _ = everything({"docs": packed(tmp_path / "docs", pages)}, SPECS)
+    assert samples.select("path", "format", "lines", "text").rows() == [
+        ("a.html", "html", 3, "# A\n\ngrößer\n"),
+        ("b.HTM", "html", 1, "größer€\n"),
+        ("c.html", "html", 1, "größer\n"),
+        ("d.html", "html", 1, "gr\ufffd\ufffder\n"),
+        ("e.html", "html", 0, ""),
+        ("f.html", "html", 0, ""),
+    ]
+    found = {name: [*flags] for name, flags in parts[0].problems.items() if any(flags)}
+    assert {name: flags.index(True) for name, flags in found.items()} == {"not_utf8": 3, "empty": 4, "nested": 5}
+    samples, _, _ = everything({"docs": tmp_path / "docs"}, encoding="cp1252", include=["d.html", "b.htm"])
+    assert samples["text"].to_list() == ["größer€\n", "größer\n"]
+    assert everything({"page.html": tmp_path / "docs" / "a.html"})[0]["path"].to_list() == ["page.html"]
+
+
 def test_nothing_depends_on_how_many_are_in_memory(tmp_path, monkeypatch):
     files = {"docs": packed(tmp_path / "docs", FILES | {"zz.md": FILES["guide/one.md"]})}
     whole = everything(files)
@@ -150,6 +175,7 @@ def test_problems_are_found(tmp_path):
         "control_characters": [5],
         "empty": [2, 3, 4, 9],
         "huge": [7],
+        "nested": [],
         "duplicates": [6],
     }
 

@@ -41,6 +41,12 @@ def excel(**sheets: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def stream(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
 def lines(*rows: object) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
 
@@ -78,7 +84,9 @@ TAKEN = {
     "no header": ("a.csv", f"{ROWS}\n", 40),
     "line breaks in fields": ("a.csv", 'id,text\n1,"two\nlines"\n2,"a ""quote"""\n', 2),
     "dates": ("a.csv", "day,value\n2025-01-31,1\n2024-02-29,2\n", 2),
-    "dates in another form stay texts": ("a.csv", "day,value\n31.01.2025,1\n29.02.2024,2\n", 2),
+    "dates in two other forms stay texts": ("a.csv", "day,date\n31.01.2025,01/31/2025\n29.02.2024,02/29/2024\n", 2),
+    "ends of lines of two sorts": ("a.csv", "a,b\r\n1,2\n3,4\r\n", 2),
+    "words for numbers": ("a.csv", 'a,b,c\n"1,234",10%,inf\n"2,345",20%,-inf\n', 2),
     "post codes": ("a.csv", "code\n01067\n80331\n", 2),
     "large numbers": ("a.csv", f"n,m\n{2**63},1\n1,2\n", 2),
     "one column": ("a.csv", "a\nx\ny\n", 2),
@@ -86,13 +94,21 @@ TAKEN = {
     "mixed types deep in the file": ("a.csv", "n\n" + "1\n" * 50_000 + "x\n", 50_001),
     "an empty column": ("a.csv", "a,b\n1,\n2,\n", 2),
     "odd names of columns": ("a.csv", 'ab c,"d,e",^f.*$,*,ü,%\n1,2,3,4,5,6\n', 1),
+    "names of columns that differ in case, or in how they are composed": ("a.csv", "A,a,u\u0308,ü\n1,2,3,4\n", 1),
     "JSON lines": ("a.jsonl", lines({"a": 1, "b": "x"}, {"a": 2, "b": None}), 2),
+    "JSON lines with a byte order mark and gaps": ("a.jsonl", "\ufeff" + lines({"a": 1}) + "\n" + lines({"b": 2}), 2),
     "nested JSON": ("a.jsonl", lines({"a": {"b": [1, 2]}, "c": [{"d": "x"}]}, {"a": {"b": []}, "c": []}), 2),
     "a JSON array": ("a.json", json.dumps([{"a": 1}, {"a": 2}]), 2),
     "Parquet": ("a.parquet", parquet(pa.table({"a": [1, 2], "b": ["x", None]})), 2),
     "nested Parquet": ("a.parquet", parquet(pa.table({"a": [[{"b": 1}], None], "c": [date(2025, 1, 1), None]})), 2),
+    "Parquet with times to the nanosecond": (
+        "a.parquet",
+        parquet(pa.table({"a": pa.array([1], pa.timestamp("ns"))})),
+        1,
+    ),
     "Parquet with dictionaries": ("a.parquet", parquet(pa.table({"a": pa.array(["x"] * 9).dictionary_encode()})), 9),
     "Excel": ("a.xlsx", excel(first=pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})), 2),
+    "Excel with dates": ("a.xlsx", excel(first=pl.DataFrame({"a": [date(2025, 1, 1), None], "b": [1.5, 2]})), 2),
     "Excel with two sheets": ("a.xlsx", excel(first=pl.DataFrame({"a": [1]}), second=pl.DataFrame({"b": [1, 2]})), 1),
     "pictures of all modes": (
         "a.zip",
@@ -104,6 +120,18 @@ TAKEN = {
         ),
         4,
     ),
+    "pictures of other formats": (
+        "a.zip",
+        packed(
+            cat__1_bmp=picture("RGB", "BMP"),
+            cat__2_webp=picture("RGB", "WEBP"),
+            cat__3_png=picture("1", "PNG"),
+            cat__4_svg=b"<svg/>",
+        ),
+        3,
+    ),
+    "pictures with captions": ("a.zip", packed(a_png=picture("RGB", "PNG"), a_txt=b"a cat"), 1),
+    "pages": ("a.zip", packed(a_html=b"<title>A</title><p>B", b__b_md=b"# B", c_txt=b"C", logo_png=b""), 3),
     "a picture that is corrupt": ("a.zip", packed(cat__1_png=picture("RGB", "PNG"), cat__2_png=b"none"), 1),
     "litter beside pictures": ("a.zip", packed(cat__1_png=picture("RGB", "PNG"), cat__Thumbs_db=b"x"), 1),
     "a folder with spaces and umlauts": ("a.zip", packed(**{"große Hunde__1_png": picture("RGB", "PNG")}), 1),
@@ -124,6 +152,30 @@ REFUSED = {
     "a header alone": ("a.csv", "a,b\n", "has a header but no rows"),
     "columns of one name": ("a.csv", "a,a\n1,2\n", "more than one column is called a"),
     "a column without a name": ("a.csv", "a,\n1,2\n", "a column has no name"),
+    "Parquet without rows": ("a.parquet", parquet(pa.table({"a": pa.array([], pa.int64())})), "it has no rows"),
+    "Parquet with maps": (
+        "a.parquet",
+        parquet(pa.table({"m": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))})),
+        "column m: values are maps, which no contract has",
+    ),
+    "Excel without rows": ("a.xlsx", excel(first=pl.DataFrame({"a": []})), "it has no rows"),
+    "ends of lines as on the first Macs": (
+        "a.csv",
+        PEOPLE.replace("\n", "\r"),
+        "a.csv: line 1: a carriage return ends",
+    ),
+    "a blank line at the end": ("a.csv", f"{PEOPLE}\n", "^a.csv: line 42 is blank"),
+    "a remark above the table": ("a.csv", f"# ours\n{PEOPLE}", "a.csv: line 2: the number of fields is 3, not 1"),
+    "quotes that are inches": ("a.tsv", 'a\tb\n1\t5" wide\n2\t6" wide\n', "new: --no-quotes"),
+    "a text that is no table": (
+        "a.txt",
+        "Once, there was\na text, in lines, of words\n",
+        "but a text: --kind documents",
+    ),
+    "JSON that is no objects": ("a.json", "[1, 2]", "element 0 of its array is no object"),
+    "JSON with NaN": ("a.jsonl", '{"a": NaN}\n', "column a holds NaN or infinity"),
+    "Arrow as a stream": ("a.arrow", stream(pl.DataFrame({"a": [1]})), "Not an Arrow file"),
+    "Excel of the nineties": ("a.xls", b"\xd0\xcf\x11\xe0", "its name does not tell its format"),
     "a row that is too short": ("a.csv", "a,b\n1,2\n3\n", "line 3"),
     "quotes that do not match": ("a.csv", 'a,b\n1,"2\n', "a quote is opened and never closed"),
     "a NUL": ("a.csv", "a,b\n1,\0\n", "line 2 holds NUL"),
@@ -165,6 +217,15 @@ def test_it_is_taken_and_keeps_its_own_contract(root, case):
     with new(root, "things", [source(root, name, content)], Format(), Wishes()) as made:
         write(root, made)
     assert sum(made.facts.rows.values()) == rows
+    assert "the contract of their" in check(root, "things", load_datasets(read_config(root), root))
+
+
+def test_very_many_tiny_files_are_taken(root):
+    name = source(root, "a.zip", packed(**{f"{number % 99}__{number}_md": b"# A" for number in range(100_000)}))
+    with new(root, "things", [name], Format(), Wishes()) as made:
+        write(root, made)
+    assert made.facts.rows == {"all": 100_000}
+    assert made.text.count("\n") < 40
     assert "the contract of their" in check(root, "things", load_datasets(read_config(root), root))
 
 

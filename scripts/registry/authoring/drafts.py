@@ -21,8 +21,6 @@ from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
 from registry.kinds.stored import names_folder
 
-WRITTEN_BY_HAND = ("captions", "documents")
-"""Kinds whose files take more than their data tells."""
 READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
 """What texts may stand for, by the format of their file."""
 FEW = 10
@@ -73,15 +71,7 @@ class Draft:
 def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
     """Return what follows from source files {name: path} of one kind. Raises RegistryError for what is of none."""
     first = next(iter(files.values()))
-    if wishes.kind == AS_IS:
-        if given != Format():
-            hint = "leave out what says how rows are laid out, such as --separator"
-            raise RegistryError("no rows are read of files that stay as they are", where="--as-is", hint=hint)
-        return _of_any_files(files, wishes)
-    if wishes.kind in WRITTEN_BY_HAND:
-        hint = f"begin with the example in docs/kinds.md#{wishes.kind}"
-        raise RegistryError(f"no file is written for {wishes.kind} yet", where="--kind", hint=hint)
-    if wishes.kind == "images" or (wishes.kind is None and not given.type and _holds_pictures(first)):
+    if wishes.kind == "images" or (wishes.kind is None and not given.type and holds_pictures(first)):
         return _of_pictures(files, wishes)
     if wishes.packed:
         raise RegistryError("only pictures are packed", where="--packed", hint="leave it out")
@@ -102,10 +92,13 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
         if not chats:
             hint = "call them messages, lists of {role, content}; or instruction and output; or see docs/kinds.md"
             raise RegistryError("no column is of conversations", where=first.name, hint=hint)
-        return Draft(kind, _format(layout, first) | chats | _shared(wishes), _MESSAGES_COLUMN, layout)
+        return Draft(kind, format_params(layout, first) | chats | shared(wishes), _MESSAGES_COLUMN, layout)
     rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
-    _, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
-    params = _format(layout, first) | _shared(wishes)
+    number, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
+    if not number:
+        hint = "add it once it has some: they tell its contract"
+        raise RegistryError("it has no rows", where=", ".join(files), hint=hint)
+    params = format_params(layout, first) | shared(wishes)
     if kind == "text":
         text, label = _text_and_label(columns, wishes)
         params = {"text": text, **({"label": label} if label else {})} | params
@@ -124,17 +117,17 @@ def _layout_of(path: Path, given: Format) -> Format:
     return guess_format(path, given)
 
 
-def _shared(wishes: Wishes) -> dict[str, Any]:
+def shared(wishes: Wishes) -> dict[str, Any]:
     """Return the params that every kind has, of those that are wished for."""
     split = {"ratios": dict(wishes.ratios), **({"by": [*wishes.by]} if wishes.by else {})} if wishes.ratios else None
     params = {"key": wishes.key, "target": wishes.target, "inputs": [*wishes.inputs] or None, "split": split}
     return {key: value for key, value in params.items() if value is not None}
 
 
-def _format(layout: Format, path: Path) -> dict[str, Any]:
+def format_params(layout: Format, path: Path) -> dict[str, Any]:
     """Return the params that say how files are read, of what their names do not tell."""
     plain = Format(type=TYPES.get(path.suffix.lower()))
-    options = {key: getattr(layout, key) for key in ("type", "header", "encoding", "decimal", "sheet")}
+    options = {key: getattr(layout, key) for key in ("type", "header", "encoding", "decimal", "sheet", "quoting")}
     found = {key: value for key, value in options.items() if value != getattr(plain, key)}
     if layout.type == "csv" and layout.separator != plain.separator_of(path):
         found["separator"] = layout.separator
@@ -173,7 +166,8 @@ def _text_and_label(columns: Mapping[str, Mapping[str, Any]], wishes: Wishes) ->
     return text, label
 
 
-def _holds_pictures(path: Path) -> bool:
+def holds_pictures(path: Path) -> bool:
+    """Tell whether a folder or an archive holds a picture among its first files, or a file is one."""
     if not path.is_dir() and path.suffix.lower() in TYPES:
         return False
     names = (member.name for member in islice(members(path), LOOKED_AT))
@@ -209,15 +203,21 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
         columns["label"] = {"dtype": "string", "values": classes}
     if number <= MOST_FILES and all(map(names_folder, classes)) and not wishes.packed:
         params["files"] = True
-    return Draft("images", _shared(wishes) | params, columns, None)
+    return Draft("images", shared(wishes) | params, columns, None)
 
 
-def _of_any_files(files: Mapping[str, Path], wishes: Wishes) -> Draft:
-    """Return the draft of files that stay as they are: of the sorts that are there, if few, and with none empty."""
+def draft_files(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
+    """Return the draft of files that stay as they are: of the sorts that are there, if few, and with none empty.
+
+    Raises RegistryError for wishes about rows.
+    """
+    if given != Format():
+        hint = "leave out what says how rows are laid out, such as --separator"
+        raise RegistryError("no rows are read of files that stay as they are", where="--as-is", hint=hint)
     found = files_in(files)
     suffixes = sorted({suffix_of(path) for path in found})
     columns: dict[str, Any] = {name: {"dtype": "string"} for name in COLUMNS}
     if len(suffixes) <= FEW:
         columns["suffix"]["values"] = suffixes
     columns["bytes"] = {"dtype": "int64", "min": int(all(place.stat().st_size for place in found.values()))}
-    return Draft(AS_IS, _shared(wishes), columns, None, versioning="folder")
+    return Draft(AS_IS, shared(wishes), columns, None, versioning="folder")

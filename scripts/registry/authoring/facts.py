@@ -62,7 +62,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     of_splits: dict[str, str] = {}
     of_classes: dict[tuple[str, Any], str] = {}
     parts = {split: bytearray() for split in splits_of(draft.params)}
-    for its in cleaning.clean(kind.read(files, draft.columns, params)):
+    # What a prompt says changes none of this.
+    prompt = {"prompt": draft.params["prompt"]["name"]} if "prompt" in draft.params else {}
+    for its in cleaning.clean(kind.read(files, draft.columns, params, **prompt)):
         ids = _hashes([its.samples.get_column(name) for name in inputs])
         if key:
             keys += _hashes([its.samples.get_column(key)]).tobytes()

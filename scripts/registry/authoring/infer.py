@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from registry.describe.columns import DTYPES, RESOLUTION
+from registry.errors import RegistryError
 
 MOST_VALUES = 20
 """A column of texts with more values than this is no small set."""
@@ -65,8 +66,6 @@ class Column:
         self.rows, self.nulls = self.rows + len(values), self.nulls + len(values) - len(present)
         if present.dtype != pl.String:
             self.type = self.type or present.dtype
-            if present.dtype.is_float():
-                present = present.filter(present.is_finite())
             if present.dtype.is_numeric() and not isinstance(present.dtype, pl.Decimal):
                 self.range.add(present.min(), present.max())
         elif len(present):
@@ -131,7 +130,10 @@ def _bounds(range_: _Range, dtype: str) -> dict[str, Any]:
 
 
 def spec_of(dtype: pl.DataType) -> dict[str, Any]:
-    """Return what a contract says of a column of a type; what is in lists and structs may be missing."""
+    """Return what a contract says of a column of a type; what is in lists and structs may be missing.
+
+    Raises RegistryError for maps, which no contract has.
+    """
     match dtype:
         case pl.List() | pl.Array():
             return {"list": spec_of(dtype.inner) | {"nullable": True}}
@@ -143,6 +145,9 @@ def spec_of(dtype: pl.DataType) -> dict[str, Any]:
             return spec | ({"zone": zone} if (zone := getattr(dtype, "time_zone", None)) else {})
         case pl.Decimal():
             return {"dtype": "decimal", "precision": dtype.precision, "scale": dtype.scale}
+    if dtype.is_nested():
+        hint = "make them lists of structs, or leave the column out of the file"
+        raise RegistryError("values are maps, which no contract has", hint=hint)
     return {"dtype": next((name for name, type_ in DTYPES.items() if type_ == dtype), "string")}
 
 
@@ -167,11 +172,21 @@ def infer(
     """Return how many rows there are, and {column: what a contract can say of it}.
 
     `reads` are the types that texts may stand for, those of a CSV file for all of READ_AS. Numbers have `decimal`
-    before their fractions.
+    before their fractions. Raises RegistryError for NaN and infinity, which no contract takes.
     """
     rows, columns = 0, {}
     for batch in batches:
         rows += batch.height
         for values in batch:
+            if values.dtype.is_float() and not values.is_finite().all():
+                hint = "no contract takes them: write what is missing as null"
+                raise RegistryError(f"column {values.name} holds NaN or infinity", hint=hint)
             columns.setdefault(values.name, Column(reads, decimal)).add(_plain(values))
-    return rows, {name: column.spec() for name, column in columns.items()}
+    return rows, {name: _spec(name, column) for name, column in columns.items()}
+
+
+def _spec(name: str, column: Column) -> dict[str, Any]:
+    try:
+        return column.spec()
+    except RegistryError as error:
+        raise RegistryError(error.reason, where=f"column {name}", hint=error.hint) from None

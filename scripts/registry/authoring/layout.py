@@ -34,8 +34,9 @@ def guess_format(path: Path, given: Format) -> Format:
     text = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
     if len(head) == HEAD and "\n" in text:
         text = text[: text.rfind("\n") + 1]
-    separator = given.separator or _separator(text)
-    first, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    quoting = csv.QUOTE_NONE if given.quoting == "none" else csv.QUOTE_MINIMAL
+    separator = given.separator or _separator(text, quoting)
+    first, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
     decimal = "," if separator != "," and _has_decimal_commas(rows) else given.decimal
     header = given.header and not (_is_data(first) and not given.names)
     names = given.names or (() if header else tuple(f"column_{number}" for number in range(1, len(first) + 1)))
@@ -54,12 +55,13 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
-def _separator(text: str) -> str:
+def _separator(text: str, quoting: int) -> str:
     """Return which separator parts the most of the first lines into the same number of fields, of two at least."""
 
     def fit(separator: str) -> tuple[int, int]:
         try:
-            widths = Counter(len(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+            widths = Counter(map(len, rows))
         except csv.Error:
             return 0, 0
         [(width, lines)] = widths.most_common(1) or [(0, 0)]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from registry.authoring.drafts import Wishes, draft
+from registry.authoring.drafts import Wishes
 from registry.authoring.embeddings import embeddings_of
+from registry.authoring.excerpt import cut
 from registry.authoring.facts import Facts, facts_of
-from registry.authoring.sample import copy_samples, cut_samples
+from registry.authoring.guess import draft
 from registry.authoring.writing import file_of
 from registry.config.embeddings import KIND
 from registry.config.kinds import AS_IS
@@ -56,22 +57,23 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     """Read the sources of a new dataset, and yield what follows from them; what was fetched goes after the block.
 
     `sources` are paths and URLs, which may have wildcards: files of rows with the same columns, folders and archives of
-    pictures or, of the kind AS_IS, anything; of embeddings, the dataset whose documents they are of. Raises
-    RegistryError for a name that is taken, for what is of no kind, and for wishes that do not fit.
+    pictures, and a table that names them, documents or, of the kind AS_IS, anything; of embeddings, the dataset whose
+    documents they are of. Raises RegistryError for a name that is taken, for what is of no kind, and for wishes that do
+    not fit.
     """
     check_free(name, load_datasets(read_config(root), root))
     if wishes.kind == KIND:
         content = embeddings_of(root, name, sources, wishes)
         yield New(name, content, _text_of(name, content), Facts({}, {}, {}), {})
         return
-    with private_place(root / CACHE / name) as folder:
+    with private_place(root / CACHE / name) as folder, _by_name(f"{folder}/files/"):
         (folder / "files").mkdir(parents=True)
         as_is = wishes.kind == AS_IS
         sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
         entries, files, hidden = _fetched(root, name, sources, folder, as_is=as_is)
         with ExitStack() as stack:
             plain = files if as_is else {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
-            found = draft(plain, layout, wishes)
+            found = draft(plain, layout, wishes, root)
         contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
         content = {
             "kind": found.kind,
@@ -90,11 +92,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
             found.params["problems"] = problems
         contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
         _check_facts(name, facts)
-        samples = {}
-        if wishes.sample and as_is:
-            samples = copy_samples(files, folder / "sample")
-        elif wishes.sample:
-            samples = cut_samples(files, found.layout, folder / "sample", facts.first)
+        samples = cut(files, found, folder / "sample", facts.first) if wishes.sample else {}
         if samples:
             sampled = facts_of(samples, found).rows
             if empty := [split for split, number in sampled.items() if not number]:
@@ -105,6 +103,17 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         contract |= facts.holds
         check_dataset(name, content, root)
         yield New(name, content, _text_of(name, content), facts, samples)
+
+
+@contextmanager
+def _by_name(folder: str) -> Iterator[None]:
+    """Let errors call the files in a folder, which nobody else sees, by their names."""
+    try:
+        yield
+    except RegistryError as error:
+        if folder not in error.reason:
+            raise
+        raise RegistryError(error.reason.replace(folder, ""), hint=error.hint) from None
 
 
 def _check_samples(folder: Path, samples: Mapping[str, Path]) -> None:

@@ -92,6 +92,11 @@ def cut_pictures(path: Path, target: Path, *, most_bytes: int = MOST_BYTES, firs
                 taken[member.name] = stream.read()
     if not taken:
         raise RegistryError(f"not one picture fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
+    write_members(taken, path, target)
+
+
+def write_members(taken: Mapping[str, bytes], path: Path, target: Path) -> None:
+    """Write files {name: bytes} to `target`, a folder or an archive of the same kind as `path`."""
     if path.is_dir():
         for name, data in taken.items():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -69,12 +69,13 @@ def new_dataset(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Paths or URLs: rows, pictures, or anything --as-is; for embeddings, a dataset of documents.",
+            help="Paths or URLs: rows, pictures, documents, or anything --as-is; for embeddings, a dataset.",
             show_default=False,
         ),
     ],
     kind: Annotated[
-        str | None, typer.Option(help="What it is: table, text, images, conversations, as_is, embeddings.")
+        str | None,
+        typer.Option(help="What it is: table, text, images, captions, conversations, documents, as_is, embeddings."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is, in a sentence.")] = None,
@@ -87,6 +88,7 @@ def new_dataset(
     no_header: Annotated[bool, typer.Option("--no-header", help="The first line is a row already.")] = False,
     columns: Annotated[str | None, typer.Option(help="The names of the columns, where files have none.")] = None,
     separator: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+    no_quotes: Annotated[bool, typer.Option("--no-quotes", help="Quotes are characters like others.")] = False,
     encoding: Annotated[str | None, typer.Option(help="The encoding of the text, as in cp1252.")] = None,
     null: Annotated[list[str] | None, typer.Option(help="A word that stands for no value.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.")] = None,
@@ -106,6 +108,7 @@ def new_dataset(
     root = repository_root(context)
     layout = {"separator": separator, "encoding": encoding, "sheet": sheet, "nulls": tuple(null or ())}
     layout |= {"header": False if no_header else None, "names": tuple(_listed(columns))}
+    layout |= {"quoting": "none" if no_quotes else None}
     wishes = drafts.Wishes(
         kind=_kind(kind, as_is=as_is),
         title=title or _asked("Title", name.replace("-", " ").capitalize()),

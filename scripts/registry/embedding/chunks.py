@@ -25,7 +25,8 @@ ROWS = 20_000
 """Chunks that are in memory at once, and in a row group."""
 TEXT, FORMAT, PATH = "text", "format", "path"
 """The columns of documents that say what is in them and, where there are such, how it is marked up."""
-MARKDOWN = "markdown"
+WITH_HEADINGS = ("markdown", "html")
+"""Formats of documents whose texts are Markdown: pages are turned into it where they are read."""
 DROPPED = ("short", "noise", "repeated")
 
 
@@ -66,7 +67,7 @@ def alphanumeric_share(text: str) -> float:
 
 
 def _is_marked_down(document: Mapping[str, Any]) -> bool:
-    return document[FORMAT] == MARKDOWN if FORMAT in document else is_markdown(document.get(PATH) or "")
+    return document[FORMAT] in WITH_HEADINGS if FORMAT in document else is_markdown(document.get(PATH) or "")
 
 
 def chunks_of(

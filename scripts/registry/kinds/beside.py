@@ -4,6 +4,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -204,15 +205,24 @@ def table_in(files: Mapping[str, Path], contract: Mapping[str, Any], params: Map
     if name in files:
         return Table(files[name], contract, params)
     for file in [file for file in files if name.startswith(f"{file}/")]:
-        inside = normal(name.removeprefix(f"{file}/"))
-        for member in members(files[file]):
-            if normal(member.name) == inside:
-                with TemporaryDirectory() as folder, member.open() as stream:
-                    path = Path(folder, PurePosixPath(inside).name)
-                    with path.open("wb") as copy:
-                        shutil.copyfileobj(stream, copy)
-                    return Table(path, contract, params)
+        with copied(files[file], normal(name.removeprefix(f"{file}/"))) as path:
+            if path:
+                return Table(path, contract, params)
     raise RegistryError("there is no such file among its sources", where=name, hint="put params.table right")
+
+
+@contextmanager
+def copied(path: Path, inside: str) -> Iterator[Path | None]:
+    """Yield a copy of a file in a folder or an archive, None where it is not there; it is gone after the block."""
+    for member in members(path):
+        if normal(member.name) == inside:
+            with TemporaryDirectory() as folder:
+                copy = Path(folder, PurePosixPath(inside).name)
+                with member.open() as stream, copy.open("wb") as target:
+                    shutil.copyfileobj(stream, target)
+                yield copy
+            return
+    yield None
 
 
 class Texts:

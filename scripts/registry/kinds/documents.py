@@ -1,4 +1,4 @@
-"""Documents: the texts of Markdown and other plain files, one by one or in folders and archives."""
+"""Documents: the texts of Markdown, HTML and plain files, one by one or in folders and archives."""
 
 import unicodedata
 from collections import Counter
@@ -14,6 +14,7 @@ import polars as pl
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.formats.blocks import canonical_encoding
+from registry.formats.html import TooDeepError, as_markdown, declared_encoding
 from registry.formats.texts import CONTROLS, is_blank, wide_encoding
 from registry.kinds.batching import in_batches
 from registry.kinds.inputs import TEXT
@@ -21,7 +22,14 @@ from registry.kinds.rows import DUPLICATES, Rows
 from registry.kinds.splitting import splitter
 from registry.sources.subsample import Subsample
 
-POLICIES = {"not_utf8": "fail", "control_characters": "fail", "empty": "fail", "huge": "fail", DUPLICATES: "keep"}
+POLICIES = {
+    "not_utf8": "fail",
+    "control_characters": "fail",
+    "empty": "fail",
+    "huge": "fail",
+    "nested": "fail",
+    DUPLICATES: "keep",
+}
 """What becomes of documents with problems, unless the params say."""
 COLUMNS = {
     "source": pl.String(),
@@ -32,8 +40,10 @@ COLUMNS = {
     TEXT: pl.String(),
 }
 """What there is to know of a document: the source file that it is or is in, its path there, and what is in it."""
-FORMATS = {".md": "markdown", ".markdown": "markdown", ".txt": "text"}
+HTML = "html"
+FORMATS = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".html": HTML, ".htm": HTML}
 """The format of a file by how its name ends."""
+UTF_8 = "utf-8"
 MAX_BYTES = 10_000_000
 """Bytes that a document has at most, unless the params say."""
 AT_ONCE, BYTES_AT_ONCE = 1000, 32 << 20
@@ -83,19 +93,20 @@ class _Maker:
 
     def __init__(self, contract: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         self._columns, self._assign = [*contract], splitter(params.get("split"), [TEXT])
-        self._encoding = canonical_encoding(params.get("encoding", "utf-8"))
+        self._encoding = canonical_encoding(params["encoding"]) if "encoding" in params else None
         self._max_bytes = params.get("max_bytes", MAX_BYTES)
         self._dropped = {name for name, policy in params.get("problems", {}).items() if policy == "drop"}
         self._seen: set[bytes] = set()
 
     def rows(self, source: str, files: Sequence[File]) -> Rows:
         """Return the rows of some files of a source file."""
-        its = [as_text(file.content, self._encoding, self._max_bytes) for file in files]
+        formats = [FORMATS.get(PurePosixPath(file.path).suffix.lower(), "text") for file in files]
+        its = [self._text(file.content, format_) for file, format_ in zip(files, formats, strict=True)]
         samples = pl.DataFrame(
             {
                 "source": [source] * len(files),
                 "path": [file.path for file in files],
-                "format": [FORMATS.get(PurePosixPath(file.path).suffix.lower(), "text") for file in files],
+                "format": formats,
                 "size": [len(file.content) for file in files],
                 "lines": [count_lines(text) for text, _ in its],
                 TEXT: [text for text, _ in its],
@@ -110,6 +121,11 @@ class _Maker:
             self._assign(source, samples),
             {name: pl.Series(flags, dtype=pl.Boolean) for name, flags in problems.items()},
         )
+
+    def _text(self, content: bytes, format_: str) -> tuple[str, list[str]]:
+        if format_ == HTML:
+            return page_text(content, self._encoding, self._max_bytes)
+        return as_text(content, self._encoding or UTF_8, self._max_bytes)
 
     def _is_repeated(self, text: str) -> bool:
         if is_blank(text):
@@ -149,7 +165,7 @@ def is_wanted(path: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one.casefold()) for one in patterns)
 
 
-def as_text(content: bytes, encoding: str = "utf-8", max_bytes: int = MAX_BYTES) -> tuple[str, list[str]]:
+def as_text(content: bytes, encoding: str = UTF_8, max_bytes: int = MAX_BYTES) -> tuple[str, list[str]]:
     """Return the text of a document, without a byte order mark, and its problems, of POLICIES; a huge one has no text.
 
     Bytes that are not of the encoding stand in the text as U+FFFD. What a byte order mark says to be UTF-16 or UTF-32
@@ -163,11 +179,32 @@ def as_text(content: bytes, encoding: str = "utf-8", max_bytes: int = MAX_BYTES)
     except UnicodeDecodeError:
         text = content.decode(wide or encoding, errors="replace").removeprefix("\ufeff")
         problems.append("not_utf8")
+    return text, problems + _unfit(text)
+
+
+def page_text(content: bytes, encoding: str | None = None, max_bytes: int = MAX_BYTES) -> tuple[str, list[str]]:
+    """Return what shows of an HTML page, as Markdown, and its problems; one that is huge or nested has no text.
+
+    Its encoding is what its byte order mark says or, without one, `encoding`, what the page declares, or UTF-8.
+    """
+    if len(content) > max_bytes:
+        return "", ["huge"]
+    encoding = wide_encoding(content) or encoding or declared_encoding(content) or UTF_8
+    try:
+        page, problems = content.decode(encoding), []
+    except UnicodeDecodeError:
+        page, problems = content.decode(encoding, errors="replace"), ["not_utf8"]
+    try:
+        text = as_markdown(page.removeprefix("\ufeff"))
+    except TooDeepError:
+        return "", [*problems, "nested"]
+    return text, problems + _unfit(text)
+
+
+def _unfit(text: str) -> list[str]:
     if is_blank(text):
-        problems.append("empty")
-    elif CONTROLS.search(text):
-        problems.append("control_characters")
-    return text, problems
+        return ["empty"]
+    return ["control_characters"] if CONTROLS.search(text) else []
 
 
 def count_lines(text: str) -> int:

@@ -17,7 +17,8 @@ from registry.formats.archives import members
 from registry.formats.blocks import canonical_encoding
 from registry.formats.json_arrays import Lines, is_array
 from registry.formats.parquet import batches_of, explained, open_parquet, plain_schema
-from registry.formats.records import fields, records
+from registry.formats.quotes import with_quotes
+from registry.formats.records import QUOTES, fields, records
 from registry.formats.tables import csv_batches
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Format:
     nulls: Sequence[str] = ()
     decimal: str = "."
     sheet: str | None = None
+    quoting: str = "standard"
     names: Sequence[str] = ()
 
     def type_of(self, path: Path) -> str:
@@ -101,9 +103,35 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield plain
 
 
+@contextmanager
+def _readable(path: Path, layout: Format) -> Iterator[Path]:
+    """Yield a file as readers take it: unpacked, and quoted as RFC 4180 says."""
+    with unpacked(path) as plain:
+        if layout.type_of(plain) != "csv":
+            yield plain
+        elif layout.quoting == "none":
+            encoding = canonical_encoding(layout.encoding)
+            with with_quotes(plain, separator=layout.separator_of(plain), encoding=encoding) as quoted:
+                yield quoted
+        else:
+            with _hinting_at_quoting():
+                yield plain
+
+
+@contextmanager
+def _hinting_at_quoting() -> Iterator[None]:
+    try:
+        yield
+    except RegistryError as error:
+        if error.hint is None or not error.hint.startswith(QUOTES):
+            raise
+        hint = f"{error.hint}; if quotes are characters like others: params.format.quoting: none (new: --no-quotes)"
+        raise RegistryError(error.reason, hint=hint) from None
+
+
 def columns_of(path: Path, layout: Format) -> list[str]:
     """Return the names of the columns of a file, in their order."""
-    with unpacked(path) as plain:
+    with _readable(path, layout) as plain:
         return _columns_of(plain, layout)
 
 
@@ -134,7 +162,7 @@ def batches(path: Path, layout: Format, wanted: Mapping[str, pl.DataType]) -> It
     Of CSV and JSON lines the columns are read as the types that are asked for; of others they have their own. Raises
     RegistryError for columns that are not there, and for what cannot be read.
     """
-    with unpacked(path) as plain:
+    with _readable(path, layout) as plain:
         yield from _batches(plain, layout, wanted)
 
 
