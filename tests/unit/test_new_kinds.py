@@ -195,7 +195,7 @@ def test_what_else_lies_beside_folders_of_classes_changes_nothing(root, tmp_path
     source = files(tmp_path / "scans", photos(2, "cat/") | photos(3, "dog/") | {name: content})
     with new(root, "a", [str(source)], Format(), Wishes()) as made:
         assert made.content["kind"] == "images"
-        assert made.content["params"] == {}
+        assert made.content["params"] == {"files": True}
         assert made.content["contract"]["columns"]["label"]["values"] == ["cat", "dog"]
 
 
