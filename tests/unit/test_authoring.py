@@ -439,6 +439,10 @@ def test_a_dataset_that_is_begun_again_has_its_sums_once(root, http_server):
     with pytest.raises(RegistryError, match="there are samples of this name already"):
         added(root, http_server, "a.csv", "a\n2\n")
     shutil.rmtree(root / "data" / "samples" / "things")
+    (root / "data" / "samples" / "things").touch()
+    with pytest.raises(RegistryError, match="there are samples of this name already"):
+        added(root, http_server, "a.csv", "a\n2\n")
+    (root / "data" / "samples" / "things").unlink()
     added(root, http_server, "a.csv", "a\n2\n")
     assert [line[66:] for line in sums.read_text().splitlines()] == ["things/a.csv"]
 

@@ -150,9 +150,8 @@ def leave_out_doubled():
         rules_file = f"workflow/rules/{rule_of(dataset)}.smk"
         if (Path(workflow.basedir).parent / rules_file).is_file():
             hint = f"take the kind out: registry eject {dataset}; or remove the rules"
-            DATASETS.leave_out(
-                dataset, RegistryError("it has a kind, and rules of its own", where=rules_file, hint=hint)
-            )
+            error = RegistryError("it has a kind, and rules of its own", where=rules_file, hint=hint)
+            DATASETS.leave_out(dataset, error)
 
 
 def has_pictures(dataset):

@@ -119,7 +119,7 @@ def _by_name(folder: str) -> Iterator[None]:
 def _check_samples(folder: Path, samples: Mapping[str, Path]) -> None:
     """Raise RegistryError for samples that are there: all but these very ones, of a run that was killed at writing."""
     ours = {folder / file / one.relative_to(path): one for file, path in samples.items() for one in data_files(path)}
-    here = [path for path in data_files(folder) if not is_hidden(path.relative_to(folder).as_posix())]
+    here = [path for path in data_files(folder) if not is_hidden(path.relative_to(folder.parent).as_posix())]
     if any(path not in ours or sha256_of(path) != sha256_of(ours[path]) for path in here):
         what, where = "there are samples of this name already", f"{SAMPLES}/{folder.name}"
         raise RegistryError(what, where=where, hint="move them away")
