@@ -13,13 +13,11 @@ from registry.config.load import (
     needed,
     normalise,
     parents,
-    read_checksums,
-    read_yaml,
     referenced,
     selected,
     source_files,
 )
-from registry.config.reading import parse_checksums
+from registry.config.reading import parse_checksums, read_checksums, read_yaml
 from registry.config.schema import MAX_BREACHES, SCHEMAS, breaches, validate
 from registry.errors import RegistryError
 from support import ROOT

@@ -105,7 +105,7 @@ def test_a_folder_and_wildcards(become, tmp_path, url, found):
     folder = bring(url, tmp_path, max_files=10)
     assert names(folder) == found
     hidden: set[str] = set()
-    Store(url).files(hidden)
+    Store(url).files(99, hidden)
     assert hidden == ({".hidden"} if url.rstrip("/").endswith("chats") else set())
     if "1.jsonl" in found:
         assert (folder / "1.jsonl").read_bytes() == CONTENT
