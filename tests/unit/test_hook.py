@@ -65,7 +65,8 @@ assert "__made" not in workflow.globals
 def test_jobs_run_without_the_functions_of_rules_among_the_variables(tmp_path):
     """They are no part of its interface either: where this fails, forget_functions() has to follow, or to go."""
     (tmp_path / "Snakefile").write_text(FORGOTTEN, encoding="utf-8")
-    run = subprocess.run([sys.executable, "-m", "snakemake", "--cores", "1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    run = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True)
     assert "making made" in run.stderr
     assert (tmp_path / "made").is_file()
 
