@@ -67,42 +67,50 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
         yield New(name, content, _text_of(name, content), Facts({}, {}, {}), {})
         return
     with private_place(root / CACHE / name) as folder, _by_name(f"{folder}/files/"):
-        (folder / "files").mkdir(parents=True)
-        as_is = wishes.kind == AS_IS
-        sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
-        entries, files, hidden = _fetched(root, name, sources, folder, as_is=as_is)
-        with ExitStack() as stack:
-            plain = files if as_is else {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
-            found = draft(plain, layout, wishes, root)
-        contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
-        content = {
-            "kind": found.kind,
-            "about": _about(name, sources, wishes),
-            "source": "upstream",
-            "sources": {"files": entries},
-            **({"versioning": found.versioning} if found.versioning else {}),
-            "params": found.params,
-            "contract": contract,
-        }
-        check_dataset(name, content, root)
-        facts = facts_of(files, found)
-        if hidden:  # Folders are copied without them.
-            facts.left_out.update(hidden_files=hidden)
-        if problems := dict.fromkeys(facts.unusable, "drop"):
-            found.params["problems"] = problems
-        contract["rows"]["upstream"] = {split: {"min": number} for split, number in facts.rows.items()}
-        _check_facts(name, facts)
-        samples = cut(files, found, folder / "sample", facts.first) if wishes.sample else {}
-        if samples:
-            sampled = facts_of(samples, found).rows
-            if empty := [split for split, number in sampled.items() if not number]:
-                hint = "make the split larger, or leave the sample out: --no-sample"
-                raise RegistryError(f"its sample has nothing for {', '.join(empty)}", where=name, hint=hint)
-            contract["rows"]["samples"] = {split: {"min": number} for split, number in sampled.items()}
-        _check_samples(root / SAMPLES / name, samples)
-        contract |= facts.holds
-        check_dataset(name, content, root)
-        yield New(name, content, _text_of(name, content), facts, samples)
+        yield _of_files(root, name, sources, layout, wishes, folder)
+
+
+def _of_files(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: Wishes, folder: Path) -> New:
+    """Return what follows from sources, which are fetched into a folder, as is a sample of them."""
+    as_is = wishes.kind == AS_IS
+    sources = [*sources] if as_is else [one for source in sources for one in _expanded(source)]
+    entries, files, hidden = _fetched(root, name, sources, folder, as_is=as_is)
+    with ExitStack() as stack:
+        plain = files if as_is else {file: stack.enter_context(_as_rows(path)) for file, path in files.items()}
+        found = draft(plain, layout, wishes, root)
+    contract: dict[str, Any] = {"columns": found.columns, "rows": {}}
+    content = {
+        "kind": found.kind,
+        "about": _about(name, sources, wishes),
+        "source": "upstream",
+        "sources": {"files": entries},
+        **({"versioning": found.versioning} if found.versioning else {}),
+        "params": found.params,
+        "contract": contract,
+    }
+    check_dataset(name, content, root)
+    facts = facts_of(files, found)
+    if hidden:  # Folders are copied without them.
+        facts.left_out.update(hidden_files=hidden)
+    if problems := dict.fromkeys(facts.unusable, "drop"):
+        found.params["problems"] = problems
+    _check_facts(name, facts)
+    contract["rows"]["upstream"] = _at_least(facts)
+    samples = cut(files, found, folder / "sample", facts.first) if wishes.sample else {}
+    if samples:
+        contract["rows"]["samples"] = _at_least(sampled := facts_of(samples, found))
+        if empty := [split for split, number in sampled.rows.items() if not number]:
+            hint = "make the split larger, or leave the sample out: --no-sample"
+            raise RegistryError(f"its sample has nothing for {', '.join(empty)}", where=name, hint=hint)
+    _check_samples(root / SAMPLES / name, samples)
+    contract |= facts.holds
+    check_dataset(name, content, root)
+    return New(name, content, _text_of(name, content), facts, samples)
+
+
+def _at_least(facts: Facts) -> dict[str, dict[str, int]]:
+    """Return what a contract says of the numbers of rows."""
+    return {split: {"min": number} for split, number in facts.rows.items()}
 
 
 @contextmanager
@@ -198,6 +206,7 @@ def _fetched(
         for file, source in given.items()
     ]
     target, lock = folder / "files", folder / "lock.yaml"
+    target.mkdir(parents=True)
     fetched = fetch(name, wanted, mode="upstream", mirror=None, target=target, lock=lock, root=root)
     entries = [
         {
