@@ -284,3 +284,26 @@ def test_documents_that_are_called_alike_are_an_error(tmp_path):
     with pytest.raises(RegistryError, match=r"two documents have the same source: a.zip\n.*params.columns"):
         chunk(*files, {"source": "source"}, OPTIONS, "a.yaml")
     assert not files[1].exists()
+
+
+def test_documents_are_told_apart_by_each_of_their_columns(tmp_path):
+    rows = [{"a": "x/y", "b": "z", "text": SENTENCE}, {"a": "x", "b": "y/z", "text": SENTENCE}]
+    pl.DataFrame(rows).write_parquet(tmp_path / "documents.parquet")
+    files = ([tmp_path / "documents.parquet"], tmp_path / "chunks.parquet")
+    assert len(chunk(*files, {"a": "a", "b": "b"}, OPTIONS, "a.yaml")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"none", "not a sound Parquet file"), (None, "no column text\n.*has page")]
+)
+def test_what_are_no_documents_is_one_message(tmp_path, content, words):
+    path = tmp_path / "documents.parquet"
+    path.write_bytes(content) if content else pl.DataFrame({"page": [1]}).write_parquet(path)
+    with pytest.raises(RegistryError, match=words):
+        chunk([path], tmp_path / "chunks.parquet", {"page": "page"}, OPTIONS, "a.yaml")
+
+
+def test_a_path_that_is_no_text_tells_no_format():
+    document = {"path": 17, "text": f"# A\n{SENTENCE}"}
+    (found,) = chunks_of(document, {"page": "path"}, ALL, Counter())
+    assert (found["page"], found["section_h1"]) == (17, "A")

@@ -5,8 +5,9 @@ import yaml
 
 from configured import EXAMPLES
 from registry.authoring.drafts import Wishes
+from registry.authoring.embeddings import embeddings_of
 from registry.authoring.new import new
-from registry.config.load import Datasets, load_datasets
+from registry.config.load import Datasets, check_free, load_datasets
 from registry.errors import RegistryError
 from registry.kinds.files import Format
 from registry.storage.repository import read_config
@@ -59,11 +60,13 @@ def test_the_example_is_valid_and_follows_its_documents(root):
             changed(columns={"page": "path"}),
             "contract.columns: let it have these columns, in this order: id, content, ",
         ),
+        (changed(columns={"data_version": "path"}), "params.columns: chunks have data_version already"),
+        (changed(columns={"content": "path"}), "params.columns: chunks have content already"),
         (changed(of="../secrets"), "params: not valid:\n  of: "),
         (changed(of="handbook/../../x.parquet"), "params: not valid:\n  of: "),
         (changed(of="handbook/.dvc/x.parquet"), "params: not valid:\n  of: "),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_does_not_fit_is_named(root, content, words):
     put(root, "handbook-search", content)
@@ -80,10 +83,28 @@ def test_columns_that_documents_lack_are_named(root):
 
 def test_a_dataset_without_a_kind_is_named_by_its_table(root):
     put(root, "handbook", {key: value for key, value in HANDBOOK.items() if key not in ("kind", "params")})
-    with pytest.raises(RegistryError, match="handbook has no kind: name its table, such as handbook/processed/"):
-        loaded(root)["handbook-search"]
     put(root, "handbook-search", changed(of="handbook/processed/handbook.parquet"))
     assert "handbook-search" in loaded(root)
+
+
+@pytest.mark.parametrize("spec", [{"list": {"dtype": "string"}}, {"struct": {"a": {"dtype": "string"}}}])
+def test_a_column_of_several_values_names_no_document(root, spec):
+    columns = HANDBOOK["contract"]["columns"] | {"path": spec}
+    put(root, "handbook", HANDBOOK | {"contract": HANDBOOK["contract"] | {"columns": columns}})
+    with pytest.raises(RegistryError, match="params.columns: path of handbook has several values"):
+        loaded(root)["handbook-search"]
+
+
+@pytest.mark.parametrize("name", ["handbook-chunk", "handbook-search-embed", "handbook-process"])
+def test_a_dataset_that_is_called_as_a_rule_of_another_is_left_out_alone(root, name):
+    put(root, name, HANDBOOK)
+    datasets = loaded(root)
+    assert [*datasets.broken] == [name]
+    assert "is a rule of handbook" in str(datasets.broken[name])
+    with pytest.raises(RegistryError, match="is a rule of handbook"):
+        check_free(name, datasets)
+    with pytest.raises(RegistryError, match="would be called as that of handbook-chunk"):
+        check_free("handbook", Datasets({"handbook-chunk": HANDBOOK}))
 
 
 def test_questions_need_their_columns(root):
@@ -103,6 +124,8 @@ def test_the_only_one_with_vectors_is_searched_unless_another_is_named(root):
         chosen(root, "handbook")
     with pytest.raises(RegistryError, match="no such file"):
         chosen(root, "nothing")
+    put(root, "vectors", {key: value for key, value in SEARCH.items() if key != "kind"} | {"params": {}})
+    assert chosen(root) == "handbook-search"
     put(root, "other-search", SEARCH)
     with pytest.raises(RegistryError, match="choose one with --dataset: handbook-search, other-search"):
         chosen(root)
@@ -112,6 +135,7 @@ def test_each_has_a_table_of_its_own_and_the_environment_names_one(tmp_path):
     named = {"PGVECTOR_TABLE_NAME": "mine"}
     assert table_of("opencloudhub-readmes-embeddings", named) == "mine"
     assert table_of("handbook-search", named) == "handbook_search"
+    assert table_of("readme-embeddings", {}) != table_of("opencloudhub-readmes-embeddings", {}) == "readme_embeddings"
     long = {table_of(f"{'a' * 90}-{end}", {}) for end in "xy"}
     assert [len(name) for name in long] == [63, 63]
     config = {"vector_store": "embedded", "vector_versions": 3}
@@ -127,10 +151,25 @@ def test_new_embeddings_are_of_one_dataset_of_documents(root, documents):
         pass
 
 
+@pytest.mark.parametrize("wishes", [{"key": "path"}, {"ratios": {"a": 0.5, "b": 0.5}}, {"packed": True}])
+def test_new_embeddings_take_no_wishes_about_files(root, wishes):
+    with pytest.raises(RegistryError, match="embeddings are not made of files"):
+        embeddings_of(root, "found", ["handbook"], Format(), Wishes("embeddings", **wishes))
+    with pytest.raises(RegistryError, match="embeddings are not made of files"):
+        embeddings_of(root, "found", ["handbook"], Format(separator=";"), Wishes("embeddings"))
+
+
+def test_what_is_wrong_with_the_documents_is_told(root):
+    put(root, "handbook", HANDBOOK | {"about": {}})
+    with pytest.raises(RegistryError, match="config/datasets/handbook.yaml: not valid"):
+        embeddings_of(root, "found", ["handbook"], Format(), Wishes("embeddings"))
+
+
 def test_new_writes_the_example_but_for_its_bounds(root):
-    with new(root, "found", ["handbook"], Format(), Wishes("embeddings", license="CC BY 4.0")) as made:
+    with new(root, "found", ["handbook"], Format(), Wishes("embeddings")) as made:
         params = {**made.content["params"], "chunks": SEARCH["params"]["chunks"]}
     assert params == SEARCH["params"]
+    assert made.content["about"]["license"] == HANDBOOK["about"]["license"]
     assert [*made.content["contract"]["columns"]] == [*SEARCH["contract"]["columns"]]
     put(root, "found", yaml.safe_load(made.text))
     assert "found" in loaded(root)

@@ -1,12 +1,14 @@
 """What retrieval is measured by."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
 import pytest
 
-from registry.embedding.retrieval import evaluate, ranking, similarities
+from registry.embedding.retrieval import evaluate, ranking, read_questions, similarities
+from registry.errors import RegistryError
 
 CHUNKS = ["MLflow tracks runs", "Ray trains", "DVC stores data", "nothing", "ray and mlflow", "STRASSE"]
 
@@ -64,3 +66,38 @@ def test_measures_are_means_over_all_and_by_category_and_rounded():
 def test_fewer_chunks_than_are_looked_at(count):
     facts = evaluate(questions((["mlflow"], "x")), CHUNKS[:count], np.array([range(count)]))
     assert facts["all"]["coverage_at_10"] == 1
+
+
+GOOD = {"question": "what?", "key_concepts": '["lamp"]', "category": "home"}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"key_concepts": "lamp"}, "key_concepts is no JSON list of texts: lamp"),
+        ({"key_concepts": '"lamp"'}, "no JSON list of texts"),
+        ({"key_concepts": "[]"}, "no JSON list of texts"),
+        ({"key_concepts": '["lamp", NaN]'}, "no JSON list of texts"),
+        ({"key_concepts": None}, "are to be texts"),
+        ({"question": None}, "are to be texts"),
+        ({"category": None}, "are to be texts"),
+        ({"category": "all"}, "which means all of them"),
+    ],
+)
+def test_a_question_that_cannot_be_measured_is_named(tmp_path, row, words):
+    pl.DataFrame([GOOD, GOOD | row]).write_parquet(tmp_path / "asked.parquet")
+    with pytest.raises(RegistryError, match=f"question 2: .*{re.escape(words)}"):
+        read_questions([tmp_path / "asked.parquet"])
+
+
+def test_questions_are_of_all_files_and_there_are_some(tmp_path):
+    pl.DataFrame([GOOD]).write_parquet(tmp_path / "one.parquet")
+    pl.DataFrame([GOOD | {"more": 1}]).write_csv(tmp_path / "two.csv")
+    assert read_questions([]) is None
+    assert read_questions([tmp_path / "one.parquet", tmp_path / "two.csv"]).rows() == [tuple(GOOD.values())] * 2
+    pl.DataFrame([GOOD]).clear().write_parquet(tmp_path / "none.parquet")
+    with pytest.raises(RegistryError, match="there are no questions"):
+        read_questions([tmp_path / "none.parquet"])
+    pl.DataFrame([GOOD]).drop("category").write_parquet(tmp_path / "lacks.parquet")
+    with pytest.raises(RegistryError, match="no column category"):
+        read_questions([tmp_path / "lacks.parquet"])

@@ -1,6 +1,8 @@
 """Loading into a real server: what is in the table, what readers see, and what is left alone."""
 
+import json
 import threading
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -526,3 +528,37 @@ def test_a_connection_that_dies_in_the_middle_is_one_message(database, one, two,
     refused("the database gave up: .*the version that serves still does", put, database, two)
     assert database.tables() == before
     assert database.serves() == {(one.name, 40)}
+
+
+def of(version, dataset):
+    """The same version as one of another dataset."""
+    return replace(version, dataset=dataset, name=f"{dataset}-v1.0.0")
+
+
+def test_no_dataset_takes_the_table_of_another(database, one):
+    settings = Settings(database.server, "notes", 3, "notes")
+    with connected(database.server) as connection:
+        load(connection, settings, of(one, "notes"), say=print)
+        with pytest.raises(RegistryError, match="public.notes holds notes, which is left alone"):
+            load(connection, replace(settings, dataset="others"), of(one, "others"), say=print)
+        database.run("ALTER TABLE notes RENAME TO notes_v1_0_0_" + one.content_hash.partition(":")[2][:8])
+        assert our_tables(connection, "notes", "others") == []
+        assert [table.mark.dataset for table in our_tables(connection, "notes", "notes")] == ["notes"]
+
+
+def test_the_mark_of_the_first_dataset_is_what_it_was(database, one):
+    put(database, one)
+    ((comment,),) = database.run("SELECT obj_description('readme_embeddings'::regclass)")
+    assert "dataset" not in json.loads(comment)["data-registry"]
+
+
+@pytest.mark.parametrize("dataset", ["videos", "v-notes", "v1"])
+def test_a_version_is_found_by_its_tag_whatever_the_name_begins_with(database, one, dataset):
+    settings = Settings(database.server, "notes", 3, dataset)
+    with connected(database.server) as connection:
+        load(connection, settings, of(one, dataset), say=print)
+        for name in (f"{dataset}-v1.0.0", "1.0.0", "v1.0.0"):
+            assert use(connection, settings, name, say=print).state == "unchanged"
+        for name in ("other-v1.0.0", "2.0.0", dataset):
+            with pytest.raises(RegistryError, match="is not loaded"):
+                use(connection, settings, name, say=print)

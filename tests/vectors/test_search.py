@@ -249,3 +249,12 @@ def test_an_excerpt_can_always_be_printed(text, question):
 def test_terms_are_words_and_phrases():
     assert terms_of('How is "model  registry" used, or (not)?') == ["How", "is", "model  registry", "used", "or", "not"]
     assert terms_of(" ") == []
+
+
+@pytest.mark.parametrize("changed", ["{}", "[1]", "5", '{"section_h1": 5}'])
+def test_rows_that_somebody_has_changed_are_one_message(database, one, changed):
+    with connected(database.server) as connection:
+        load(connection, database.settings, one, say=print)
+        database.run(f"UPDATE readme_embeddings SET metadata = '{changed}'")
+        with pytest.raises(RegistryError, match="somebody has changed rows of opencloudhub-readmes-embeddings-v1.0.0"):
+            search(connection, database.settings, None, "chunk", np.ones(8, np.float32), 1)

@@ -9,37 +9,51 @@ from configured import EXAMPLES, add, metadata, only
 from postgres import open_folder
 
 GROWN = PAGES | {"teams/data.md": "# Data\n\n## Keepers\n\nThe night shift keeps every sample.\n"}
-TABLE = "data/handbook-search/processed/embeddings.parquet"
+NAME = "found-pages"
+"""Before that of its documents in the alphabet, so that a release has to look at them first by itself."""
+TABLE = f"data/{NAME}/processed/embeddings.parquet"
+CONFIG = f"config/datasets/{NAME}.yaml"
 
 
 def test_the_example_is_built_searched_grown_and_ejected(bare):
     add(only(bare), "handbook", EXAMPLES["handbook"], packed(PAGES))
-    add(bare, "handbook-search", EXAMPLES["handbook-search"].replace("min_length: 20", "min_length: 5"))
+    add(bare, NAME, EXAMPLES["handbook-search"].replace("min_length: 20", "min_length: 5"))
     bare.edit("config/config.yaml", "publish: false", "publish: true")
     clone, folder = under_git(bare), open_folder()
     embedded = {"PGVECTOR_FOLDER": str(folder / "vectors")}
     try:
         clone.snakemake("--cores", "2")
-        assert clone.tags() == ["handbook-search-v1.0.0", "handbook-v1.0.0"]
-        assert metadata(clone, "handbook-search")["context"] == ["path", "section_h2", "section_h3"]
-        assert metadata(clone, "handbook-search")["summary"]["documents"] == 3
-        (hit, *_) = clone.registry_json("search", "who are we?", "--dataset", "handbook-search", **embedded)
+        assert clone.tags() == [f"{NAME}-v1.0.0", "handbook-v1.0.0"]
+        assert metadata(clone, NAME)["source_data_version"] == "handbook-v1.0.0"
+        assert metadata(clone, NAME)["context"] == ["path", "section_h2", "section_h3"]
+        assert metadata(clone, NAME)["summary"]["documents"] == 3
+        (hit, *_) = clone.registry_json("search", "who are we?", "--dataset", NAME, **embedded)
         assert (hit["document"], hit["section"]) == ({"path": "welcome.md"}, ["Welcome"])
 
         add(bare, "handbook", EXAMPLES["handbook"], packed(GROWN))
         clone.commit("Say who keeps the data")
         printed = clone.snakemake("--cores", "2")
-        assert "handbook-search: 2 texts embedded, 3 taken from the last build" in printed
-        assert "handbook-search: released as handbook-search-v" in printed
-        printed = clone.registry("search", "night shift", "--dataset", "handbook-search", "--top", "1", **embedded)
+        assert f"{NAME}: 2 texts embedded, 3 taken from the last build" in printed
+        assert f"{NAME}: released as {NAME}-v" in printed
+        printed = clone.registry("search", "night shift", "--dataset", NAME, "--top", "1", **embedded)
         assert "1. teams/data.md › Data › Keepers" in printed
-        listed = clone.registry_json("vectors", "list", "--dataset", "handbook-search", **embedded)
-        assert [(one["name"], one["serves"]) for one in listed][0] == ("handbook_search", True)
+        listed = clone.registry_json("vectors", "list", "--dataset", NAME, **embedded)
+        assert [(one["name"], one["serves"]) for one in listed][0] == ("found_pages", True)
 
-        before = (clone.folder / TABLE).read_bytes()
-        clone.registry("eject", "handbook-search")
+        before, config = (clone.folder / TABLE).read_bytes(), (clone.folder / CONFIG).read_text()
+        (clone.folder / CONFIG).write_text(config.replace("of: handbook", "of: handbook/processed/nothing.parquet"))
+        printed = clone.snakemake("-n", "handbook")
+        assert (
+            f"{NAME} is left out: {CONFIG}: params.of: no rule makes data/handbook/processed/nothing.parquet" in printed
+        )
+        (clone.folder / CONFIG).write_text(config)
+        clone.registry("eject", NAME)
+        ejected = (clone.folder / CONFIG).read_text()
+        (clone.folder / CONFIG).write_text(config)
+        assert "it has a kind, and rules of its own" in clone.snakemake("-n", "handbook")
+        (clone.folder / CONFIG).write_text(ejected)
         clone.commit("Write its own rules")
-        assert "handbook-search: committed without a new version" in clone.snakemake("--cores", "2")
+        assert f"{NAME}: committed without a new version" in clone.snakemake("--cores", "2")
         assert (clone.folder / TABLE).read_bytes() == before
         assert "Nothing to be done" in clone.snakemake("-n")
         assert "Keepers" in clone.registry("search", "night shift", **embedded)

@@ -71,11 +71,25 @@ def left_out_of_all():
     return [*left_out()] if config["datasets"] == "all" else []
 
 
+def unmade_tables():
+    """Yield what embeddings are to be made of, but no rule makes: the dataset, the param that names it, the table."""
+    for dataset in embedded():
+        for param in embeddings.PARENTS:
+            for table in tables_named(dataset, param):
+                parent = embeddings.owner(table.removeprefix("data/"))
+                if parent not in PINNED and table not in map(place_of, MADE.get(parent, [])):
+                    yield dataset, param, table
+
+
 def leave_out_unmade():
     """Count the datasets that no rule makes among the broken, and tell whoever runs this what is left out."""
     for dataset in [dataset for dataset in DATASETS if dataset not in PINNED and dataset not in MADE]:
         hint = f"write its rules into workflow/rules/{rule_of(dataset)}.smk"
         DATASETS.leave_out(dataset, RegistryError(f"no rule makes data/{dataset}/", where=dataset, hint=hint))
+    for dataset, param, table in [*unmade_tables()]:
+        hint = "name a table that its rules make, as a path below data/"
+        where = f"config/datasets/{dataset}.yaml: params.{param}"
+        DATASETS.leave_out(dataset, RegistryError(f"no rule makes {table}", where=where, hint=hint))
     broken = left_out()
     if workflow.is_main_process:
         for dataset, error in broken.items():

@@ -146,7 +146,7 @@ def leave_out_doubled():
 
     `registry eject` leaves one so that is killed before its end.
     """
-    for dataset in of_a_kind():
+    for dataset in [*of_a_kind(), *embedded()]:
         rules_file = f"workflow/rules/{rule_of(dataset)}.smk"
         if (Path(workflow.basedir).parent / rules_file).is_file():
             hint = f"take the kind out: registry eject {dataset}; or remove the rules"

@@ -8,6 +8,7 @@ from registry.authoring.drafts import Wishes
 from registry.config.embeddings import HEADINGS, KIND, OF_DOCUMENTS, columns_of_chunks
 from registry.config.load import load_datasets
 from registry.errors import RegistryError
+from registry.kinds.files import Format
 from registry.storage.repository import read_config
 
 CHUNKS = {"size": 800, "overlap": 100, "min_length": 50, "min_alphanumeric": 0.3}
@@ -21,15 +22,31 @@ MODEL = {
 """The model that `make setup` installs."""
 DIMENSION = 384
 ENGINE = {"name": "local", "threads": 0, "batch_size": 8}
+UNKNOWN = "unknown"
 MODES = ("samples", "mirror", "upstream")
 
 
-def embeddings_of(root: Path, name: str, documents: Sequence[str], wishes: Wishes) -> dict[str, Any]:
+def embeddings_of(root: Path, name: str, documents: Sequence[str], layout: Format, wishes: Wishes) -> dict[str, Any]:
     """Return the content of the file of a dataset with the embeddings of another one, of the kind documents.
 
-    Raises RegistryError for anything else than the name of one such dataset.
+    Its licence is that of the documents, unless another one is wished for. Raises RegistryError for anything else than
+    the name of one such dataset, and for wishes about files.
     """
     datasets = load_datasets(read_config(root), root)
+    if (
+        wishes.key
+        or wishes.target
+        or wishes.inputs
+        or wishes.ratios
+        or wishes.by
+        or wishes.packed
+        or layout != Format()
+    ):
+        hint = "leave out what is for files, such as --key, --split and --separator"
+        raise RegistryError("embeddings are not made of files", where=name, hint=hint)
+    for other in documents:
+        if other in datasets.broken:
+            raise datasets.broken[other]
     if len(documents) != 1 or documents[0] not in datasets or datasets[documents[0]].get("kind") != "documents":
         known = [other for other, dataset in datasets.items() if dataset.get("kind") == "documents"]
         hint = f"name one of {', '.join(known)}" if known else "add the documents first: registry new NAME SOURCE"
@@ -47,7 +64,7 @@ def embeddings_of(root: Path, name: str, documents: Sequence[str], wishes: Wishe
         "about": {
             "title": wishes.title or name.replace("-", " ").capitalize(),
             "description": wishes.description or f"The documents of {of} in chunks, each with its vector.",
-            "license": wishes.license,
+            "license": datasets[of]["about"]["license"] if wishes.license == UNKNOWN else wishes.license,
         },
         "sources": {"datasets": [of]},
         **{key: datasets[of][key] for key in ("versioning",) if key in datasets[of]},

@@ -63,7 +63,7 @@ def new(root: Path, name: str, sources: Sequence[str], layout: Format, wishes: W
     """
     check_free(name, load_datasets(read_config(root), root))
     if wishes.kind == KIND:
-        content = embeddings_of(root, name, sources, wishes)
+        content = embeddings_of(root, name, sources, layout, wishes)
         yield New(name, content, _text_of(name, content), Facts({}, {}, {}), {})
         return
     with private_place(root / CACHE / name) as folder, _by_name(f"{folder}/files/"):

@@ -84,9 +84,9 @@ def show_hits(
     if hits:
         console.print(hits[0].data_version, style="dim")
     for number, hit in enumerate(hits, start=1):
-        first, *others = map(str, hit.document.values())
-        path = " › ".join([first, *hit.section])
-        facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {'  '.join(others)}"
+        names = [str(value) for value in hit.document.values() if value is not None]
+        path = " › ".join([*names[:1], *hit.section])
+        facts = f"score {hit.score:.4f}, cosine {hit.cosine:.2f}  {'  '.join(names[1:])}"
         console.print()
         print_headed(f"{number}. {path}", f"  {facts}")
         print_line(f"   {hit.excerpt}")
@@ -168,7 +168,7 @@ def list_versions(
     here = repository(context)
     settings = _settings(here, dataset, store)
     with connected(settings.place) as connection:
-        tables = our_tables(connection, settings.table)
+        tables = our_tables(connection, settings.table, settings.dataset)
     if as_json:
         print_json(tables)
     elif not tables:

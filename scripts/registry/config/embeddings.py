@@ -11,9 +11,13 @@ TABLE = "embeddings.parquet"
 """What the table of such a dataset is called."""
 OF_DOCUMENTS = {"source": "source", "path": "path"}
 """The columns of chunks that are taken from their documents, and from which, unless the params say."""
+FIRST = ("id", "content", "embedding")
 HEADINGS = ("section_h1", "section_h2", "section_h3")
 INDEX = "chunk_index"
 """The column of a chunk's position in its document."""
+LAST = (INDEX, "char_start", "char_end", "content_sha256")
+OF_VERSION = ("data_version", "dvc_data_version", "embedding_model")
+"""What a database says of a chunk's version, beside its columns."""
 ASKED = ("question", "key_concepts", "category")
 """The columns of questions: what is asked, a JSON list of what a good answer names, and what kind of question it is."""
 PARENTS = ("of", "questions")
@@ -27,8 +31,7 @@ def document_columns(params: Mapping[str, Any]) -> dict[str, str]:
 
 def columns_of_chunks(params: Mapping[str, Any]) -> list[str]:
     """Return the columns that a dataset of this kind has, in their order."""
-    own = (INDEX, "char_start", "char_end", "content_sha256")
-    return ["id", "content", "embedding", *document_columns(params), *HEADINGS, *own]
+    return [*FIRST, *document_columns(params), *HEADINGS, *LAST]
 
 
 def owner(table: str) -> str:
@@ -42,6 +45,8 @@ def wrong_params(dataset: Mapping[str, Any]) -> Iterator[str]:
     made_of = [owner(params[key]) for key in PARENTS if key in params]
     if dataset["sources"].get("datasets") != made_of:
         yield f"sources: let it be datasets: [{', '.join(made_of)}], which params.{' and params.'.join(PARENTS)} name"
+    if reserved := [name for name in document_columns(params) if name in (*FIRST, *HEADINGS, *LAST, *OF_VERSION)]:
+        yield f"params.columns: chunks have {', '.join(reserved)} already: call yours otherwise"
     wanted = columns_of_chunks(params)
     if columns != wanted:
         yield f"contract.columns: let it have these columns, in this order: {', '.join(wanted)}"
@@ -58,10 +63,12 @@ def wrong_parents(dataset: Mapping[str, Any], datasets: Mapping[str, Mapping[str
     for key in PARENTS:
         if key not in params or (parent := owner(params[key])) not in datasets:
             continue
-        if params[key] == parent and "kind" not in datasets[parent]:
-            yield f"params.{key}: {parent} has no kind: name its table, such as {parent}/processed/{parent}.parquet"
         columns = datasets[parent]["contract"]["columns"]
         if missing := [name for name in needed[key] if name not in columns]:
             yield f"params.{key}: {parent} has no column {', '.join(missing)}, there is {', '.join(columns)}"
         elif key == "of" and not is_text(columns["text"]):
             yield f"params.of: the column text of {parent} is not of texts"
+        elif key == "of":
+            for name in document_columns(params).values():
+                if {"list", "struct", "shape"} & {*columns[name]}:
+                    yield f"params.columns: {name} of {parent} has several values in each row, and names no document"

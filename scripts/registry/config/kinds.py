@@ -12,6 +12,8 @@ from registry.errors import RegistryError
 
 WHOLE = "all"
 """The split of a dataset that has none."""
+STEPS = ("download", "prompt", "process", "analyze", "chunk", "shard", "embed")
+"""How the names of rules of datasets with a kind end."""
 PICTURES = ("images", "captions")
 """The kinds whose samples are pictures."""
 AS_IS = "as_is"

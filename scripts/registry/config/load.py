@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from registry.config import embeddings
 from registry.config.checks import check_alias, check_dataset, check_name
 from registry.config.columns import is_of_type, places, references
-from registry.config.names import closest, tagged_alike
+from registry.config.kinds import STEPS
+from registry.config.names import closest, rule_of, tagged_alike
 from registry.config.reading import IN_PLACE, SAMPLES, read_yaml, sample_checksums, source_name
 from registry.config.schema import validate
 from registry.errors import RegistryError
@@ -89,6 +90,14 @@ def _check_references(datasets: "Datasets", name: str) -> None:
             where=f"config/datasets/{name}.yaml",
             hint="name a dataset of this registry, and a column of its contract that has the same type",
         )
+
+
+def _check_rule(datasets: "Datasets", name: str) -> None:
+    """Raise RegistryError for a dataset that is called as a rule of another one, which has a kind."""
+    other, _, step = name.rpartition("-")
+    if step in STEPS and "kind" in datasets.get(other, {}):
+        what = f"{rule_of(name)} is a rule of {other} already"
+        raise RegistryError(what, where=f"config/datasets/{name}.yaml", hint="choose another name")
 
 
 def _check_tables(datasets: "Datasets", name: str) -> None:
@@ -179,6 +188,7 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             try:
                 _check_references(datasets, name)
                 _check_tables(datasets, name)
+                _check_rule(datasets, name)
             except RegistryError as error:
                 datasets.leave_out(name, error)
     unknown = [name for name in selected(config, datasets) if name not in datasets.keys() | datasets.broken.keys()]
@@ -206,6 +216,9 @@ def check_free(name: str, datasets: Datasets) -> None:
     """Raise RegistryError if a new dataset cannot have this name, given all that there are."""
     names = datasets.keys() | datasets.broken.keys()
     check_name(name, names)
+    _check_rule(datasets, name)
+    if rule := next((other for step in STEPS if (other := f"{name}-{step}") in names), None):
+        raise RegistryError(f"one of its rules would be called as that of {rule}", hint="choose another name")
     taken = dict.fromkeys(names, "a dataset") | {
         alias: f"an alias of {dataset}" for dataset, aliases in datasets.aliases.items() for alias in aliases
     }

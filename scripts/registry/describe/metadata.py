@@ -94,7 +94,9 @@ def check_metadata(metadata: dict[str, Any], *, kind: str | None = None, scripts
     own = scripts / rule_of(name) / SCHEMA.name
     if kind:
         own = scripts / "registry" / "kinds" / f"{kind}.{SCHEMA.name}"
-    hint = f"fix scripts/{own.parent.name}/, or declare what the dataset has for itself in {own.name} there"
+    hint = (
+        f"fix {own.parent.relative_to(scripts.parent)}/, or declare what the dataset has for itself in {own.name} there"
+    )
     validate(metadata, SCHEMA, where=where, hint=hint)
     further = {key: value for key, value in metadata.items() if key not in read_schema(SCHEMA)["properties"]}
     if own.is_file():

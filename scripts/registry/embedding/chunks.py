@@ -16,7 +16,7 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 from registry.errors import RegistryError
 from registry.files import atomic_file
 from registry.formats.markdown import Clean, clean, is_markdown, sections, whole
-from registry.formats.parquet import rows_of
+from registry.formats.parquet import explained, rows_of
 from registry.formats.tables import write_rows
 
 NAMESPACE = uuid.UUID("53d58d80-3815-53af-b4e8-ffa7bb97d3ad")
@@ -67,7 +67,7 @@ def alphanumeric_share(text: str) -> float:
 
 
 def _is_marked_down(document: Mapping[str, Any]) -> bool:
-    return document[FORMAT] in WITH_HEADINGS if FORMAT in document else is_markdown(document.get(PATH) or "")
+    return document[FORMAT] in WITH_HEADINGS if FORMAT in document else is_markdown(str(document.get(PATH) or ""))
 
 
 def chunks_of(
@@ -132,20 +132,27 @@ def chunk(
             where=where,
             hint="make it smaller: a tenth of size is usual",
         )
-    schema = pq.read_schema(documents[0])
+    with explained(documents[0]):
+        schema = pq.read_schema(documents[0])
+    if missing := [name for name in (TEXT, *columns.values()) if name not in schema.names]:
+        hint = f"it has {', '.join(schema.names)}; put params.of and params.columns right in {where}"
+        raise RegistryError(f"no column {missing[0]}", where=documents[0], hint=hint)
     read = dict.fromkeys([TEXT, *columns.values(), *({FORMAT, PATH} & {*schema.names})])
     counts: dict[str, dict[str, int]] = {}
+    seen: set[tuple[Any, ...]] = set()
 
     def rows() -> Iterator[dict[str, Any]]:
         for document in (document for file in documents for document in rows_of(file, [*read])):
-            name = "/".join(str(document[column]) for column in columns.values())
-            if name in counts:
+            place = tuple(document[column] for column in columns.values())
+            name = "/".join(map(str, place))
+            if place in seen:
                 named = ", ".join(columns.values())
                 hint = "let params.columns name a column in which they differ, too"
                 raise RegistryError(f"two documents have the same {named}: {name}", where=where, hint=hint)
+            seen.add(place)
             dropped = Counter(dict.fromkeys(DROPPED, 0))
             found = [*chunks_of(document, columns, options, dropped)]
-            counts[name] = {"chunks": len(found), **dropped}
+            counts[str(place) if name in counts else name] = {"chunks": len(found), **dropped}
             yield from found
 
     with atomic_file(chunks) as partial:

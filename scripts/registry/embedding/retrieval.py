@@ -12,12 +12,14 @@ from registry.errors import RegistryError
 
 DEPTHS = (1, 5, 10)
 DECIMALS = 3
+ALL = "all"
+"""The measures over all questions, among those by category."""
 
 
 def read_questions(files: Sequence[Path]) -> pl.DataFrame | None:
     """Return the questions in some Parquet or CSV files, with the columns that `evaluate` needs; None without files.
 
-    Raises RegistryError for a file that lacks one.
+    Raises RegistryError for a file that lacks one, and for a question that cannot be measured.
     """
     tables = []
     for file in files:
@@ -25,8 +27,28 @@ def read_questions(files: Sequence[Path]) -> pl.DataFrame | None:
         if missing := [name for name in ASKED if name not in read.columns]:
             hint = f"questions have the columns {', '.join(ASKED)}"
             raise RegistryError(f"no column {missing[0]}", where=file, hint=hint)
+        for number, row in enumerate(read.select(ASKED).iter_rows(), start=1):
+            if wrong := _wrong(*row):
+                raise RegistryError(f"question {number:,}: {wrong}", where=file, hint="put it right, or take it out")
         tables.append(read.select(ASKED))
+    if tables and not sum(map(len, tables)):
+        raise RegistryError("there are no questions", where=files[0], hint="add some, or take params.questions out")
     return pl.concat(tables) if tables else None
+
+
+def _wrong(question: object, concepts: object, category: object) -> str | None:
+    """Return what is wrong with a question, if something is."""
+    if not isinstance(question, str) or not isinstance(category, str) or not isinstance(concepts, str):
+        return f"{', '.join(ASKED)} are to be texts"
+    if category == ALL:
+        return f"its category is {ALL}, which means all of them"
+    try:
+        found = json.loads(concepts)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) and one for one in found):
+        return f"key_concepts is no JSON list of texts: {concepts[:80]}"
+    return None
 
 
 def similarities(questions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -66,7 +88,7 @@ def evaluate(questions: pl.DataFrame, contents: Sequence[str], ranked: np.ndarra
             | {"mrr": 1 / (any_at[0] + 1) if any_at.size else 0.0}
         )
     table = pl.DataFrame(rows)
-    return {"all": _means(table)} | {
+    return {ALL: _means(table)} | {
         name: _means(group) for (name,), group in sorted(table.group_by("category"), key=lambda item: item[0])
     }
 

@@ -1,8 +1,9 @@
 """Say in the descriptions of what is built what only its release knows: what it was made of, and what it may keep."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from registry.config.load import parents
 from registry.describe.metadata import FILLED_IN
@@ -12,6 +13,18 @@ from registry.sources.raw import without_served_by
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release, with_content
+
+
+def parents_first(root: Path, names: Sequence[str]) -> list[str]:
+    """Return datasets in their order, but those that are made of others, as provenance.json says, after the rest."""
+    return sorted(names, key=lambda name: bool(_parents(root / "data" / name / "provenance.json")))
+
+
+def _parents(provenance: Path) -> list[str]:
+    try:
+        return parents(read_json(provenance.read_bytes(), where=provenance)["config"])
+    except (OSError, GateError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def name_source(

@@ -17,7 +17,7 @@ from registry.compare.semver import Level
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_inside
 from registry.release.aliases import alias_tags, lacking
-from registry.release.lineage import put_back
+from registry.release.lineage import parents_first, put_back
 from registry.release.pending import read_pending
 from registry.release.plan import Outcome, Plan, decide
 from registry.release.record import Base, blocked, record, retry_on_conflict
@@ -93,7 +93,7 @@ def _publish(
     plans: list[Plan] = []
     outcomes: list[Outcome] = []
     planned: dict[str, tuple[str, str]] = {}
-    for name in names:
+    for name in parents_first(repository.root, names):
         try:
             with put_back(repository, name) if dry_run else nullcontext():
                 plan = decide(repository, name, base, every, contained, known, planned, bump)

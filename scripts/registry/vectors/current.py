@@ -46,7 +46,7 @@ def _provide(connection: "Connection", here: Repository, settings: Settings, ver
     Without a version that is what lies in data/, unless a person let another one serve.
     """
     if version is not None:
-        if version == "latest" or not find_table(our_tables(connection, settings.table), version):
+        if version == "latest" or not find_table(our_tables(connection, settings.table, settings.dataset), version):
             load(connection, settings, released_version(here, settings.dataset, version), say=say, serve=False)
         return
     table = serving(connection, settings)

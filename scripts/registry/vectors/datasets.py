@@ -12,8 +12,12 @@ NEEDED = {"id", "content", "embedding"}
 
 
 def with_vectors(datasets: Datasets) -> list[str]:
-    """Return the names of the datasets that have vectors."""
-    return [name for name, dataset in datasets.items() if dataset["contract"]["columns"].keys() >= NEEDED]
+    """Return the names of the datasets that are embeddings, also of those that have rules of their own by now."""
+    return [
+        name
+        for name, dataset in datasets.items()
+        if "model" in dataset["params"] and dataset["contract"]["columns"].keys() >= NEEDED
+    ]
 
 
 def chosen_dataset(root: Path, name: str | None) -> str:
@@ -26,8 +30,10 @@ def chosen_dataset(root: Path, name: str | None) -> str:
             hint = f"name one of {', '.join(there)}" if there else "docs/kinds.md describes embeddings"
             raise RegistryError("it has no vectors", where=name, hint=hint)
         return name
-    if DATASET in datasets or DATASET in datasets.broken or not there:
+    if DATASET in datasets or DATASET in datasets.broken:
         return DATASET
+    if not there:
+        raise RegistryError("no dataset has vectors", hint="docs/kinds.md describes embeddings")
     if len(there) > 1:
         raise RegistryError("several datasets have vectors", hint=f"choose one with --dataset: {', '.join(there)}")
     return there[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry.config.embeddings import FIRST, OF_VERSION
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 from registry.vectors.database import SERVES, ensure_extension
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
     from psycopg.sql import Identifier
 
 BATCH = 1000
-HELD = ("id", "content", "embedding")
-"""The columns of the file that the table has, too."""
 LEFT_OUT = ("char_start", "char_end", "content_sha256")
-"""Those that it does not have; the rest go into `metadata`."""
-OF_VERSION = ("data_version", "dvc_data_version", "embedding_model")
-"""What `metadata` says of a chunk's version, beside the columns of the file."""
+"""Columns of the file that the table does not have; all but these and FIRST go into `metadata`."""
 LOCK_MS, PAUSE_S, ATTEMPTS = 500, 0.5, 120
 """To change names takes a lock that new readers queue behind: so it is asked for shortly, and again."""
 
@@ -112,7 +109,7 @@ def _begin(connection: "Connection", settings: Settings, say: Say) -> list[Table
     if connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (key,)).fetchone() != (True,):
         say(f"waiting for another process that loads {settings.table}")
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
-    return our_tables(connection, settings.table)
+    return our_tables(connection, settings.table, settings.dataset)
 
 
 def _check_dimension(serving: Table | None, dimension: int) -> None:
@@ -160,6 +157,7 @@ def _create(connection: "Connection", table: str, version: Snapshot) -> Table:
         rows=version.rows,
         since=_now(connection),
         chosen=False,
+        dataset=version.dataset,
     )
     set_mark(connection, name, mark)
     return Table(kept, schema, mark, serves=False)
@@ -188,8 +186,8 @@ def _rows(path: Path, version: Snapshot) -> Iterator[tuple[Any, ...]]:
     facts = dict(zip(OF_VERSION, (version.name, version.name, model_of(version)["name"]), strict=True))
     try:
         with pq.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name not in (*HELD, *LEFT_OUT)]
-            for batch in file.iter_batches(BATCH, columns=[*HELD, *columns]):
+            columns = [name for name in file.schema_arrow.names if name not in (*FIRST, *LEFT_OUT)]
+            for batch in file.iter_batches(BATCH, columns=[*FIRST, *columns]):
                 vectors = vectors_of(pa.Table.from_batches([batch]))
                 for row, vector in zip(batch.drop_columns(["embedding"]).to_pylist(), vectors, strict=True):
                     metadata = {column: _storable(row[column]) for column in columns}

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from registry.config.embeddings import HEADINGS, INDEX
+from registry.config.embeddings import HEADINGS, INDEX, OF_VERSION
 from registry.errors import RegistryError
-from registry.vectors.load import OF_VERSION
 from registry.vectors.settings import Settings
 from registry.vectors.tables import Mark, Table, current_schema, find_table, our_tables
 
@@ -124,7 +123,11 @@ def search(
                 "top": top,
             },
         ).fetchall()
-    return [_hit(terms, columns, *row) for row in rows]
+    try:
+        return [_hit(terms, columns, *row) for row in rows]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        what, hint = f"somebody has changed rows of {table.mark.version}", "drop the table, and load it again"
+        raise RegistryError(what, where=f"{settings.place}, {table.schema}.{table.name}", hint=hint) from None
 
 
 def _hit(
@@ -168,7 +171,7 @@ def locked_table(connection: "Connection", settings: Settings, version: str | No
                 connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table.identifier))
         except psycopg.errors.UndefinedTable:
             continue
-        if table in our_tables(connection, settings.table):
+        if table in our_tables(connection, settings.table, settings.dataset):
             register_vector(connection)
             return table
     raise RegistryError(
@@ -180,11 +183,11 @@ def locked_table(connection: "Connection", settings: Settings, version: str | No
 
 def serving(connection: "Connection", settings: Settings) -> Table | None:
     """Return the table that serves."""
-    return next((one for one in our_tables(connection, settings.table) if one.serves), None)
+    return next((one for one in our_tables(connection, settings.table, settings.dataset) if one.serves), None)
 
 
 def _loaded(connection: "Connection", settings: Settings, version: str) -> Table | None:
-    return find_table(our_tables(connection, settings.table), version)
+    return find_table(our_tables(connection, settings.table, settings.dataset), version)
 
 
 def check_model(mark: Mark, model: dict[str, Any], dataset: str) -> None:

@@ -84,7 +84,9 @@ def table_of(dataset: str, environ: Mapping[str, str]) -> str:
     if dataset != DATASET:
         table = rule_of(dataset)
         digits = hashlib.sha256(table.encode()).hexdigest()[:SHORT]
-        return table if len(table) <= MAX_BYTES else f"{table[: MAX_BYTES - SHORT - 1]}_{digits}"
+        if len(table) <= MAX_BYTES and table != TABLE:
+            return table
+        return f"{table[: MAX_BYTES - SHORT - 1]}_{digits}"
     table = environ.get("PGVECTOR_TABLE_NAME") or TABLE
     if len(table.encode()) > MAX_BYTES:
         raise RegistryError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 
 from registry.errors import RegistryError
 from registry.gate import GateError, read_json
-from registry.vectors.settings import MAX_BYTES, SHORT
+from registry.vectors.settings import DATASET, MAX_BYTES, SHORT
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,7 +26,7 @@ class Mark:
 
     `table` is the name that readers ask for; `version` the tag, or `unreleased-<hash>`; `model` what decides vectors;
     `since` when it was loaded or began to serve, as ISO 8601; `chosen` whether a person asked for this version rather
-    than for the current one.
+    than for the current one; `dataset` whose vectors they are.
     """
 
     table: str
@@ -37,6 +37,7 @@ class Mark:
     rows: int
     since: str
     chosen: bool
+    dataset: str = DATASET
 
     def same_content(self, version: str, content_hash: str) -> bool:
         """Tell whether it holds this version."""
@@ -85,7 +86,9 @@ def set_mark(connection: "psycopg.Connection", name: "Identifier", mark: Mark) -
     """Write the mark of a table."""
     from psycopg.sql import SQL, Literal
 
-    text = json.dumps({MARK: asdict(mark)})
+    # Those of DATASET are as they were when there was no other.
+    told = {key: value for key, value in asdict(mark).items() if (key, value) != ("dataset", DATASET)}
+    text = json.dumps({MARK: told})
     connection.execute(SQL("COMMENT ON TABLE {} IS {}").format(name, Literal(text)))
 
 
@@ -108,10 +111,10 @@ def current_schema(connection: "psycopg.Connection") -> str:
     return schema
 
 
-def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
-    """Return the tables of ours for the name `table`: the one that serves first, then the newest.
+def our_tables(connection: "psycopg.Connection", table: str, dataset: str = DATASET) -> list[Table]:
+    """Return the tables of a dataset for the name `table`: the one that serves first, then the newest.
 
-    Raises RegistryError where something that is not ours has that name.
+    Raises RegistryError where something that is not ours has that name, or another dataset.
     """
     schema = current_schema(connection)
     rows = connection.execute(
@@ -124,18 +127,21 @@ def our_tables(connection: "psycopg.Connection", table: str) -> list[Table]:
     found = []
     for name, comment in rows:
         mark = _mark(comment)
-        if name == table and (mark is None or mark.table != table):
+        if name == table and (mark is None or (mark.table, mark.dataset) != (table, dataset)):
+            other = f"holds {mark.dataset}" if mark and mark.table == table else "was not made by this registry"
             raise RegistryError(
-                f"{schema}.{table} was not made by this registry, which leaves it alone",
+                f"{schema}.{table} {other}, which is left alone",
                 where=f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}",
                 hint="set PGVECTOR_TABLE_NAME to another name, or give that table one",
             )
-        if mark and name in (table, kept_name(table, mark.version, mark.content_hash)) and mark.table == table:
+        if mark is None or (mark.table, mark.dataset) != (table, dataset):
+            continue
+        if name in (table, kept_name(table, mark.version, mark.content_hash)):
             found.append(Table(name, schema, mark, serves=name == table))
     return sorted(found, key=lambda one: (one.serves, one.mark.since), reverse=True)
 
 
 def find_table(tables: list[Table], version: str) -> Table | None:
     """Return the table of a version, as people or tags name it; None where it is not loaded."""
-    named = version.removeprefix("v")
-    return next((one for one in tables if named in (one.mark.version, short_name(one.mark.version))), None)
+    short = version.removeprefix("v")
+    return next((one for one in tables if one.mark.version == version or short_name(one.mark.version) == short), None)
