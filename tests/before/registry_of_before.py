@@ -24,14 +24,25 @@ PINNED = {"emotion": "1.0.0", "tabular": "3.0.0"}
 TAGS = [f"{name}-v{version}" for name, versions in VERSIONS.items() for version in versions]
 REPLACED = ("scripts", "workflow", "envs", ".dvcignore", ".gitattributes", ".gitignore", "Makefile", "pyproject.toml")
 """What an upgrade replaces. Configuration, samples and data are the team's own."""
-RENAMED = {
-    "config/datasets/opencloudhub-readmes-embeddings.yaml": (
+EMBEDDINGS = "config/datasets/opencloudhub-readmes-embeddings.yaml"
+RENAMED = [
+    (
+        EMBEDDINGS,
         "  retrieval:\n    coverage_at_5: 0.05\n    mrr: 0.05\n",
         "  floors: {retrieval.all.coverage_at_5: 0.05, retrieval.all.mrr: 0.05}\n",
         "contract.retrieval is called floors now",
-    )
-}
-"""Configuration that is spelt otherwise now: {file: (as it was, as it is now, what the message says of it)}."""
+    ),
+    (
+        EMBEDDINGS,
+        "params:\n",
+        "kind: embeddings\nparams:\n"
+        "  of: opencloudhub-readmes/processed/documents.parquet\n"
+        "  questions: opencloudhub-readmes-rag-evaluation/questions.csv\n"
+        "  columns: {source_repo: repository, source_file: path}\n",
+        "embeddings are a kind now",
+    ),
+]
+"""Configuration that is spelt otherwise now: (file, as it was, as it is now, what the message says of it)."""
 
 
 def unpack(folder: Path) -> Clone:
@@ -58,5 +69,5 @@ def upgrade(clone: Clone) -> None:
 
 def respell(clone: Clone) -> None:
     """Write configuration as it is spelt now, as the messages ask for."""
-    for file, (old, new, _) in RENAMED.items():
+    for file, old, new, _ in RENAMED:
         clone.edit(file, old, new)

@@ -16,7 +16,7 @@ from support import ROOT, stress
 REBUILT = {
     f"{name}-v1.0.1": "metadata.json counts more problems than it did"
     for name in ("emotion", "wine-quality", "radiology-mini", "opencloudhub-readmes")
-}
+} | {"opencloudhub-readmes-embeddings-v1.0.1": "metadata.json of embeddings says what their context is"}
 """The PATCH versions that a rebuild makes, and why in words that stand in CHANGELOG.md: {tag: reason}."""
 LOG = {
     "3.0.0": "content of 1.1.0",
@@ -58,7 +58,7 @@ def test_configuration_of_before_is_taken_or_its_new_spelling_is_named(tmp_path)
     clone = unpack(tmp_path / "registry")
     upgrade(clone)
     clone.registry("pull", *PINNED)
-    for file, (old, new, message) in RENAMED.items():
+    for file, old, new, message in RENAMED:
         printed = clone.snakemake("-n")
         assert message in printed
         assert file in printed

@@ -14,6 +14,8 @@ from support import FUZZ, ROOT, examples
 FILES = sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "config").rglob("*.yaml") if "locks" not in path.parts
 )
+NO_DATASETS = {"name": "caption", "version": 1, "registry": "file"}
+"""The prompt of datasets to come."""
 SEEDS = examples(15)
 START = random.SystemRandom().randrange(2**32) if FUZZ else 0
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
@@ -54,6 +56,7 @@ def read_all(root):
         read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml")
         if "prompt" in dataset["params"]:
             prompt_reference(dataset["params"]["prompt"], {}, root)
+    prompt_reference(NO_DATASETS, {}, root)
     return datasets.broken
 
 
@@ -61,8 +64,8 @@ def read_all(root):
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("registry")
     shutil.copytree(ROOT / "config", root / "config")
-    for schema in (ROOT / "scripts").glob("*/params.schema.yaml"):
-        (root / schema.relative_to(ROOT)).parent.mkdir(parents=True)
+    for schema in (ROOT / "scripts").rglob("*.schema.yaml"):
+        (root / schema.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(schema, root / schema.relative_to(ROOT))
     return root
 

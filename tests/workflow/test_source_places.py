@@ -28,7 +28,7 @@ def books(own, tmp_path):  # noqa: F811
         {"folder": "covers", "urls": [f"{covers}/*.txt"], "accept": [], "max_bytes": 1000},
     ]
     dataset["source"] = "upstream"
-    (own.folder / CONFIG).write_text(yaml.safe_dump(dataset, sort_keys=False))
+    (own.folder / CONFIG).write_text(yaml.safe_dump(dataset, sort_keys=False, width=1000))
     own.edit(RULES, 'raw_files("books")', 'fetched_files("books")')
     own.edit(RULES, '"data/books/raw/books.csv"', 'raw_files("books")[0]')
     own.edit(PROCESS, "process(Path(snakemake.input.table)", "process(source_path(snakemake.input.table)")

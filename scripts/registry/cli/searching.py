@@ -17,6 +17,7 @@ from registry.cli.common import (
     say,
 )
 from registry.config.schema import validate
+from registry.extras import check_installed
 from registry.storage.repository import Repository, read_config
 from registry.vectors.datasets import chosen_dataset
 from registry.vectors.settings import Settings, read_settings
@@ -45,6 +46,7 @@ Keep = Annotated[
 
 
 def _settings(here: Repository, dataset: str | None, store: str | None, keep: int | None = None) -> Settings:
+    check_installed("psycopg")
     if store not in (None, "embedded", "server"):
         raise typer.BadParameter("choose embedded or server", param_hint="--store")
     config = read_config(here.root)

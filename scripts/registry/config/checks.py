@@ -63,6 +63,10 @@ def _check_spelling(dataset: Any, where: str) -> None:
     if isinstance(contract, dict) and isinstance(old := contract.get("retrieval"), dict):
         floors = ", ".join(f"retrieval.all.{name}: {floor}" for name, floor in old.items())
         raise RegistryError("contract.retrieval is called floors now", where=where, hint=f"write floors: {{{floors}}}")
+    params = dataset.get("params") if isinstance(dataset, dict) and "kind" not in dataset else None
+    if isinstance(params, dict) and params.keys() == {"chunks", "model", "engine"}:
+        hint = "write kind: embeddings, and params.of, columns and questions (docs/kinds.md#embeddings)"
+        raise RegistryError("embeddings are a kind now", where=where, hint=hint)
 
 
 def _check_markup(value: Any, where: str) -> None:

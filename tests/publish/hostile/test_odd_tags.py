@@ -225,7 +225,7 @@ def test_a_message_alone_releases_nothing(here):
     message = f"x\n\ncontent: {described['content_hash']}"
     here.git("tag", "--annotate", "--message", message, f"{DATASET}-v9.0.0", "HEAD~2")
     here.git("tag", "--annotate", "--message", message, "numbers-v9.0.0", "HEAD~2")
-    assert not is_released(built_version(Repository.open(here.folder)))
+    assert not is_released(built_version(Repository.open(here.folder), DATASET))
 
 
 def test_the_version_that_a_dataset_was_made_of_is_one_that_holds_its_content(here):
