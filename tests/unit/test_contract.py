@@ -16,6 +16,9 @@ from registry.config.schema import SCHEMAS
 from registry.describe import repeated
 from registry.describe.contract import Contract
 from registry.errors import RegistryError
+from registry.trace.preview import _said
+from registry.workflow.failures import FailedJob
+from registry.workflow.record import Ending, write_record
 
 PICTURE = pa.list_(pa.list_(pa.uint8(), 3), 2)
 AUTHORS = {("authors", "id"): pl.Series([1, 3])}
@@ -188,8 +191,15 @@ def test_a_breach_tells_where_it_stands_what_was_left_out(tmp_path, monkeypatch)
     cleaning = tmp_path / "reports" / "dataset" / "cleaning.json"
     cleaning.parent.mkdir(parents=True)
     cleaning.touch()
-    with pytest.raises(RegistryError, match=r"what to do: see what was left out in reports/dataset/cleaning\.json; "):
+    with pytest.raises(
+        RegistryError, match=r"what to do: see what was left out in reports/dataset/cleaning\.json; "
+    ) as broken:
         judge({"a": {"dtype": "string"}}, a=pa.array([1]))
+    # A preview removes the folder of its build.
+    write_record(Ending.FAILED, since=0, failed=[FailedJob("dataset_analyze", None, str(broken.value))])
+    said = _said(tmp_path)
+    assert "cleaning.json" not in said
+    assert "what to do: fix the source" in said
 
 
 @pytest.mark.parametrize(

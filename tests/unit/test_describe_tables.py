@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from registry.describe.distributions import FEW, LONGEST, Values
+from registry.describe.distributions import FEW, LONGEST, Values, number_statistics
 from registry.describe.tables import column_statistics, profile
 
 
@@ -87,6 +87,8 @@ def test_a_columns_name_is_no_pattern(name, tmp_path):
         "mean": 1, "std": 0.0, "min": 1, "max": 1, "median": 1,
     }  # fmt: skip
     assert column_statistics(table.drop_nulls())[name]["mean"] == 1
+    found = number_statistics([tmp_path / "a.parquet"] * 2, table.to_arrow().schema)
+    assert (found[name]["max"], found["a"]["max"]) == (1, 4)
 
 
 def test_columns_of_few_short_values_have_a_distribution():

@@ -86,6 +86,16 @@ def test_what_shows_of_a_page_is_read_as_markdown():
         ('<!DOCTYPE html [<!ENTITY a "bomb">]><p>&a;&lt;&nonsense;', "]>\n\n&a;<&nonsense;\n"),
         ("<meta charset=utf-16>ä", "ä\n"),
         ("<script>a</scrip></script>b<style><p></style>c", "bc\n"),
+        (
+            "<tr><td><p>Ann</p></td><td>\n<p>7</p></td></tr><tr><td>a<br>b<td><td><div>c</div><p>d",
+            "Ann | 7\na b | | c d\n",
+        ),
+        ("<tr><td><p># a<p># b<ul><li>c<li>d</ul>e<br>f<tr><td>g", "\\# a\n\n\\# b\n\n- c\n- d\n\ne\nf\ng\n"),
+        ("<tr><td><p>a<td><table><tr><td><p>in</p><td>ner</table><h2>b</h2>c", "a\n\nin | ner\n\n## b\n\nc\n"),
+        (
+            "<ul><li><p>one</p></li><li> <div><p>two</p></div>more</li><li> <p></p></ul>a",
+            "- one\n\n- two\n\nmore\n\na\n",
+        ),
         ("<textarea>a</textarea><select><option>b</select>c", "c\n"),
     ],
 )
@@ -116,6 +126,7 @@ HOSTILE = {
     "an attribute": f"<p title='{'x' * 5_000_000}'>y",
     "attributes": f"<p {' '.join(f'a{number}=1' for number in range(100_000))}>y",
     "cells": "<td>a" * 200_000,
+    "parts of cells": "<tr><td>a<li>" + "<td> <p>" * 100_000 + "<td>a<br>" * 100_000,
     "lines": "<p>a<br>" * 200_000,
     "comments": "<!--" * 200_000,
     "tags": "<" * 200_000,

@@ -13,6 +13,7 @@ from registry.files import listing_sha256
 from registry.sources.fetch import KEPT, fetch
 from registry.sources.in_place import changed_in_place, source_path
 from registry.sources.raw import REMEMBERED, forget_raw, read_sources, write_sources
+from registry.storage.snapshot import came_from
 
 CONTENT = {"a.txt": b"one", "b/c.txt": b"two"}
 FOLDER = listing_sha256({name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()})
@@ -164,6 +165,30 @@ def test_samples_and_mirrors_are_copied(next_door):
     for mode in "samples", "mirror":
         assert raw_names(dataset(next_door, mode=mode)) == ["big.csv", "in/texts"]
     assert all("copy" not in file for file in source_files(dataset(next_door, mode="mirror")))
+
+
+def test_a_copy_from_before_goes_and_the_place_itself_does_not(next_door):
+    files = source_files(dataset(next_door))
+    options = {"mode": "upstream", "mirror": None, "target": RAW, "lock": Path("lock.yaml")}
+    fetch("one", [{**file, "copy": True} for file in files], **options)
+    assert (RAW / "in/texts/a.txt").is_file()
+    get(next_door)
+    assert {path.name for path in RAW.iterdir()} == {"big.csv.in-place.json", "in", "sources.json"}
+    assert [path.name for path in (RAW / "in").iterdir()] == ["texts.in-place.json"]
+
+    (next_door / "big.csv").rename(RAW / "big.csv")
+    fetch("one", [{**files[0], "urls": [f"{RAW}/big.csv"]}], **options)
+    assert (RAW / "big.csv").read_bytes() == b"big"
+
+
+def test_what_an_older_download_left_in_raw_does_not_make_it_another(next_door):
+    get(next_door)
+    provenance = {"source": json.loads((RAW / "sources.json").read_text())}
+    (RAW / "big.csv").write_bytes(b"older")
+    assert came_from(RAW, provenance)
+    del provenance["source"]["files"][0]["copied"]
+    (RAW / "sources.json").write_text(json.dumps(provenance["source"]))
+    assert not came_from(RAW, provenance)
 
 
 def test_the_pointer_says_where_it_is(next_door):

@@ -59,7 +59,9 @@ def number_statistics(tables: Iterable[Path], schema: pa.Schema) -> dict[str, di
     found = {}
     for number, field in enumerate(schema):
         if pat.is_integer(field.type) or pat.is_floating(field.type):
-            values = pl.concat([pl.read_parquet(table, columns=[number]).to_series() for table in tables]).drop_nulls()
+            columns = [pl.read_parquet(table, columns=[number]).to_series() for table in tables]
+            # Under another name, since polars takes one such as `^...$` for a pattern.
+            values = pl.concat(columns).alias("column").drop_nulls()
             if len(values):
                 found[field.name] = summarise(values.to_numpy())
     return found

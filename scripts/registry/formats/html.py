@@ -5,7 +5,7 @@ Its tags are events and no tree, so that a page takes a time and a memory that g
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 MOST_DEPTH = 2_000
 """Elements that may be open in each other. Those of a page whose author closed none are some hundreds."""
@@ -22,8 +22,11 @@ BLOCK = re.compile(
 """What stands apart from what is before and after it."""
 LINE = re.compile("br|caption|dd|dt|legend|li|tr")
 """What begins a line."""
+CELL = re.compile("td|th")
+_ITEM, _NEXT_CELL = "- ", " | "
 NO_DISPLAY = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
-_SPACE = re.compile(r"[ \t\n\f\r]+")
+_SPACES = " \t\n\f\r"
+_SPACE = re.compile(f"[{_SPACES}]+")
 _MARKUP = re.compile(r"(?=#{1,6}(?:\s|$)|=+\s*$|-+\s*$|```|~~~|<[A-Za-z/!?])")
 """Begins a line of text that Markdown would take for more."""
 _DECLARED = re.compile(rb"<(?:meta\b|\?xml\b)[^>]{0,500}?\b(?:charset|encoding)\s*=\s*[\"']?\s*([\w:.-]{1,40})", re.I)
@@ -76,7 +79,11 @@ class _Reader:
         self._lines: list[str] = []
         self._line: list[str] = []
         self._has_text = False
+        # What ended in a cell: blocks of lines. In a row that has other cells, all of it is but one line.
+        self._ended: list[list[str]] = [[]]
+        self._has_cells = False
         self._open = 0
+        self._cells_open = 0
         self._unseen_from: int | None = None
         self._heading: int | None = None
         self._code: list[str] | None = None
@@ -86,6 +93,7 @@ class _Reader:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._open += 1
+        self._cells_open += bool(CELL.fullmatch(tag))
         if self._open > MOST_DEPTH:
             raise TooDeepError
         if self._unseen_from is not None:
@@ -103,17 +111,19 @@ class _Reader:
         elif BLOCK.fullmatch(tag):
             if self._has_text or not self._heading:
                 self._end_heading()
-                self._end_block()
+                self._end(tag)
         elif self._heading:
             self._line += [" "] if LINE.fullmatch(tag) else []
         elif LINE.fullmatch(tag):
-            self._end_line()
-            self._line += ["- "] if tag == "li" else []
-        elif tag in ("td", "th") and self._has_text:
-            self._line.append(" | ")
+            self._end(tag)
+            self._line += [_ITEM] if tag == "li" else []
+        elif CELL.fullmatch(tag) and (self._has_text or self._ended[0]):
+            self._line.append(_NEXT_CELL)
+            self._has_cells = True
 
     def end(self, tag: str) -> None:
         self._open -= 1
+        self._cells_open -= bool(CELL.fullmatch(tag))
         if self._unseen_from is not None:
             self._unseen_from = None if self._open < self._unseen_from else self._unseen_from
         elif tag == "title" and self._title is not None:
@@ -124,10 +134,8 @@ class _Reader:
             self._end_heading()
         elif self._heading or self._code is not None:
             return
-        elif BLOCK.fullmatch(tag):
-            self._end_block()
-        elif LINE.fullmatch(tag) and tag != "br":
-            self._end_line()
+        elif tag != "br" and (BLOCK.fullmatch(tag) or LINE.fullmatch(tag)):
+            self._end(tag)
 
     def data(self, text: str) -> None:
         if self._unseen_from is not None:
@@ -136,7 +144,7 @@ class _Reader:
             self._title.append(text)
         elif self._code is not None:
             self._code.append(text)
-        else:
+        elif self._has_text or text.strip(_SPACES):
             self._line.append(text)
             self._has_text = self._has_text or not text.isspace()
 
@@ -154,12 +162,46 @@ class _Reader:
         self._line, self._has_text = [], False
         return text
 
+    def _end(self, tag: str) -> None:
+        """End the line, or the block, that another begins or ends after."""
+        is_block = BLOCK.fullmatch(tag)
+        if is_block and self._line[-1:] == [_ITEM]:
+            return  # It is the first of an item of a list, and stands in its line.
+        if self._cells_open and tag not in ("table", "tr"):
+            self._end_in_cell(is_block=bool(is_block))
+        elif is_block:
+            self._end_block()
+        else:
+            self._end_line()
+
+    def _end_in_cell(self, *, is_block: bool) -> None:
+        if self._has_text:
+            self._ended[-1].append(self._taken())
+        else:
+            while self._line and self._line[-1] != _NEXT_CELL:
+                self._line.pop()
+        if is_block and self._ended[-1]:
+            self._ended.append([])
+
     def _end_line(self) -> None:
-        if text := self._taken():
-            self._lines.append(f"\\{text}" if _MARKUP.match(text) else text)
+        (*blocks, last), has_cells = self._ended, self._has_cells
+        last += filter(None, [self._taken()])
+        self._ended, self._has_cells = [[]], False
+        if has_cells:
+            blocks, last = [], [" ".join(line for block in [*blocks, last] for line in block)]
+        for block in blocks:
+            self._add(block)
+            self._end_lines()
+        self._add(last)
+
+    def _add(self, lines: Iterable[str]) -> None:
+        self._lines += [f"\\{text}" if _MARKUP.match(text) else text for text in lines]
 
     def _end_block(self) -> None:
         self._end_line()
+        self._end_lines()
+
+    def _end_lines(self) -> None:
         if self._lines:
             self._blocks.append("\n".join(self._lines))
         self._lines = []

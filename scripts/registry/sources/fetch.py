@@ -11,7 +11,7 @@ import yaml
 
 from registry.config.load import IN_PLACE, SAMPLES
 from registry.errors import RegistryError
-from registry.files import atomic_file, content_sha256, data_files
+from registry.files import atomic_file, content_sha256, data_files, remove
 from registry.sources.in_place import hash_in_place, write_pointer
 from registry.sources.limits import PATIENT, Patience
 from registry.sources.locks import read_lock
@@ -158,7 +158,7 @@ def _in_place(
 ) -> dict[str, Any]:
     """Hash a source where it is, write the pointer to it, and return its entry, with how it `look`s.
 
-    `known` is as in `hash_in_place`.
+    A copy from before goes. `known` is as in `hash_in_place`.
     """
     (url,), max_files = source["urls"], source.get("max_files")
     try:
@@ -172,6 +172,9 @@ def _in_place(
     entry = {"file": source["file"], "url": url, "bytes": look.size, "sha256": sha256}
     entry |= {"files": len(look.files)} if "max_files" in source else {}
     write_pointer(target / f"{source['file']}{IN_PLACE}", entry)
+    copied = target / source["file"]
+    if not (root / url).resolve().is_relative_to(copied.resolve()):
+        remove(copied)
     return entry | {"copied": False, "served_by": url, "look": {"digest": look.digest, "max_files": max_files}}
 
 

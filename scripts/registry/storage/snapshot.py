@@ -350,12 +350,13 @@ def came_from(raw: Path, provenance: Mapping[str, Any]) -> bool:
     """Tell whether raw/ is there and is what the data was made from: a restore does not bring it back by itself.
 
     What it says of itself and the sources that it holds must be as recorded. A download may keep a source in another
-    form, as it unpacks it; that one is not there to be checked.
+    form, as it unpacks it; that one is not there to be checked, nor is one that was not copied.
     """
     try:
         if read_json(_read(raw / "sources.json"), where=raw) != without_served_by(provenance["source"]):
             return False
-        recorded = {raw / checked_path(file["file"], where=raw): file for file in provenance["source"]["files"]}
+        copied = [file for file in provenance["source"]["files"] if file.get("copied", True)]
+        recorded = {raw / checked_path(file["file"], where=raw): file for file in copied}
         return all(content_sha256(path) == file["sha256"] for path, file in recorded.items() if path.exists())
     except (OSError, GateError):
         return False

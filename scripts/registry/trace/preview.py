@@ -1,6 +1,7 @@
 """Say what would become of a dataset with its sources as they are now, before anything here follows them."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from registry.workflow.record import RECORD
 
 CODE = ("config", "envs", "scripts", "workflow", f"{SAMPLES}/SHA256SUMS")
 """What of a checkout a build takes that does not read samples."""
+
+REPORT = re.compile(r"see what was left out in reports/[^/\s]+/cleaning\.json; ")
+"""In the message of a job, a pointer to what is in the folder of its build."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,11 @@ def _lay_out(repository: Repository, folder: Path, name: str, now: Mapping[str, 
 
 
 def _said(folder: Path) -> str | None:
-    """Return what the jobs of a build that failed have said last, if they have."""
+    """Return what the jobs of a build that failed have said last, if they have; no report, which goes with it."""
     if not (record := folder / RECORD).is_file():
         return None
     failed = json.loads(record.read_text(encoding="utf-8"))["failed_jobs"]
-    return "\n".join(job["message"] for job in failed if job["message"]) or None
+    return "\n".join(REPORT.sub("", job["message"]) for job in failed if job["message"]) or None
 
 
 def _compared_with(repository: Repository, name: str, newest: Release | None) -> Snapshot | None:
