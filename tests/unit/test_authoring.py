@@ -339,7 +339,7 @@ def test_pictures_tell_their_classes_and_splits_by_their_folders(root, tmp_path,
         source = Path(shutil.make_archive(str(tmp_path / "packed"), archive, source))
     with new(root, "things", [str(source)], Format(), Wishes()) as made:
         write(root, made)
-    assert made.content["kind"] == "images"
+    assert (made.content["kind"], made.content["versioning"]) == ("images", "folder")
     assert made.content["params"] == params | {"files": True}
     assert made.content["contract"]["columns"].get("label", {}).get("values") == classes
     assert sum(made.facts.rows.values()) == len(names)

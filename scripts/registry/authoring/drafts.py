@@ -203,7 +203,7 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
         columns["label"] = {"dtype": "string", "values": classes}
     if number <= MOST_FILES and all(map(names_folder, classes)) and not wishes.packed:
         params["files"] = True
-    return Draft("images", shared(wishes) | params, columns, None)
+    return Draft("images", shared(wishes) | params, columns, None, versioning="folder")
 
 
 def draft_files(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
