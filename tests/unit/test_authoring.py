@@ -90,7 +90,10 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
 @pytest.mark.parametrize(
     ("values", "spec"),
     [
-        (["1", "29", "4177"], {"dtype": "int64", "min": 1, "max": 4200}),
+        (["29", "1", "4177"], {"dtype": "int64", "min": 1, "max": 4200}),
+        (["1", None, "29", "4177"], {"dtype": "int64", "min": 1, "nullable": True}),
+        (["1", "29", "29"], {"dtype": "int64", "min": 1, "max": 29}),
+        (["7"], {"dtype": "int64", "min": 7, "max": 7}),
         (["-0.123", "1"], {"dtype": "float64", "min": -0.13, "max": 1.0}),
         (["01", "23"], {"dtype": "string", "min_length": 1, "max_length": 2}),
         (["true", None, "false"], {"dtype": "bool", "nullable": True}),
@@ -539,11 +542,19 @@ def test_files_with_other_columns_are_refused(root, tmp_path):
         pass
 
 
-@pytest.mark.parametrize("values", [["a", "a"], ["a", None]])
-def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values):
-    pl.DataFrame({"id": values, "n": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (["a", "a"], "rows with the value of an earlier one: 1"),
+        (["a", None], "rows without a value: 1"),
+        ([None, None], "rows without a value: 2"),
+    ],
+)
+def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values, problem):
+    pl.DataFrame({"id": values, "n": [1, 2]}, schema_overrides={"id": pl.String}).write_parquet(tmp_path / "a.parquet")
     sources, wishes = [str(tmp_path / "a.parquet")], Wishes(key="id")
-    with pytest.raises(RegistryError, match="id names no samples"), new(root, "a", sources, Format(), wishes):
+    message = f"the column id does not tell samples apart; {problem}\n"
+    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), wishes):
         pass
 
 
