@@ -259,8 +259,9 @@ def test_what_is_no_table_is_refused_and_nothing_is_written(root, http_server, c
     ("wishes", "message"),
     [
         ({"kind": "tabel"}, "--kind: there is no kind tabel\n.*perhaps you mean table"),
-        ({"ratios": {"train": 0.9, "val": 0.3}}, r"--split: 0.9 \+ 0.3 is 1.2"),
+        ({"ratios": {"train": 0.9, "val": 0.3}}, "--split: the shares 0.9, 0.3 add up to 1.2"),
         ({"ratios": {"train": 1.5, "val": -0.5}}, "--split: .* above 0"),
+        ({"ratios": {"Train": 0.5, "val": 0.5}}, "--split: no split may be called Train"),
         ({"by": ["name"]}, "--by: nothing is split"),
     ],
 )

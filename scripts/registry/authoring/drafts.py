@@ -1,6 +1,7 @@
 """Draft the params and the contract's columns of a new dataset: what is guessed of its kind, and what is inferred."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,11 +24,12 @@ from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
 from registry.kinds.stored import names_folder
+from registry.shown import some
 
 READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
 """What texts may stand for, by the format of their file."""
 FEW = 10
-"""Suffixes that a contract lists at most."""
+"""Suffixes that a contract lists at most, and names that a message does."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
 MOST_FILES = 10_000
@@ -63,10 +65,8 @@ class Wishes:
         kinds = read_schema(SCHEMAS / "dataset.schema.yaml")["properties"]["kind"]["enum"]
         if self.kind is not None and self.kind not in kinds:
             raise RegistryError(f"there is no kind {self.kind}", where="--kind", hint=_instead(self.kind, kinds))
-        shares = self.ratios.values()
-        if shares and not (all(0 < share < 1 for share in shares) and math.isclose(sum(shares), 1)):
-            what = f"{' + '.join(f'{share:g}' for share in shares)} is {sum(shares):g}"
-            raise RegistryError(what, where="--split", hint="name shares above 0 that add up to 1")
+        if self.ratios:
+            _check_shares(self.ratios)
         if self.by and not self.ratios:
             raise RegistryError("nothing is split", where="--by", hint="say how: --split train=0.9,val=0.1")
 
@@ -76,6 +76,19 @@ class Wishes:
             "--input": self.inputs,
             "--by": self.by,
         }
+
+
+def _check_shares(ratios: Mapping[str, float]) -> None:
+    """Raise RegistryError for names that no split may have, and for shares that are no parts of a whole."""
+    name = read_schema(SCHEMAS.parents[1] / "kinds" / "shared.schema.yaml")["$defs"]["name"]
+    for split in ratios:
+        if not re.search(name["pattern"], split) or len(split) > name["maxLength"]:
+            hint = "take small letters and digits, as in train"
+            raise RegistryError(f"no split may be called {split}", where="--split", hint=hint)
+    shares = ratios.values()
+    if not all(0 < share < 1 for share in shares) or not math.isclose(sum(shares), 1):
+        what = f"the shares {', '.join(f'{share:g}' for share in shares)} add up to {sum(shares):g}"
+        raise RegistryError(what, where="--split", hint="name two or more, each above 0, that add up to 1")
 
 
 @dataclass(frozen=True)
@@ -153,7 +166,7 @@ def _check_named(wanted: Iterable[str], wishes: Wishes) -> None:
 
 def _instead(name: str, known: Sequence[str]) -> str:
     meant = closest(name, known)
-    return f"perhaps you mean {meant}" if meant else f"name one of {', '.join(known)}"
+    return f"perhaps you mean {meant}" if meant else f"name one of {some(known, FEW)}"
 
 
 def _layout_of(path: Path, given: Format) -> Format:
