@@ -15,7 +15,7 @@ import pytest
 
 from clone import Clone
 from registry.workflow.running import RUNNING, hold_running
-from registry.workflow.snakemake import LOCKS, OURS, run, wait_until_idle
+from registry.workflow.snakemake import LOCKS, OURS, run, target_of, wait_until_idle
 from support import PATIENCE, ROOT, wait_until
 
 TARGET = "data/tabular/raw/dataset.csv"
@@ -56,8 +56,26 @@ def test_it_goes_on_after_a_run_that_was_killed_and_its_jobs(fresh):
     assert "Nothing to be done" in fresh.registry("run", TARGET, "--", "-n")
 
 
+@pytest.mark.parametrize(
+    ("argument", "target"),
+    [
+        ("wine-quality", "wine_quality"),
+        ("file-here", "file-here"),
+        ("not-there", "not-there"),
+        ("--dry-run", "--dry-run"),
+    ],
+)
+def test_a_dataset_is_built_by_its_name(tmp_path, argument, target):
+    (tmp_path / "config/datasets").mkdir(parents=True)
+    for name in ("wine-quality", "file-here"):
+        (tmp_path / f"config/datasets/{name}.yaml").touch()
+    (tmp_path / "file-here").touch()
+    assert target_of(tmp_path, argument) == target
+
+
 def test_it_ends_as_snakemake_ends(fresh):
     assert "nothing makes no-such-target" in fresh.registry("run", "no-such-target", code=1)
+    assert "nothing makes wine" not in fresh.registry("run", "wine-quality", "--", "-n")
     assert "unrecognized arguments: --no-such-option" in fresh.registry("run", "--", "--no-such-option", code=2)
 
 

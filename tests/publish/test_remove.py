@@ -138,6 +138,8 @@ def test_unpublished_work_is_not_lost(clone, file):
     one_message(printed)
     assert f"unpublished work would be lost: {file}" in printed
     assert "--force" in printed
+    of_git = file.startswith("data/samples/")
+    assert ("git add config/datasets/letters.yaml data/samples/letters && git commit" in printed) == of_git
     assert (place.read_text(), clone.head()) == ("mine\n", head)
     clone.git("add", "--all")
     clone.registry("remove", "letters", "--force")

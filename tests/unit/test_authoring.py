@@ -90,7 +90,10 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
 @pytest.mark.parametrize(
     ("values", "spec"),
     [
-        (["1", "29", "4177"], {"dtype": "int64", "min": 1, "max": 4200}),
+        (["29", "1", "4177"], {"dtype": "int64", "min": 1, "max": 4200}),
+        (["1", None, "29", "4177"], {"dtype": "int64", "min": 1, "nullable": True}),
+        (["1", "29", "29"], {"dtype": "int64", "min": 1, "max": 29}),
+        (["7"], {"dtype": "int64", "min": 7, "max": 7}),
         (["-0.123", "1"], {"dtype": "float64", "min": -0.13, "max": 1.0}),
         (["01", "23"], {"dtype": "string", "min_length": 1, "max_length": 2}),
         (["true", None, "false"], {"dtype": "bool", "nullable": True}),
@@ -234,8 +237,9 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_fetched(root, http_serve
 @pytest.mark.parametrize(
     ("content", "wishes", "message"),
     [
-        ("a,b\n1,2\n", Wishes(target="c"), "params.target: the contract has no column c"),
-        ("a,b\n1,2\n", Wishes(ratios={"train": 0.5, "val": 0.4}), "they add up to 0.9, not to 1"),
+        ("price,b\n1,2\n", Wishes(target="prize"), "^--target: there is no column prize.*\n.*perhaps you mean price"),
+        ("a,b\n1,2\n", Wishes(key="id"), "^--key: there is no column id\n.*name one of a, b"),
+        ("a,b\n1,2\n", Wishes(ratios={"a": 0.5, "b": 0.5}, by=["c"]), "^--by: there is no column c"),
         ("a,a\n1,2\n", Wishes(), "more than one column is called a"),
         ("a,\n1,2\n", Wishes(), "a column has no name"),
         ("", Wishes(), "the file is empty"),
@@ -249,6 +253,69 @@ def test_what_is_no_table_is_refused_and_nothing_is_written(root, http_server, c
         added(root, http_server, "a.csv", content, wishes)
     assert [*(root / "config" / "datasets").iterdir()] == []
     assert not (root / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"kind": "tabel"}, "--kind: there is no kind tabel\n.*perhaps you mean table"),
+        ({"ratios": {"train": 0.9, "val": 0.3}}, "--split: the shares 0.9, 0.3 add up to 1.2"),
+        ({"ratios": {"train": 1.5, "val": -0.5}}, "--split: .* above 0"),
+        ({"ratios": {"Train": 0.5, "val": 0.5}}, "--split: no split may be called Train"),
+        ({"by": ["name"]}, "--by: nothing is split"),
+    ],
+)
+def test_wishes_that_no_data_can_make_true_are_refused_by_their_option(wishes, message):
+    with pytest.raises(RegistryError, match=f"(?s)^{message}"):
+        Wishes(**wishes)
+
+
+CHATS = "".join(
+    f'{{"id": {number}, "messages": [{{"role": "user", "content": "{number}?"}}]}}\n' for number in range(9)
+)
+PAIRS = "id,instruction,output\nx,a?,b\ny,c?,d\n"
+TEXTS = "".join(f"{number},a rather long text {number},{'ab'[number % 2]}\n" for number in range(40))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "wishes", "columns"),
+    [
+        ("a.jsonl", CHATS, Wishes(key="id"), ["id", "messages"]),
+        ("a.csv", PAIRS, Wishes(key="id"), ["id", "messages"]),
+        ("a.csv", f"id,said,label\n{TEXTS}", Wishes(kind="text", key="id"), ["id", "said", "label"]),
+    ],
+)
+def test_the_column_that_names_samples_is_in_the_contract(root, http_server, file, content, wishes, columns):
+    made = added(root, http_server, file, content, wishes)
+    assert ([*made["contract"]["columns"]], made["params"]["key"]) == (columns, "id")
+    assert check(root, "things", load_datasets(read_config(root), root))
+
+
+@pytest.mark.parametrize(
+    ("names", "wishes", "layout", "message"),
+    [
+        (["cat/1.png"], {"key": "id"}, {}, "--key: pictures in folders have no columns"),
+        (["cat/1.png"], {"target": "label"}, {}, "--target: pictures in folders have no columns"),
+        (["1.png", "1.txt"], {"key": "id"}, {}, "--key: pictures in folders have no columns"),
+        (["cat/1.png"], {}, {"nulls": ("NA",)}, "--null: rows of a table are read by it, and these are pictures"),
+        (["1.png", "1.txt"], {}, {"separator": ";", "names": ("a",)}, "--columns, --separator: rows of a table"),
+        (["a.md"], {}, {"separator": ";"}, "--separator: rows of a table are read by it, and these are documents"),
+        (["a.jsonl"], {"target": "id"}, {}, "--target: conversations have no target"),
+        (["a.jsonl"], {"inputs": ["id"]}, {}, "--input: id is no column of conversations\n.*messages"),
+    ],
+)
+def test_options_that_a_kind_has_no_use_for_are_refused_by_name(root, tmp_path, names, wishes, layout, message):
+    folder = pictures(tmp_path / "source", *[name for name in names if name.endswith(".png")])
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        if not name.endswith(".png"):
+            (folder / name).write_text(CHATS)
+    source = folder / "a.jsonl" if names == ["a.jsonl"] else folder
+    with (
+        pytest.raises(RegistryError, match=f"^{message}"),
+        new(root, "things", [str(source)], Format(**layout), Wishes(**wishes)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "arrow"])
@@ -339,7 +406,7 @@ def test_pictures_tell_their_classes_and_splits_by_their_folders(root, tmp_path,
         source = Path(shutil.make_archive(str(tmp_path / "packed"), archive, source))
     with new(root, "things", [str(source)], Format(), Wishes()) as made:
         write(root, made)
-    assert made.content["kind"] == "images"
+    assert (made.content["kind"], made.content["versioning"]) == ("images", "folder")
     assert made.content["params"] == params | {"files": True}
     assert made.content["contract"]["columns"].get("label", {}).get("values") == classes
     assert sum(made.facts.rows.values()) == len(names)
@@ -411,7 +478,7 @@ def test_a_column_of_lists_is_no_text(root, http_server):
     [
         (Wishes(kind="text"), "no column is of texts"),
         (Wishes(kind="text", inputs=["a"]), "params.text: the column a is not of texts"),
-        (Wishes(kind="text", inputs=["c"]), "there is no column c\n  what to do: it has a, b"),
+        (Wishes(kind="text", inputs=["c"]), "there is no column c\n  what to do: name one of a, b"),
         (Wishes(kind="text", inputs=["a"], target="d"), "there is no column d"),
         (Wishes(kind="conversations"), "no column is of conversations"),
     ],
@@ -476,11 +543,19 @@ def test_files_with_other_columns_are_refused(root, tmp_path):
         pass
 
 
-@pytest.mark.parametrize("values", [["a", "a"], ["a", None]])
-def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values):
-    pl.DataFrame({"id": values, "n": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (["a", "a"], "rows with the value of an earlier one: 1"),
+        (["a", None], "rows without a value: 1"),
+        ([None, None], "rows without a value: 2"),
+    ],
+)
+def test_a_key_that_names_no_samples_is_refused(root, tmp_path, values, problem):
+    pl.DataFrame({"id": values, "n": [1, 2]}, schema_overrides={"id": pl.String}).write_parquet(tmp_path / "a.parquet")
     sources, wishes = [str(tmp_path / "a.parquet")], Wishes(key="id")
-    with pytest.raises(RegistryError, match="id names no samples"), new(root, "a", sources, Format(), wishes):
+    message = f"the column id does not tell samples apart; {problem}\n"
+    with pytest.raises(RegistryError, match=message), new(root, "a", sources, Format(), wishes):
         pass
 
 

@@ -17,6 +17,8 @@ def test_what_was_written_is_built_at_once(bare, tmp_path):
     told = clone.registry("new", "scans", f"{tmp_path}/scans.tar.gz", "--split", "train=0.5,val=0.5")
     assert "messages" in told
     assert "next: look at config/datasets/scans.yaml, then build and release it: registry run scans" in told
+    written = "config/datasets/scans.yaml data/samples/scans data/samples/SHA256SUMS"
+    assert f"commit them: git add {written} && git commit\n" in told
     told = clone.registry("new", "handbook", f"{tmp_path}/handbook")
     assert "a dataset of the kind documents, samples: 3 in all" in told
     assert "the contract of their" in clone.registry("check", "scans")

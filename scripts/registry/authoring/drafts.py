@@ -1,6 +1,8 @@
 """Draft the params and the contract's columns of a new dataset: what is guessed of its kind, and what is inferred."""
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,6 +14,8 @@ from registry.authoring.infer import READ_AS, infer
 from registry.authoring.layout import columns_in, guess_format
 from registry.config.columns import is_text
 from registry.config.kinds import AS_IS
+from registry.config.names import closest
+from registry.config.schema import SCHEMAS, read_schema
 from registry.errors import RegistryError
 from registry.formats.archives import members
 from registry.kinds.as_is import COLUMNS, files_in, suffix_of
@@ -20,11 +24,12 @@ from registry.kinds.inputs import MESSAGES
 from registry.kinds.messages import TURN
 from registry.kinds.pictures import is_litter, is_picture, normal
 from registry.kinds.stored import names_folder
+from registry.shown import some
 
 READS = {"csv": (*READ_AS,), "jsonl": ("date",)}
 """What texts may stand for, by the format of their file."""
 FEW = 10
-"""Suffixes that a contract lists at most."""
+"""Suffixes that a contract lists at most, and names that a message does."""
 LOOKED_AT = 1_000
 """Files in an archive by which it is told what that holds."""
 MOST_FILES = 10_000
@@ -39,7 +44,10 @@ ROLES = {"values": ["system", "user", "assistant", "tool"]}
 
 @dataclass(frozen=True)
 class Wishes:
-    """What somebody says of a new dataset that its data does not tell."""
+    """What somebody says of a new dataset that its data does not tell.
+
+    Raises RegistryError for what no data can make true.
+    """
 
     kind: str | None = None
     title: str | None = None
@@ -52,6 +60,35 @@ class Wishes:
     by: Sequence[str] = ()
     sample: bool = True
     packed: bool = False
+
+    def __post_init__(self) -> None:
+        kinds = read_schema(SCHEMAS / "dataset.schema.yaml")["properties"]["kind"]["enum"]
+        if self.kind is not None and self.kind not in kinds:
+            raise RegistryError(f"there is no kind {self.kind}", where="--kind", hint=_instead(self.kind, kinds))
+        if self.ratios:
+            _check_shares(self.ratios)
+        if self.by and not self.ratios:
+            raise RegistryError("nothing is split", where="--by", hint="say how: --split train=0.9,val=0.1")
+
+    def columns(self) -> dict[str, Sequence[str]]:
+        """Return the columns that are named, by the option that names them."""
+        return {"--key": [self.key] if self.key else [], "--target": [self.target] if self.target else []} | {
+            "--input": self.inputs,
+            "--by": self.by,
+        }
+
+
+def _check_shares(ratios: Mapping[str, float]) -> None:
+    """Raise RegistryError for names that no split may have, and for shares that are no parts of a whole."""
+    name = read_schema(SCHEMAS.parents[1] / "kinds" / "shared.schema.yaml")["$defs"]["name"]
+    for split in ratios:
+        if not re.search(name["pattern"], split) or len(split) > name["maxLength"]:
+            hint = "take small letters and digits, as in train"
+            raise RegistryError(f"no split may be called {split}", where="--split", hint=hint)
+    shares = ratios.values()
+    if not all(0 < share < 1 for share in shares) or not math.isclose(sum(shares), 1):
+        what = f"the shares {', '.join(f'{share:g}' for share in shares)} add up to {sum(shares):g}"
+        raise RegistryError(what, where="--split", hint="name two or more, each above 0, that add up to 1")
 
 
 @dataclass(frozen=True)
@@ -86,26 +123,50 @@ def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
         if other := {*columns_in(files[file], layout)} ^ wanted.keys():
             what = f"it has other columns than {begin}: {', '.join(sorted(other))}"
             raise RegistryError(what, where=file, hint="add such files one by one")
+    _check_named(wanted, wishes)
     chats = _conversations(wanted)
     kind = wishes.kind or ("conversations" if chats else "table")
     if kind == "conversations":
         if not chats:
             hint = "call them messages, lists of {role, content}; or instruction and output; or see docs/kinds.md"
             raise RegistryError("no column is of conversations", where=first.name, hint=hint)
-        return Draft(kind, format_params(layout, first) | chats | shared(wishes), _MESSAGES_COLUMN, layout)
-    rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
-    number, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
-    if not number:
-        hint = "add it once it has some: they tell its contract"
-        raise RegistryError("it has no rows", where=", ".join(files), hint=hint)
+        if wishes.target:
+            raise RegistryError("conversations have no target", where="--target", hint="leave it out, or --kind table")
+        key = _columns_of(files, layout, {wishes.key: wanted[wishes.key]}) if wishes.key else {}
+        return Draft(kind, format_params(layout, first) | chats | shared(wishes), key | _MESSAGES_COLUMN, layout)
+    columns = _columns_of(files, layout, wanted)
     params = format_params(layout, first) | shared(wishes)
     if kind == "text":
         text, label = _text_and_label(columns, wishes)
         params = {"text": text, **({"label": label} if label else {})} | params
         for role in ("target", "inputs"):
             params.pop(role, None)
-        columns = {name: spec for name, spec in columns.items() if name in (text, label)}
+        columns = {name: spec for name, spec in columns.items() if name in (text, label, wishes.key)}
     return Draft(kind, params, columns, layout)
+
+
+def _columns_of(files: Mapping[str, Path], layout: Format, wanted: Mapping[str, pl.DataType]) -> dict[str, Any]:
+    """Return what the contract says of columns of all files. Raises RegistryError where these have no rows."""
+    rows = (batch for path in files.values() for batch in batches(path, layout, wanted))
+    number, columns = infer(rows, reads=READS.get(layout.type, ()), decimal=layout.decimal)
+    if not number:
+        hint = "add it once it has some: they tell its contract"
+        raise RegistryError("it has no rows", where=", ".join(files), hint=hint)
+    return columns
+
+
+def _check_named(wanted: Iterable[str], wishes: Wishes) -> None:
+    """Raise RegistryError for a column that somebody names, and no file has."""
+    there = [*wanted]
+    for option, names in wishes.columns().items():
+        for name in names:
+            if name not in there:
+                raise RegistryError(f"there is no column {name}", where=option, hint=_instead(name, there))
+
+
+def _instead(name: str, known: Sequence[str]) -> str:
+    meant = closest(name, known)
+    return f"perhaps you mean {meant}" if meant else f"name one of {some(known, FEW)}"
 
 
 def _layout_of(path: Path, given: Format) -> Format:
@@ -161,8 +222,6 @@ def _text_and_label(columns: Mapping[str, Mapping[str, Any]], wishes: Wishes) ->
     text = next(iter(wishes.inputs), None) or max(texts, key=lambda name: columns[name].get("max_length", 0))
     few = [name for name, spec in columns.items() if "values" in spec and name != text]
     label = wishes.target or next(iter(few), None)
-    if missing := [name for name in (text, label) if name and name not in columns]:
-        raise RegistryError(f"there is no column {', '.join(missing)}", hint=f"it has {', '.join(columns)}")
     return text, label
 
 
@@ -203,7 +262,7 @@ def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
         columns["label"] = {"dtype": "string", "values": classes}
     if number <= MOST_FILES and all(map(names_folder, classes)) and not wishes.packed:
         params["files"] = True
-    return Draft("images", shared(wishes) | params, columns, None)
+    return Draft("images", shared(wishes) | params, columns, None, versioning="folder")
 
 
 def draft_files(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:

@@ -67,8 +67,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
     for its in cleaning.clean(kind.read(files, draft.columns, params, **prompt)):
         ids = _hashes([its.samples.get_column(name) for name in inputs])
         if key:
-            keys += _hashes([its.samples.get_column(key)]).tobytes()
-            nulls += its.samples.get_column(key).null_count()
+            named = its.samples.get_column(key).drop_nulls()
+            keys += _hashes([named]).tobytes()
+            nulls += its.samples.height - len(named)
         few = len(of_classes) <= MOST_CLASSES
         labels = its.samples.get_column(target) if target and few else its.splits
         classes = pl.DataFrame([its.splits.alias("split"), labels.alias("class")])
@@ -86,9 +87,9 @@ def facts_of(files: Mapping[str, Path], draft: Draft) -> Facts:
         once = np.concatenate([ids[~again[split]] for split, ids in found.items()])
         holds["disjoint"] = not seen_before(once).any()
     twice = seen_before(np.frombuffer(keys, ID)).sum()
-    key_problem = None
-    if nulls or twice:
-        key_problem = f"{key} names no samples: {nulls:,} have none, {twice:,} one that another has"
+    counts = {"rows without a value": nulls, "rows with the value of an earlier one": twice}
+    problems = [f"{what}: {number:,}" for what, number in counts.items() if number]
+    key_problem = f"the column {key} does not tell samples apart; {', '.join(problems)}" if problems else None
     return Facts(
         {split: len(ids) for split, ids in found.items()},
         {fact: True for fact, is_so in holds.items() if is_so},

@@ -56,6 +56,8 @@ class Column:
     lengths: _Range = field(default_factory=_Range)
     type: pl.DataType | None = None
     range: _Range = field(default_factory=_Range)
+    ascends: bool = True
+    last: int | None = None
 
     def __post_init__(self) -> None:
         self.dtypes = {dtype: _Range() for dtype in self.reads}
@@ -68,6 +70,8 @@ class Column:
             self.type = self.type or present.dtype
             if present.dtype.is_numeric() and not isinstance(present.dtype, pl.Decimal):
                 self.range.add(present.min(), present.max())
+            if present.dtype.is_integer():
+                self._follow(present)
         elif len(present):
             self._add_texts(present)
 
@@ -78,21 +82,36 @@ class Column:
                 del self.dtypes[dtype]
             elif dtype != "bool":
                 self.dtypes[dtype].add(read.min(), read.max())
+                if dtype == "int64":
+                    self._follow(read)
         lengths = present.str.len_chars()
         self.lengths.add(lengths.min(), lengths.max())
         if self.values is not None:
             self.values.update(present.unique().head(MOST_VALUES + 1).to_list())
             self.values = self.values if len(self.values) <= MOST_VALUES else None
 
+    def _follow(self, numbers: pl.Series) -> None:
+        """Note whether integers ascend, each above the one before."""
+        if self.ascends and len(numbers):
+            goes_on = self.last is None or numbers[0] > self.last
+            self.ascends, self.last = goes_on and bool((numbers.shift(1) < numbers).all()), numbers[-1]
+
+    def _bounds(self, range_: _Range, dtype: str) -> dict[str, Any]:
+        """Return the bounds of values; of integers that ascend, such as ids, which go on, the lower one."""
+        bounds = _bounds(range_, dtype)
+        if isinstance(range_.low, int) and self.ascends and self.rows - self.nulls > 1:
+            bounds.pop("max", None)
+        return bounds
+
     def spec(self) -> dict[str, Any]:
         """Return what the contract says of the column."""
         nullable = {"nullable": True} if self.nulls else {}
         if self.type is not None:
             spec = spec_of(self.type)
-            return spec | _bounds(self.range, spec.get("dtype", "")) | nullable
+            return spec | self._bounds(self.range, spec.get("dtype", "")) | nullable
         if self.dtypes and self.nulls < self.rows:
             dtype, its = next(iter(self.dtypes.items()))
-            return {"dtype": dtype, **_bounds(its, dtype), **nullable}
+            return {"dtype": dtype, **self._bounds(its, dtype), **nullable}
         if self.values and self._is_small_set():
             return {"dtype": "string", "values": sorted(self.values), **nullable}
         if self.lengths.low is None:

@@ -143,6 +143,8 @@ def new_dataset(
     rows = ", ".join(f"{number:,} in {split}" for split, number in made.facts.rows.items())
     print_line(f"a dataset of the kind {made.content['kind']}{f', samples: {rows}' if rows else ''}")
     print_line(f"written: {', '.join(written)}")
+    if len(written) > 1:  # A release commits a dataset's file, and no samples.
+        print_line(f"commit them: git add {' '.join(written)} && git commit")
     print_line(f"next: look at {written[0]}, then build and release it: registry run {name}")
 
 
@@ -238,6 +240,7 @@ def _last(version: str | None) -> str:
 
 
 def _row(column: str, spec: dict[str, Any]) -> tuple[str, str, str]:
-    rules = [f"{rule}: {value}" for rule, value in spec.items() if rule not in TYPES]
+    said = {rule: ", ".join(map(str, value)) if rule == "values" else value for rule, value in spec.items()}
+    rules = [f"{rule}: {value}" for rule, value in said.items() if rule not in TYPES]
     dtype = needed("registry.describe.columns").type_in_words(spec)
     return column, dtype + (", or none" if spec.get("nullable") else ""), "; ".join(rules)

@@ -225,9 +225,11 @@ def _check_nothing_lost(repository: Repository, dataset: str, plan: _Plan) -> No
     lost = [path for path in plan.dirty if not _is_kept(repository, path)]
     lost = lost or _unsaved(repository, plan.data)
     if lost:
+        keep, samples = f"registry publish {dataset}, or commit it", f"{SAMPLES}/{dataset}"
+        if any(path.startswith(f"{samples}/") for path in plan.dirty):  # No release commits these.
+            keep = f"git add config/datasets/{dataset}.yaml {samples} && git commit"
         raise RegistryError(
-            f"unpublished work would be lost: {some(lost)}",
-            hint=f"registry publish {dataset}, or commit it; or use --force to give it up",
+            f"unpublished work would be lost: {some(lost)}", hint=f"{keep}; or use --force to give it up"
         )
 
 

@@ -26,7 +26,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from registry.config.load import read_yaml
-from registry.config.names import rule_of
+from registry.config.names import is_name, rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.workflow.running import RUNNING
@@ -105,6 +105,12 @@ def record_as_done(workflow: Any, datasets: Sequence[str]) -> None:
     if done.returncode:
         what = f"brought, but not recorded as done:\n{done.stdout.strip()}"
         raise RegistryError(what, hint="fix that, and run the same command again")
+
+
+def target_of(root: Path, argument: str) -> str:
+    """Return the rule of a dataset that an argument of Snakemake names; any other, as of a file, is what it was."""
+    named = is_name(argument) and (root / "config" / "datasets" / f"{argument}.yaml").is_file()
+    return rule_of(argument) if named and not (root / argument).exists() else argument
 
 
 def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
