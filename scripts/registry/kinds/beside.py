@@ -46,6 +46,13 @@ def _unknown(columns: pl.DataFrame, classes: Sequence[str]) -> dict[str, pl.Seri
     return {"unknown_classes": ~columns[LABEL].is_in(classes).fill_null(value=True)}
 
 
+def named_places(rows: pl.DataFrame, template: str) -> list[str]:
+    """Return the path of the picture that each row names by a template such as `images/{id}.jpg`."""
+    text = IN_BRACES.sub("{}", template)
+    columns = [rows.get_column(name).cast(pl.String) for name in IN_BRACES.findall(template)]
+    return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
+
+
 class Table:
     """Each row of a table is a row, and names its picture. All are in memory, with their paths, but no pictures."""
 
@@ -63,7 +70,7 @@ class Table:
         for batch in batches(path, layout, wanted):
             rows = self._columns.converted(batch, self._file, start)
             parts.append(pl.DataFrame([*rows, *(batch.get_column(name).cast(pl.String) for name in self._beside)]))
-            places += self._places(batch)
+            places += named_places(batch, self._template)
             named = rows[self._key].cast(pl.String) if self._key else positions(self._file, start, batch.height)
             self._keys += named.to_list()
             start += batch.height
@@ -82,11 +89,6 @@ class Table:
             else:
                 self._left_out.add(place)
                 self._found[row] = True  # it is not missed
-
-    def _places(self, batch: pl.DataFrame) -> list[str]:
-        text = IN_BRACES.sub("{}", self._template)
-        columns = [batch.get_column(name).cast(pl.String) for name in IN_BRACES.findall(self._template)]
-        return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
 
     def pictures(
         self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
