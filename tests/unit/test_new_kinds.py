@@ -92,6 +92,7 @@ def test_texts_beside_pictures_are_captions(root, tmp_path, form):
     assert made.content["contract"]["columns"] == CAPTIONED
     assert made.content["contract"]["rows"] == {"upstream": {"all": {"min": 8}}, "samples": {"all": {"min": 8}}}
     assert made.content["contract"]["unique"]
+    assert not made.facts.left_out, "a text alone is missing_files"
     sampled = [member.name for member in members(root / "data" / "samples" / "things" / made.samples.popitem()[0])]
     assert len(sampled) == 16 and "a/x.png" not in sampled
 
@@ -158,6 +159,7 @@ def test_a_table_that_names_pictures_has_their_captions(root, tmp_path, form, in
     }
     assert made.content["contract"]["columns"] == CAPTIONED
     assert made.facts.rows == {"all": 60}
+    assert not made.facts.left_out
     assert 10 < made.content["contract"]["rows"]["samples"]["all"]["min"] < 60
 
 

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from registry.authoring.drafts import Draft
 from registry.authoring.layout import columns_in
-from registry.authoring.pictures import is_text
 from registry.authoring.sample import (
     MOST_BYTES,
     OF_EACH,
@@ -26,7 +25,7 @@ from registry.authoring.sample import (
 from registry.config.kinds import AS_IS
 from registry.errors import RegistryError
 from registry.formats.archives import SHORT, members
-from registry.kinds.beside import copied, named_places
+from registry.kinds.beside import copied, is_text, named_places
 from registry.kinds.documents import FORMATS, is_wanted
 from registry.kinds.files import Format, batches, is_packed
 from registry.kinds.pictures import is_litter, is_picture, normal
