@@ -370,6 +370,12 @@ def test_rows_without_pictures_and_pictures_without_rows_are_told(tmp_path):
     assert report["counts"]["other_files"] == 1
 
 
+def test_a_row_that_is_null_where_it_should_name_a_picture_has_none(tmp_path):
+    files = {"pictures/a.jpg": BLUE, "pictures/None.jpg": RED}
+    with pytest.raises(RegistryError, match="missing_files: 1, e.g. pets.csv:1\n"):
+        with_table(tmp_path, "id,species,age\na,cat,3\n,dog,1\n", files=files)
+
+
 def test_a_picture_may_have_several_rows(tmp_path):
     rows, report = with_table(tmp_path, TABLE + "a,dog,1\n")
     assert sorted(rows.select("label", "age").rows(), key=str) == [("cat", 3), ("cat", 7), ("dog", 1), ("dog", None)]

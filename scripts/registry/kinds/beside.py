@@ -47,10 +47,13 @@ def _unknown(columns: pl.DataFrame, classes: Sequence[str]) -> dict[str, pl.Seri
 
 
 def named_places(rows: pl.DataFrame, template: str) -> list[str]:
-    """Return the path of the picture that each row names by a template such as `images/{id}.jpg`."""
+    """Return the path of the picture that each row names by a template such as `images/{id}.jpg`; "" for a null."""
     text = IN_BRACES.sub("{}", template)
     columns = [rows.get_column(name).cast(pl.String) for name in IN_BRACES.findall(template)]
-    return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
+    return [
+        "" if None in values else normal(text.format(*values)).removeprefix("./")
+        for values in zip(*columns, strict=True)
+    ]
 
 
 class Table:
