@@ -51,11 +51,13 @@ def test_texts_beside_pictures_are_their_captions(tmp_path):
         "a/1.txt": "\ufeffEine Lunge\r\n".encode(),
         "b/1.jpg": RED,
         "b/1.txt": b"a knee\nfrom below",
+        "b/1.xml": b"<a/>",
     }
     rows, report = of(tmp_path, members)
     assert rows.select("image", "caption").rows() == [(BLUE, "Eine Lunge"), (RED, "a knee\nfrom below")]
     assert rows["key"].to_list() == ["scans.zip:a/1.jpg", "scans.zip:b/1.jpg"]
     assert report["counts"]["rows"] == 2
+    assert report["counts"]["other_files"] == 1
 
 
 def test_captions_become_conversations_in_both_spellings(tmp_path):
@@ -122,6 +124,8 @@ def test_pictures_without_texts_and_texts_without_pictures_are_told(tmp_path):
         of(tmp_path, members)
     assert "empty_captions: 1, e.g. scans.zip:1.jpg" in str(error.value)
     assert "missing_files: 1, e.g. scans.zip:3.txt" in str(error.value)
+    with pytest.raises(RegistryError, match="scans.zip: no picture is found\n"):
+        of(tmp_path, {"1.txt": b"a lung"})
 
 
 def test_a_table_may_have_the_captions_several_of_a_picture(tmp_path):

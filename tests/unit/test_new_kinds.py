@@ -92,6 +92,7 @@ def test_texts_beside_pictures_are_captions(root, tmp_path, form):
     assert made.content["contract"]["columns"] == CAPTIONED
     assert made.content["contract"]["rows"] == {"upstream": {"all": {"min": 8}}, "samples": {"all": {"min": 8}}}
     assert made.content["contract"]["unique"]
+    assert not made.facts.left_out, "a text alone is missing_files"
     sampled = [member.name for member in members(root / "data" / "samples" / "things" / made.samples.popitem()[0])]
     assert len(sampled) == 16 and "a/x.png" not in sampled
 
@@ -158,6 +159,7 @@ def test_a_table_that_names_pictures_has_their_captions(root, tmp_path, form, in
     }
     assert made.content["contract"]["columns"] == CAPTIONED
     assert made.facts.rows == {"all": 60}
+    assert not made.facts.left_out
     assert 10 < made.content["contract"]["rows"]["samples"]["all"]["min"] < 60
 
 
@@ -327,3 +329,58 @@ def test_a_sample_without_quotes_is_read_as_the_file_is(root, tmp_path):
     sample = root / "data" / "samples" / "things" / "a.csv"
     assert sample.stat().st_size > 100_000
     assert sample.read_text().splitlines()[1].partition(";")[2].startswith('"no ')
+
+
+def shares(test: float) -> Wishes:
+    return Wishes(ratios={"train": 1 - test, "test": test})
+
+
+@pytest.mark.parametrize("form", [None, "zip"])
+def test_a_sample_of_documents_has_some_of_each_split(root, tmp_path, form):
+    pages = {f"{place:03}.md": f"{place} " * 2_000 for place in range(150)}
+    made = added(root, packed(files(tmp_path / "docs", pages), form), wishes=shares(0.02))
+    assert 0 < made.facts.rows["test"] < 10
+
+
+def test_a_sample_of_captions_has_some_of_each_split(root, tmp_path):
+    source = files(tmp_path / "scans", captioned(120, side=45))
+    made = added(root, packed(source, "zip"), wishes=shares(0.02))
+    assert made.content["kind"] == "captions"
+    assert 0 < made.facts.rows["test"] < 10
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_sample_of_a_table_and_pictures_has_each_split_and_class(root, tmp_path, inside):
+    folder = files(tmp_path / "scans", photos(120, side=45))
+    rows = "".join(f"{place:03}.png,{'z' if place == 119 else 'ab'[place % 2]}\n" for place in range(120))
+    sources = [folder, files(tmp_path, {"labels.csv": f"file,label\n{rows}"}) / "labels.csv"]
+    if inside:
+        shutil.move(sources.pop(), folder)
+    made = added(root, *sources, wishes=Wishes(kind="images", ratios={"train": 0.97, "test": 0.03}))
+    assert 0 < made.facts.rows["test"] < 10
+    [path] = (root / "data" / "samples" / "things").rglob("labels.csv")
+    assert "119.png,z" in path.read_text()
+
+
+def test_pictures_in_a_sample_have_rows_however_few_of_these_fit(root, tmp_path):
+    folder = files(tmp_path / "scans", photos(40))
+    rows = "".join(f"{place:03}.png,no {place}{' x' * 2_000}\n" for place in range(40))
+    added(root, folder, files(tmp_path, {"a.csv": f"file,text\n{rows}"}) / "a.csv")
+    sample = root / "data" / "samples" / "things"
+    named = [line.partition(",")[0] for line in (sample / "a.csv").read_text().splitlines()[1:]]
+    assert 5 < len(named) < 40
+    assert named == sorted(path.name for path in (sample / "scans").iterdir())
+
+
+def test_a_sample_without_quotes_has_rows_of_all_places_and_each_class(root, tmp_path):
+    path = tmp_path / "a.tsv"
+    labels = ["last" if number == 19_999 else "ab"[number % 2] for number in range(20_000)]
+    rows = "".join(f'{number}\t"no {" x" * (number % 40)}\t{label}\n' for number, label in enumerate(labels))
+    path.write_text(f"id\tsaid\tlabel\n{rows}")
+    added(root, path, wishes=Wishes(target="label"), quoting="none")
+    sample = (root / "data" / "samples" / "things" / "a.tsv").read_text().splitlines()[1:]
+    numbers = [int(line.partition("\t")[0]) for line in sample]
+    assert sample[-1].endswith("\tlast")
+    assert numbers == sorted(numbers)
+    quarters = np.bincount(np.array(numbers) // 5_000)
+    assert quarters.min() > 0.8 * quarters.max()

@@ -1,22 +1,31 @@
 """Cut samples from source files of any kind; what belongs together, such as a picture and its caption, stays so."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from registry.authoring.drafts import Draft
 from registry.authoring.layout import columns_in
-from registry.authoring.pictures import is_text
-from registry.authoring.sample import MOST_BYTES, OF_EACH, OVERHEAD, copy_samples, cut_samples, write_members
+from registry.authoring.sample import (
+    MOST_BYTES,
+    OF_EACH,
+    OVERHEAD,
+    Draw,
+    copy_samples,
+    cut_samples,
+    rows_in,
+    write_members,
+)
 from registry.config.kinds import AS_IS
 from registry.errors import RegistryError
 from registry.formats.archives import SHORT, members
-from registry.kinds.beside import IN_BRACES, copied
+from registry.kinds.beside import copied, is_text, named_places
 from registry.kinds.documents import FORMATS, is_wanted
 from registry.kinds.files import Format, batches, is_packed
 from registry.kinds.pictures import is_litter, is_picture, normal
@@ -33,26 +42,32 @@ class Part(NamedTuple):
     name: str
     size: int
 
+    def place(self, joint: str) -> str:
+        """Return what names the row that is made of it: the file and the path there, joined so, or the file alone."""
+        return self.name if self.name == self.file else f"{self.file}{joint}{normal(self.name)}"
 
-def cut(files: Mapping[str, Path], draft: Draft, folder: Path, first: Iterable[str]) -> dict[str, Path]:
+
+def cut(files: Mapping[str, Path], draft: Draft, folder: Path, first: Collection[str]) -> dict[str, Path]:
     """Write a sample of each source file {name: path} into a folder; return {name: its path}.
 
     They have MOST_BYTES together at most; of files that stay as they are, there are all or none. `first` are as for
-    `cut_samples`. Raises RegistryError where one of them would be empty.
+    `cut_samples`, and such as `pages.zip/a/1.md` of documents. Raises RegistryError where one of them would be empty.
     """
     if draft.kind == AS_IS:
         return copy_samples(files, folder)
     if draft.kind == "documents":
         documents = [[one] for one in _parts(files, lambda name: is_wanted(name, [f"*{end}" for end in FORMATS]))]
-        return _written(files, _chosen(documents, MOST_BYTES), folder)
+        return _written(files, _chosen(documents, MOST_BYTES, lambda part: part.place("/") in first), folder)
     if "table" in draft.params:
-        return _with_rows(files, draft, folder)
+        return _with_rows(files, draft, folder, first)
     if draft.kind == "captions" and "image" not in draft.params:
-        return _written(files, _chosen(_with_texts(files), MOST_BYTES), folder)
+        pictures = _with_texts(files)
+        return _written(files, _chosen(pictures, MOST_BYTES, lambda part: part.place(":") in first), folder)
     if draft.layout and draft.layout.quoting == "none":
         folder.mkdir()
         for file, path in files.items():
-            (folder / file).write_bytes(_without_quotes(path, draft.layout, MOST_BYTES // len(files)))
+            data = _without_quotes(path, draft.layout, MOST_BYTES // len(files), rows_in(file, first))
+            (folder / file).write_bytes(data)
         return {file: folder / file for file in files}
     return cut_samples(files, draft.layout, folder, first)
 
@@ -81,20 +96,25 @@ def _with_texts(files: Mapping[str, Path]) -> list[list[Part]]:
     return [its for its in together.values() if len(its) > 1]
 
 
-def _chosen(groups: Iterable[Sequence[Part]], most_bytes: int) -> list[Part]:
-    """Return the parts of the first groups of each folder in turn, as many as fit into so many bytes."""
+def _chosen(groups: Iterable[Sequence[Part]], most_bytes: int, is_first: Callable[[Part], bool]) -> list[Part]:
+    """Return the parts of groups, as many as fit into so many bytes.
+
+    Those with a part that is to be first go before the first ones of each folder in turn.
+    """
+    before: list[Sequence[Part]] = []
     by_folder: dict[str, list[Sequence[Part]]] = {}
     for group in groups:
         those = by_folder.setdefault(f"{group[0].file}/{group[0].name}".rpartition("/")[0], [])
-        if len(those) < OF_EACH:
+        if any(map(is_first, group)):
+            before.append(group)
+        elif len(those) < OF_EACH:
             those.append(group)
     chosen: list[Part] = []
-    for those in zip_longest(*by_folder.values()):
-        for group in filter(None, those):
-            size = sum(part.size + OVERHEAD for part in group)
-            if size <= most_bytes:
-                chosen += group
-                most_bytes -= size
+    for group in filter(None, chain(before, *zip_longest(*by_folder.values()))):
+        size = sum(part.size + OVERHEAD for part in group)
+        if size <= most_bytes:
+            chosen += group
+            most_bytes -= size
     return chosen
 
 
@@ -124,55 +144,71 @@ def _written(
     return {file: folder / file for file in files}
 
 
-def _with_rows(files: Mapping[str, Path], draft: Draft, folder: Path) -> dict[str, Path]:
+def _with_rows(files: Mapping[str, Path], draft: Draft, folder: Path, first: Collection[str]) -> dict[str, Path]:
     """Write pictures of source files, and the rows of the table that name them, in a file of its own or in one."""
     table = draft.params["table"]
     if table in files:
         others = {file: path for file, path in files.items() if file != table}
-        rows, chosen = _rows_and_pictures(files[table], others, draft)
+        rows, chosen = _rows_and_pictures(files[table], others, draft, rows_in(table, first))
         return _written(files, chosen, folder, {table: {table: rows}})
     holder = next(file for file in files if table.startswith(f"{file}/"))
     inside = table.removeprefix(f"{holder}/")
     with copied(files[holder], inside) as path:
-        rows, chosen = _rows_and_pictures(path, files, draft)
+        rows, chosen = _rows_and_pictures(path, files, draft, rows_in(table, first))
     return _written(files, chosen, folder, {holder: {inside: rows}})
 
 
-def _rows_and_pictures(path: Path, files: Mapping[str, Path], draft: Draft) -> tuple[bytes, list[Part]]:
-    """Return some rows of a table as a file, and the pictures that they name."""
+def _rows_and_pictures(
+    path: Path, files: Mapping[str, Path], draft: Draft, first: Collection[int]
+) -> tuple[bytes, list[Part]]:
+    """Return some rows of a table as a file, those at the positions `first` before all, and the pictures they name."""
     rows = pl.concat([*batches(path, draft.layout, columns_in(path, draft.layout))])
-    template = draft.params["path"]
-    columns = [rows[name].cast(pl.String) for name in IN_BRACES.findall(template)]
-    text = IN_BRACES.sub("{}", template)
-    places = [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
-    named = {*places}
-    parts = _parts(files, lambda name: normal(name) in named)
-    chosen = _chosen(([part] for part in parts if normal(part.name) in named), MOST_BYTES - FOR_ROWS)
+    places = named_places(rows, draft.params["path"])
+    named, before = {*places}, {places[row] for row in first}
+    groups = ([part] for part in _parts(files, lambda name: normal(name) in named) if normal(part.name) in named)
+    chosen = _chosen(groups, MOST_BYTES - FOR_ROWS, lambda part: normal(part.name) in before)
     shown = {normal(part.name) for part in chosen}
-    rows = rows.filter(pl.Series([place in shown for place in places], dtype=pl.Boolean))
-    return _fitting(rows, path, draft.layout, FOR_ROWS), chosen
+    found = np.array([row for row, place in enumerate(places) if place in shown], dtype=np.int64)
+    data, kept = _fitting(rows[found], np.isin(found, first), path, draft.layout, FOR_ROWS)
+    shown = {places[row] for row in found[kept]}
+    return data, [part for part in chosen if normal(part.name) in shown]
 
 
-def _without_quotes(path: Path, layout: Format, most_bytes: int) -> bytes:
-    """Return a CSV file in which quotes are characters like others, or some of its rows if it is larger."""
+def _without_quotes(path: Path, layout: Format, most_bytes: int, first: Sequence[int]) -> bytes:
+    """Return a CSV file in which quotes are characters like others, or, if it is larger, some of its rows.
+
+    Those at the positions `first` go before those that are drawn.
+    """
     size = path.stat().st_size
     if size <= most_bytes:
         return path.read_bytes()
     if is_packed(path):
         raise RegistryError("no sample can be cut from it, as it is packed", where=path.name, hint="--no-sample")
-    part, start, taken = Subsample(fraction=most_bytes / size, seed=0), 0, []
+    draw = Draw(Subsample(fraction=most_bytes / size, seed=0), np.asarray(first, dtype=np.int64))
+    taken, before, start = [], [], 0
     for batch in batches(path, layout, columns_in(path, layout)):
-        taken.append(batch.filter(part.takes_rows(start, batch.height)))
+        rows, is_first = draw.rows(start, batch.height)
+        taken.append(batch.filter(rows))
+        before.append(is_first[rows])
         start += batch.height
-    return _fitting(pl.concat(taken), path, layout, most_bytes)
+    data, _ = _fitting(pl.concat(taken), np.concatenate(before), path, layout, most_bytes)
+    return data
 
 
-def _fitting(rows: pl.DataFrame, path: Path, layout: Format, most_bytes: int) -> bytes:
-    """Return the first rows of a table as a file of so many bytes at most."""
-    while rows.height:
-        if len(data := _as_file(rows, path, layout)) <= most_bytes:
-            return data
-        rows = rows.head(rows.height // 2)
+def _fitting(
+    rows: pl.DataFrame, first: np.ndarray, path: Path, layout: Format, most_bytes: int
+) -> tuple[bytes, np.ndarray]:
+    """Return rows of a table, in their order, as a file of so many bytes at most, and their positions (n,).
+
+    Where they are too large, some that are drawn are left out, and those of which `first` (n,) is true at last.
+    """
+    others = np.random.default_rng(0).permutation(np.flatnonzero(~first))
+    order = np.concatenate([np.flatnonzero(first), others])
+    while len(order):
+        kept = np.sort(order)
+        if len(data := _as_file(rows[kept], path, layout)) <= most_bytes:
+            return data, kept
+        order = order[: len(order) * most_bytes // len(data)]
     raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
 
 

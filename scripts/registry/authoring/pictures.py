@@ -17,7 +17,7 @@ from registry.authoring.layout import columns_in, guess_format
 from registry.config.load import read_yaml
 from registry.errors import RegistryError
 from registry.formats.parquet import explained
-from registry.kinds.beside import Embedded, copied
+from registry.kinds.beside import Embedded, copied, is_text
 from registry.kinds.files import TYPES, Format, batches
 from registry.kinds.inputs import CAPTION, IMAGE, LABEL, MESSAGES
 from registry.kinds.pictures import LIMITS, Reader, is_litter, is_picture, normal
@@ -115,11 +115,6 @@ def _of_table(table: str, path: Path, pictures: set[str], given: Format, wishes:
         return None
     _, columns = infer(batches(path, layout, wanted), reads=READS.get(layout.type, ()), decimal=layout.decimal)
     return _of_rows({"table": table, "path": template} | format_params(layout, path), columns, layout, wishes, root)
-
-
-def is_text(name: str) -> bool:
-    """Tell whether a file may be the text beside a picture."""
-    return PurePosixPath(name).suffix.lower() == ".txt"
 
 
 def _is_table(name: str) -> bool:

@@ -56,14 +56,21 @@ def cut_samples(
     folder.mkdir()
     most_bytes = MOST_BYTES // len(files)
     for file, path in files.items():
-        own = {place.removeprefix(f"{file}:") for place in first if place.startswith(f"{file}:")}
+        own = _places_in(file, first)
         if layout is None:
             cut_pictures(path, folder / file, most_bytes=most_bytes, first=own)
         else:
-            cut_sample(
-                path, layout, folder / file, most_bytes=most_bytes, first=[int(row) for row in own if row.isdecimal()]
-            )
+            cut_sample(path, layout, folder / file, most_bytes=most_bytes, first=rows_in(file, first))
     return {file: folder / file for file in files}
+
+
+def _places_in(file: str, places: Iterable[str]) -> set[str]:
+    return {place.removeprefix(f"{file}:") for place in places if place.startswith(f"{file}:")}
+
+
+def rows_in(file: str, places: Iterable[str]) -> list[int]:
+    """Return the positions of the rows of a file that are among places such as `a.csv:17`."""
+    return sorted(int(row) for row in _places_in(file, places) if row.isdecimal())
 
 
 def copy_samples(files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
@@ -162,7 +169,7 @@ def cut_sample(
             cut_sample(plain, layout, sample, most_bytes=most_bytes, first=first, seed=seed)
             pack(sample.read_bytes(), target, name=plain.name)
         return
-    draw = _Draw(Subsample(fraction=most_bytes / size, seed=seed), np.asarray(first, dtype=np.int64))
+    draw = Draw(Subsample(fraction=most_bytes / size, seed=seed), np.asarray(first, dtype=np.int64))
     match layout.type:
         case "csv":
             encoding = canonical_encoding(layout.encoding)
@@ -184,7 +191,7 @@ def cut_sample(
         raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
 
 
-class _Draw(NamedTuple):
+class Draw(NamedTuple):
     """Which rows of a file may be in its sample: those drawn, and those at the positions `first`."""
 
     part: Subsample
@@ -218,7 +225,7 @@ def pack(data: bytes, target: Path, *, name: str = "") -> None:
             raise RegistryError(f"no sample can be packed as {suffix}", where=target.name, hint="--no-sample")
 
 
-def _drawn(lines: Iterable[Line], draw: _Draw) -> Iterator[tuple[bool, int, Line]]:
+def _drawn(lines: Iterable[Line], draw: Draw) -> Iterator[tuple[bool, int, Line]]:
     """Yield those of some lines that may be in the sample, each after whether others go before it, and its position."""
     lines, start = iter(lines), 0
     while some := [*islice(lines, ROWS)]:
@@ -234,7 +241,7 @@ def _header(path: Path, encoding: str) -> str:
     return head.text.removesuffix("\n").removesuffix("\r") + "\n"
 
 
-def _drawn_records(path: Path, encoding: str, header: bool, draw: _Draw) -> Iterator[tuple[bool, int, str]]:
+def _drawn_records(path: Path, encoding: str, header: bool, draw: Draw) -> Iterator[tuple[bool, int, str]]:
     """Yield the records of a sound CSV file, without line breaks, that may be in the sample, as `_drawn` does."""
     start = 0
     for block in blocks(path, encoding):
@@ -262,7 +269,7 @@ def _write_lines(
         target.write_bytes((head + text).encode(encoding))
 
 
-def _write_rows(path: Path, layout: Format, target: Path, draw: _Draw, most_bytes: int) -> None:
+def _write_rows(path: Path, layout: Format, target: Path, draw: Draw, most_bytes: int) -> None:
     """Write the rows that may be in the sample; where they are too large, half of them, and so on, without the last."""
     wanted = dict.fromkeys(columns_of(path, layout), pl.String())
     taken, before, start = [], [], 0

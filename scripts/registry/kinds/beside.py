@@ -46,6 +46,16 @@ def _unknown(columns: pl.DataFrame, classes: Sequence[str]) -> dict[str, pl.Seri
     return {"unknown_classes": ~columns[LABEL].is_in(classes).fill_null(value=True)}
 
 
+def named_places(rows: pl.DataFrame, template: str) -> list[str]:
+    """Return the path of the picture that each row names by a template such as `images/{id}.jpg`; "" for a null."""
+    text = IN_BRACES.sub("{}", template)
+    columns = [rows.get_column(name).cast(pl.String) for name in IN_BRACES.findall(template)]
+    return [
+        "" if None in values else normal(text.format(*values)).removeprefix("./")
+        for values in zip(*columns, strict=True)
+    ]
+
+
 class Table:
     """Each row of a table is a row, and names its picture. All are in memory, with their paths, but no pictures."""
 
@@ -63,7 +73,7 @@ class Table:
         for batch in batches(path, layout, wanted):
             rows = self._columns.converted(batch, self._file, start)
             parts.append(pl.DataFrame([*rows, *(batch.get_column(name).cast(pl.String) for name in self._beside)]))
-            places += self._places(batch)
+            places += named_places(batch, self._template)
             named = rows[self._key].cast(pl.String) if self._key else positions(self._file, start, batch.height)
             self._keys += named.to_list()
             start += batch.height
@@ -83,11 +93,6 @@ class Table:
                 self._left_out.add(place)
                 self._found[row] = True  # it is not missed
 
-    def _places(self, batch: pl.DataFrame) -> list[str]:
-        text = IN_BRACES.sub("{}", self._template)
-        columns = [batch.get_column(name).cast(pl.String) for name in IN_BRACES.findall(self._template)]
-        return [normal(text.format(*values)).removeprefix("./") for values in zip(*columns, strict=True)]
-
     def pictures(
         self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
     ) -> Iterator[tuple[str, Iterator[Found]]]:
@@ -95,10 +100,11 @@ class Table:
         taken = self._by_path.__contains__
         for file, path in files.items():
             if file != self._file:
-                yield file, pictures_in(file, path, max_bytes, self._is_named, counts, taken)
+                yield file, pictures_in(file, path, max_bytes, partial(self._is_used, file), counts, taken)
 
-    def _is_named(self, place: str) -> bool:
-        return place in self._by_path or place in self._left_out
+    def _is_used(self, file: str, place: str) -> bool:
+        is_table = normal(f"{file}/{place}") == normal(self._file)
+        return is_table or place in self._by_path or place in self._left_out
 
     def place(self, pictures: Sequence[Found]) -> Placed:
         """Return the rows that name these pictures. Raises RegistryError where two source files have one."""
@@ -239,8 +245,7 @@ class Texts:
         for file, path in files.items():
             for member in members(path):
                 name = normal(member.name)
-                is_text = PurePosixPath(name).suffix.lower() == ".txt" and not is_litter(name)
-                if is_text and self._is_taken(file, name):
+                if is_text(name) and not is_litter(name) and self._is_taken(file, name):
                     with member.open() as stream:
                         self._texts[_stem(file, name)] = stream.read(LONGEST + 1)
         self._left.update(self._texts)
@@ -248,9 +253,16 @@ class Texts:
     def pictures(
         self, files: Mapping[str, Path], max_bytes: int, counts: Counter[str]
     ) -> Iterator[tuple[str, Iterator[Found]]]:
-        """Yield each source file with the pictures in it; texts count as other files there."""
+        """Yield each source file with the pictures in it; texts are no other files there."""
+
+        def is_used(place: str) -> bool:
+            return is_picture(place) or is_text(place)
+
+        def is_taken(file: str, place: str) -> bool:
+            return is_picture(place) and self._is_taken(file, place)
+
         for file, path in files.items():
-            yield file, pictures_in(file, path, max_bytes, is_picture, counts, partial(self._is_taken, file))
+            yield file, pictures_in(file, path, max_bytes, is_used, counts, partial(is_taken, file))
 
     def _is_taken(self, file: str, path: str) -> bool:
         return self._taken is None or _stem(file, path) in self._taken
@@ -279,6 +291,11 @@ def _stems(file: str, path: Path, part: Subsample) -> Iterator[str]:
         name = normal(member.name)
         if is_picture(name) and not is_litter(name) and taken(name):
             yield _stem(file, name)
+
+
+def is_text(path: str) -> bool:
+    """Tell whether a file may be the text beside a picture."""
+    return PurePosixPath(path).suffix.lower() == ".txt"
 
 
 def _stem(file: str, path: str) -> str:

@@ -83,7 +83,8 @@ def rows_of(
     if not number:
         others = counts["system_files"] + counts["other_files"]
         hint = "see params.root and path; or the names of its pictures end in none of " + ", ".join(sorted(READ))
-        raise RegistryError(f"no picture is found, but {others:,} other files", where=", ".join(files), hint=hint)
+        but = f", but {others:,} other files" if others else ""
+        raise RegistryError(f"no picture is found{but}", where=", ".join(files), hint=hint)
     for placed in origin.missing():
         yield makes.missing(placed)
     yield _with(counts, makes.missing(origin.place([])))
