@@ -384,3 +384,11 @@ def test_a_sample_without_quotes_has_rows_of_all_places_and_each_class(root, tmp
     assert numbers == sorted(numbers)
     quarters = np.bincount(np.array(numbers) // 5_000)
     assert quarters.min() > 0.8 * quarters.max()
+
+
+def test_a_first_row_without_quotes_that_is_too_large_is_left_out(root, tmp_path):
+    path = tmp_path / "a.tsv"
+    rows = "".join(f'{number}\t"no {number}\n' for number in range(20_000))
+    path.write_text(f"id\tsaid\n-1\t{'x' * MOST_BYTES}\n{rows}")
+    added(root, path, quoting="none")
+    assert (root / "data" / "samples" / "things" / "a.tsv").read_text().count("\n") > 100

@@ -203,12 +203,15 @@ def _fitting(
     Where they are too large, some that are drawn are left out, and those of which `first` (n,) is true at last.
     """
     others = np.random.default_rng(0).permutation(np.flatnonzero(~first))
-    order = np.concatenate([np.flatnonzero(first), others])
-    while len(order):
-        kept = np.sort(order)
+    order, number = np.concatenate([np.flatnonzero(first), others]), rows.height
+    while number:
+        kept = np.sort(order[:number])
         if len(data := _as_file(rows[kept], path, layout)) <= most_bytes:
             return data, kept
-        order = order[: len(order) * most_bytes // len(data)]
+        if number == 1:  # It is too large by itself.
+            order, number = order[1:], len(order) - 1
+        else:
+            number = max(1, number * most_bytes // len(data))
     raise RegistryError(f"not one row fits into {most_bytes:,} bytes", where=path.name, hint="--no-sample")
 
 
