@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath
 from registry.authoring import drafts
 from registry.authoring.documents import are_documents, draft_documents
 from registry.authoring.drafts import Draft, Wishes
-from registry.authoring.pictures import draft_pictures, is_text
+from registry.authoring.pictures import draft_pictures
 from registry.config.kinds import AS_IS, PICTURES
 from registry.errors import RegistryError
 from registry.formats.archives import members
+from registry.kinds.beside import is_text
 from registry.kinds.files import TYPES, Format, is_packed
 
 LAYOUT = {
