@@ -72,7 +72,7 @@ def left_out_of_all():
 
 
 def unmade_tables():
-    """Yield what embeddings are to be made of, but no rule makes: the dataset, the param that names it, the table."""
+    """Yield each dataset of embeddings, with a param and the table that it names, which nothing makes."""
     for dataset in embedded():
         for param in embeddings.PARENTS:
             for table in tables_named(dataset, param):
