@@ -107,6 +107,8 @@ def _publish(
             planned[name] = plan.outcome.tag, plan.built.content_hash
             if plan.built.metadata["dataset"]["license"] == UNKNOWN:
                 say(f"{name}: its licence is unknown; write it into config/datasets/{name}.yaml, about.license")
+    outcomes.sort(key=lambda outcome: names.index(outcome.dataset))
+    plans.sort(key=lambda plan: names.index(plan.outcome.dataset))
     others = repository.committed_datasets(base.commit).aliases
     newest = {name: those[-1] for name, those in contained.items() if those[-1] == every[name][-1]}
     descriptions = {name: f"config/datasets/{name}.yaml" for name in names if name not in planned}
