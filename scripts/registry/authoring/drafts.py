@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from registry.config.kinds import AS_IS
 from registry.config.names import closest
 from registry.config.schema import SCHEMAS, read_schema
 from registry.errors import RegistryError
-from registry.formats.archives import members
 from registry.kinds.as_is import COLUMNS, files_in, suffix_of
 from registry.kinds.files import TYPES, Format, batches
 from registry.kinds.inputs import MESSAGES
@@ -105,11 +103,16 @@ class Draft:
     versioning: str | None = None
 
 
-def draft(files: Mapping[str, Path], given: Format, wishes: Wishes) -> Draft:
-    """Return what follows from source files {name: path} of one kind. Raises RegistryError for what is of none."""
-    first = next(iter(files.values()))
-    if wishes.kind == "images" or (wishes.kind is None and not given.type and holds_pictures(first)):
-        return _of_pictures(files, wishes)
+def draft(files: Mapping[str, Path], listed: Mapping[str, Sequence[str]], given: Format, wishes: Wishes) -> Draft:
+    """Return what follows from source files {name: path} of one kind; `listed` are the names of what is in each.
+
+    Raises RegistryError for what is of none.
+    """
+    file, first = next(iter(files.items()))
+    if wishes.kind == "images" or (
+        wishes.kind is None and not given.type and any(map(is_picture, listed[file][:LOOKED_AT]))
+    ):
+        return _of_pictures(listed, wishes)
     if wishes.packed:
         raise RegistryError("only pictures are packed", where="--packed", hint="leave it out")
     layouts = {_layout_of(path, given) for path in files.values()}
@@ -225,21 +228,13 @@ def _text_and_label(columns: Mapping[str, Mapping[str, Any]], wishes: Wishes) ->
     return text, label
 
 
-def holds_pictures(path: Path) -> bool:
-    """Tell whether a folder or an archive holds a picture among its first files, or a file is one."""
-    if not path.is_dir() and path.suffix.lower() in TYPES:
-        return False
-    names = (member.name for member in islice(members(path), LOOKED_AT))
-    return any(is_picture(name) for name in names)
-
-
-def _of_pictures(files: Mapping[str, Path], wishes: Wishes) -> Draft:
+def _of_pictures(listed: Mapping[str, Sequence[str]], wishes: Wishes) -> Draft:
     """Return the draft of pictures in folders: of classes, or of splits with folders of classes."""
     paths = [
-        normal(member.name).split("/")
-        for path in files.values()
-        for member in members(path)
-        if is_picture(member.name) and not is_litter(member.name)
+        normal(name).split("/")
+        for names in listed.values()
+        for name in names
+        if is_picture(name) and not is_litter(name)
     ]
     number = len(paths)
     root: list[str] = []

@@ -19,6 +19,7 @@ from registry.authoring.sample import (
     Draw,
     copy_samples,
     cut_samples,
+    drawn_rows,
     rows_in,
     write_members,
 )
@@ -185,13 +186,8 @@ def _without_quotes(path: Path, layout: Format, most_bytes: int, first: Sequence
     if is_packed(path):
         raise RegistryError("no sample can be cut from it, as it is packed", where=path.name, hint="--no-sample")
     draw = Draw(Subsample(fraction=most_bytes / size, seed=0), np.asarray(first, dtype=np.int64))
-    taken, before, start = [], [], 0
-    for batch in batches(path, layout, columns_in(path, layout)):
-        rows, is_first = draw.rows(start, batch.height)
-        taken.append(batch.filter(rows))
-        before.append(is_first[rows])
-        start += batch.height
-    data, _ = _fitting(pl.concat(taken), np.concatenate(before), path, layout, most_bytes)
+    rows, is_first = drawn_rows(path, layout, columns_in(path, layout), draw)
+    data, _ = _fitting(rows, is_first, path, layout, most_bytes)
     return data
 
 

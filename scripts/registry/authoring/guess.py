@@ -45,7 +45,7 @@ def _guessed(files: Mapping[str, Path], given: Format, wishes: Wishes, root: Pat
     if wishes.kind == "documents" or (guesses and are_documents(listed)):
         return draft_documents(listed, given, wishes)
     try:
-        return drafts.draft(files, given, wishes)
+        return drafts.draft(files, listed, given, wishes)
     except RegistryError as error:
         if not guesses or not all(map(is_text, files)):
             raise

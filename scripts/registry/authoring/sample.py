@@ -235,6 +235,19 @@ def _drawn(lines: Iterable[Line], draw: Draw) -> Iterator[tuple[bool, int, Line]
         start += len(some)
 
 
+def drawn_rows(
+    path: Path, layout: Format, wanted: Mapping[str, pl.DataType], draw: Draw
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """Return the rows of a file, with the wanted columns, that may be in its sample, and which go first: bool (n,)."""
+    taken, before, start = [], [], 0
+    for batch in batches(path, layout, wanted):
+        rows, first = draw.rows(start, batch.height)
+        taken.append(batch.filter(rows))
+        before.append(first[rows])
+        start += batch.height
+    return pl.concat(taken), np.concatenate(before)
+
+
 def _header(path: Path, encoding: str) -> str:
     """Return the first record of a sound CSV file, and its line break."""
     head, _ = next(iter(blocks(path, encoding))).parted()
@@ -271,14 +284,7 @@ def _write_lines(
 
 def _write_rows(path: Path, layout: Format, target: Path, draw: Draw, most_bytes: int) -> None:
     """Write the rows that may be in the sample; where they are too large, half of them, and so on, without the last."""
-    wanted = dict.fromkeys(columns_of(path, layout), pl.String())
-    taken, before, start = [], [], 0
-    for batch in batches(path, layout, wanted):
-        rows, first = draw.rows(start, batch.height)
-        taken.append(batch.filter(rows))
-        before.append(first[rows])
-        start += batch.height
-    rows, first = pl.concat(taken), np.concatenate(before)
+    rows, first = drawn_rows(path, layout, dict.fromkeys(columns_of(path, layout), pl.String()), draw)
     others = np.random.default_rng(draw.part.seed).permutation(np.flatnonzero(~first))
     order = np.concatenate([np.flatnonzero(first), others])
     while len(order):
