@@ -14,7 +14,7 @@ from registry.errors import RegistryError
 from registry.files import atomic_file, content_sha256, data_files, remove
 from registry.sources.in_place import hash_in_place, write_pointer
 from registry.sources.limits import PATIENT, Patience
-from registry.sources.locks import read_lock
+from registry.sources.locks import held_to, read_lock
 from registry.sources.raw import noted_looks, read_sources
 from registry.sources.retrieve import retrieve, unfetched
 
@@ -94,9 +94,8 @@ def fetch(
     fetched = []
     for source in files:
         name = source["file"]
-        pinned, origin = source["sha256"], ""
-        if not pinned and name in locked.get(mode, {}):
-            pinned, origin = [locked[mode][name]], f" (locked in {lock})"
+        pinned = held_to(source, locked.get(mode, {}))
+        origin = f" (locked in {lock})" if pinned and not source["sha256"] else ""
         here = {path: file for path, file in kept.items() if file["file"] == name and file["sha256"] in pinned}
         if source.get("copy", True):
             check = partial(_check, name=name, accepted=pinned, origin=origin, readable=readable)

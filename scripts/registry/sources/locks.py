@@ -1,6 +1,8 @@
 """Read the locks of a dataset's sources: the hashes that files without a known one had at their first download."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from registry.config.load import read_yaml
 from registry.config.schema import validate
@@ -17,3 +19,9 @@ def read_lock(lock: Path) -> dict[str, dict[str, str]]:
     if locked:
         validate(locked, LOCK_SCHEMA, where=str(lock), hint="restore it: git checkout -- that file")
     return locked
+
+
+def held_to(source: Mapping[str, Any], locked: Mapping[str, str]) -> list[str]:
+    """Return the hashes that a source file is held to: those that are accepted, else the one that is locked."""
+    file = source["file"]
+    return source["sha256"] or ([locked[file]] if file in locked else [])

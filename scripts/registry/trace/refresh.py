@@ -15,7 +15,7 @@ from registry.extras import check_installed
 from registry.files import remove
 from registry.sources.accepting import accept_sources
 from registry.sources.fetch import KEPT, fetch
-from registry.sources.locks import read_lock
+from registry.sources.locks import held_to, read_lock
 from registry.sources.raw import write_sources
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import PROVENANCE, Snapshot
@@ -178,10 +178,8 @@ def _fetched_again(
 
 def _accepted(root: Path, dataset: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
     """Return the hashes that a source file is held to; none where it was never downloaded."""
-    locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml").get(dataset["source"], {})
-    if source["sha256"] or source["file"] not in locked:
-        return source["sha256"]
-    return [locked[source["file"]]]
+    locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml")
+    return held_to(source, locked.get(dataset["source"], {}))
 
 
 def _changed(
