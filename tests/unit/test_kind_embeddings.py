@@ -115,7 +115,7 @@ def test_questions_need_their_columns(root):
 
 
 def chosen(root, name=None):
-    return chosen_dataset(root, name)
+    return chosen_dataset(loaded(root), name)
 
 
 def test_the_only_one_with_vectors_is_searched_unless_another_is_named(root):

@@ -9,6 +9,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from postgres import MODEL, make_version, tag
+from registry.config.reading import read_yaml
 from registry.embedding.model import Model
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
@@ -18,6 +19,7 @@ from registry.vectors import search as searching
 from registry.vectors.database import connected
 from registry.vectors.load import load, use
 from registry.vectors.search import EXCERPT, RANK_CONSTANT, check_model, excerpt_of, locked_table, search, terms_of
+from registry.vectors.settings import DATASET
 from support import ROOT
 
 TEXTS = [
@@ -157,7 +159,8 @@ def test_a_version_that_goes_while_a_question_is_embedded_is_not_missed(database
 
     monkeypatch.setattr(current, "find_model", lambda *_: Model(**MODEL, folder=ROOT))
     monkeypatch.setattr(current, "Encoder", Encoder)
-    hits = current.ask(Repository.open(ROOT), database.settings, "chunk", None, 3, print)
+    params = read_yaml(ROOT / "config" / "datasets" / f"{DATASET}.yaml")["params"]
+    hits = current.ask(Repository.open(ROOT), database.settings, params, "chunk", None, 3, print)
     assert {hit.data_version for hit in hits} == {two.name}
 
 

@@ -16,6 +16,7 @@ from registry.cli.common import (
     repository,
     say,
 )
+from registry.config.load import Datasets, load_datasets
 from registry.config.schema import validate
 from registry.extras import check_installed
 from registry.storage.repository import Repository, read_config
@@ -45,7 +46,13 @@ Keep = Annotated[
 ]
 
 
-def _settings(here: Repository, dataset: str | None, store: str | None, keep: int | None = None) -> Settings:
+def _datasets(here: Repository) -> Datasets:
+    return load_datasets(read_config(here.root), here.root)
+
+
+def _settings(
+    here: Repository, datasets: Datasets, dataset: str | None, store: str | None, keep: int | None = None
+) -> Settings:
     check_installed("psycopg")
     if store not in (None, "embedded", "server"):
         raise typer.BadParameter("choose embedded or server", param_hint="--store")
@@ -53,7 +60,7 @@ def _settings(here: Repository, dataset: str | None, store: str | None, keep: in
     validate(config, "config", where="config/config.yaml")
     given = {"vector_store": store, "vector_versions": keep}
     config |= {key: value for key, value in given.items() if value is not None}
-    return read_settings(config, here.root, dataset=chosen_dataset(here.root, dataset))
+    return read_settings(config, here.root, dataset=chosen_dataset(datasets, dataset))
 
 
 @app.command(name="search")
@@ -79,7 +86,9 @@ def show_hits(
     if question.encode(errors="ignore").decode() != question:
         raise typer.BadParameter("not UTF-8", param_hint="QUESTION")
     here = repository(context)
-    hits = ask(here, _settings(here, dataset, store), question, version, top, say)
+    datasets = _datasets(here)
+    settings = _settings(here, datasets, dataset, store)
+    hits = ask(here, settings, datasets[settings.dataset]["params"], question, version, top, say)
     if as_json:
         print_json(hits)
         return
@@ -118,7 +127,7 @@ def load_version(
     from registry.vectors.versions import find_version, is_released
 
     here = repository(context)
-    settings = _settings(here, dataset, store, keep)
+    settings = _settings(here, _datasets(here), dataset, store, keep)
     found = find_version(here, settings.dataset, version)
     if released and not is_released(found):
         say(f"{found.name} is not loaded: it is not released. After registry publish: {settings.command('load')}")
@@ -149,7 +158,7 @@ def use_version(
     from registry.vectors.load import use
 
     here = repository(context)
-    settings = _settings(here, dataset, store)
+    settings = _settings(here, _datasets(here), dataset, store)
     with connected(settings.place) as connection:
         done = use(connection, settings, version, say=say)
     if as_json:
@@ -168,7 +177,7 @@ def list_versions(
     from registry.vectors.tables import our_tables
 
     here = repository(context)
-    settings = _settings(here, dataset, store)
+    settings = _settings(here, _datasets(here), dataset, store)
     with connected(settings.place) as connection:
         tables = our_tables(connection, settings.table, settings.dataset)
     if as_json:

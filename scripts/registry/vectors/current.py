@@ -1,12 +1,11 @@
 """Search the embeddings for a question, after loading them into the embedded database if needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from registry.config.embeddings import document_columns
-from registry.config.load import load_datasets
 from registry.embedding.model import Encoder, find_model
-from registry.storage.repository import Repository, read_config
+from registry.storage.repository import Repository
 from registry.storage.states import NotReady
 from registry.vectors.database import connected
 from registry.vectors.load import load
@@ -21,12 +20,19 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def ask(here: Repository, settings: Settings, question: str, version: str | None, top: int, say: Say) -> list[Hit]:
-    """Return the chunks that answer a question best, the best first. Raises RegistryError.
+def ask(
+    here: Repository,
+    settings: Settings,
+    params: Mapping[str, Any],
+    question: str,
+    version: str | None,
+    top: int,
+    say: Say,
+) -> list[Hit]:
+    """Return the chunks that answer a question best, the best first; `params` are the dataset's. Raises RegistryError.
 
     The embedded database is given the version that is asked for; a server has to have it.
     """
-    params = load_datasets(read_config(here.root), here.root)[settings.dataset]["params"]
     model = find_model(params["model"])
     with connected(settings.place) as connection:
         if isinstance(settings.place, Embedded):

@@ -1,10 +1,7 @@
 """Which datasets have vectors to load and to search."""
 
-from pathlib import Path
-
-from registry.config.load import Datasets, load_datasets
+from registry.config.load import Datasets
 from registry.errors import RegistryError
-from registry.storage.repository import read_config
 from registry.vectors.settings import DATASET
 
 NEEDED = {"id", "content", "embedding"}
@@ -20,9 +17,8 @@ def with_vectors(datasets: Datasets) -> list[str]:
     ]
 
 
-def chosen_dataset(root: Path, name: str | None) -> str:
+def chosen_dataset(datasets: Datasets, name: str | None) -> str:
     """Return the dataset of this name; without one DATASET, or the only one that has vectors. Raises RegistryError."""
-    datasets = load_datasets(read_config(root), root)
     there = with_vectors(datasets)
     if name is not None:
         datasets[name]
