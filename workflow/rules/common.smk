@@ -112,20 +112,19 @@ def modules_of(datasets):
     return [str(module) for module in modules if module.is_file()]
 
 
+def configured():
+    """Return the datasets that are made by configuration alone, and are not pinned."""
+    return [dataset for dataset in DATASETS if "kind" in DATASETS[dataset] and dataset not in PINNED]
+
+
 def of_a_kind():
-    """Return the datasets that are made by configuration alone, of files, and are not pinned."""
-    return [
-        dataset
-        for dataset in DATASETS
-        if DATASETS[dataset].get("kind", embeddings.KIND) != embeddings.KIND and dataset not in PINNED
-    ]
+    """Return those that are made of files."""
+    return [dataset for dataset in configured() if DATASETS[dataset]["kind"] != embeddings.KIND]
 
 
 def embedded():
-    """Return the datasets that are the embeddings of others by configuration alone, and are not pinned."""
-    return [
-        dataset for dataset in DATASETS if DATASETS[dataset].get("kind") == embeddings.KIND and dataset not in PINNED
-    ]
+    """Return those that are the embeddings of others."""
+    return [dataset for dataset in configured() if DATASETS[dataset]["kind"] == embeddings.KIND]
 
 
 def tables_named(dataset, param):
@@ -146,7 +145,7 @@ def leave_out_doubled():
 
     `registry eject` leaves one so that is killed before its end.
     """
-    for dataset in [*of_a_kind(), *embedded()]:
+    for dataset in configured():
         rules_file = f"workflow/rules/{rule_of(dataset)}.smk"
         if (Path(workflow.basedir).parent / rules_file).is_file():
             hint = f"take the kind out: registry eject {dataset}; or remove the rules"
