@@ -353,11 +353,22 @@ def test_metadata_that_no_release_writes(about):
         {"config": {"sources": {"datasets": [7]}}},
         {"data": {"path": "processed", "files": 1, "bytes": 2**63, "md5": f"{MD5}.dir"}},
         {"content_hash": f"{CONTENT}\n"},
+        {"run": "4711"},
+        {"run": {"id": 4711}},
+        {"run": {"id": "4711\n"}},
+        {"run": {"id": "\x1b[2J"}},
+        {"run": {"id": "x" * 1001}},
+        {"run": {str(number): "" for number in range(21)}},
     ],
 )
 def test_provenance_that_no_release_writes(changes):
     with pytest.raises(GateError):
         read(files(**changes))
+
+
+def test_provenance_may_name_the_run_with_more_facts_than_are_known_today():
+    run = {"id": "4711", "actor": "Ada Løvelace", "cluster": "blue"}
+    assert read(files(run=run)).provenance["run"] == run
 
 
 @pytest.mark.parametrize("changes", [{"about": {"dataset": {"name": "other"}}}, {"config": {"name": "other"}}])

@@ -31,6 +31,7 @@ def test_hybrid_search_reads_the_table_and_goes_on_after_a_swap(database, tmp_pa
         make_version(tmp_path, tag(version), rows=len(texts), content=[f"{text} ({version})" for text in texts])
         for version in ("1.0.0", "1.1.0")
     ]
+    versions[1].provenance["run"] = {"id": "17", "actor": "ada"}
     place = database.server
     with connected(place) as connection:
         load(connection, database.settings, versions[0], say=print)
@@ -48,3 +49,4 @@ def test_hybrid_search_reads_the_table_and_goes_on_after_a_swap(database, tmp_pa
         assert {one["text"] for one in found} == {f"{texts[1]} ({short})", f"{texts[2]} ({short})"}
         assert {one["data_version"] for one in found} == {version.name}
         assert {one["source_repo"] for one in found} == {"repo"}
+        assert [one.get("run") for one in found] == [version.provenance.get("run")] * 2

@@ -73,6 +73,14 @@ def test_the_table_has_the_columns_indexes_and_metadata_that_readers_expect(data
     }
 
 
+def test_chunks_name_the_run_that_made_their_version_and_not_the_one_that_loads_them(database, one, monkeypatch):
+    run = {"id": "0f4c9a1e", "image": "registry@sha256:0", "actor": "Ada Løvelace"}
+    monkeypatch.setenv("REGISTRY_RUN_ID", "of the loader")
+    put(database, replace(one, provenance=one.provenance | {"run": run}))
+    assert database.run("SELECT DISTINCT metadata->'run' FROM readme_embeddings") == [(run,)]
+    assert put(database, replace(one, provenance=one.provenance | {"run": {"id": "another"}})).state == "unchanged"
+
+
 def test_what_serves_already_is_not_loaded_again(database, one):
     put(database, one)
     before = database.run("SELECT 'readme_embeddings'::regclass::oid")

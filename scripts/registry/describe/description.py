@@ -1,5 +1,6 @@
 """Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.provenance import write_provenance
 from registry.describe.referenced import Referenced, read_referenced
+from registry.describe.run import run_of
 from registry.errors import RegistryError
 from registry.files import sealed_path
 
@@ -76,6 +78,7 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
         data=data,
         sources=snakemake.input.sources,
         code=snakemake.params.code,
+        run=run_of(os.environ),
     )
 
 

@@ -1,5 +1,6 @@
 """Write provenance.json: how a dataset was made. It decides whether data is up to date, never a version."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ def write_provenance(
     data: str | Path,
     sources: str | Path,
     code: dict[str, str],
+    run: Mapping[str, str] | None = None,
     scripts: Path = SCRIPTS,
 ) -> None:
     """Write a dataset's provenance.json.
 
     `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
-    `code` maps each script (relative to `scripts`) to its fingerprint. Raises RegistryError where the data is not, byte
-    for byte, what was sealed when it was made.
+    `code` maps each script (relative to `scripts`) to its fingerprint. `run` is what is said of the run, if anything.
+    Raises RegistryError where the data is not, byte for byte, what was sealed when it was made.
     """
     data, digest = Path(data), dvc_digest(data)
     if sealed(data) not in (None, digest):
@@ -56,5 +58,6 @@ def write_provenance(
             "manifest": {"md5": manifest.md5},
             "metadata": {"sha256": metadata_digest(metadata)},
             "contract": manifest.verdict,
+            **({"run": run} if run else {}),
         },
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from registry.config.load import parents
 from registry.describe.metadata import FILLED_IN
+from registry.describe.run import without_notes
 from registry.files import atomic_file, write_json
 from registry.gate import GateError, read_json
-from registry.sources.raw import without_served_by
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release, with_content
@@ -54,20 +54,17 @@ def name_source(
     return replace(built, metadata=filled)
 
 
-def keep_served_by(repository: Repository, built: Snapshot, base: str) -> Snapshot:
-    """Take what served each source from commit `base`, on disk too, if nothing else in provenance.json differs.
+def keep_notes(repository: Repository, built: Snapshot, base: str) -> Snapshot:
+    """Take what served each source, and which run made the data, from commit `base` if nothing else is different.
 
-    It is a note: the same files from another address are no change.
+    On disk, too. The same files from another address, or the same data from another run, are no change.
     """
     path = f"{built.folder}/provenance.json"
     committed = repository.git.read(base, [path]).get(path)
     try:
         before = read_json(committed, where=path) if committed else built.provenance
         differs = before != built.provenance
-        same = {**before, "source": without_served_by(before["source"])} == {
-            **built.provenance,
-            "source": without_served_by(built.provenance["source"]),
-        }
+        same = without_notes(before) == without_notes(built.provenance)
     except (GateError, KeyError, TypeError):
         return built
     if not (differs and same):

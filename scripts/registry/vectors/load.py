@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.config.embeddings import FIRST, OF_VERSION
+from registry.config.embeddings import FIRST, OF_VERSION, RUN
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 from registry.vectors.database import SERVES, ensure_extension
@@ -184,6 +184,8 @@ def _rows(path: Path, version: Snapshot) -> Iterator[tuple[Any, ...]]:
     from registry.embedding.table import vectors_of
 
     facts = dict(zip(OF_VERSION, (version.name, version.name, model_of(version)["name"]), strict=True))
+    if run := version.provenance.get("run"):
+        facts[RUN] = run
     try:
         with pq.ParquetFile(path) as file:
             columns = [name for name in file.schema_arrow.names if name not in (*FIRST, *LEFT_OUT)]

@@ -20,6 +20,7 @@ from kubernetes.config import ConfigException
 from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_kubernetes import Executor
 
+from registry.describe.run import run_of, variable_of
 from registry.errors import RegistryError
 from registry.workflow.bring import bring_logs
 from registry.workflow.exchange import reaching, stored_as
@@ -60,6 +61,10 @@ class PodExecutor(Executor):
                 raise
             hint = "let KUBECONFIG name the file that says where the cluster is, or run it in a pod"
             raise WorkflowError(str(RegistryError(f"no cluster is known: {error}", hint=hint))) from None
+
+    def envvars(self) -> dict[str, str]:
+        """Return the variables that jobs get: those that the profile names, and what is said of this run."""
+        return super().envvars() | {variable_of(fact): value for fact, value in run_of(os.environ).items()}
 
     def register_secret(self) -> None:
         """Give the cluster what jobs need of this environment, if there are jobs."""
