@@ -109,7 +109,8 @@ def open_dataset(
     `version` is a number such as 1.0.0, or latest, or a range whose highest version is taken, such as ^1, ~1.2 or
     >=1.1,<2 (all are in `registry.storage.versions.choose`). `repo` is the path or the URL of the git repository, a
     bare one too. `remote` names a DVC remote other than the default one, `remote_config` adds to its configuration
-    (access_key_id, secret_access_key, endpointurl, ...). By an alias you get the dataset that it stands for.
+    (access_key_id, secret_access_key, endpointurl, ...); where neither is given, DVC_REMOTE in the environment may name
+    the remote. By an alias you get the dataset that it stands for.
     RegistryError, which names those that come near, if there is no such dataset or version.
     """
     address = os.fspath(repo)

@@ -35,8 +35,10 @@ class Tiny(Clone):
         site = {"DVC_SITE_CACHE_DIR": str(self.folder.parent / ".site-cache")}
         return super().environment(**(site | self.variables | extra))
 
-    def build(self, name: str, rows: int, seed: int = 0) -> str:
+    def build(self, name: str, rows: int, seed: int = 0, run: dict[str, str] | None = None) -> str:
         """Build a dataset as a run would: `rows` numbers that start at `seed`. Return the digest of its data.
+
+        `run` is what its provenance says of the run.
 
         More rows continue the same numbers. All rows but the last file's stay in files that do not change.
         """
@@ -67,6 +69,7 @@ class Tiny(Clone):
             data=folder / "processed",
             sources=folder / "raw" / "sources.json",
             code={SCRIPT: fingerprint(SCRIPT, self.folder / "scripts")},
+            run=run,
             scripts=self.folder / "scripts",
         )
         return dvc_digest(folder / "processed")

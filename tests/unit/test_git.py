@@ -68,6 +68,15 @@ def test_without_the_program_that_is_said(git, monkeypatch, tmp_path):
         Git.find(git.root)
 
 
+def test_a_repository_of_another_user_is_refused_until_it_is_trusted(git, monkeypatch, tmp_path):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
+    with pytest.raises(RegistryError, match="of another user") as caught:
+        Git.find(git.root)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    subprocess.run(caught.value.hint.partition(": ")[2], shell=True, check=True)
+    assert Git.find(git.root).root == git.root
+
+
 def test_an_index_of_the_caller_is_not_used(git, monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert Git(git.root).run("ls-files").splitlines() == [".gitignore", "a", "b", "folder/c"]

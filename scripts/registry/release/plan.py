@@ -18,7 +18,7 @@ from registry.release.assess import (
     config_files,
     readable_pin,
 )
-from registry.release.lineage import keep_served_by, name_source
+from registry.release.lineage import keep_notes, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
 from registry.storage.damage import MissingDataError
@@ -81,7 +81,7 @@ def decide(
     check_contract(built)
     built = name_source(repository, built, contained, planned)
     git, commit = repository.git, base.commit
-    built = keep_served_by(repository, built, commit)
+    built = keep_notes(repository, built, commit)
     previous = str(newest.version) if newest else None
     files = _files(repository, built, commit)
     theirs = git.differing(base.head, commit, files) if commit != base.head else []

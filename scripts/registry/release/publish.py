@@ -21,7 +21,7 @@ from registry.release.lineage import parents_first, put_back
 from registry.release.pending import read_pending
 from registry.release.plan import Outcome, Plan, decide
 from registry.release.record import Base, blocked, record, retry_on_conflict
-from registry.storage.remotes import release_remote
+from registry.storage.remotes import release_remote, way_to
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
@@ -120,6 +120,7 @@ def _publish(
     for name, (tag, _) in planned.items():
         aliases |= alias_tags(tag, others.get(name, []))
     remote = release_remote(repository, base.commit)
+    way = way_to(repository, remote, base.commit) if plans else remote
     if dry_run:
         pending = read_pending(repository.git)
         waiting = pending.what if pending and not pending.visible else None
@@ -129,7 +130,7 @@ def _publish(
     if not plans and not aliases:
         return Publication(outcomes, remote, uncommitted_aliases=waiting_for)
     if plans:
-        _store(repository, plans, remote)
+        _store(repository, plans, way)
     for path in [path for plan in plans for path in plan.outdated]:
         checked_inside(repository.root, path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]

@@ -10,18 +10,20 @@ Run again after being killed at any point, it does what is left.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from registry.config.pins import pin_of
+from registry.describe.run import without_notes
 from registry.errors import RegistryError
 from registry.files import data_files, dvc_digest, seal
-from registry.gate import GateError, read_pointer
+from registry.gate import GateError, read_json, read_pointer
 from registry.release.pending import clear_pending, read_pending
 from registry.release.record import exclusive
 from registry.restore.mark import mark
 from registry.restore.places import check_places, write
 from registry.sources.raw import forget_raw
 from registry.storage.repository import Repository
-from registry.storage.snapshot import NoReleaseError, Snapshot, came_from
+from registry.storage.snapshot import PROVENANCE, NoReleaseError, Snapshot, came_from
 from registry.storage.tags import releases
 from registry.workflow.snakemake import wait_until_idle
 
@@ -176,7 +178,7 @@ def unsaved(repository: Repository, snapshot: Snapshot, outs: Iterable[str]) -> 
     lost = []
     for path, content in snapshot.files.items():
         here = root / path
-        if not path.endswith(".dvc") and here.is_file() and here.read_bytes() != content and not git.is_kept(path):
+        if not path.endswith(".dvc") and here.is_file() and not _says(here, content) and not git.is_kept(path):
             lost.append(path)
     for out in outs:
         if (root / out).exists():
@@ -184,6 +186,17 @@ def unsaved(repository: Repository, snapshot: Snapshot, outs: Iterable[str]) -> 
             if unknown and dvc_digest(root / out) not in _released_md5s(repository, snapshot.dataset, out):
                 lost += [file.relative_to(root).as_posix() for file in unknown]
     return lost
+
+
+def _says(path: Path, content: bytes) -> bool:
+    """Tell whether a file of the working tree says what `content` does; notes in a provenance.json do not count."""
+    here = path.read_bytes()
+    if here == content or path.name != PROVENANCE:
+        return here == content
+    try:
+        return without_notes(read_json(here, where=path)) == without_notes(read_json(content, where=path))
+    except (GateError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _released_md5s(repository: Repository, name: str, out: str) -> set[str]:

@@ -23,7 +23,7 @@ from registry.release.pending import clear_pending, read_pending
 from registry.release.record import Base, blocked, record, retry_on_conflict
 from registry.restore.places import check_places, write
 from registry.restore.pull import some
-from registry.storage.remotes import release_remote
+from registry.storage.remotes import release_remote, way_to
 from registry.storage.repository import CONFIG, Repository, read_config
 from registry.storage.tags import releases
 from registry.workflow.snakemake import wait_until_idle
@@ -239,7 +239,8 @@ def _unsaved(repository: Repository, data: Iterable[str]) -> list[str]:
     uncached = {path: dvc_digest(place) for path, place in paths.items() if not repository.store.holds(place)}
     if not uncached:
         return []
-    faults = repository.store.faults(uncached.values(), release_remote(repository, "HEAD"))
+    way = way_to(repository, release_remote(repository, "HEAD"), "HEAD")
+    faults = repository.store.faults(uncached.values(), way)
     return [path for path, md5 in uncached.items() if md5 in faults]
 
 

@@ -21,7 +21,7 @@ from registry.release.publish import Publication
 from registry.release.record import Base, blocked, check_owed, exclusive, record, retry_on_conflict
 from registry.restore.places import check_places, remove
 from registry.restore.pull import Restored, differing, put, restore, some, unsaved
-from registry.storage.remotes import release_remote
+from registry.storage.remotes import release_remote, way_to
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot, is_description
 from registry.storage.states import State
@@ -174,6 +174,7 @@ def _republish(
         reasons = [f"{newest.version} holds the content of {old.version} already"]
         outcome = Outcome(name, State.UNCHANGED, str(newest.version), newest.tag, reasons=reasons)
         return Publication([outcome], remote, dry_run=dry_run, waiting=waiting)
+    way = way_to(repository, remote, base.commit)
     aliases = datasets.aliases.get(name, [])
     number = free_version(numbers(git), name, aliases, newest.version, changes[0].level)
     tag = tag_name(name, number)
@@ -184,7 +185,7 @@ def _republish(
         return Publication([outcome], remote, aliases=alias_tags(tag, aliases), dry_run=True, waiting=waiting)
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
-    repository.store.push(wanted.outs.values(), remote)
+    repository.store.push(wanted.outs.values(), way)
     files = _place(repository, wanted, pin, base.commit, force=force)
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
     text = tag_message(number, [*reasons[:2], *levels], wanted)

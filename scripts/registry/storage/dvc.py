@@ -15,6 +15,7 @@ from registry.storage.connection import bounded, checked_url, open_remote
 from registry.storage.damage import Fault, MissingDataError, faults, faulty
 from registry.storage.explain import explained, hint_for
 from registry.storage.git import Git
+from registry.storage.reached import VARIABLE, remote_from_here
 from registry.storage.remote_config import default_remote_of
 
 if TYPE_CHECKING:
@@ -63,8 +64,11 @@ class Store:
 
     @property
     def default_remote(self) -> str:
-        """Return the name of the remote that DVC uses here. Raises RegistryError where there is none."""
-        name = self._repo.config["core"].get("remote")
+        """Return the name of the remote that is read from here unless another is named. Raises RegistryError.
+
+        It is the one that the environment names, or DVC's own.
+        """
+        name = remote_from_here() or self._repo.config["core"].get("remote")
         if not name:
             raise RegistryError(
                 "no default remote",
@@ -77,9 +81,9 @@ class Store:
         """Return a remote's URL as configured. Raises RegistryError where it is unknown, or not what it seems."""
         remotes = self._repo.config["remote"]
         if name not in remotes:
-            raise RegistryError(
-                f"there is no remote {name}", where=".dvc/config", hint=f"choose from: {', '.join(sorted(remotes))}"
-            )
+            named = f", which {VARIABLE} names" if name == remote_from_here() else ""
+            choices = f"choose from: {', '.join(sorted(remotes))}"
+            raise RegistryError(f"there is no remote {name}{named}", where=".dvc/config", hint=choices)
         return checked_url(remotes[name]["url"], name)
 
     def _cache(self) -> "HashFileDB":
@@ -220,6 +224,12 @@ class Store:
                 f"{len(absent)} objects did not reach remote {remote}", hint="run `registry publish` again"
             )
 
+    def lacking(self, md5s: Iterable[str], remote: str) -> set[str]:
+        """Return those objects that a remote does not have, however it holds the others. Raises RegistryError."""
+        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+            wanted = list(md5s)
+            return set(wanted) - set(self._odb(remote).list_oids_exists(wanted))
+
     def repair(self, md5s: Iterable[str], remote: str) -> dict[str, Fault]:
         """Write these objects to a remote in the place of what it has, as far as the cache has them undamaged.
 
@@ -261,8 +271,8 @@ class Store:
 
         Raises MissingDataError when one of them is nowhere undamaged, and RegistryError for a remote that is unknown.
         """
-        if remote:
-            self.remote_url(remote)
+        if named := remote or remote_from_here():
+            self.remote_url(named)
         wanted = self._incomplete(md5s)
         if not wanted:
             return

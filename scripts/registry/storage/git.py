@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -81,6 +82,9 @@ class Git:
         except GitError as error:
             if "not a git repository" in error.printed or "must be run in a work tree" in error.printed:
                 return None
+            if "dubious ownership" in error.printed:
+                hint = f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root))}"
+                raise RegistryError("git reads no repository of another user", where=root, hint=hint) from None
             raise
         return git if top and Path(top).resolve() == root.resolve() else None
 

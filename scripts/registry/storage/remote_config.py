@@ -15,6 +15,7 @@ from registry.errors import RegistryError
 from registry.gate import MAX_POINTER, GateError
 from registry.shown import redacted
 from registry.storage.elsewhere import read_file
+from registry.storage.reached import remote_from_here
 
 FILE = ".dvc/config"
 _HTTP = {"ssl_verify", "read_timeout", "connect_timeout"}
@@ -44,12 +45,24 @@ def configured_remotes(
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """Return the name of a remote, by default that of the tag's default one, and {name: settings} of all for DVC.
 
-    In a checkout, its own files add to that of the tag, and its relative paths are known. Raises RegistryError.
+    The remote that the environment names comes before that, where there is one of this name, unless settings are given,
+    which are meant for the default one. In a checkout, its own files add to that of the tag, and its relative paths are
+    known. Raises RegistryError.
     """
     where = f"{redacted(address)} at {tag}"
     folder = _dvc_folder(Path(address))
     read = [_parsed(read_file(address, tag, FILE) or b"", f"{where}: {FILE}"), *_settings_in(folder)]
+    if remote is None and not remote_config and (named := remote_from_here()) and _is_known(named, read):
+        remote = named
     return _chosen(read, remote or read[0].get("core", {}).get("remote"), folder, remote_config, where)
+
+
+def _is_known(remote: str, read: list[dict[str, dict[str, Any]]]) -> bool:
+    """Tell whether a configuration that was read, or the user's own, has a remote."""
+    from dvc.config import Config
+
+    name = remote.lower()
+    return any(f'remote "{name}"' in sections for sections in read) or name in Config(validate=False)["remote"]
 
 
 def default_remote_of(checkout: Path) -> tuple[str, dict[str, dict[str, Any]]]:

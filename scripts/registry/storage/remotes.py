@@ -1,11 +1,15 @@
-"""Find where releases go: the DVC remote from which clients of a commit will read."""
+"""Find where releases go: the DVC remote from which clients of a commit will read, and the way there from here."""
 
 import io
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.gate import read_pointer
 from registry.storage.connection import checked_url
+from registry.storage.reached import VARIABLE, remote_from_here
 from registry.storage.repository import Repository
+from registry.storage.snapshot import MANIFEST
+from registry.storage.tags import releases
 
 ADDRESS = ("url", "endpointurl")
 """What says where a remote is."""
@@ -56,6 +60,57 @@ def release_remote(repository: Repository, base: str) -> str:
             hint="dvc remote default <a remote that others reach>, commit it; or set release.push to false",
         )
     return name
+
+
+def way_to(repository: Repository, name: str, base: str) -> str:
+    """Return the remote through which data gets to `name`, where releases of commit `base` go, from this machine.
+
+    That is another one where the environment names it, if `release.reached_by` says that it is the same store, it has
+    the same url, and it holds the manifests of all releases whose tags name this default remote: a copy would do so
+    until the next release. Raises RegistryError where it is not.
+    """
+    way = remote_from_here()
+    if way in (None, name):
+        return name
+    store = repository.store
+    store.remote_url(way)
+    if way not in repository.settings.reached_by:
+        raise _elsewhere(way, name, "release.reached_by in config/config.yaml does not name it")
+    here, there = store.remote_url(way), store.remote_url(name)
+    if here.rstrip("/") != there.rstrip("/"):
+        raise _elsewhere(way, name, f"its url is {here}, and that of {name} is {there}")
+    manifests = _manifests_in(repository, name, base)
+    absent = store.lacking(manifests, way)
+    if absent:
+        raise _elsewhere(way, name, f"it lacks data of {min(manifests[md5] for md5 in absent)}")
+    return way
+
+
+def _elsewhere(way: str, name: str, why: str) -> RegistryError:
+    return RegistryError(
+        f"releases go to remote {name}, and {way} is not known to be the same store: {why}",
+        where=f"{VARIABLE} in the environment",
+        hint=f"unset it, and release where {name} is reached; or, if data is to go to {way} from now on: "
+        f"dvc remote default {way}, and commit .dvc/config",
+    )
+
+
+def _manifests_in(repository: Repository, name: str, base: str) -> dict[str, str]:
+    """Return {md5 of its manifest: tag} of the releases whose own .dvc/config has the default remote of `base`."""
+    place = _place(_dvc_config(repository.git.read(base, [".dvc/config"])[".dvc/config"]), name)
+    those = [release for its in releases(repository.git).values() for release in its]
+    pointers = {release: f"{release.commit}:data/{release.dataset}/{MANIFEST}.dvc" for release in those}
+    configs = {release: f"{release.commit}:.dvc/config" for release in those}
+    contents = repository.git.contents([*pointers.values(), *configs.values()])
+    found = {}
+    for release, pointer in pointers.items():
+        try:
+            config = _dvc_config(contents.get(configs[release], b""))
+            if (config.get("core", {}).get("remote"), _place(config, name)) == (name, place):
+                found[read_pointer(contents[pointer], MANIFEST, where=release.tag)] = release.tag
+        except (RegistryError, KeyError):
+            continue
+    return found
 
 
 def _resolved(config: dict[str, Any], remote: str) -> str:

@@ -24,6 +24,7 @@ class Settings:
     branch: str | None
     push: bool
     identity: str | None
+    reached_by: list[str] = field(default_factory=list)
 
 
 def _normalised(config: Any) -> dict[str, Any]:
