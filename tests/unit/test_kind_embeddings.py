@@ -60,7 +60,10 @@ def test_the_example_is_valid_and_follows_its_documents(root):
             changed(columns={"page": "path"}),
             "contract.columns: let it have these columns, in this order: id, content, ",
         ),
-        (changed(columns={"data_version": "path"}), "params.columns: chunks have data_version already"),
+        (
+            changed(columns={"data_version": "path", "run": "path"}),
+            "params.columns: chunks have data_version, run already",
+        ),
         (changed(columns={"content": "path"}), "params.columns: chunks have content already"),
         (changed(of="../secrets"), "params: not valid:\n  of: "),
         (changed(of="handbook/../../x.parquet"), "params: not valid:\n  of: "),

@@ -71,3 +71,26 @@ def test_new_writes_a_file_that_builds(bare):
     path.write_text(path.read_text().replace("min_length: 50", "min_length: 5"))
     clone.snakemake("--cores", "2", "found")
     assert metadata(clone, "found")["splits"]["all"]["num_samples"] == 3
+
+
+def test_another_engine_for_one_run_computes_what_is_new_and_leaves_the_dataset_as_it_is(bare, monkeypatch):
+    add(only(bare), "handbook", EXAMPLES["handbook"], packed(PAGES))
+    add(bare, NAME, EXAMPLES["handbook-search"].replace("min_length: 20", "min_length: 5"))
+    ray, rule = ("--config", "engine=ray"), NAME.replace("-", "_")
+    assert "engine: 'gpu' is not one of ['local', 'ray']" in bare.snakemake("-n", "--config", "engine=gpu", fails=True)
+    assert "shard-1-of-2" not in bare.snakemake("-n", *ray, "shards=2", "--", rule)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    away = bare.snakemake("--cores", "2", *ray, "--", rule, fails=True)
+    assert "127.0.0.1:1: the Ray cluster failed" in away
+
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert "3 texts embedded" in bare.snakemake("--cores", "2", *ray, "--", rule)
+    before = bare.products()
+    assert b'"name": "local"' in before[f"data/{NAME}/provenance.json"]
+    for options in (ray, ("--config", "engine=local"), ()):
+        assert "Nothing to be done" in bare.snakemake("-n", *options, "--", rule)
+    bare.snakemake("--cores", "2", "--forcerun", f"{rule}_embed", "--", rule)
+    assert bare.products() == before
+
+    bare.edit("config/config.yaml", "shards: 1", "engine: ray\nshards: 1")
+    assert "engine is for one run alone" in bare.snakemake("-n", fails=True)

@@ -24,6 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from registry.config import embeddings
 from registry.config.kinds import PICTURES, tables_of
 from registry.config.load import (
+    check_committed,
     check_samples,
     load_datasets,
     normalise,
@@ -34,6 +35,7 @@ from registry.config.load import (
     source_name,
 )
 from registry.config.names import rule_of
+from registry.describe.run import run_of
 from registry.errors import RegistryError
 from registry.workflow.exchange import exchange, place_of
 from registry.workflow.hook import forget_functions, lift_rate_limit, spare_libraries
@@ -50,7 +52,9 @@ spare_libraries()
 try:
     exchange(workflow)
     # Snakemake, which reads it next, takes the last of two keys, and has no limits.
-    read_yaml(Path("config/config.yaml"))
+    check_committed(read_yaml(Path("config/config.yaml")))
+    # What jobs would refuse, once they have made the data.
+    run_of(os.environ)
 except RegistryError as error:
     raise WorkflowError(str(error))
 
@@ -136,8 +140,8 @@ def tables_named(dataset, param):
 
 
 def engine_of(dataset):
-    """Return who computes the vectors of embeddings, as their params say: its name, threads and texts in a batch."""
-    return DATASETS[dataset]["params"]["engine"]
+    """Return who computes the vectors of embeddings in this run, which is no param of a rule: nothing is built again."""
+    return embeddings.engine_of(DATASETS[dataset]["params"], config)
 
 
 def leave_out_doubled():

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from registry.config.embeddings import TABLE
+from registry.config.embeddings import TABLE, engine_of
 from registry.embedding.engines import encode
 from registry.embedding.model import TOLERANCE, find_model
 from registry.embedding.reuse import read_parts, work_on
@@ -45,11 +46,16 @@ def embed(chunks_path: Path, last: Path, folder: Path, options: Mapping[str, Any
 
 
 if __name__ == "__main__":
+    options = {**snakemake.params.options, "engine": engine_of(snakemake.params.options, snakemake.config)}
+    if options["engine"]["name"] == "ray":
+        # Ray Data needs it, and job() keeps it from what did not import it before.
+        with suppress(ImportError):
+            import pandas  # noqa: F401
     with job(snakemake):
         embed(
             Path(snakemake.input.chunks),
             Path(snakemake.input.last),
             Path(snakemake.output.folder),
-            snakemake.params.options,
+            options,
             [Path(part) for part in snakemake.input.parts],
         )

@@ -18,6 +18,8 @@ INDEX = "chunk_index"
 LAST = (INDEX, "char_start", "char_end", "content_sha256")
 OF_VERSION = ("data_version", "dvc_data_version", "embedding_model")
 """What a database says of a chunk's version, beside its columns."""
+RUN = "run"
+"""What it says of the run that made the version, where that is known."""
 ASKED = ("question", "key_concepts", "category")
 """The columns of questions: what is asked, a JSON list of what a good answer names, and what kind of question it is."""
 PARENTS = ("of", "questions")
@@ -27,6 +29,14 @@ PARENTS = ("of", "questions")
 def document_columns(params: Mapping[str, Any]) -> dict[str, str]:
     """Return {column of chunks: column of documents} of what chunks take over from their documents."""
     return params.get("columns", OF_DOCUMENTS)
+
+
+def engine_of(params: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who computes the vectors: its name, threads and texts in a batch.
+
+    The params say, but for the name where the configuration of one run does.
+    """
+    return params["engine"] | ({"name": config["engine"]} if "engine" in config else {})
 
 
 def columns_of_chunks(params: Mapping[str, Any]) -> list[str]:
@@ -45,7 +55,7 @@ def wrong_params(dataset: Mapping[str, Any]) -> Iterator[str]:
     made_of = [owner(params[key]) for key in PARENTS if key in params]
     if dataset["sources"].get("datasets") != made_of:
         yield f"sources: let it be datasets: [{', '.join(made_of)}], which params.{' and params.'.join(PARENTS)} name"
-    if reserved := [name for name in document_columns(params) if name in (*FIRST, *HEADINGS, *LAST, *OF_VERSION)]:
+    if reserved := [name for name in document_columns(params) if name in (*FIRST, *HEADINGS, *LAST, *OF_VERSION, RUN)]:
         yield f"params.columns: chunks have {', '.join(reserved)} already: call yours otherwise"
     wanted = columns_of_chunks(params)
     if columns != wanted:

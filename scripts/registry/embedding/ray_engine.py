@@ -53,7 +53,7 @@ def _ray() -> ModuleType:
     except ImportError:
         raise RegistryError(
             "the engine is ray, but Ray is not installed",
-            where="params.engine.name",
+            where="params.engine.name, or --config engine=ray",
             hint='run python -m pip install "ray[data]", or choose local',
         ) from None
     return ray
