@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import botocore.session
 from botocore.config import Config
@@ -31,13 +31,14 @@ class Identity(NamedTuple):
 class S3Server:
     """SeaweedFS on free ports of 127.0.0.1. Data and address stay with its folder, whoever starts it there again.
 
-    `admin` may do everything, `reader` may read and list the buckets that are there from the start.
+    `admin` may do everything, `reader` what a policy says: without one, read and list the buckets that are there from
+    the start.
     """
 
     admin = Identity("registry-admin", "the-secret-of-the-admin")
     reader = Identity("registry-reader", "the-secret-of-the-reader")
 
-    def __init__(self, folder: Path, *, buckets: tuple[str, ...] = ("registry",)) -> None:
+    def __init__(self, folder: Path, *, buckets: tuple[str, ...] = ("registry",), policy: Path | None = None) -> None:
         self.folder = folder
         self.buckets = buckets
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,15 +48,20 @@ class S3Server:
             ports.write_text(json.dumps(dict(zip(PORTS, free_ports(len(PORTS)), strict=True))), encoding="utf-8")
         self._ports: dict[str, int] = json.loads(ports.read_text(encoding="utf-8"))
         self.url = f"http://127.0.0.1:{self._ports['s3.port']}"
+        everything = ["Admin", "Read", "List", "Tagging", "Write"]
         readable = [f"{action}:{bucket}" for bucket in buckets for action in ("Read", "List")]
-        identities = [
-            {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
-            for name, (key, secret), actions in (
-                ("admin", self.admin, ["Admin", "Read", "List", "Tagging", "Write"]),
-                ("reader", self.reader, readable),
-            )
-        ]
-        (folder / "s3.json").write_text(json.dumps({"identities": identities}), encoding="utf-8")
+        config: dict[str, Any] = {
+            "identities": [
+                {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], **rights}
+                for name, (key, secret), rights in (
+                    ("admin", self.admin, {"actions": everything}),
+                    ("reader", self.reader, {"policyNames": ["reader"]} if policy else {"actions": readable}),
+                )
+            ]
+        }
+        if policy:
+            config["policies"] = [{"name": "reader", "content": policy.read_text(encoding="utf-8")}]
+        (folder / "s3.json").write_text(json.dumps(config), encoding="utf-8")
 
     def start(self) -> Self:
         """Start the server and wait until every bucket takes an object."""

@@ -1,5 +1,6 @@
 """The one place that text of others passes before people see it: it steers no terminal, and holds no password."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,10 @@ _SETTING = re.compile(
     r"(?<![\w.?&;#-])(\w{0,100}(?:password|passwd|secret|token|access_key)=)[^&,;\s'\"<>()]+", re.IGNORECASE
 )
 """A value of a setting, by its name: `password=...` of PostgreSQL, `AWS_SECRET_ACCESS_KEY=...`."""
+
+
+_MEANING = re.compile(r"[^\w\s.,=%/-]|_|(?<=www)\.", re.IGNORECASE)
+"""What could mark something up, or make a link or a mention of it, within a line of Markdown."""
 
 
 def printable(text: str) -> str:
@@ -62,6 +67,20 @@ def shown(text: str, secrets: Iterable[str] = ()) -> str:
 def one_line(text: object) -> str:
     """Return what `shown` does of a name, a cell or a path, which adds no line and no column wherever it stands."""
     return re.sub(r"[\n\t]", ODD, shown(str(text)))
+
+
+def markdown(text: object) -> str:
+    """Return what `one_line` does of a text, as code in Markdown: it marks nothing up, and mentions and links nothing.
+
+    Every character that Markdown or HTML could give a meaning is spelt by its number, as HTML has it.
+    """
+    spelt = _MEANING.sub(lambda found: f"&#{ord(found[0])};", one_line(text))
+    return f"<code>{spelt}</code>"
+
+
+def markdown_block(text: str) -> str:
+    """Return what `shown` does of a text of several lines, as a block of its own in Markdown."""
+    return f"<pre>{html.escape(shown(text).strip())}</pre>"
 
 
 def some(items: Sequence[str], number: int) -> str:

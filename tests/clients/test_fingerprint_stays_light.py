@@ -9,7 +9,9 @@ from registry.config.fingerprint import SCRIPTS, code_files
 from support import ROOT
 
 SCRIPT_FILES = sorted(
-    path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.glob("*/*.py") if path.parent.name != "registry"
+    path.relative_to(SCRIPTS).as_posix()
+    for path in SCRIPTS.glob("*/*.py")
+    if path.parent.name not in ("ci", "registry")
 )
 
 

@@ -38,6 +38,7 @@ CALLS = {
     "samples": ("numbers-v1.0.0 --split all", None),
     "search": ("anything", "vectors"),
     "status": ("", None),
+    "summary": ("", None),
     "unpin": ("numbers", "build"),
     "vectors list": ("", "vectors"),
     "vectors load": ("", "vectors"),
@@ -45,6 +46,12 @@ CALLS = {
     "verify": ("numbers-v1.0.0", "build"),
 }
 """How each command is called, and which extra it says it needs there."""
+RECORD = {
+    **{"ending": "nothing to do", "reason": None, "started": "2026-01-01T00:00:00+00:00", "ended": None},
+    **{"datasets": [], "failed_jobs": [], "unreleased": []},
+    "release": {"remote": None, "commit": None, "skipped": None, "hint": None},
+}
+"""What a run left."""
 
 
 def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -86,6 +93,7 @@ def client(once) -> Path:
 def tiny(released_tiny, tmp_path) -> Tiny:
     tiny = Tiny(released_tiny).copied(tmp_path / "registry")
     tiny.git("remote", "add", "origin", ".")
+    tiny.write("logs/run.json", json.dumps(RECORD))
     return tiny
 
 

@@ -100,24 +100,17 @@ def test_a_run_that_is_cut_short_publishes_nothing(changed, keep_going):
         "        while not Path('go').exists():\n            time.sleep(0.05)\n",
     )
     changed.commit("Wait")
-    log, go = changed.folder / "logs" / "wine-quality" / "process.log", changed.folder / "go"
+    log = changed.folder / "logs" / "wine-quality" / "process.log"
     for number in (signal.SIGINT, signal.SIGTERM):
         log.unlink(missing_ok=True)
         with nothing_released(changed):
             process = changed.start("--cores", "2", *keep_going, "wine_quality")
             wait_until(log.exists)
-            printed = ""
             if number == signal.SIGINT:
                 os.killpg(process.pid, number)
             else:
                 process.send_signal(number)
-                # Snakemake lets the jobs that run come to their end.
-                while "Will exit after finishing currently running jobs" not in printed:
-                    line = process.stdout.readline()
-                    assert line, printed
-                    printed += line
-                go.touch()
-            printed += process.communicate(timeout=PATIENCE)[0]
+            printed = process.communicate(timeout=PATIENCE)[0]
             assert process.returncode != 0, printed
             assert "nothing is released: " in printed
             assert "released as" not in printed, printed
@@ -211,7 +204,7 @@ def test_what_git_says_is_said(changed):
     for place in (changed.folder, changed.folder / ".git"):
         os.chown(place, 12345, 12345)
     printed = changed.registry("publish", code=1)
-    assert "dubious ownership" in printed
+    assert "git reads no repository of another user" in printed
     assert "git init" not in printed
     printed = changed.registry("publish", code=1, PATH="/nonexistent")
     assert "git is not installed" in printed
@@ -393,7 +386,6 @@ def test_settings_that_cannot_work_are_one_message(changed, tmp_path):
     assert "choose from: emotion, fashion-mnist" in fails("nonsense")
     assert "major, minor or patch" in fails("--bump", "huge", code=2)
     fails("--nonsense", code=2)
-    assert "a PATCH version is not enough: what changed is MINOR" in fails("--bump", "patch")
 
     settings(changed, remote="nonsense")
     assert "releases go to remote nonsense, but clients of this commit look in local" in fails()

@@ -22,7 +22,7 @@ FOR_SNAKEMAKE = {"cluster-generic", "slurm"}
 """Extras whose packages Snakemake imports by itself."""
 PLUGINS = {"snakemake-storage-plugin-s3"}
 """What it imports of the other extras."""
-OWN = {path.stem for path in SCRIPTS.iterdir()}
+OWN = {path.stem for path in (*SCRIPTS.iterdir(), *SCRIPTS.glob("ci/*.py"))}
 DISTRIBUTIONS = packages_distributions()
 
 

@@ -77,7 +77,7 @@ def test_jobs_run_without_the_functions_of_rules_among_the_variables(tmp_path):
 )
 def test_a_run_that_failed_releases_if_nothing_but_what_is_left_out_is_undone(undone, released, monkeypatch):
     commands = []
-    monkeypatch.setattr(hook, "_succeeds", lambda *command: not commands.append(command))
+    monkeypatch.setattr(hook, "_succeeds", lambda root, *command: (not commands.append(command), ""))
     jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in undone]
     workflow = SimpleNamespace(
         scheduler=SimpleNamespace(running=set(), open_jobs=set(), failed=True),

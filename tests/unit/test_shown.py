@@ -1,9 +1,11 @@
 """Text of others on its way to people: what it may not hold is gone, and the rest is as it was."""
 
+import html
+
 import pytest
 
 from registry.errors import RegistryError
-from registry.shown import one_line, printable, public_url, redacted, shown
+from registry.shown import markdown, markdown_block, one_line, printable, public_url, redacted, shown
 
 KEPT = [
     "https://host:8080/a/@scope/b?page=2#part",
@@ -70,3 +72,22 @@ def test_one_line_stays_one():
 
 def test_an_address_for_records_has_no_query():
     assert public_url("https://ada:hunter2@host/a?page=2#part") == "https://host/a"
+
+
+HOSTILE = "@all | <b>x</b> `y` [z](http://h) **w** _v_ #1 www.example.org &amp; \n- item\x1b[31m"
+
+
+def test_text_in_markdown_has_no_meaning_but_itself():
+    spelt = markdown(HOSTILE)
+    assert (spelt[:6], spelt[-7:]) == ("<code>", "</code>")
+    inside = spelt.removeprefix("<code>").removesuffix("</code>")
+    assert not set("@|<>`[]()*_:\n\x1b") & set(inside)
+    assert "www." not in inside
+    assert html.unescape(inside) == one_line(HOSTILE)
+
+
+def test_a_block_in_markdown_ends_where_it_is_meant_to():
+    spelt = markdown_block("</pre>\n\n# a heading\n<img src=x>")
+    assert spelt.count("</pre>") == 1
+    assert spelt.endswith("</pre>")
+    assert "<img" not in spelt

@@ -79,6 +79,8 @@ def test_what_runs_no_job_leaves_the_record_of_the_last_run_alone(built):
         printed = built.snakemake(*options)
         assert "Reason: Forced execution" in printed or "-n" not in options
     built.snakemake("--report", "report.html", "--config", "source=wrong", fails=True)
+    (built.folder / "data" / "emotion" / "metadata.json").rename(built.folder / "elsewhere.json")
+    built.snakemake("--report", "report.html", fails=True)
     assert (built.folder / "logs" / "run.json").read_bytes() == before
 
 

@@ -2,13 +2,17 @@
 
 import io
 import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 from registry.cli import authoring, comparing, reading, releasing, restoring, running, searching, tracing, verifying
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
 from registry.extras import MissingExtraError, explain_missing
 from registry.workflow.job import ENVIRONMENT
+from registry.workflow.stopping import TERMINATED
 
 __all__ = [
     "app",
@@ -27,6 +31,8 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; what a user can fix is one message and exit code 1."""
+    # Else what it began would not be cleaned up, and the first process of a container would not hear of it at all.
+    signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -49,3 +55,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    print("stopped (SIGTERM): run the same command again, which goes on where it was", file=sys.stderr)
+    sys.exit(TERMINATED)

@@ -24,15 +24,19 @@ from registry.cli.common import (
     say_odd,
 )
 from registry.compare.semver import Level
+from registry.errors import RegistryError
 from registry.files import write_json
 from registry.release.plan import Outcome
 from registry.release.publish import Publication, publish
 from registry.release.push import Repaired, copy_to, repair
 from registry.release.status import status
 from registry.restore.rollback import republish
+from registry.shown import shown
 from registry.storage.repository import NoRepositoryError, Repository
 from registry.storage.states import State
-from registry.storage.tags import history, odd_tags
+from registry.storage.tags import dataset_of, history, odd_tags
+from registry.trace.runs import runs_of
+from registry.workflow.record import add_release
 
 QUIET = (State.NOT_BUILT, State.UNCHANGED)
 """States that a run's end need not mention."""
@@ -76,7 +80,8 @@ def release(
     datasets: Datasets = None,
     dry_run: DryRun = False,
     bump: Annotated[
-        str | None, typer.Option(help="Raise the number to this level: major, minor or patch.", show_default=False)
+        str | None,
+        typer.Option(help="Raise numbers to at least this level: major, minor or patch.", show_default=False),
     ] = None,
     version: Annotated[str | None, typer.Option("--from", hidden=True)] = None,
     remote: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -94,9 +99,16 @@ def release(
         raise typer.BadParameter("is a command now: registry push REMOTE [DATASET]", param_hint="--remote")
     level = None if bump is None else _level(bump)
     here = _open(context, dry_run, as_json)
-    done = publish(here, datasets or (), dry_run=dry_run, bump=level, say=say)
+    try:
+        done = publish(here, datasets or (), dry_run=dry_run, bump=level, say=say)
+    except RegistryError as error:
+        if not dry_run:
+            add_release(None, shown(str(error)), here.root)
+        raise
     if save is not None:
         write_json(save, dataclasses.asdict(done))
+    if not dry_run:
+        add_release(dataclasses.asdict(done), None, here.root)
     _report(done, as_json, named=bool(datasets))
 
 
@@ -235,7 +247,8 @@ def log(context: typer.Context, dataset: Dataset, as_json: AsJson = False) -> No
     here = repository(context)
     entries = history(here.git, dataset)
     if as_json:
-        print_json(entries)
+        runs = runs_of(here, dataset_of(here.git, dataset), [entry.tag for entry in entries])
+        print_json([{**dataclasses.asdict(entry), "run": runs.get(entry.tag)} for entry in entries])
         return
     for entry in entries:
         mark = f"  superseded by {entry.superseded_by}" if entry.superseded_by else ""

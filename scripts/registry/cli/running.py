@@ -1,11 +1,25 @@
-"""`registry run`: start Snakemake behind the registry's own lock."""
+"""`registry run` and `summary`: start Snakemake behind the registry's own lock, and tell what it did."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
-from registry.cli.common import app, repository_root, say
+from registry.cli.common import (
+    NOT_RELEASED,
+    AsJson,
+    app,
+    console,
+    print_json,
+    print_line,
+    print_table,
+    repository_root,
+    say,
+)
+from registry.workflow.record import read_record
 from registry.workflow.snakemake import become, target_of
+from registry.workflow.verdict import FAILED, exit_code, held_back, remarks
 
 CORES = ("-c", "--cores", "-j", "--jobs", "--executor", "--profile", "--workflow-profile")
 """Options that say how much to run at once; without one of them, all cores are used."""
@@ -32,3 +46,62 @@ def run_snakemake(
     options = {argument.partition("=")[0] for argument in given}
     cores = [] if options & set(CORES) else ["--cores", "all"]
     become(root, [*cores, *given], say=say)
+
+
+@app.command()
+def summary(
+    context: typer.Context,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as job summaries have it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the last run here did, what is not released, and why.
+
+    Exit codes: 0 all went well; 1 it failed, was stopped or killed, or something was refused a release; 3 something is
+    built but was not released.
+    """
+    record = read_record(repository_root(context))
+    if as_json:
+        print_json(record)
+    elif as_markdown:
+        from registry.workflow.markdown import as_markdown as spelt
+
+        console.print(spelt(record))
+    else:
+        _print_table(record)
+        print_verdict(record)
+    end_as(record)
+
+
+def end_as(record: Mapping[str, Any]) -> None:
+    """End with the exit code that the record of a run comes to."""
+    code = exit_code(record)
+    if code == FAILED:
+        raise typer.Exit(FAILED)
+    if code == NOT_RELEASED:
+        raise typer.Exit(NOT_RELEASED)
+
+
+def _print_table(record: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            one["dataset"],
+            one["state"],
+            one["release"] and one["release"]["version"],
+            one["release"] and one["release"]["level"],
+            None if one["rows"] is None else f"{one['rows']:,}",
+            None if one["bytes"] is None else decimal(one["bytes"]),
+        )
+        for one in record["datasets"]
+    ]
+    print_table(("dataset", "state", "version", "level", "rows", "size"), rows, right=("rows", "size"))
+
+
+def print_verdict(record: Mapping[str, Any]) -> None:
+    """Print how a run ended, what failed in it, and what is not released."""
+    print_line(f"The last run ended: {record['ending']}.")
+    for line in remarks(record):
+        console.print(line)
+    for job in record["failed_jobs"]:
+        console.print(f"{job['rule']} failed:\n{job['message'] or 'it has left no message'}")
+    for name, why in held_back(record).items():
+        print_line(f"{name} is not released: {why}")

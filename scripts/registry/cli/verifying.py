@@ -9,12 +9,14 @@ from typer.core import TyperCommand
 
 from registry.cli.common import AsJson, app, console, print_json, print_line, repository, say, say_left_out
 from registry.cli.comparing import SHOWN, print_diff
+from registry.cli.running import end_as, print_verdict
 from registry.release.push import released_of
 from registry.storage.examine import examine
 from registry.storage.repository import Repository
 from registry.storage.tags import TAG, named_release, parse_tag
+from registry.trace.nightly import refresh_all
 from registry.trace.preview import Preview
-from registry.trace.refresh import Refreshed, refresh, refresh_living
+from registry.trace.refresh import Refreshed, refresh
 from registry.trace.verify import Verdict, verify
 
 DIFFERENT = 1
@@ -128,7 +130,9 @@ def ask_again(
 ) -> None:
     """Ask a dataset's sources again, in its mirror or upstream, and build and release what changed there.
 
-    Without a dataset, all living sources, whose hashes nobody knows before.
+    Without a dataset, ask all living sources, whose hashes nobody knows before, build and release all that is out of
+    date, and complete what a run that was killed left: the command for every night. Its exit codes: 0 all went well; 1
+    something failed, and the other datasets are released; 3 something is built but was not released.
 
     By itself Snakemake has nothing to do, for it cannot know that a source changed. Where files have other hashes than
     the accepted ones, this only shows what would become of the dataset. --accept writes their hashes into the dataset's
@@ -140,11 +144,12 @@ def ask_again(
     if dataset is None:
         if accept:
             raise typer.BadParameter("name a dataset whose files are to be accepted", param_hint="--accept")
-        all_done = refresh_living(repository(context), cores=cores, output=output, say=say)
+        record = refresh_all(repository(context), cores=cores, output=sys.stderr, say=say)
         if as_json:
-            print_json(all_done)
-        for done in () if as_json else all_done:
-            _print_refreshed(done)
+            print_json(record)
+        else:
+            print_verdict(record)
+        end_as(record)
         return
     done = refresh(repository(context), dataset, accept=accept, cores=cores, output=output, say=say)
     if as_json:

@@ -65,14 +65,9 @@ def judge(found: DatasetDiff, versioning: str = "fixed") -> list[Change]:
 
 def next_version(latest: Version | None, level: Level, bump: Level | None = None) -> Version:
     """Return the version after `latest`, 1.0.0 if there is none. `bump` can raise the level, and only raise it."""
-    if bump is not None and bump < level:
-        raise RegistryError(
-            f"a {bump.name} version is not enough: what changed is {level.name}",
-            hint="leave --bump out, or choose a higher one",
-        )
     if latest is None:
         return FIRST
-    match bump or level:
+    match max(level, bump or level):
         case Level.MAJOR:
             return latest.bump_major()
         case Level.MINOR:

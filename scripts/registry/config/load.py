@@ -18,7 +18,16 @@ from registry.files import listing_sha256
 
 MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
+ONE_RUN = {"bump": "minor", "engine": "ray"}
+"""Keys that --config alone can set, and a value of each."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def check_committed(config: Any) -> None:
+    """Raise RegistryError where config/config.yaml, whose content this is, sets what is for one run alone."""
+    for key in ONE_RUN.keys() & {*config} if isinstance(config, dict) else ():
+        hint = f"take it out; for one run: --config {key}={ONE_RUN[key]}"
+        raise RegistryError(f"{key} is for one run alone", where="config/config.yaml", hint=hint)
 
 
 def normalise(config: dict[str, Any]) -> dict[str, Any]:

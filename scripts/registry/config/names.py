@@ -11,6 +11,7 @@ VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0
 TAKEN = (
     "all",
     "all-rules",
+    "ci",
     "common",
     "kinds",
     "kinds-embeddings",

@@ -56,7 +56,7 @@ def refresh(
     _check(repository, name, datasets)
     before = _newest(repository, name)
     if "files" not in datasets[name]["sources"]:
-        _build(repository, [name], datasets, cores, output, say)
+        _build(repository, name, datasets, cores, output, say)
         return _refreshed(repository, name, before)
     with _place(repository.root, name, say) as place:
         now = _fetched_again(repository, datasets[name], place, whatever=accept)
@@ -66,52 +66,23 @@ def refresh(
         elif changed := _changed(repository.root, datasets[name], made_from or {}, now):
             return preview(repository, datasets, name, now, changed, place / "build", cores=cores, say=say)
         if {file: its["sha256"] for file, its in now.items()} != made_from:
-            _build(repository, [name], datasets, cores, output, say)
+            _build(repository, name, datasets, cores, output, say)
     return _refreshed(repository, name, before)
-
-
-def refresh_living(
-    repository: Repository,
-    *,
-    cores: str = "all",
-    output: IO[str] | None = None,
-    say: Callable[[str], None] = print,
-) -> list[Refreshed]:
-    """Ask all living sources again, those without known hashes, in one run, and do with what changed as `refresh`.
-
-    Raises RegistryError where no dataset has such a source, and when the run fails.
-    """
-    check_installed("snakemake")
-    datasets = load_datasets(read_config(repository.root), repository.root)
-    living = [
-        name
-        for name, dataset in datasets.items()
-        if "github" in dataset.get("sources", {})
-        and dataset["source"] == "upstream"
-        and pin_of(repository.root, name) is None
-    ]
-    if not living:
-        hint = "name one: registry refresh DATASET; or let one follow its source, with source: upstream in its file"
-        raise RegistryError("no dataset is made from a living source", hint=hint)
-    before = {name: _newest(repository, name) for name in living}
-    _build(repository, living, datasets, cores, output, say)
-    return [_refreshed(repository, name, before[name]) for name in living]
 
 
 def _build(
     repository: Repository,
-    names: Sequence[str],
+    name: str,
     datasets: Datasets,
     cores: str,
     output: IO[str] | None,
     say: Callable[[str], None],
 ) -> None:
-    """Fetch the sources of datasets again, and build them, and what is made of them and is here. RegistryError."""
-    made_of_them = [other for other in datasets if {*names} & {*parents(datasets[other])} and _here(repository, other)]
-    downloads = [f"{rule_of(name)}_download" for name in names]
-    command = ["--cores", cores, "--forcerun", *downloads, "--", *map(rule_of, [*names, *made_of_them])]
+    """Fetch the sources of a dataset again, and build it, and what is made of it and is here. Raises RegistryError."""
+    made_of_it = [other for other in datasets if name in parents(datasets[other]) and _here(repository, other)]
+    command = ["--cores", cores, "--forcerun", f"{rule_of(name)}_download", "--", *map(rule_of, [name, *made_of_it])]
     if run(repository.root, command, say=say, stdout=output):
-        failed = f"refreshing {', '.join(names)} failed; see above"
+        failed = f"refreshing {name} failed; see above"
         raise RegistryError(failed, hint="fix it, and run the same command again")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from registry.config.load import Datasets, selected
 from registry.vectors.datasets import with_vectors
+from registry.workflow.job import ERROR
 
 RATE_LIMITER = "job_rate_limiter"
 """An attribute of Snakemake's scheduler."""
@@ -28,16 +29,27 @@ TABLES = ("pandas", "polars")
 """Those that take long to load."""
 LEFT_OUT = "left_out"
 """The rule that fails a run of all datasets, after all that can be built, where the configuration of some is broken."""
+PUBLISH_OFF = "publish is off"
+"""Why nothing is released where nothing is meant to be."""
 SKIPPED = 3
 """Exit code of a command that had a reason not to release, or not to load, something."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """What came of releasing: what `registry publish --json` prints, or why not, and what is left to do."""
+    """What came of releasing: what `registry publish --json` prints, or why not, and what is left to do.
+
+    `errors` are the messages of what failed, which were printed.
+    """
 
     publication: dict[str, Any] | None = None
     left: str | None = None
+    errors: str = ""
+
+    @property
+    def reason(self) -> str | None:
+        """What failed and what is left to do, for the record."""
+        return f"{self.errors}{self.left}" if self.left else None
 
 
 def lift_rate_limit(workflow: Any) -> None:
@@ -99,53 +111,73 @@ def _with_what_is_loaded(method: Callable[..., Any], lock: Lock) -> Callable[...
     return called
 
 
-def release_after_run(workflow: Any, config: Mapping[str, Any], datasets: Datasets) -> Release:
-    """Release in the folder of the run, unless it was told not to, touched files only, or was cut short.
+def release_after_run(
+    workflow: Any, config: Mapping[str, Any], datasets: Datasets, *, stopped: bool = False
+) -> Release:
+    """Release in the folder of the run, unless it was told not to, touched files only, or was cut short or `stopped`.
 
-    A run that failed releases what it completed only with --keep-going, or if all but LEFT_OUT is done. With
-    `vector_store: server` the embeddings among the datasets, if they are released, are then loaded.
+    A run that failed releases what it completed only with --keep-going, or if all but LEFT_OUT is done.
     """
     scheduler = workflow.scheduler
-    cut_short = scheduler.running or scheduler.open_jobs
+    cut_short = stopped or scheduler.running or scheduler.open_jobs
     undone = {job.rule.name for job in workflow.dag.needrun_jobs()}
     goes_on = workflow.execution_settings.keep_going or undone == {LEFT_OUT, "all"}
     if workflow.touch:
         return Release()
     if not config["publish"]:
-        return _skipped("publish is off")
+        return _skipped(PUBLISH_OFF)
     if cut_short or (scheduler.failed and not goes_on):
         why = "the run was stopped" if cut_short else "a job failed, and the run had no --keep-going"
         print(f"nothing is released: {why}; what is complete: registry publish", file=sys.stderr)
         return _skipped(why)
+    return release_built(config, datasets)
+
+
+def release_built(config: Mapping[str, Any], datasets: Datasets, root: Path = Path()) -> Release:
+    """Release what is built in the checkout at `root`.
+
+    With `vector_store: server` the embeddings among the datasets, if they are released, are then loaded.
+    """
+    errors, left = [], []
     with TemporaryDirectory() as folder:
         path = Path(folder, "publication.json")
-        done = _succeeds("publish", "--save", str(path))
+        bump = ["--bump", config["bump"]] if config.get("bump") else []
+        done, said = _succeeds(root, "publish", "--save", str(path), *bump)
+        if not done:
+            errors.append(said)
+            left.append(_left("The data is built, but not released. To release it", "publish"))
         publication = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    if not done:
-        return Release(publication, _left("The data is built, but not released. To release it", "publish"))
-    left = []
-    for name in _built(config, datasets) if config["vector_store"] == "server" else []:
+    for name in _built(root, config, datasets) if config["vector_store"] == "server" else []:
         keep = str(config["vector_versions"])
         command = ("vectors", "load", "--released", "--dataset", name, "--store", "server", "--keep", keep)
-        if not _succeeds(*command):
+        done, said = _succeeds(root, *command)
+        if not done:
+            errors.append(said)
             left.append(_left(f"{name} is not in the database. To load it", *command))
-    return Release(publication, "\n".join(left) or None)
+    return Release(publication, "\n".join(left) or None, "".join(errors))
 
 
 def _skipped(why: str) -> Release:
     return Release({"outcomes": [], "skipped": why, "hint": "registry publish"})
 
 
-def _built(config: Mapping[str, Any], datasets: Datasets) -> list[str]:
+def _built(root: Path, config: Mapping[str, Any], datasets: Datasets) -> list[str]:
     """Return the datasets with vectors that are among what the run was to build, and are there."""
     wanted = selected(config, datasets)
     there = [name for name in with_vectors(datasets) if name in wanted]
-    return [name for name in there if Path("data", name, "provenance.json").is_file()]
+    return [name for name in there if Path(root, "data", name, "provenance.json").is_file()]
 
 
-def _succeeds(*command: str) -> bool:
-    done = subprocess.run([sys.executable, "-m", "registry", *command], stdout=sys.stderr.fileno())  # noqa: S603
-    return done.returncode in (0, SKIPPED)
+def _succeeds(root: Path, *command: str) -> tuple[bool, str]:
+    """Run `registry`, which prints on standard error; return whether it succeeded, and the error where it did not."""
+    pipe, said = subprocess.PIPE, ""
+    arguments = [sys.executable, "-m", "registry", *command]
+    with subprocess.Popen(arguments, cwd=root, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+        for line in process.stdout:
+            print(line, end="", file=sys.stderr, flush=True)
+            if said or line.startswith(ERROR):
+                said += line
+    return process.returncode in (0, SKIPPED), said.removeprefix(ERROR)
 
 
 def _left(what: str, *command: str) -> str:

@@ -24,6 +24,7 @@ from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progre
 from registry.workflow.record import Ending, write_record
 from registry.workflow.remote import Verdicts
 from registry.workflow.running import others_run, time_of_files
+from registry.workflow.stopping import TERMINATED, Stop
 from registry.workflow.summary import outcomes_of, print_summary
 
 LOCKED = "LockException"
@@ -45,6 +46,9 @@ class Run:
         self._witness = _Witness()
         self._verdicts = Verdicts(since=self.started, logger=LOGGER)
         self._progress = None
+        self._stop = Stop()
+        # Snakemake sets it itself, later, for --report and its like.
+        self._asked = workflow.resource_settings.cores, workflow.resource_settings.nodes
         self._ended = False
         if workflow.is_main_process and not workflow.output_settings.verbose:
             LOGGER.addFilter(say_refusals_plainly)
@@ -62,7 +66,9 @@ class Run:
 
     def begin(self) -> None:
         """Write down that jobs are about to start: a run that is killed leaves this."""
-        if not self._workflow.local_exec:
+        if self._workflow.local_exec:
+            self._stop.listen(self._workflow.scheduler)
+        else:
             self._verdicts.listen_to(self._workflow.scheduler._executor)
             # Snakemake would wait for the jobs, and whoever sent it would end Snakemake alone.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -78,22 +84,33 @@ class Run:
             self._progress.close()
         scheduler = self._workflow.scheduler
         unbrought = self._bring()
-        failed = failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
+        failed = (
+            [] if self._stop.told else failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
+        )
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
         ending, reason = Ending.SUCCEEDED, None
         if not succeeded:
-            ending = Ending.FAILED if scheduler.failed else Ending.INTERRUPTED
+            ended = scheduler.failed and not self._stop.told
+            ending = Ending.FAILED if ended else Ending.INTERRUPTED
             reason = f"jobs that failed: {len(failed)}" if failed else STOPPED
-            if scheduler.failed and not failed and self._datasets.broken:
+            if ended and not failed and self._datasets.broken:
                 reason = f"left out, since they are broken: {', '.join(sorted(self._datasets.broken))}"
-        release = release_after_run(self._workflow, self._config, self._datasets)
+        release = release_after_run(self._workflow, self._config, self._datasets, stopped=self._stop.told)
         left = release.left or unbrought
         if left:
-            ending, reason = Ending.FAILED, left
+            ending = Ending.INTERRUPTED if self._stop.told else Ending.FAILED
+            reason = "\n".join(filter(None, [reason, release.reason or left]))
+        if self._stop.told and ending == Ending.INTERRUPTED:
+            next_time = "" if left else "; what is done stays: run the same command again"
+            print(f"it was told to stop (SIGTERM){next_time}", file=sys.stderr)
         self._write(ending, reason=reason, outcomes=outcomes, failed=failed, publication=release.publication)
         if left:
-            sys.exit(left)
+            print(left, file=sys.stderr)
+        if ending == Ending.INTERRUPTED and self._stop.told:
+            sys.exit(TERMINATED)
+        if left:
+            sys.exit(1)
 
     def _bring(self) -> str | None:
         """Bring what was made where no files are shared; returns what could not be brought, and why."""
@@ -134,8 +151,7 @@ class Run:
         """
         if self._witness.executing:
             return not (self._workflow.execution_settings.no_hooks or self._workflow.touch)
-        resources = self._workflow.resource_settings
-        return self._witness.error is not None and (resources.cores, resources.nodes) != (None, None)
+        return self._witness.error is not None and self._asked != (None, None)
 
     def _unreleased(self) -> list[str]:
         """Return the datasets that were built by a run which ended before it could release them."""

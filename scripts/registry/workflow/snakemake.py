@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from registry.config.names import is_name, rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.workflow.running import RUNNING
+from registry.workflow.stopping import stopping_what_it_starts
 
 OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = 600
@@ -66,18 +67,29 @@ def alone(lock: Path, who: str, say: Say) -> Iterator[None]:
 
 
 def run(
-    root: Path, arguments: Sequence[str], *, say: Say, env: Mapping[str, str | None] | None = None, **streams: Any
+    root: Path,
+    arguments: Sequence[str],
+    *,
+    say: Say,
+    env: Mapping[str, str | None] | None = None,
+    mine: IO[bytes] | None = None,
+    **streams: Any,
 ) -> int:
     """Run `snakemake` with these arguments in the checkout at `root`, and return its exit code.
 
     `env` adds to the environment (None takes a variable away); `streams` are stdin, stdout and stderr as subprocess
-    takes them. Raises RegistryError where another run does not end in time.
+    takes them; `mine` is what `turn` gave, within which this runs. SIGTERM is handed on to it, and its end is waited
+    for. Raises RegistryError where another run does not end in time.
     """
     check_installed("snakemake")
     variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
-    with _turn(root, say) as lock:
-        done = subprocess.run(_command(arguments), cwd=root, env=variables, pass_fds=[lock.fileno()], **streams)  # noqa: S603
-        return done.returncode
+    with nullcontext(mine) if mine else turn(root, say) as lock:
+        command, passed = _command(arguments), [lock.fileno()]
+        with (
+            stopping_what_it_starts(),
+            subprocess.Popen(command, cwd=root, env=variables, pass_fds=passed, **streams) as process,  # noqa: S603
+        ):
+            return process.wait()
 
 
 def run_quietly(
@@ -117,7 +129,10 @@ def become(root: Path, arguments: Sequence[str], *, say: Say) -> None:
     """Become `snakemake` with these arguments in the checkout at `root`; raises RegistryError as `run` does."""
     check_installed("snakemake")
     _check_profiles(root, arguments)
-    with _turn(root, say) as lock:
+    if not (root / "config" / "config.yaml").is_file():
+        hint = "run this in a clone of one; in a container, mount that at /registry"
+        raise RegistryError("no registry is here", where=str(root), hint=hint)
+    with turn(root, say) as lock:
         os.chdir(root)
         os.set_inheritable(lock.fileno(), True)
         command = _command(arguments)
@@ -144,7 +159,7 @@ def _command(arguments: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
+def turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
     """Wait until nobody else runs Snakemake here, take away dead locks, and keep others waiting during the block."""
     with _opened(root / OURS) as ours:
         _wait_for(ours, "another registry command runs Snakemake here", say)
