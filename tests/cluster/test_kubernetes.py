@@ -108,13 +108,14 @@ def test_what_pods_make_is_brought_released_once_and_done_for_a_local_run(cluste
     targets = ["wine_quality", "tabular", "radiology_mini"]
     local = Clone(tmp_path / "local")
     copy_folder(cluster.clone.folder, local.folder)
-    local.run("snakemake", "--cores", "2", *targets)
+    local.run("snakemake", "--cores", "2", *targets, REGISTRY_RUN_ID="4711")
 
-    cluster.run(*targets)
+    cluster.run(*targets, REGISTRY_RUN_ID="4711")
 
     assert cluster.clone.products() == local.products()
     assert cluster.clone.git("rev-parse", "HEAD^{tree}:data") == local.git("rev-parse", "HEAD^{tree}:data")
     assert cluster.clone.tags() == local.tags() != []
+    assert '"id": "4711"' in cluster.clone.git("show", "tabular-v1.0.0:data/tabular/provenance.json")
     assert cluster.clone.git("rev-list", "--count", "HEAD") == local.git("rev-list", "--count", "HEAD")
     assert "Nothing to be done" in cluster.clone.run("snakemake", "-n", *targets)
     for script in (cluster.clone.folder / "scripts").rglob("*.py"):
@@ -141,16 +142,17 @@ def test_a_pod_asks_for_what_its_rule_declares_and_gets_only_the_secrets_that_ar
     cluster.clone.edit(f"{PROFILE}/config.yaml", '# - machine_type="e2-standard-4"', '- machine_type="e2-standard-4"')
     account = "# kubernetes-service-account-name: registry"
     cluster.clone.edit(f"{PROFILE}/config.yaml", account, account.removeprefix("# "))
-    cluster.run("tabular_generate", SECRET_OF_ANOTHER="not for pods")
+    cluster.run("tabular_generate", SECRET_OF_ANOTHER="not for pods", REGISTRY_RUN_ID="4711", REGISTRY_RUN_OTHER="no")
 
     [job] = cluster.kubernetes.sent
     pod, container = job["spec"]["template"]["spec"], _container(job)
     assert container["resources"]["requests"] == {"cpu": "950m", "memory": "800M", "ephemeral-storage": "2000M"}
     assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "e2-standard-4"}
     assert pod["serviceAccountName"] == "registry"
-    assert container["image"] == "registry.example.org/data-registry:latest"
+    assert container["image"] == "registry.example.org/data-registry-kubernetes:latest"
     names = {variable["name"] for variable in container["env"]}
-    assert names >= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} and "SECRET_OF_ANOTHER" not in names
+    assert names >= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "REGISTRY_RUN_ID"}
+    assert not names & {"SECRET_OF_ANOTHER", "REGISTRY_RUN_OTHER", "REGISTRY_RUN_URL"}
     assert cluster.s3.admin.secret not in str(job)
     assert "pip install" not in container["args"][1]
 
@@ -329,13 +331,20 @@ def test_the_pod_that_runs_it_all_clones_builds_and_releases_and_goes_on_from_th
     container = manifests[1]["spec"]["template"]["spec"]["containers"][0]
     fresh.git("clone", "--quiet", "--bare", ".", str(tmp_path / "origin"))
     volume = Clone(tmp_path / "volume")
-    volume.folder.mkdir()
+    # What a pod leaves that was killed while it cloned.
+    (volume.folder / "main.new" / ".git").mkdir(parents=True)
     environment = {variable["name"]: variable["value"] for variable in container["env"]}
-    environment |= {"REPOSITORY": str(tmp_path / "origin"), "TARGETS": TABULAR, "PYTHONPATH": str(ROOT / "scripts")}
-    command = [*container["command"], *container["args"]]
+    environment |= {"REPOSITORY": str(tmp_path / "origin"), "DATASETS": TABULAR, "PYTHONPATH": str(ROOT / "scripts")}
+    command = container["args"]
     volume.run(*command, **environment)
-    assert volume.tags() == ["tabular-v1.0.0"]
+    assert Clone(volume.folder / "main").tags() == ["tabular-v1.0.0"]
     assert "Nothing to be done" in volume.run(*command, **environment)
+    printed = volume.run(*command, code=1, **environment | {"DATASETS": f"{TABULAR}; touch injected"})
+    assert "DATASETS: 'tabular; touch injected' is none" in printed
+    assert not [*volume.folder.rglob("injected")]
+    # As it is where a run was stopped between its build and its release.
+    volume.run(*command, **environment | {"PUBLISH": "false", "DATASETS": "wine-quality"})
+    assert Clone(volume.folder / "main").tags() == ["tabular-v1.0.0", "wine-quality-v1.0.0"]
 
 
 def test_no_answer_of_the_api_is_waited_for_for_ever(monkeypatch):
