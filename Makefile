@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report test test-cluster fuzz stress lint unreleased bench lock
+.PHONY: setup data report up down test test-cluster test-deploy fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -27,9 +27,29 @@ test: .venv/test .venv-mlflow/ready .venv-langchain/ready .venv-hf/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
 		HF_PYTHON=$(CURDIR)/.venv-hf/bin/python $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
+# The servers of compose.yaml, with what .env.docker says, whatever the environment of the user says.
+STACK = set -a; . ./.env.docker; set +a; \
+	for compose in "docker compose" "podman compose"; do $$compose version >/dev/null 2>&1 && break || compose=; done; \
+	test -n "$$compose" || { echo "make: neither docker compose nor podman compose runs here: install one of them" >&2; exit 1; }; \
+	$$compose
+
+up:
+	@$(STACK) up --detach --wait minio postgres mlflow && $$compose run --rm bucket
+	@echo "MinIO, for DVC_REMOTE=docker: http://localhost:9000, to look into: http://localhost:9001"
+	@echo "PostgreSQL with pgvector, for vector_store: server: localhost:5432"
+	@echo "MLflow: http://localhost:5001. To use all three: set -a; source .env.docker; set +a"
+
+down:
+	@$(STACK) down && echo "The data stays in volumes. To remove it, too: $$compose --env-file .env.docker down --volumes"
+
 # On a real Slurm, with its accounting, which Debian's packages bring, and a stand-in for Kubernetes; what is missing is skipped by name.
 test-cluster: .venv-cluster/ready
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" .venv-cluster/bin/pytest tests/cluster
+
+# As containers, and as GitHub Actions and Argo run it: with podman, runc, fuse-overlayfs, uidmap, debootstrap, kubernetes-client and nodejs of
+# Debian. What is missing is skipped by name.
+test-deploy: .venv/test .venv-mlflow/ready
+	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/deploy
 
 # What draws cases at random draws new ones, and twenty times as many. A failure prints the case, or the seed of it.
 fuzz: .venv/test
@@ -47,6 +67,8 @@ lint: .venv/test
 	$(BIN)/snakemake --lint
 	$(BIN)/check-jsonschema --check-metaschema $(shell git ls-files 'scripts/*.schema.yaml')
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/shellcheck .ci/run $(shell git ls-files '*.sh')
 
 # The project's own main carries no release: CI checks it.
 unreleased:
@@ -62,8 +84,10 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/vectors.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/authoring.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/schedule.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
 lock:
@@ -71,6 +95,10 @@ lock:
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors --extra editable pyproject.toml \
 		-o envs/requirements.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra cluster pyproject.toml -o envs/cluster.txt
+	$(COMPILE) --constraints envs/requirements-test.txt pyproject.toml -o envs/client.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra kubernetes --extra vectors pyproject.toml -o envs/kubernetes.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors pyproject.toml envs/ray.in -o envs/ray.txt
+	$(COMPILE) --constraints envs/requirements-test.txt envs/build.in -o envs/build.txt
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 	$(COMPILE) envs/langchain.in -o envs/langchain.txt
