@@ -104,18 +104,22 @@ def test_a_group_that_fails_keeps_no_other_from_being_released(namespace, origin
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_publish_step_that_is_stopped_or_killed_is_completed_by_the_next(namespace, server, tmp_path, number):
+def test_a_publish_step_that_is_stopped_or_killed_is_completed_by_the_next(namespace, tmp_path, number):
     values = namespace.defaults("data-pipeline", cores="1")
     succeeded([prepared := namespace.run("data-pipeline", "prepare", values)])
     (item,) = json.loads(prepared.outputs["builds"])
     succeeded([namespace.run("data-pipeline", "build", values, **item)])
-    stored = server.client()
+    hook = tmp_path / "origin.git" / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch reached\nexec sleep 600\n")
+    hook.chmod(0o755)
     with namespace.start("data-pipeline", "publish", values, checkouts="main") as step:
-        wait_until(lambda: stored.list_objects_v2(Bucket="registry", Prefix=f"{tmp_path.name}/").get("KeyCount"))
+        wait_until((tmp_path / "origin.git" / "reached").exists)
         namespace.kill(number)
         printed, _ = step.communicate()
         assert step.returncode == 128 + number
     assert printed.splitlines() == ["== main", *([STOPPED] if number == signal.SIGTERM else [])]
+    hook.unlink()
     succeeded([namespace.run("data-pipeline", "publish", values, checkouts="main")])
     assert released(tmp_path).keys() == {f"{name}-v1.0.0" for name in SMALL}
 
