@@ -17,7 +17,7 @@ from pathlib import Path
 
 from follow_origin import follow_origin
 
-from registry.config.load import Datasets, load_datasets, needed, normalise, selected
+from registry.config.load import Datasets, load_datasets, needed, selected
 from registry.errors import RegistryError
 from registry.storage.repository import read_config
 
@@ -63,7 +63,7 @@ def make_checkout(folder: Path, environment: Mapping[str, str]) -> None:
 
 def main(builds_file: str, checkouts_file: str) -> None:
     """Do it for what the environment says."""
-    config = normalise(read_config(Path()))
+    config = read_config(Path())
     datasets = load_datasets(config)
     wanted = os.environ.get("DATASETS", "").split()
     if os.environ["MODE"] == "fan-out" and not wanted:
