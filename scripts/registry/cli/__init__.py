@@ -55,8 +55,17 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        _end_undisturbed()
+
+
+def _end_undisturbed() -> None:
+    """Let nothing cut short what Python cleans up at its end, which takes moments."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # A run tells its processes again and again.
+    _end_undisturbed()
     print("stopped (SIGTERM): run the same command again, which goes on where it was", file=sys.stderr)
     sys.exit(TERMINATED)
