@@ -60,11 +60,11 @@ class Namespace:
     """What pods of workflows find: settings, secrets by name, one volume, and the registry's origin at /origin.git."""
 
     def __init__(
-        self, folder: Path, origin: Path, podman: Podman, image: str, secrets: Mapping[str, Mapping[str, str]]
+        self, folder: Path, origin: Path, podman: Podman, image: str, secrets: dict[str, dict[str, str]]
     ) -> None:
-        self.manifests = rendered("base")
+        self.manifests, self.secrets = rendered("base"), secrets
         self.volume, self._folder, self._origin = folder / "volume", folder, origin
-        self._podman, self._image, self._secrets, self._runs = podman, image, secrets, 0
+        self._podman, self._image, self._runs = podman, image, 0
         self.volume.mkdir()
         os.chown(self.volume, USER, USER)
 
@@ -91,22 +91,26 @@ class Namespace:
         spec = named(self.manifests, "WorkflowTemplate", workflow)["spec"]
         (template,) = [each for each in spec["templates"] if each["name"] == step]
         values = {**values, **{f"inputs.parameters.{name}": value for name, value in inputs.items()}}
-        container, pod = template["container"], spec["securityContext"]
-        security = container["securityContext"]
-        places = {"registry": self.volume, "tmp": tmp}
-        volumes = {each["name"] for each in spec["volumes"]}
-        assert volumes == {*places}
-        mounts = [f"{places[each['name']]}:{each['mountPath']}" for each in container["volumeMounts"]]
+        assert {each["name"] for each in spec["volumes"]} == {"registry", "tmp"}
+        container = template["container"]
+        options = self._options(container, spec["securityContext"], self._variables(container, values), tmp)
+        entry, *arguments = [filled(word, values) for word in (*container["command"], *container["args"])]
+        return ["run", *options, "--entrypoint", entry, self._image, *arguments], template
+
+    def _options(
+        self, container: Mapping[str, Any], pod: Mapping[str, Any], variables: Mapping[str, str], tmp: Path
+    ) -> list[str]:
+        """Return the options with which podman runs a container of a pod as Kubernetes does."""
+        security, places = container["securityContext"], {"registry": self.volume, "tmp": tmp}
         options = ["--rm", "--name", tmp.name, "--network", "host", "--user", f"{pod['runAsUser']}:{pod['runAsGroup']}"]
         options += ["--read-only", "--read-only-tmpfs=false"] if security["readOnlyRootFilesystem"] else []
         options += [] if security["allowPrivilegeEscalation"] else ["--security-opt", "no-new-privileges"]
         options += [word for name in security["capabilities"]["drop"] for word in ("--cap-drop", name)]
-        options += ["--workdir", container["workingDir"]]
-        options += [word for mount in [*mounts, f"{self._origin}:/origin.git"] for word in ("--volume", mount)]
-        variables = self._variables(container, values)
-        options += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-        entry, *arguments = [filled(word, values) for word in (*container["command"], *container["args"])]
-        return ["run", *options, "--entrypoint", entry, self._image, *arguments], template
+        options += ["--workdir", container["workingDir"], "--volume", f"{self._origin}:/origin.git"]
+        for each in container["volumeMounts"]:
+            in_memory = each["mountPath"] == "/dev/shm"
+            options += [] if in_memory else ["--volume", f"{places[each['name']]}:{each['mountPath']}"]
+        return options + [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
 
     def run(self, workflow: str, step: str, values: Mapping[str, str], **inputs: str) -> Ended:
         """Run a step to its end."""
@@ -119,6 +123,19 @@ class Namespace:
             path = tmp / Path(each["valueFrom"]["path"]).relative_to("/tmp")
             outputs[each["name"]] = path.read_text(encoding="utf-8")
         return Ended(process.returncode, printed, outputs, tmp)
+
+    def compute(self, ray_job: str, image: str) -> Ended:
+        """Run the entrypoint of a RayJob on the head of a cluster that has no other node, so that it has to compute."""
+        job = json.loads(ray_job)["spec"]
+        pod = job["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+        (head,) = pod["containers"]
+        tmp = self._new_tmp()
+        options = self._options(head, pod["securityContext"], self._variables(head, {}), tmp)
+        started = "ray start --head --node-ip-address=127.0.0.1 --num-cpus=1 --object-store-memory=100000000"
+        script = f"{started} && export RAY_ADDRESS=auto && {job['entrypoint']}"
+        process = self._podman.start("run", *options, image, "sh", "-c", script)
+        printed, _ = process.communicate(timeout=PATIENCE)
+        return Ended(process.returncode, printed, {}, tmp)
 
     def _new_tmp(self) -> Path:
         """Return a new empty folder that only the user of pods may write."""
@@ -149,7 +166,7 @@ class Namespace:
             if "configMapRef" in source:
                 found |= named(self.manifests, "ConfigMap", source["configMapRef"]["name"])["data"]
             else:
-                found |= self._secrets.get(source["secretRef"]["name"], {})
+                found |= self.secrets.get(source["secretRef"]["name"], {})
         own: dict[str, str] = {}
         for variable in container["env"]:
             if "valueFrom" in variable:

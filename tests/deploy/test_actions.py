@@ -1,6 +1,7 @@
 """The workflows of GitHub Actions, run with act against a bare repository and an S3 server."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -104,6 +105,30 @@ def test_what_is_asked_for_is_released_and_told_in_the_summary(actions, keys, se
     assert "Nothing to do" in ended.summary
     assert in_origin(actions, "tag", "--list") == "tabular-v1.0.0"
     assert in_origin(actions, "rev-parse", "main") == head
+
+
+@pytest.mark.parametrize(
+    ("job", "called"),
+    [
+        ("lint", ["make unreleased", "make lint"]),
+        ("test", ["make test"] * 2),
+        ("clusters", ["apt-get slurm-wlm", "make test-cluster"]),
+        ("container", ["docker build"]),
+        ("deploy", ["apt-get podman", "make test-deploy"]),
+    ],
+)
+def test_jobs_of_ci_call_what_takes_long(actions, tmp_path, job, called):
+    calls, programs = tmp_path / "calls", tmp_path / "programs"
+    programs.mkdir()
+    for name in ("apt-get", "docker", "make"):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\n')
+    (programs / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    ended = actions.run("ci.yaml", "push", job=job, environment={"PATH": f"{programs}:{os.environ['PATH']}"})
+    assert ended.code == 0, ended.printed
+    for line, words in zip(calls.read_text().splitlines(), called, strict=True):
+        assert {*words.split()} <= {*line.split()}
 
 
 @pytest.mark.parametrize("job", ["dry-run", "samples"])

@@ -10,12 +10,14 @@ import pytest
 from argo_pods import Ended, Namespace, give_to_pods, named
 from clone import Clone, under_git
 from origin import with_origin
-from podman import Podman, missing
+from podman import Podman
+from postgres import Database, running_postgres
 from project import copy_repository
 from s3 import S3Server
 from support import wait_until
 
 DATASETS = "tabular opencloudhub-readmes"
+EMBEDDINGS = "opencloudhub-readmes-embeddings"
 SMALL = {"tabular", "opencloudhub-readmes"}
 STOPPED = "stopped (SIGTERM): run the same command again, which goes on where it was"
 
@@ -30,17 +32,10 @@ def origin(server: S3Server, tmp_path: Path) -> Clone:
     return clone
 
 
-@pytest.fixture(scope="module")
-def image() -> str:
-    if reason := missing():
-        pytest.skip(reason)
-    return Podman().image()
-
-
 @pytest.fixture
-def namespace(image: str, origin: Clone, server: S3Server, tmp_path: Path) -> Namespace:
+def namespace(podman: Podman, origin: Clone, server: S3Server, tmp_path: Path) -> Namespace:
     keys = {name: value for name, value in server.environment(server.admin).items() if not name.endswith("_FILE")}
-    return Namespace(tmp_path, tmp_path / "origin.git", Podman(), image, {"registry": keys})
+    return Namespace(tmp_path, tmp_path / "origin.git", podman, podman.image(), {"registry": keys})
 
 
 def released(tmp_path: Path) -> dict[str, dict[str, Any]]:
@@ -52,6 +47,15 @@ def released(tmp_path: Path) -> dict[str, dict[str, Any]]:
         dataset = tag.rpartition("-v")[0]
         found[tag] = json.loads(clone.git(*git, "show", f"{tag}:data/{dataset}/provenance.json"))
     return found
+
+
+def push(origin: Clone, message: str, tmp_path: Path) -> None:
+    """Commit what was edited, and bring it to the bare repository, which pods own."""
+    origin.commit(message)
+    (tmp_path / "gitconfig").write_text("[safe]\n    directory = *\n", encoding="utf-8")
+    bare = tmp_path / "origin.git"
+    origin.git("push", "--quiet", str(bare), "main", GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig"))
+    give_to_pods(bare)
 
 
 def succeeded(steps: list[Ended]) -> None:
@@ -93,11 +97,7 @@ def test_groups_of_datasets_are_built_apart_and_released_once(namespace, tmp_pat
 
 def test_a_group_that_fails_keeps_no_other_from_being_released(namespace, origin, tmp_path):
     origin.edit("config/datasets/tabular.yaml", "min: 100,", "min: 1_000_000,")
-    origin.commit("Break it")
-    (tmp_path / "gitconfig").write_text("[safe]\n    directory = *\n", encoding="utf-8")
-    push = ("push", "--quiet", str(tmp_path / "origin.git"), "main")
-    origin.git(*push, GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig"))
-    give_to_pods(tmp_path / "origin.git")
+    push(origin, "Break it", tmp_path)
     steps = namespace.pipeline(mode="fan-out", cores="1")
     assert [step.code for step in steps] == [0, 0, 1, 1]
     assert released(tmp_path).keys() == {"opencloudhub-readmes-v1.0.0"}
@@ -156,9 +156,19 @@ def test_a_dry_run_builds_nothing(namespace, tmp_path):
     assert not (namespace.volume / "main" / "data" / "tabular").exists()
 
 
-def test_the_ray_job_is_written_for_the_step_that_makes_it(namespace):
+def test_embeddings_are_computed_with_ray_released_and_loaded(origin, namespace, podman, tmp_path):
+    origin.edit("config/config.yaml", "datasets: [", f"datasets: [{EMBEDDINGS}, ")
+    push(origin, "Embed them", tmp_path)
     values = namespace.defaults("embeddings-pipeline", max_workers="7")
-    succeeded([step := namespace.run("embeddings-pipeline", "prepare", values)])
-    job = json.loads(step.outputs["ray-job"])
-    assert job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplicas"] == 7
-    assert "REGISTRY_RUN_ACTOR" in step.outputs["ray-job"]
+    succeeded([prepared := namespace.run("embeddings-pipeline", "prepare", values)])
+    ray_job = prepared.outputs["ray-job"]
+    assert json.loads(ray_job)["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplicas"] == 7
+    succeeded([namespace.compute(ray_job, podman.image("ray"))])
+    assert not released(tmp_path)
+    succeeded([namespace.run("embeddings-pipeline", "publish", values)])
+    assert released(tmp_path).keys() == {f"{name}-v1.0.0" for name in (EMBEDDINGS, "opencloudhub-readmes")}
+    with running_postgres() as postgres:
+        database = Database(postgres.server("postgres"))
+        namespace.secrets["registry"] |= database.environment()
+        succeeded([namespace.run("embeddings-pipeline", "load", values)])
+        assert [version for version, _ in database.serves()] == ["1.0.0"]
