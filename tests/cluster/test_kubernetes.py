@@ -7,18 +7,16 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import urllib3
-import yaml
 from kubernetes import client
 
 from clone import Clone, under_git
-from fake_kubernetes import NAMESPACE, SCHEMAS, FakeKubernetes, Pod
+from fake_kubernetes import NAMESPACE, FakeKubernetes, Pod
 from project import copy_folder, copy_repository
 from registry.workflow import pods
 from s3 import S3Server
-from support import PATIENCE, ROOT, wait_until
+from support import PATIENCE, wait_until
 
 PROFILE = "workflow/profiles/kubernetes"
 BUCKET = "registry-exchange"
@@ -322,29 +320,6 @@ def test_what_changed_in_the_bucket_stays_out(cluster):
     printed = cluster.run("wine_quality", "--retries", "0", code=1)
     assert "data/wine-quality/processed: changed by hand since it was made" in printed
     assert not (cluster.clone.folder / "data" / "wine-quality").exists()
-
-
-def test_the_pod_that_runs_it_all_clones_builds_and_releases_and_goes_on_from_there(fresh, tmp_path):
-    manifests = [*yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "run.yaml").read_text(encoding="utf-8"))]
-    for manifest in manifests:
-        kubernetes_validate.validate(manifest, SCHEMAS, strict=True)
-    container = manifests[1]["spec"]["template"]["spec"]["containers"][0]
-    fresh.git("clone", "--quiet", "--bare", ".", str(tmp_path / "origin"))
-    volume = Clone(tmp_path / "volume")
-    # What a pod leaves that was killed while it cloned.
-    (volume.folder / "main.new" / ".git").mkdir(parents=True)
-    environment = {variable["name"]: variable["value"] for variable in container["env"]}
-    environment |= {"REPOSITORY": str(tmp_path / "origin"), "DATASETS": TABULAR, "PYTHONPATH": str(ROOT / "scripts")}
-    command = container["args"]
-    volume.run(*command, **environment)
-    assert Clone(volume.folder / "main").tags() == ["tabular-v1.0.0"]
-    assert "Nothing to be done" in volume.run(*command, **environment)
-    printed = volume.run(*command, code=1, **environment | {"DATASETS": f"{TABULAR}; touch injected"})
-    assert "DATASETS: 'tabular; touch injected' is none" in printed
-    assert not [*volume.folder.rglob("injected")]
-    # As it is where a run was stopped between its build and its release.
-    volume.run(*command, **environment | {"PUBLISH": "false", "DATASETS": "wine-quality"})
-    assert Clone(volume.folder / "main").tags() == ["tabular-v1.0.0", "wine-quality-v1.0.0"]
 
 
 def test_no_answer_of_the_api_is_waited_for_for_ever(monkeypatch):

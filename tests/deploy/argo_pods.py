@@ -20,6 +20,8 @@ ARGO = ROOT / "deploy" / "argo"
 OVERLAYS = ("base", "overlays/minikube", "overlays/production")
 TAG = re.compile(r"\{\{(.*?)\}\}")
 USER = 1000
+KUBERNETES = "1.30"
+"""The oldest version whose schemas our manifests are held to."""
 
 
 def rendered(overlay: str, argo: Path = ARGO) -> list[dict[str, Any]]:

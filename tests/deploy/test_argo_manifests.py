@@ -12,10 +12,9 @@ import pytest
 import yaml
 from hera.workflows import models
 
-from argo_pods import ARGO, OVERLAYS, TAG, filled, named, rendered
+from argo_pods import ARGO, KUBERNETES, OVERLAYS, TAG, filled, named, rendered
 from support import ROOT
 
-KUBERNETES = "1.30"
 PAGE = (ROOT / "docs" / "argo.md").read_text(encoding="utf-8")
 RAY_JOB = yaml.safe_load((ROOT / "deploy" / "ray" / "rayjob.yaml").read_text(encoding="utf-8"))
 # Of KubeRay's types in ray-operator/apis/ray/v1, rayjob_types.go and raycluster_types.go; its CRD is too large to keep.
