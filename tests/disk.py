@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,8 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
 def fill(folder: Path, leave: int) -> Path:
     """Take all space of a disk but so many kilobytes, and return the file that takes it."""
     filler = folder / ".filler"
-    with filler.open("wb") as stream:
-        remaining = shutil.disk_usage(folder).free - leave * 1024
-        while remaining > 0:
-            remaining -= stream.write(b"x" * min(remaining, 1 << 20))
+    # Whoever else writes there may be first to take the last of it.
+    with filler.open("wb", buffering=0) as stream, suppress(OSError):
+        while (remaining := shutil.disk_usage(folder).free - leave * 1024) > 0:
+            stream.write(b"x" * min(remaining, 1 << 20))
     return filler

@@ -103,7 +103,7 @@ def test_a_stop_ends_jobs_and_the_next_run_completes(podman, fresh):
     assert any("embed: computing" in line for line in run.stdout)
     podman.call("kill", f"--signal={signal.SIGTERM.name}", name)
     printed, _ = run.communicate()
-    assert run.returncode == 1
+    assert run.returncode == 128 + signal.SIGTERM
     assert "nothing is released: " in printed
     assert json.loads((fresh.folder / "logs" / "run.json").read_text())["ending"] != "running"
     podman.run(mounts=[mount])

@@ -1,6 +1,8 @@
 """Download a file by HTTP: with time-outs and more tries, and never more of it than it may have."""
 
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ def describe(error: Exception) -> str:
     """Say in a few words what went wrong with a request, without the address: it may hold a password."""
     import requests
 
+    if full := _full_disk(error):
+        return os.strerror(full).lower()
     match error:
         case requests.HTTPError():
             return f"HTTP {error.response.status_code} {error.response.reason}"
@@ -33,6 +37,15 @@ def describe(error: Exception) -> str:
         case RegistryError():
             return str(error)
     return type(error).__name__
+
+
+def _full_disk(error: BaseException | None) -> int | None:
+    """Return the number of the system's error where what broke off an answer was that its copy found no space."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _whole(response: "requests.Response", **_: object) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from registry.workflow.exchange import mind_pods
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
-from registry.workflow.record import Ending, write_record
+from registry.workflow.record import RECORD, Ending, write_record
 from registry.workflow.remote import Verdicts
 from registry.workflow.running import others_run, time_of_files
 from registry.workflow.stopping import TERMINATED, Stop
@@ -50,6 +51,8 @@ class Run:
         # Snakemake sets it itself, later, for --report and its like.
         self._asked = workflow.resource_settings.cores, workflow.resource_settings.nodes
         self._ended = False
+        # On a full disk, each line that cannot be added to Snakemake's log would be a traceback.
+        logging.raiseExceptions = False
         if workflow.is_main_process and not workflow.output_settings.verbose:
             LOGGER.addFilter(say_refusals_plainly)
         if workflow.is_main_process and not workflow.output_settings.dryrun:
@@ -168,7 +171,10 @@ class Run:
         try:
             write_record(ending, since=self.started, **found)
         except OSError as error:
-            print(f"{error.filename} is not written: {error.strerror}", file=sys.stderr)
+            # What it says of an earlier run would be taken for this one's.
+            with suppress(OSError):
+                RECORD.unlink()
+            print(f"{RECORD} is not written: {error.strerror}", file=sys.stderr)
 
 
 class _Witness(logging.Handler):

@@ -29,6 +29,7 @@ from registry.config.load import read_yaml
 from registry.config.names import is_name, rule_of
 from registry.errors import RegistryError
 from registry.extras import check_installed
+from registry.workflow.record import RECORD
 from registry.workflow.running import RUNNING
 from registry.workflow.stopping import stopping_what_it_starts
 
@@ -36,6 +37,8 @@ OURS, LOCKS = RUNNING.with_name("registry.lock"), RUNNING.with_name("locks")
 PATIENCE = 600
 """Seconds to wait for another run before giving up, unless REGISTRY_PATIENCE in the environment says how many."""
 PAUSE = 0.2
+SPACE = 4 << 20
+"""Bytes that must be free for Snakemake's own records and logs: with less it ends in tracebacks."""
 CLUSTERS = ("cluster-generic", "kubernetes", "slurm")
 """Executors that extras of the same names bring."""
 PROFILES = ("--profile", "--workflow-profile")
@@ -160,7 +163,11 @@ def _command(arguments: Sequence[str]) -> list[str]:
 
 @contextmanager
 def turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
-    """Wait until nobody else runs Snakemake here, take away dead locks, and keep others waiting during the block."""
+    """Wait until nobody else runs Snakemake here, take away dead locks, and keep others waiting during the block.
+
+    Raises RegistryError where another run does not end in time, or the disk is full.
+    """
+    _check_space(root)
     with _opened(root / OURS) as ours:
         _wait_for(ours, "another registry command runs Snakemake here", say)
         with _opened(root / RUNNING) as running:
@@ -168,6 +175,15 @@ def turn(root: Path, say: Say) -> Iterator[IO[bytes]]:
             if alone and not (root / LOCKS).parent.is_symlink():
                 shutil.rmtree(root / LOCKS, ignore_errors=True)
         yield ours
+
+
+def _check_space(root: Path) -> None:
+    """Check that a run could write what it does down. Raises RegistryError."""
+    if (free := shutil.disk_usage(root).free) < SPACE:
+        # What is told of an earlier run would be taken for what came of this one.
+        (root / RECORD).unlink(missing_ok=True)
+        what = f"no space left on device: {free:,} bytes are free, and a run needs {SPACE:,} for its own records"
+        raise RegistryError(what, where=str(root), hint="free some space, and run the same command again")
 
 
 def _wait_for(lock: IO[bytes], who: str, say: Say) -> bool:
