@@ -18,6 +18,7 @@ from support import ROOT
 STRANGER = 12345
 """A user of whom no passwd tells."""
 LOCKED_DOWN = (f"--user={STRANGER}:{STRANGER}", "--passwd=false", "--read-only", "--tmpfs=/tmp")
+TARGETS = ("client", "kubernetes", "ray", "registry")
 TOOLS = ("gcc", "cc", "make", "pip", "pip3")
 """What installs and compiles, and nothing in the result needs."""
 
@@ -121,7 +122,7 @@ def test_the_client_gets_what_was_released(podman, built_inside):
     assert printed == "error: needs snakemake: pip install 'data-registry[build]'\n"
 
 
-@pytest.mark.parametrize("target", ["registry", "client"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_an_image_says_what_it_is_and_runs_as_nobody_in_particular(podman, target):
     (found,) = json.loads(podman.call("image", "inspect", podman.image(target)))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -133,7 +134,7 @@ def test_an_image_says_what_it_is_and_runs_as_nobody_in_particular(podman, targe
     assert not any(name.startswith("PIP") for name in found["Config"]["Env"])
 
 
-@pytest.mark.parametrize("target", ["registry", "client"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_an_image_holds_no_compiler_and_only_compiled_code_of_ours(podman, target):
     image = podman.image(target)
     assert podman.run("sh", "-c", f"command -v {' '.join(TOOLS)} || true", image=image) == ""
@@ -142,6 +143,11 @@ def test_an_image_holds_no_compiler_and_only_compiled_code_of_ours(podman, targe
     compiled = {path.parent.parent / f"{path.name.split('.')[0]}.py" for path in ours if path.suffix == ".pyc"}
     assert compiled == {path for path in ours if path.suffix == ".py"}
     assert not [path for path in listed if path.startswith("/registry/") or path.endswith("/.env")]
+
+
+def test_pods_of_the_kubernetes_profile_have_its_plugins(podman):
+    plugins = "import snakemake_executor_plugin_kubernetes, snakemake_storage_plugin_s3"
+    podman.run("python", "-c", plugins, image=podman.image("kubernetes"))
 
 
 def test_nothing_but_the_package_gets_into_a_build(podman, tmp_path):
