@@ -1,7 +1,7 @@
 """Make up events of a shop: python scripts/events/produce.py --count 1000, with duplicates, late ones and some poison.
 
 The same seed makes the same messages. They go to the broker that KAFKA_BOOTSTRAP_SERVERS names, or into batches as
-`registry ingest` would write them (--batches FOLDER). data/samples/events is what `--batches data/samples/events` makes.
+`registry ingest` would write them (--batches FOLDER). The sample data/samples/events is made by --batches alone.
 """
 
 import argparse
