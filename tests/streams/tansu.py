@@ -38,6 +38,13 @@ class Tansu:
             return False
         return True
 
+    def __enter__(self) -> "Tansu":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
