@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from clone import Clone
 from shop import Shop
 from tansu import Tansu
 from tiny import make_tiny
-
-from clone import Clone
 
 
 def pytest_collection_modifyitems(items):

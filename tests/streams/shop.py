@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 from confluent_kafka import Producer
-from tiny import Tiny
 
 from registry.sources.batches import check_continuous, find_batches, read_batch
+from tiny import Tiny
 
 NAME = "numbers"
 Read = list[tuple[str, int, int, bytes | None]]
@@ -43,6 +43,10 @@ class Shop(Tiny):
     @property
     def data(self) -> Path:
         return self.folder / "data" / NAME
+
+    def written(self) -> int:
+        """Return how many messages the batches cover by now, while a command writes them."""
+        return sum(batch.last + 1 - batch.first for batch in find_batches(self.data / "raw"))
 
     def read(self) -> Read:
         """Return all messages in its batches, which must follow each other, and be those that sources.json lists."""

