@@ -7,7 +7,18 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from registry.cli import authoring, comparing, reading, releasing, restoring, running, searching, tracing, verifying
+from registry.cli import (
+    authoring,
+    comparing,
+    ingesting,
+    reading,
+    releasing,
+    restoring,
+    running,
+    searching,
+    tracing,
+    verifying,
+)
 from registry.cli.common import app, console_error
 from registry.errors import RegistryError
 from registry.extras import MissingExtraError, explain_missing
@@ -18,6 +29,7 @@ __all__ = [
     "app",
     "authoring",
     "comparing",
+    "ingesting",
     "main",
     "reading",
     "releasing",

@@ -1,0 +1,264 @@
+"""Read the topics of a dataset into batches: `registry ingest`.
+
+Each message ends up in one batch, whatever is killed in between, because the batches themselves say where to go on: the
+name of one appears together with its messages, and the offset after it is where the next one begins.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from registry.config.load import load_datasets
+from registry.errors import RegistryError
+from registry.storage.repository import Repository, read_config
+from registry.streams.broker import CHUNK, PATIENCE, Broker
+from registry.streams.connection import connection
+from registry.streams.decode import Decoder, decoder_of
+from registry.streams.kept import QUARANTINE, Kept
+from registry.streams.pending import Pending
+from registry.streams.poison import LOST, TOO_LARGE, PoisonError
+from registry.streams.released import released_offsets
+from registry.streams.settings import Stream, stream_of
+
+LOCK = ".ingest.lock"
+"""File in the dataset's folder whose lock `registry ingest` holds."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When to stop, besides a signal: after so many messages or seconds, or at what is the end of the topics by now."""
+
+    messages: int | None = None
+    seconds: float | None = None
+    until_end: bool = False
+
+
+@dataclass
+class Ingested:
+    """What came of it: messages taken, messages left out by reason, batches, and the offsets after what was read.
+
+    `ended` says why it stopped: `messages`, `time`, `end`, or `signal`.
+    """
+
+    dataset: str
+    messages: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    batches: int = 0
+    offsets: dict[str, dict[str, int]] = field(default_factory=dict)
+    ended: str = ""
+
+
+def ingest(
+    here: Repository,
+    name: str,
+    bounds: Bounds,
+    *,
+    accept_lost: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda line: None,
+    patience: float = PATIENCE,
+) -> Ingested:
+    """Read the stream of a dataset into batches below data/<name>/raw until `bounds` or `stopped` say so.
+
+    `accept_lost` goes on where the broker has lost messages that were not read; a batch counts them. Raises
+    RegistryError; what was read before is kept.
+    """
+    # Where a mirror lies does not matter here.
+    datasets = load_datasets(read_config(here.root) | {"mirror": "anywhere"}, here.root)
+    stream = stream_of(datasets, name)
+    decoder, reached_by = decoder_of(stream, here.root), connection()
+    with _alone(here.root / "data" / name):
+        kept = Kept(here.root / "data" / name, released_offsets(here, name))
+        broker = Broker(reached_by, f"registry-{name}", patience)
+        try:
+            reading = _Reading(name, stream, kept, broker, decoder)
+            return reading.run(bounds, stopped, accept_lost=accept_lost, say=say)
+        finally:
+            broker.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a dataset's stream. Raises RegistryError where another command has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        what, hint = "another registry ingest is at work here", "wait until it has ended, or stop it by SIGTERM"
+        raise RegistryError(what, where=folder.name, hint=hint) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Reading:
+    """One run: what was read and is not written yet, by topic and partition."""
+
+    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: Decoder) -> None:
+        self._stream, self._kept, self._broker, self._decoder = stream, kept, broker, decoder
+        self._pending: dict[tuple[str, int], Pending] = {}
+        self._ends: dict[tuple[str, int], int] = {}
+        self._open: set[tuple[str, int]] = set()
+        self._held = self._held_bytes = self._read = 0
+        self._since: float | None = None
+        self._done = Ingested(name)
+
+    def run(
+        self, bounds: Bounds, stopped: Callable[[], bool], *, accept_lost: bool, say: Callable[[str], None]
+    ) -> Ingested:
+        """Read and write until it is time to stop."""
+        self._begin(accept_lost=accept_lost)
+        deadline = None if bounds.seconds is None else time.monotonic() + bounds.seconds
+        try:
+            while not (ended := self._ended(bounds, stopped, deadline)):
+                most = CHUNK if bounds.messages is None else min(CHUNK, bounds.messages - self._read)
+                for message in self._broker.take(most):
+                    self._take(message, until_end=bounds.until_end)
+                if self._is_due():
+                    self._write()
+                    say(f"{self._done.messages:,} messages in {self._done.batches:,} batches")
+        except RegistryError:
+            self._write()
+            raise
+        self._write()
+        self._done.ended = ended
+        for (topic, partition), offset in sorted(self._kept.next.items()):
+            self._done.offsets.setdefault(topic, {})[str(partition)] = offset
+        return self._done
+
+    def _begin(self, *, accept_lost: bool) -> None:
+        """Ask for every partition where the batches end. Raises RegistryError for messages that are lost."""
+        starts, lost = {}, []
+        for topic, partition in self._broker.partitions(self._stream.topics):
+            begins = self._broker.begins(topic, partition)
+            first = self._kept.next.get((topic, partition), begins)
+            pending = Pending(topic, partition, first, first)
+            if begins > first:
+                pending.left_out[LOST], pending.reached = begins - first, begins
+                lost.append(f"offsets {first:,} to {begins - 1:,} of partition {partition} of {topic}")
+            self._pending[topic, partition] = pending
+            starts[topic, partition] = pending.reached
+        if lost and not accept_lost:
+            raise self._lost(lost)
+        self._open = {*starts}
+        self._broker.assign(starts)
+
+    def _lost(self, lost: list[str]) -> RegistryError:
+        hint = f"raise the topic's retention; to go on without them: registry ingest {self._done.dataset} --accept-lost"
+        lines = "".join(f"\n  {line}" for line in lost)
+        return RegistryError(f"the broker has lost messages that were not read yet:{lines}", hint=hint)
+
+    def _ended(self, bounds: Bounds, stopped: Callable[[], bool], deadline: float | None) -> str:
+        if stopped():
+            return "signal"
+        if bounds.until_end and not self._open:
+            return "end"
+        if bounds.messages is not None and self._read >= bounds.messages:
+            return "messages"
+        return "time" if deadline is not None and time.monotonic() >= deadline else ""
+
+    def _take(self, message: Any, *, until_end: bool) -> None:
+        """Take a message, or what came instead of one."""
+        place = message.topic(), message.partition()
+        if error := message.error():
+            self._heed(error, place, message.offset())
+            return
+        pending, offset = self._pending[place], message.offset()
+        if until_end:
+            end = self._ends.get(place)
+            if end is None:
+                end = self._ends[place] = self._broker.known_end(*place) or offset + 1
+            if offset >= end - 1:
+                self._open.discard(place)
+            if offset >= end:
+                pending.reached = max(pending.reached, end)
+                return
+        if offset < pending.reached:
+            return
+        self._read += 1
+        self._keep(message, pending, offset)
+        pending.reached = offset + 1
+
+    def _keep(self, message: Any, pending: Pending, offset: int) -> None:
+        """Keep a message, or do with it what is to be done with poison."""
+        key, value, (kind, timestamp) = message.key(), message.value(), message.timestamp()
+        size = len(key or b"") + len(value or b"")
+        row = (offset, timestamp if kind else None, key, value)
+        if self._since is None:
+            self._since = time.monotonic()
+        try:
+            if size > self._stream.max_bytes:
+                raise PoisonError(TOO_LARGE, f"{size:,} bytes, more than {self._stream.max_bytes:,}")
+            written_by = None if value is None else self._decoder.check(value)
+        except PoisonError as poison:
+            if self._stream.poison == "fail":
+                pending.reached = offset
+                raise self._poisoned(poison, pending, offset) from None
+            pending.left_out[poison.reason] += 1
+            if self._stream.poison == QUARANTINE:
+                pending.aside.append((*row, poison.detail))
+                self._held_bytes += size
+            self._held += 1
+            return
+        if written_by is not None and written_by not in pending.schemas:
+            pending.schemas[written_by] = self._decoder.schemas[written_by]
+        pending.add(row)
+        self._held += 1
+        self._held_bytes += size
+
+    def _poisoned(self, poison: PoisonError, pending: Pending, offset: int) -> RegistryError:
+        return RegistryError(
+            f"message {offset:,} of partition {pending.partition} of {pending.topic} cannot be taken: {poison.detail}",
+            where=f"data/{self._done.dataset}",
+            hint="all before it is kept; to leave out such messages, and count them, set stream.poison to quarantine "
+            f"in config/datasets/{self._done.dataset}.yaml (docs/streams.md)",
+        )
+
+    def _heed(self, error: Any, place: tuple[str, int], offset: int) -> None:
+        """Heed what came instead of a message: a partition has no more, or no longer what was asked for, or failed."""
+        if self._broker.is_end(error):
+            # The broker itself may have the last offsets, for the ends of transactions.
+            self._pending[place].reached = max(self._pending[place].reached, offset)
+            self._open.discard(place)
+        elif self._broker.is_out_of_range(error):
+            topic, partition = place
+            reached = self._pending[place].reached
+            begins, ends = self._broker.begins(*place), self._broker.ends(*place)
+            if begins > reached:
+                raise self._lost([f"offsets {reached:,} to {begins - 1:,} of partition {partition} of {topic}"])
+            raise RegistryError(
+                f"partition {partition} of {topic} ends at offset {ends:,}, before {reached:,}, where the batches end: "
+                "the topic was made anew",
+                hint="read it as a new dataset, or give the topic another name: its offsets name other messages now",
+            )
+        else:
+            self._broker.check(error)
+
+    def _is_due(self) -> bool:
+        batch = self._stream.batch
+        old = self._since is not None and time.monotonic() - self._since >= batch.seconds
+        return old or self._held >= batch.messages or self._held_bytes >= batch.bytes
+
+    def _write(self) -> None:
+        """Write a batch of each partition of which something was read, and tell the broker."""
+        written = {}
+        for place, pending in self._pending.items():
+            if pending:
+                self._kept.add(pending.batch, pending.messages(), pending.notes, pending.kept_aside())
+                self._done.messages += len(pending.offsets)
+                self._done.left_out += pending.left_out
+                self._done.batches += 1
+                written[place] = pending.reached
+                self._pending[place] = Pending(*place, pending.reached, pending.reached)
+        self._held = self._held_bytes = 0
+        self._since = None
+        if written:
+            self._broker.commit(written)

@@ -1,0 +1,112 @@
+"""What a checkout has of a stream: batches in raw/, the list of them in raw/sources.json, and what was kept aside.
+
+A batch counts as soon as it has its name. The list follows it, and is put right after a kill in between; what was kept
+aside comes before it, and goes if the batch never came.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.errors import RegistryError
+from registry.files import atomic_file, sha256_of, write_json
+from registry.sources.batches import (
+    SCHEMA,
+    Batch,
+    Notes,
+    check_continuous,
+    find_batches,
+    next_offsets,
+    read_batch,
+    write_batch,
+)
+from registry.streams.released import Offsets
+
+MODE = "stream"
+"""The source mode of what `registry ingest` brought."""
+QUARANTINE = "quarantine"
+"""Folder beside raw/ that has the messages that were kept aside."""
+ASIDE = SCHEMA.append(pa.field("reason", pa.string(), nullable=False))
+"""What is kept of such a message: all of it, and what is wrong with it."""
+
+
+class Kept:
+    """The batches of a dataset in its `folder`, those that are released elsewhere left out of account."""
+
+    def __init__(self, folder: Path, released: Offsets) -> None:
+        """Take stock, and put right what a killed command left. Raises RegistryError for a gap."""
+        self.raw, self.aside = folder / "raw", folder / QUARANTINE
+        listed = self._read_list()
+        batches = find_batches(self.raw)
+        _check(batches, released)
+        self.next = released | {
+            place: max(offset, released.get(place, 0)) for place, offset in next_offsets(batches).items()
+        }
+        self._entries = {name: listed.get(name) or self._entry(batch) for name, batch in _named(batches)}
+        if self._entries != listed:
+            self._write_list()
+        for orphan in find_batches(self.aside):
+            if orphan.first >= self.next.get((orphan.topic, orphan.partition), 0):
+                (self.aside / orphan.path).unlink()
+
+    def add(self, batch: Batch, messages: pa.Table, notes: Notes, aside: pa.Table | None = None) -> None:
+        """Keep a batch, and the messages that were kept aside from it."""
+        if aside is not None:
+            with atomic_file(self.aside / batch.path) as partial:
+                pq.write_table(aside, partial, compression="zstd")
+        path = write_batch(self.raw, batch, messages, notes)
+        self.next[batch.topic, batch.partition] = batch.last + 1
+        self._entries[batch.path.as_posix()] = _entry(batch, path)
+        self._write_list()
+
+    def _entry(self, batch: Batch) -> dict[str, Any]:
+        """Return the entry of a batch that is not listed: it is read first, since nobody knows what it went through."""
+        read_batch(self.raw, batch)
+        return _entry(batch, self.raw / batch.path)
+
+    def _write_list(self) -> None:
+        files = [entry for _, entry in sorted(self._entries.items())]
+        write_json(self.raw / "sources.json", {"mode": MODE, "files": files})
+
+    def _read_list(self) -> dict[str, dict[str, Any]]:
+        path = self.raw / "sources.json"
+        if not path.is_file():
+            return {}
+        try:
+            source = json.loads(path.read_text(encoding="utf-8"))
+            mode, listed = source["mode"], {entry["file"]: entry for entry in source["files"]}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return {}
+        if mode != MODE:
+            raise RegistryError(
+                f"holds data of the source mode {mode}, and no messages of a broker",
+                where=self.raw,
+                hint=f"if nothing else needs it, rm -r {self.raw}, and run registry ingest again",
+            )
+        return listed
+
+
+def _entry(batch: Batch, path: Path) -> dict[str, Any]:
+    return {"file": batch.path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _named(batches: list[Batch]) -> Iterator[tuple[str, Batch]]:
+    return ((batch.path.as_posix(), batch) for batch in batches)
+
+
+def _check(batches: list[Batch], released: Offsets) -> None:
+    """Check that batches follow each other from where a release ends; what it holds may be elsewhere."""
+    later = [batch for batch in batches if batch.last >= released.get((batch.topic, batch.partition), 0)]
+    check_continuous(later)
+    for (topic, partition), end in released.items():
+        first = next((batch for batch in later if (batch.topic, batch.partition) == (topic, partition)), None)
+        if first is not None and first.first > end:
+            raise RegistryError(
+                f"offsets {end:,} to {first.first - 1:,} of partition {partition} of {topic} are missing",
+                where=first.path,
+                hint=f"nobody has them: move {first.path} and those after it away, and run registry ingest",
+            )

@@ -1,0 +1,15 @@
+"""Messages that cannot be taken, and the one reason of a few under which each is counted."""
+
+UNDECODABLE, INVALID, TOO_LARGE, LOST = "undecodable", "invalid", "too_large", "lost"
+"""Why a batch lacks a message: what it says as `left_out`. The broker itself had those that are lost no longer."""
+LONGEST = 300
+"""Characters of what is wrong that are kept: it may quote the message."""
+
+
+class PoisonError(Exception):
+    """A message that cannot be taken: under which reason it is counted, and what exactly is wrong with it."""
+
+    def __init__(self, reason: str, detail: object) -> None:
+        self.reason = reason
+        self.detail = str(detail).partition("\n")[0][:LONGEST]
+        super().__init__(self.detail)
