@@ -17,6 +17,11 @@ MODE = "stream"
 """The source mode of a dataset that is built from what was read from its stream."""
 
 
+def is_of_stream(dataset: Mapping[str, Any]) -> bool:
+    """Tell whether a dataset grows from a stream: it has no other sources, and is not generated."""
+    return "sources" not in dataset and dataset["source"] in ("samples", MODE)
+
+
 def batch_folder(dataset: Mapping[str, Any]) -> Path:
     """Return the folder of a dataset's batches, from the repository's root."""
     name = dataset["name"]
@@ -30,8 +35,8 @@ def batch_files(dataset: Mapping[str, Any], root: Path = Path()) -> list[str]:
 
 
 def record_of(mode: str, folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Return what sources.json says of batches, by their paths in `folder`, in this order."""
-    paths = {name: folder / name for name in names}
+    """Return what sources.json says of batches, by their paths in `folder`, as `registry ingest` writes it."""
+    paths = {name: folder / name for name in sorted(names)}
     files = [{"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for name, path in paths.items()]
     return {"mode": mode, "files": files}
 
