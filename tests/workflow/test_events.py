@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from clone import Clone, under_git
+from registry import open_dataset
 from registry.sources.batches import SCHEMA, Batch, Notes, find_batches, write_batch
 from registry.sources.stream import record_of
 
@@ -75,6 +76,20 @@ def test_new_batches_are_minor_and_nothing_is_built_where_none_came(stream):
     assert metadata["stream"]["offsets"] == {"shop": {"0": 60, "1": 10}}
     assert pl.read_parquet(stream.folder / "data/events/processed/*.parquet").height == 70
     assert stream.jobs("events") == set()
+
+
+def test_readers_have_the_same_columns_of_every_day(stream):
+    dataset = open_dataset("events", "1.0.0", repo=stream.folder)
+    assert dataset.lazy_frame().collect().height == 50
+    assert list(dataset.lazy_frame().collect_schema()) == [*dataset.metadata["schema"]["features"]]
+    assert sum(len(batch["event_id"]) for batch in dataset.iter_batches(batch_size=7)) == 50
+    stream.run("dvc", "get", "--quiet", "--rev", "events-v1.0.0", "--out", "got", ".", "data/events/processed")
+    assert pl.read_parquet(stream.folder / "got" / "*.parquet").equals(dataset.lazy_frame().collect())
+
+
+def test_a_version_is_built_again_from_its_released_batches(stream):
+    ingest(stream, 40, 59)
+    assert stream.registry_json("verify", "events-v1.0.0")["result"] == "identical"
 
 
 def test_compaction_alone_is_a_patch(stream):
