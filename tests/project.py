@@ -19,6 +19,7 @@ from support import ROOT
 
 DATASETS = [
     "emotion",
+    "events",
     "fashion-mnist",
     "opencloudhub-readmes",
     "opencloudhub-readmes-embeddings",

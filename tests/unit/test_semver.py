@@ -17,6 +17,7 @@ from registry.errors import RegistryError
 from support import examples
 
 MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
+LOSSLESS = [name for name in VERSIONING if name != "living"]
 OLD = {"train": numbered("train", 9), "val": numbered("val", 4), "test": numbered("test", 3)}
 
 
@@ -33,6 +34,7 @@ def reasons(changes):
 
 
 TRAIN, VAL = OLD["train"], OLD["val"]
+CHANGED = "1 row changed in train (train.txt:4)"
 INSERTED = at("train", [row[1:] for row in [*TRAIN[:4], named("new"), *TRAIN[4:]]])
 THREE_GONE = {"val": VAL[:1]}
 MOVED = {"train": [*TRAIN[:3], *TRAIN[5:]], "val": VAL + TRAIN[3:5]}
@@ -47,12 +49,13 @@ ROWS = {
             "fixed": [(MAJOR, "1 row inserted before the end of train")],
             "positional": [(MAJOR, "1 row inserted before the end of train")],
             "folder": [(MINOR, "1 row added to train")],
+            "append-only": [(MINOR, "1 row added to train")],
             "living": [(MINOR, "1 row added to train")],
         },
     ),
     "a row changed": (
         {"train": replaced(TRAIN, 4)},
-        {name: [(MAJOR, "1 row changed in train (train.txt:4)")] for name in ("fixed", "positional", "folder")}
+        {name: [(MAJOR, "1 row changed in train (train.txt:4)")] for name in LOSSLESS}
         | {"living": [(MINOR, "1 row changed in train (train.txt:4)")]},
     ),
     "many rows changed": (
@@ -61,7 +64,7 @@ ROWS = {
     ),
     "rows removed": (
         THREE_GONE,
-        {name: [(MAJOR, "3 rows removed from val")] for name in ("fixed", "positional", "folder")}
+        {name: [(MAJOR, "3 rows removed from val")] for name in LOSSLESS}
         | {"living": [(MINOR, "3 rows removed from val")]},
     ),
     "rows reordered": (
@@ -70,12 +73,13 @@ ROWS = {
             "fixed": [(MAJOR, "rows reordered in train")],
             "positional": [(MAJOR, "rows reordered in train")],
             "folder": [(PATCH, "rows reordered in train")],
+            "append-only": [(PATCH, "rows reordered in train")],
             "living": [(MINOR, "rows reordered in train")],
         },
     ),
     "rows moved": (
         MOVED,
-        {name: [(MAJOR, "2 rows moved from train to val")] for name in ("fixed", "positional", "folder")}
+        {name: [(MAJOR, "2 rows moved from train to val")] for name in LOSSLESS}
         | {"living": [(MINOR, "2 rows moved from train to val")]},
     ),
     "rows changed, removed, reordered and added": (
@@ -131,7 +135,7 @@ def more(content):
 
 @pytest.mark.parametrize("versioning", VERSIONING)
 def test_a_column_added(tmp_path, versioning):
-    level = MINOR if versioning in ("fixed", "folder") else MAJOR
+    level = MINOR if versioning in ("fixed", "folder", "append-only") else MAJOR
     assert columns(tmp_path, more, versioning=versioning) == [(level, "column `x` added")]
 
 
@@ -163,6 +167,34 @@ def test_columns_and_rows_at_once(tmp_path, versioning):
     rows = (MINOR, "2 rows added to train")
     expected = sorted([added, both, rows], key=lambda reason: -reason[0])
     assert columns(tmp_path, more, OLD | {"train": numbered("train", 11)}, versioning) == expected
+
+
+NEW_ROWS = [(key, text, 0) for key, text, _ in numbered("train", 15)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "others"),
+    [
+        (NEW_ROWS, [(MINOR, "6 rows added to train")]),
+        ([*NEW_ROWS[:4], *NEW_ROWS[5:]], [(MAJOR, "1 row removed from train"), (MINOR, "6 rows added to train")]),
+        (
+            [*NEW_ROWS[:4], (NEW_ROWS[4][0], "x", 0), *NEW_ROWS[5:]],
+            [(MAJOR, CHANGED), (MINOR, "6 rows added to train")],
+        ),
+    ],
+)
+def test_only_what_is_append_only_gets_columns_and_rows_at_once(tmp_path, rows, others):
+    both = (MAJOR, "columns and rows changed at once")
+    changes = columns(tmp_path, more, OLD | {"train": rows}, "append-only")
+    assert set(changes) == {*others, (MINOR, "column `x` added")}
+    assert both in columns(tmp_path, more, OLD | {"train": rows}, "folder")
+
+
+def test_columns_and_rows_at_once_whose_inputs_are_not_known_are_major_to_what_is_append_only(tmp_path):
+    rows = [*at("train", [("other", 0)] * 9), *numbered("train", 3, start=9)]
+    new = {split: [(key, f"{text}!", label) for key, text, label in those] for split, those in OLD.items()}
+    changes = columns(tmp_path, more, new | {"train": rows}, "append-only")
+    assert (MAJOR, "columns and rows changed at once") in changes
 
 
 def test_a_value_that_no_input_holds_and_a_column_at_once(tmp_path):
@@ -281,7 +313,8 @@ def test_the_level_says_whether_what_was_there_is_in_place(kept, old, new, posit
     with TemporaryDirectory() as folder:
         states = state(folder, old), state(folder, new)
         changes = compare(*states, "fixed" if kept is prefix else "folder")
-        positional, living = (compare(*states, versioning) for versioning in ("positional", "living"))
+        others = ("positional", "append-only", "living")
+        positional, append_only, living = (compare(*states, versioning) for versioning in others)
     grown = new.keys() > old.keys() or any(len(new[split]) > len(old[split]) for split in old.keys() & new.keys())
     same = {s: samples(old, s) for s in old} == {s: samples(new, s) for s in new} and list(old) == list(new)
     if not all(kept(old, new, split) for split in old):
@@ -290,8 +323,7 @@ def test_the_level_says_whether_what_was_there_is_in_place(kept, old, new, posit
         assert highest(changes) is MINOR
     else:
         assert highest(changes) is (None if same else PATCH)
-    if kept is prefix:
-        assert positional == changes
+    assert (positional if kept is prefix else append_only) == changes
     gone = old.keys() - new.keys()
     assert (highest(living) is MAJOR) == bool(gone)
     assert [change.reason for change in living if change.level is MAJOR] == [

@@ -45,7 +45,7 @@ def test_each_job_is_one_line_when_it_starts_and_one_when_it_ends(built_once):
 
 def test_no_job_takes_more_memory_than_its_rule_declares(built_once):
     assert {log: took for log, took in built_once.memory().items() if took[0] > took[1]} == {}
-    assert len(built_once.memory()) == 25
+    assert len(built_once.memory()) == 28
 
 
 def test_a_run_writes_down_what_it_did(built_once):

@@ -213,7 +213,8 @@ def watch_samples():
     """
     for maker in workflow.rules:
         dataset = dataset_of(maker)
-        if f"data/{dataset}/raw/sources.json" in map(place_of, maker.output):
+        records = {f"data/{dataset}/raw/sources.json", f"data/{dataset}/.stream/sources.json"}
+        if records & {*map(place_of, maker.output)}:
             maker.set_params(edited=lambda wildcards, dataset=dataset: edited_samples(DATASETS[dataset]))
 
 

@@ -14,6 +14,7 @@ from registry.cli.common import (
     print_json,
     print_line,
     print_table,
+    repository,
     repository_root,
     say,
 )
@@ -42,6 +43,10 @@ def run_snakemake(
     Targets are datasets, or as for snakemake, whose options and exit code it has: registry run tabular -- --keep-going.
     """
     root = repository_root(context)
+    if any(root.glob("data/*/raw/*/*/[0-9]*.parquet")):
+        from registry.restore.batches import complete_batches
+
+        complete_batches(repository(context), say)
     given = [target_of(root, argument) for argument in arguments or []]
     options = {argument.partition("=")[0] for argument in given}
     cores = [] if options & set(CORES) else ["--cores", "all"]

@@ -7,12 +7,14 @@ from enum import IntEnum
 from semver import Version
 
 from registry.compare.diff import DatasetDiff, diff
-from registry.compare.rows import SplitRows
+from registry.compare.rows import Columns, SplitRows
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 
 FIRST = Version(1, 0, 0)
-VERSIONING = ("fixed", "positional", "folder", "living")
+VERSIONING = ("fixed", "positional", "folder", "append-only", "living")
+ANY_ORDER = ("folder", "append-only")
+"""Those to which the order of the rows means nothing."""
 NAMED = 3
 """Keys or paths that a reason names."""
 
@@ -40,6 +42,7 @@ def compare(old: Snapshot, new: Snapshot, versioning: str = "fixed") -> list[Cha
     fixed       the old rows must stay in place: split by split, they are the first of the new
     positional  as fixed, and columns are read by position: a new one is MAJOR
     folder      samples are files: the old rows must all be there, in any order
+    append-only as folder, and new rows may come together with new columns: then the input ids tell which rows stayed
     living      rows come, go and change: that is MINOR; any change of columns is MAJOR
     """
     return judge(diff(old, new, examples=NAMED), versioning)
@@ -91,10 +94,11 @@ def _columns(found: DatasetDiff, versioning: str) -> Iterator[Change]:
     if columns.reordered:
         yield Change(Level.MAJOR, "columns reordered")
     for name in columns.added:
-        harmless = versioning in ("fixed", "folder")
+        harmless = versioning in ("fixed", *ANY_ORDER)
         yield Change(Level.MINOR if harmless else Level.MAJOR, f"column `{name}` added")
     stayed = [rows for split, rows in found.splits.items() if split not in (*found.splits_added, *found.splits_removed)]
-    if columns and versioning != "living" and not all(rows.identical for rows in stayed):
+    grown = versioning == "append-only" and columns == Columns(added=columns.added) and found.rows_by == "input_id"
+    if columns and not (versioning == "living" or grown or all(rows.identical for rows in stayed)):
         yield Change(Level.MAJOR, "columns and rows changed at once")
 
 
@@ -137,7 +141,7 @@ def _rows(found: DatasetDiff, versioning: str) -> Iterator[Change]:
         for other, number in rows.moved_out.items():
             yield Change(lossy, f"{_count(number)} moved from {split} to {other}")
         if rows.reordered:
-            yield Change(Level.PATCH if versioning == "folder" else lossy, f"rows reordered in {split}")
+            yield Change(Level.PATCH if versioning in ANY_ORDER else lossy, f"rows reordered in {split}")
         if rows.added and split not in found.splits_added:
             yield _added(split, rows, versioning)
 

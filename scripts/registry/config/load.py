@@ -160,8 +160,9 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
     """Validate `config` and return {name: dataset} for every file in config/datasets/, in the order of their names.
 
     A dataset is its file's content with its `name`, its `params`, and its `source`: its own, else the configuration's
-    default, that of the first dataset that it is made of, or `generated` where it has no sources at all. A file that is
-    wrong makes its own dataset `broken`; what is wrong in `config` is raised.
+    default, that of the first dataset that it is made of, or `generated` where it has no sources at all. Of a stream
+    there are samples, and by any other default what was read from it. A file that is wrong makes its own dataset
+    `broken`; what is wrong in `config` is raised.
     """
     validate(config, "config", where="config/config.yaml and --config")
     datasets = Datasets()
@@ -221,7 +222,10 @@ def _load(path: Path, default: str, root: Path) -> dict[str, Any]:
     """Return the dataset in a file; `default` is the source mode of those that name none. Raises RegistryError."""
     dataset = read_yaml(path)
     check_dataset(path.stem, dataset, root)
-    return {"name": path.stem, "source": default if "sources" in dataset else "generated"} | dataset
+    source = default if "sources" in dataset else "generated"
+    if "stream" in dataset:
+        source = "samples" if default == "samples" else "stream"
+    return {"name": path.stem, "source": source} | dataset
 
 
 def check_free(name: str, datasets: Datasets) -> None:

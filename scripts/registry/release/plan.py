@@ -234,7 +234,7 @@ def _refuse_samples(name: str, before: dict, built: Snapshot, repository: Reposi
     """Refuse to follow full data by samples unless the dataset's own file asks for them. Raises NotReady."""
     was, now = before["source"]["mode"], built.provenance["source"]["mode"]
     path = f"config/datasets/{name}.yaml"
-    if now == "samples" and was in ("mirror", "upstream") and not _chosen(repository, path):
+    if now == "samples" and was in ("mirror", "upstream", "stream") and not _chosen(repository, path):
         raise NotReady(
             State.REFUSED,
             f"the newest release was built from {was}, this from samples",

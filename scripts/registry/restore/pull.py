@@ -19,6 +19,7 @@ from registry.files import data_files, dvc_digest, seal
 from registry.gate import GateError, read_json, read_pointer
 from registry.release.pending import clear_pending, read_pending
 from registry.release.record import exclusive
+from registry.restore.batches import bring_batches, has_batches
 from registry.restore.mark import mark
 from registry.restore.places import check_places, write
 from registry.sources.raw import forget_raw
@@ -85,8 +86,8 @@ def pull(
 ) -> list[Restored]:
     """Restore released datasets, those named, else all, so that the next run has nothing to do for them.
 
-    `raw` brings their sources too, `remote` names where data is fetched, `force` overwrites unpublished work. Raises
-    RegistryError.
+    `raw` brings their sources too, batches of a stream beside those that are here; `remote` names where data is
+    fetched, `force` overwrites unpublished work. Raises RegistryError.
     """
     names = list(dict.fromkeys(datasets)) or repository.names()
     unknown = sorted(set(names) - set(repository.names()))
@@ -122,8 +123,10 @@ def restore(
 ) -> list[Restored]:
     """Bring datasets to these states, check them, and tell Snakemake; arguments as for pull."""
     wrong, kept = {}, {}
+    streams = [snapshot for snapshot in snapshots if has_batches(repository.root / snapshot.raw)]
     for snapshot in snapshots:
-        outs = snapshot.outs if raw or (repository.root / snapshot.raw).exists() else snapshot.described
+        with_raw = snapshot not in streams and (raw or (repository.root / snapshot.raw).exists())
+        outs = snapshot.outs if with_raw else snapshot.described
         wrong[snapshot.dataset] = differing(repository, outs)
         unpublished = unsaved(repository, snapshot, wrong[snapshot.dataset])
         if unpublished and not force:
@@ -132,7 +135,9 @@ def restore(
     repository.store.fetch([md5 for snapshot in wanted for md5 in wrong[snapshot.dataset].values()], remote)
     contained = releases(repository.git, merged="HEAD") if repository.git.commit() else {}
     brought = {snapshot.dataset: put(repository, snapshot, wrong[snapshot.dataset]) for snapshot in wanted}
-    for snapshot in wanted:
+    for snapshot in [snapshot for snapshot in wanted if raw and snapshot in streams]:
+        brought[snapshot.dataset] |= bring_batches(repository, snapshot, remote)
+    for snapshot in [snapshot for snapshot in wanted if snapshot not in streams]:
         _leave_out_other_sources(repository, snapshot, say)
     reasons = mark(repository, snapshots, kept, say)
     _settle(repository, [snapshot.dataset for snapshot in wanted])

@@ -19,6 +19,7 @@ from registry.release.pending import clear_pending, read_pending
 from registry.release.plan import Outcome, free_version
 from registry.release.publish import Publication
 from registry.release.record import Base, blocked, check_owed, exclusive, record, retry_on_conflict
+from registry.restore.batches import has_batches
 from registry.restore.places import check_places, remove
 from registry.restore.pull import Restored, differing, put, restore, some, unsaved
 from registry.storage.remotes import release_remote, way_to
@@ -224,15 +225,15 @@ def _place(
 ) -> list[str]:
     """Bring the working tree to a state of a dataset and its pin; return the files in which a commit may differ.
 
-    raw/ goes where it is another version's, and so do reports that another version has; the user's own stay.
-    RegistryError where unpublished work would be lost.
+    raw/ goes where it is another version's, unless it has batches of a stream, and so do reports that another version
+    has; the user's own stay. RegistryError where unpublished work would be lost.
     """
     root, pin_path = repository.root, f"{snapshot.folder}/{PIN}"
     gone = [path for path in _tracked(repository, snapshot.dataset, base) if path not in snapshot.files]
     check_places(root, [*snapshot.files, *snapshot.outs, *gone, snapshot.raw, pin_path])
     wrong = differing(repository, snapshot.described)
     raw = []
-    if (root / snapshot.raw).exists():
+    if (root / snapshot.raw).exists() and not has_batches(root / snapshot.raw):
         raw = [*differing(repository, {snapshot.raw: snapshot.outs.get(snapshot.raw)})]
     lost = [] if force else [*unsaved(repository, snapshot, [*wrong, *raw]), *_edited(repository, base, gone)]
     if lost:

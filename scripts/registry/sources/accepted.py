@@ -9,6 +9,7 @@ from registry.config.load import parents, source_files
 from registry.sources.locks import read_lock
 from registry.sources.prompts import prompt_file, prompt_reference
 from registry.sources.readmes import sample_readmes
+from registry.sources.stream import accepted_batches, is_of_stream
 
 
 def changed_sources(dataset: Mapping[str, Any], source: Mapping[str, Any], root: Path = Path()) -> list[str]:
@@ -30,6 +31,8 @@ def changed_sources(dataset: Mapping[str, Any], source: Mapping[str, Any], root:
 def _accepted(dataset: Mapping[str, Any], mode: str, root: Path) -> dict[str, list[str]] | None:
     """Return {file or dataset: its accepted hashes, none where any is}; None for a living source, which is recorded."""
     sources = dataset.get("sources", {})
+    if is_of_stream(dataset):
+        return accepted_batches(dataset, root)
     if "files" in sources:
         locked = read_lock(root / "config" / "locks" / f"{dataset['name']}.yaml").get(mode, {})
         return {

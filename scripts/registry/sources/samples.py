@@ -10,6 +10,7 @@ from registry.config.load import SAMPLES, sample_checksums, source_name
 from registry.files import atomic_file, data_files, sha256_of
 from registry.formats.members import is_hidden
 from registry.sources.readmes import excluded, included
+from registry.sources.stream import batch_files, is_of_stream
 
 SUM = len(f"{'0' * 64}  ")
 """Characters of a line of SHA256SUMS before the file's name."""
@@ -37,10 +38,12 @@ def edited_samples(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str,
     dataset's source. Raises RegistryError for a SHA256SUMS that cannot be read.
     """
     sources = dataset.get("sources", {})
-    if dataset["source"] != "samples" or not sources.keys() & {"files", "github"}:
+    if dataset["source"] != "samples" or not (sources.keys() & {"files", "github"} or is_of_stream(dataset)):
         return {}
     folder, samples = dataset["name"], root / SAMPLES
-    if "files" in sources:
+    if is_of_stream(dataset):
+        used = [root / file for file in batch_files(dataset, root)]
+    elif "files" in sources:
         used = [file for source in sources["files"] for file in _files(samples / folder / source_name(source))]
     else:
         found = {path.parent.name: path for path in sorted((samples / folder / "HEAD").glob("*/README.md"))}

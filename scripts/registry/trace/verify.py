@@ -19,6 +19,7 @@ from registry.extras import check_installed
 from registry.files import data_files, dvc_digest
 from registry.gate import checked_inside
 from registry.release.assess import differences
+from registry.sources.stream import MODE
 from registry.storage.repository import Repository, read_config
 from registry.storage.snapshot import MANIFEST, METADATA, Snapshot
 from registry.storage.states import NotReady
@@ -70,6 +71,8 @@ def verify(
     with _scratch(keep) as scratch:
         _unpack(repository, made, scratch)
         place = _mirror(repository, scratch, released, mirror)
+        if released.provenance["source"]["mode"] == MODE:
+            _bring_batches(repository, released, scratch)
         say(f"building {release.dataset} as of {made.tag} in {scratch}")
         _build(scratch, release, place, say)
         try:
@@ -126,6 +129,19 @@ def _mirror(repository: Repository, scratch: Path, released: Snapshot, mirror: s
             hint="name it with --mirror PATH",
         )
     return None
+
+
+def _bring_batches(repository: Repository, released: Snapshot, scratch: Path) -> None:
+    """Put the released batches of a stream into a folder, since no upstream can be asked for them again."""
+    md5 = released.outs.get(released.raw)
+    if md5 is None:
+        raise RegistryError("its batches were not released, and nothing else has them", where=released.name)
+    listed = repository.store.listed(released.raw, md5)
+    content = repository.store.files(listed.values())
+    for path, digest in listed.items():
+        target = checked_inside(scratch, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(content[digest], target)
 
 
 def _build(scratch: Path, release: Release, mirror: str | None, say: Callable[[str], None]) -> None:

@@ -1,0 +1,73 @@
+"""Bring released batches of a stream back beside those that no release holds yet: nothing here removes a batch."""
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from registry.errors import RegistryError
+from registry.files import atomic_file, write_json
+from registry.restore.places import check_places
+from registry.sources.batches import find_batches
+from registry.storage.repository import Repository
+from registry.storage.snapshot import NoReleaseError, Snapshot
+
+INDEX = "sources.json"
+
+
+def has_batches(raw: Path) -> bool:
+    """Tell whether a raw/ has batches of a stream, which may be in no release and, by now, with no broker."""
+    return bool(find_batches(raw))
+
+
+def complete_batches(repository: Repository, say: Callable[[str], None]) -> None:
+    """Bring the released batches without which those that are here begin too late, as `registry ingest` leaves a clone.
+
+    Raises RegistryError.
+    """
+    for raw in sorted(repository.root.glob("data/*/raw")):
+        begins = {(batch.topic, batch.partition): batch.first for batch in reversed(find_batches(raw))}
+        if any(begins.values()):
+            with suppress(NoReleaseError):
+                snapshot = Snapshot.at(repository, raw.parent.name, "HEAD")
+                if bring_batches(repository, snapshot):
+                    say(f"{snapshot.raw}: the released batches before those that are here were brought back")
+
+
+def bring_batches(repository: Repository, snapshot: Snapshot, remote: str | None = None) -> bool:
+    """Put the batches of a version that are not in raw/ there, and list them with the others; tell whether any came.
+
+    `remote` names where they are fetched. Raises RegistryError.
+    """
+    root, store, md5 = repository.root, repository.store, snapshot.outs.get(snapshot.raw)
+    if md5 is None:
+        return False
+    index, listed = f"{snapshot.raw}/{INDEX}", store.listed(snapshot.raw, md5)
+    missing = {path: digest for path, digest in listed.items() if path != index and not (root / path).exists()}
+    if not missing:
+        return False
+    check_places(root, [*missing, index])
+    wanted = [*missing.values(), *([listed[index]] if index in listed else [])]
+    store.fetch(wanted, remote)
+    content = store.files(wanted)
+    for path, digest in missing.items():
+        with atomic_file(root / path) as partial:
+            shutil.copyfile(content[digest], partial)
+    entries = [*snapshot.provenance["source"]["files"], *_entries(root / index)]
+    by_name = {entry["file"]: entry for entry in entries}
+    mode = snapshot.provenance["source"]["mode"]
+    write_json(root / index, {"mode": mode, "files": [by_name[name] for name in sorted(by_name)]})
+    return True
+
+
+def _entries(index: Path) -> list[dict[str, Any]]:
+    """Return what a list of batches says of each; none where there is no list."""
+    if not index.is_file():
+        return []
+    try:
+        return [entry for entry in json.loads(index.read_text(encoding="utf-8"))["files"] if entry["file"]]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        hint = "remove it, and run registry ingest, which writes it again"
+        raise RegistryError("not what registry ingest writes", where=index, hint=hint) from None
