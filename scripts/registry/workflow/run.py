@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from registry.workflow.bring import bring
 from registry.workflow.exchange import mind_pods
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
+from registry.workflow.lineage import Lineage
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import RECORD, Ending, write_record
 from registry.workflow.remote import Verdicts
@@ -48,6 +50,7 @@ class Run:
         self._verdicts = Verdicts(since=self.started, logger=LOGGER)
         self._progress = None
         self._stop = Stop()
+        self._lineage = Lineage(os.environ)
         # Snakemake sets it itself, later, for --report and its like.
         self._asked = workflow.resource_settings.cores, workflow.resource_settings.nodes
         self._ended = False
@@ -76,6 +79,8 @@ class Run:
             # Snakemake would wait for the jobs, and whoever sent it would end Snakemake alone.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         self._write(Ending.RUNNING)
+        if not self._workflow.touch:
+            self._lineage.begin(self._workflow.dag.needrun_jobs(), self._datasets, since=self.started)
 
     def end(self, *, succeeded: bool) -> None:
         """Say what failed and how every dataset stands, release, and write it all down.
@@ -108,6 +113,12 @@ class Run:
             next_time = "" if left else "; what is done stays: run the same command again"
             print(f"it was told to stop (SIGTERM){next_time}", file=sys.stderr)
         self._write(ending, reason=reason, outcomes=outcomes, failed=failed, publication=release.publication)
+        self._lineage.end(
+            self._workflow.dag.needrun_jobs(),
+            since=self.started,
+            failed=failed,
+            publication=release.publication,
+        )
         if left:
             print(left, file=sys.stderr)
         if ending == Ending.INTERRUPTED and self._stop.told:
