@@ -53,7 +53,7 @@ class Lineage:
         self._off = environment.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true"
         self._started: dict[str, dict[str, Any]] = {}
         self._place: openlineage.Place
-        self._file: IO[bytes]
+        self._file: IO[bytes] | None = None
         self._sender: Sender | None = None
 
     def begin(self, jobs: Iterable[Any], datasets: Datasets, *, since: float) -> None:
@@ -117,20 +117,28 @@ class Lineage:
         return {**_again(start, "COMPLETE", made), "inputs": inputs, "outputs": [output]}
 
     def _tell(self, event: dict[str, Any]) -> None:
-        self._file.write(_line(event))
-        self._file.flush()
+        if self._file is not None:
+            try:
+                self._file.write(_line(event))
+            except OSError as error:
+                _warn(f"{self._file.name} is not complete: {error.strerror}")
+                self._file = None
         if self._sender is not None:
             self._sender.send(event)
 
     def _open(self) -> None:
         """Begin the file of this run, and take up what earlier ones left."""
+        self._sender = self._sender_of_environment()
         folder = self._root / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        before = sorted(folder.glob("*.jsonl"))
-        self._file = (folder / f"{uuid7()}.jsonl").open("ab")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            before = sorted(folder.glob("*.jsonl"))
+            self._file = (folder / f"{uuid7()}.jsonl").open("ab", buffering=0)
+        except OSError as error:
+            _warn(f"{error.filename} is not written: {error.strerror}")
+            return
         with suppress(OSError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._sender = self._sender_of_environment()
         for path in before:
             for event in abandoned(path):
                 self._tell(event)
@@ -139,8 +147,9 @@ class Lineage:
 
     def _close(self) -> None:
         if self._sender is not None and (problem := self._sender.finish(PATIENCE)):
-            _warn(f"{problem}; all are in {self._file.name}")
-        self._file.close()
+            _warn(f"{problem}; all are in {self._file.name}" if self._file else problem)
+        if self._file is not None:
+            self._file.close()
 
     def _sender_of_environment(self) -> Sender | None:
         """Return what sends to OPENLINEAGE_URL, by the variables that OpenLineage's own clients know."""
@@ -164,14 +173,14 @@ class Lineage:
     def _parent(self, facts: Mapping[str, str], namespace: str) -> dict[str, str] | None:
         """Return what started this run: what OPENLINEAGE_PARENT_ID says, else the run that REGISTRY_RUN_ID names."""
         if given := self._setting("OPENLINEAGE_PARENT_ID"):
-            parent = dict(zip(("namespace", "name", "id"), given.rsplit("/", 2), strict=False))
-            if len(parent) == 3 and all(parent.values()) and _is_uuid(parent["id"]):
-                return parent
+            namespace_of, _, rest = given.rpartition("/")[0].rpartition("/")
+            if namespace_of and rest and (known := _uuid(given.rpartition("/")[2])):
+                return {"namespace": namespace_of, "name": rest, "id": known}
             _warn("OPENLINEAGE_PARENT_ID is not namespace/job/run, with a UUID as the run")
         if "id" not in facts:
             return None
         # A parent is named by a UUID, which ids of schedulers seldom are: the same id, the same UUID.
-        known = facts["id"] if _is_uuid(facts["id"]) else str(uuid5(NAMESPACE_URL, facts.get("url") or facts["id"]))
+        known = _uuid(facts["id"]) or str(uuid5(NAMESPACE_URL, facts.get("url") or facts["id"]))
         return {"namespace": namespace, "name": "registry run", "id": known}
 
     def _setting(self, variable: str) -> str:
@@ -238,11 +247,11 @@ def _dataset_in(log: str) -> str | None:
     return parts[1] if len(parts) > 2 and parts[0] == "logs" else None
 
 
-def _is_uuid(text: str) -> bool:
+def _uuid(text: str) -> str | None:
     try:
-        return bool(UUID(text))
+        return str(UUID(text))
     except ValueError:
-        return False
+        return None
 
 
 @contextmanager
@@ -250,9 +259,7 @@ def _never_failing() -> Iterator[None]:
     """Let nothing of the block end a run: say what went wrong, and go on."""
     try:
         yield
-    except OSError as error:
-        _warn(f"{error.filename or FOLDER}: {error.strerror}")
-    except RegistryError as error:
+    except (OSError, RegistryError) as error:
         _warn(str(error))
     except Exception:
         print(shown(traceback.format_exc()), file=sys.stderr, end="")
