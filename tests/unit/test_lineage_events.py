@@ -271,6 +271,8 @@ def test_odd_settings_are_left_out_in_one_line_without_their_secrets(settings, t
     assert [event["eventType"] for event in events_in(tmp_path)] == ["START", "ABORT"]
     said = capfd.readouterr().err
     assert said.count("OpenLineage: ") >= 1 and "Traceback" not in said and "hunter2" not in said
+    usable = settings.get("OPENLINEAGE_URL", "http://127.0.0.1").startswith("http://127.0.0.1")
+    assert ("OPENLINEAGE_URL is no address of a receiver" in said) != usable
 
 
 def test_a_place_that_cannot_be_written_keeps_nothing_from_the_receiver(tmp_path, datasets, capfd):
