@@ -19,6 +19,7 @@ FLOORS = (
     {"compare"},
     {"client"},
     {"reading"},
+    {"streams"},
     {"storage"},
     {"kinds"},
     {"describe"},
