@@ -24,6 +24,7 @@ CALLS = {
     "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),
+    "ingest": ("numbers", None),
     "list": (".", None),
     "log": ("numbers", None),
     "new": ("other numbers.csv", "build"),

@@ -14,6 +14,7 @@ FLOORS = (
     {"authoring", "restore", "trace"},
     {"workflow"},
     {"vectors"},
+    {"streams"},
     {"embedding"},
     {"release"},
     {"compare"},

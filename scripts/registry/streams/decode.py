@@ -1,9 +1,8 @@
 """Decode messages, to find those that cannot be decoded, or are not as the schema has them. Nothing is kept of it."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from registry.errors import RegistryError
 from registry.extras import needed
@@ -15,31 +14,7 @@ MAX_SCHEMA = 4 << 20
 """Bytes that a schema's file may have."""
 
 
-class Decoder(Protocol):
-    """Knows the messages of one format; `schemas` are those of their writers that were met, by their ids."""
-
-    schemas: Mapping[str, Any]
-
-    def check(self, value: bytes) -> str | None:
-        """Return the id of the schema with which a message was written, if it names one. Raises PoisonError."""
-        ...
-
-
-def decoder_of(stream: Stream, root: Path) -> Decoder:
-    """Return the decoder of a stream. Raises RegistryError for a schema that is none."""
-    match stream.format:
-        case "avro":
-            from registry.streams.avro import AvroDecoder
-
-            return AvroDecoder(stream, root)
-        case "protobuf":
-            from registry.streams.protobuf import ProtobufDecoder
-
-            return ProtobufDecoder(stream, root)
-    return JsonDecoder(stream, root)
-
-
-def read_schema(root: Path, schema: str) -> bytes:
+def _read_schema(root: Path, schema: str) -> bytes:
     """Return the content of a schema's file, which is named from the top of the checkout. Raises RegistryError."""
     try:
         content = read_regular(root / schema, MAX_SCHEMA + 1)
@@ -54,8 +29,9 @@ class JsonDecoder:
     """Messages that are one JSON object each, which a JSON schema may describe further."""
 
     def __init__(self, stream: Stream, root: Path) -> None:
-        self.schemas: Mapping[str, Any] = {}
-        self._validator = None if stream.schema is None else _validator(read_schema(root, stream.schema), stream.schema)
+        self._validator = (
+            None if stream.schema is None else _validator(_read_schema(root, stream.schema), stream.schema)
+        )
         self._decoder = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
     def check(self, value: bytes) -> None:

@@ -19,7 +19,7 @@ from registry.errors import RegistryError
 from registry.storage.repository import Repository, read_config
 from registry.streams.broker import CHUNK, PATIENCE, Broker
 from registry.streams.connection import connection
-from registry.streams.decode import Decoder, decoder_of
+from registry.streams.decode import JsonDecoder
 from registry.streams.kept import QUARANTINE, Kept
 from registry.streams.pending import Pending
 from registry.streams.poison import LOST, TOO_LARGE, PoisonError
@@ -72,7 +72,7 @@ def ingest(
     # Where a mirror lies does not matter here.
     datasets = load_datasets(read_config(here.root) | {"mirror": "anywhere"}, here.root)
     stream = stream_of(datasets, name)
-    decoder, reached_by = decoder_of(stream, here.root), connection()
+    decoder, reached_by = JsonDecoder(stream, here.root), connection()
     with _alone(here.root / "data" / name):
         kept = Kept(here.root / "data" / name, released_offsets(here, name))
         broker = Broker(reached_by, f"registry-{name}", patience)
@@ -102,7 +102,7 @@ def _alone(folder: Path) -> Iterator[None]:
 class _Reading:
     """One run: what was read and is not written yet, by topic and partition."""
 
-    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: Decoder) -> None:
+    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: JsonDecoder) -> None:
         self._stream, self._kept, self._broker, self._decoder = stream, kept, broker, decoder
         self._pending: dict[tuple[str, int], Pending] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -197,7 +197,8 @@ class _Reading:
         try:
             if size > self._stream.max_bytes:
                 raise PoisonError(TOO_LARGE, f"{size:,} bytes, more than {self._stream.max_bytes:,}")
-            written_by = None if value is None else self._decoder.check(value)
+            if value is not None:
+                self._decoder.check(value)
         except PoisonError as poison:
             if self._stream.poison == "fail":
                 pending.reached = offset
@@ -208,8 +209,6 @@ class _Reading:
                 self._held_bytes += size
             self._held += 1
             return
-        if written_by is not None and written_by not in pending.schemas:
-            pending.schemas[written_by] = self._decoder.schemas[written_by]
         pending.add(row)
         self._held += 1
         self._held_bytes += size

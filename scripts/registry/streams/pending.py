@@ -27,7 +27,6 @@ class Pending:
     values: list[bytes | None] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     aside: list[tuple[Any, ...]] = field(default_factory=list)
-    schemas: dict[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.offsets or self.left_out)
@@ -45,7 +44,7 @@ class Pending:
     @property
     def notes(self) -> Notes:
         """What the batch says of itself."""
-        return Notes(dict(sorted(self.left_out.items())), self.schemas)
+        return Notes(dict(sorted(self.left_out.items())))
 
     def messages(self) -> pa.Table:
         """Return the messages that were taken."""

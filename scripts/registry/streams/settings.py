@@ -23,10 +23,7 @@ class Stream:
     """The `stream` of a dataset; `poison` is what becomes of messages that cannot be taken: fail, drop, quarantine."""
 
     topics: list[str]
-    format: str = "json"
     schema: str | None = None
-    message: str | None = None
-    registry: str | None = None
     poison: str = "fail"
     max_bytes: int = 1_000_000
     batch: Batching = field(default_factory=Batching)
