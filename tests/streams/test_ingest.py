@@ -7,6 +7,7 @@ import signal
 import pytest
 from confluent_kafka import Producer
 
+from s3 import S3Server
 from shop import NAME, numbered, produce
 from support import stress, wait_until
 from tansu import Tansu
@@ -144,10 +145,11 @@ def test_no_secret_is_told(empty):
     assert "these settings cannot be used" in printed and secret not in printed
 
 
-def test_a_restarted_broker_is_read_on(empty, tmp_path, request):
+def test_a_restarted_broker_is_read_on(empty, tmp_path):
     """It keeps its messages in an S3 server, so that a broker which was killed finds them again."""
-    server = request.getfixturevalue("s3_server")
-    with Tansu(tmp_path, "s3://registry/", server.environment(server.admin)) as broker:
+    server = S3Server(tmp_path / "s3")
+    variables = server.environment(server.admin) | {"AWS_ENDPOINT": server.url, "AWS_ALLOW_HTTP": "true"}
+    with server, Tansu(tmp_path, "s3://registry/", variables) as broker:
         broker.create("kept")
         sent = produce(broker.address, "kept", numbered(0, 60))
         empty.listen(broker.address, topics=["kept"], batch={"messages": 20, "seconds": 1})

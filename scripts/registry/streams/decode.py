@@ -14,7 +14,7 @@ MAX_SCHEMA = 4 << 20
 """Bytes that a schema's file may have."""
 
 
-def read_schema(root: Path, schema: str) -> bytes:
+def _read_schema(root: Path, schema: str) -> bytes:
     """Return the content of a schema's file, which is named from the top of the checkout. Raises RegistryError."""
     try:
         content = read_regular(root / schema, MAX_SCHEMA + 1)
@@ -29,7 +29,9 @@ class JsonDecoder:
     """Messages that are one JSON object each, which a JSON schema may describe further."""
 
     def __init__(self, stream: Stream, root: Path) -> None:
-        self._validator = None if stream.schema is None else _validator(read_schema(root, stream.schema), stream.schema)
+        self._validator = (
+            None if stream.schema is None else _validator(_read_schema(root, stream.schema), stream.schema)
+        )
         self._decoder = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
     def check(self, value: bytes) -> None:
