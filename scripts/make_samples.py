@@ -1,7 +1,7 @@
 """Cut data/samples/ from a mirror of the full sources: python scripts/make_samples.py MIRROR.
 
-Every row and picture is real and keeps its order; where there are classes, each gives the same number if it can.
-data/samples/PROVENANCE.md tells in words what this makes.
+Every row and picture is real and keeps its order (events are made up); where there are classes, each gives the same number if
+it can. data/samples/PROVENANCE.md tells in words what this makes.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from events import produce
 from registry.authoring.sample import balanced, pack
 from registry.sources.samples import list_samples
 
@@ -71,10 +72,17 @@ def opencloudhub_readmes_rag_evaluation(mirror: Path, target: Path) -> None:
     shutil.copy(mirror / "questions.csv", target)
 
 
+def events(mirror: Path, target: Path) -> None:
+    """1,500 messages: they are made up, and in no mirror."""
+    options = produce.options_of([])
+    produce.write(produce.messages(options), options.topic, target, options.size)
+
+
 def main(mirror: Path) -> None:
     """Write every dataset's samples and their SHA256SUMS."""
     for make in (
         emotion,
+        events,
         fashion_mnist,
         opencloudhub_readmes,
         opencloudhub_readmes_rag_evaluation,

@@ -65,7 +65,7 @@ def test_the_script_replaces_what_was_there(mirror, tmp_path, monkeypatch):
     old = Path(make_samples.SAMPLES) / "opencloudhub-readmes"
     (old / "HEAD").mkdir(parents=True)
     (old / "HEAD" / "old").touch()
-    for name in ("emotion", "fashion_mnist", "radiology_mini", "wine_quality"):
+    for name in ("emotion", "events", "fashion_mnist", "radiology_mini", "wine_quality"):
         fake = lambda mirror, target: None  # noqa: E731
         fake.__name__ = name
         monkeypatch.setattr(make_samples, name, fake)
