@@ -1,7 +1,7 @@
 """Cut data/samples/ from a mirror of the full sources: python scripts/make_samples.py MIRROR.
 
-Every row and picture is real and keeps its order (events are made up); where there are classes, each gives the same number if
-it can. data/samples/PROVENANCE.md tells in words what this makes.
+Every row and picture is real and keeps its order; where there are classes, each gives the same number if it can.
+Events are made up. data/samples/PROVENANCE.md tells in words what this makes.
 """
 
 import argparse
