@@ -44,11 +44,15 @@ def check_raw(inputs: Iterable[str]) -> None:
     # Several inputs may be held to one note, that of the folder which they are in: it is read and hashed once.
     digests: dict[Path, str] = {}
     hashes: dict[Path, str] = {}
+    listed: dict[Path, dict[Path, str]] = {}
     for folder, inside in _in_raw(inputs):
         noted = _noted(folder, inside)
         digests |= noted
         if not noted:
-            hashes |= _sources(folder / "raw", folder / "raw" / inside)
+            raw = folder / "raw"
+            if raw not in listed:
+                listed[raw] = _sources(raw)
+            hashes |= _at(listed[raw], raw / inside)
     changed = _differing(digests)
     changed += [path for path, sha256 in hashes.items() if content_sha256(path) != sha256]
     if changed:
@@ -144,15 +148,21 @@ def _notes(folder: Path, inside: Path) -> dict[Path, Path]:
     }
 
 
-def _sources(raw: Path, path: Path) -> dict[Path, str]:
-    """Return {source: sha256} of those at, below or above a path, as sources.json has them, if there is one."""
+def _sources(raw: Path) -> dict[Path, str]:
+    """Return {source: sha256} as sources.json has them, if there is one."""
     sources = raw / "sources.json"
     if not sources.is_file():
         return {}
     try:
-        hashes = {raw / file["file"]: file["sha256"] for file in _read(sources)["files"]}
+        return {raw / file["file"]: file["sha256"] for file in _read(sources)["files"]}
     except (KeyError, TypeError):
         raise _unreadable(sources) from None
+
+
+def _at(hashes: Mapping[Path, str], path: Path) -> dict[Path, str]:
+    """Return those of {source: sha256} that are there, and are at, below or above a path."""
+    if path in hashes and path.is_file():
+        return {path: hashes[path]}
     return {
         source: sha256
         for source, sha256 in hashes.items()
