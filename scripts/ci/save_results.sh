@@ -9,7 +9,8 @@ mkdir -p "$1"
 cp logs/run.json "$1/"
 read -ra rules <<<"$(python -c '
 import json, sys
-print(*(one["dataset"].replace("-", "_") for one in json.load(sys.stdin)["datasets"] if one["state"] in ("built", "up to date")))
+from registry.config.names import rule_of
+print(*(rule_of(one["dataset"]) for one in json.load(sys.stdin)["datasets"] if one["state"] in ("built", "up to date")))
 ' <logs/run.json)"
 [[ ${#rules[@]} != 0 ]] || exit 0
 snakemake --report "$1/report.html" -- "${rules[@]}" >"$1/report.log" 2>&1 ||
