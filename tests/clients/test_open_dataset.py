@@ -35,6 +35,8 @@ def built_table(registry, dataset: str, version: str, split: str | None = None) 
     if dataset in ONE_FILE:
         path = folder / ONE_FILE[dataset]
         return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    if dataset == "events":
+        return pl.read_parquet(sorted((folder / "processed").glob("*.parquet")))
     return pl.concat(
         pl.read_parquet(folder / "processed" / name / f"{name}.parquet")
         for name in ([split] if split else SPLITS[dataset])

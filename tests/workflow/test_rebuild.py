@@ -24,6 +24,7 @@ CODE = {
     "scripts/registry/formats/markdown.py": {"opencloudhub-readmes-embeddings"},
     "scripts/registry/formats/tables.py": {
         "emotion",
+        "events",
         "opencloudhub-readmes",
         "opencloudhub-readmes-embeddings",
         "opencloudhub-readmes-rag-evaluation",

@@ -29,7 +29,7 @@ rule events_download:
         **needs(mem_mb=300),
     params:
         mode=DATASETS["events"]["source"],
-        folder=str(batch_folder(DATASETS["events"])),
+        folder=lambda wildcards: batch_folder(DATASETS["events"]).as_posix(),
     message:
         "events: checking that no message is missing between batches ({params.mode})"
     script:
@@ -53,7 +53,7 @@ rule events_process:
     resources:
         **needs(mem_mb=700, runtime=30),
     params:
-        folder=str(batch_folder(DATASETS["events"])),
+        folder=lambda wildcards: batch_folder(DATASETS["events"]).as_posix(),
         columns=DATASETS["events"]["contract"]["columns"],
         options=DATASETS["events"]["params"],
     message:
@@ -78,7 +78,7 @@ rule events_analyze:
         **needs(mem_mb=700, runtime=15),
     params:
         dataset=DATASETS["events"],
-        folder=str(batch_folder(DATASETS["events"])),
+        folder=lambda wildcards: batch_folder(DATASETS["events"]).as_posix(),
     message:
         "events: counting kinds and days, checking the contract"
     script:
