@@ -383,7 +383,7 @@ def test_settings_that_cannot_work_are_one_message(changed, tmp_path):
     path.write_text(good, encoding="utf-8")
 
     assert "there is no dataset nonsense" in fails("nonsense", "tabular")
-    assert "choose from: emotion, fashion-mnist" in fails("nonsense")
+    assert "choose from: emotion, events, fashion-mnist" in fails("nonsense")
     assert "major, minor or patch" in fails("--bump", "huge", code=2)
     fails("--nonsense", code=2)
 
