@@ -14,7 +14,7 @@ from typing import Any
 
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 PARTIAL = ".partial"
-"""How the names of folders end that `private_place` makes; they begin with a dot."""
+"""How the hidden folders end in which something is written that is to appear whole."""
 
 
 def remove(path: Path) -> None:
@@ -159,18 +159,18 @@ def sealed(path: str | Path) -> str | None:
 
 
 def data_files(path: Path) -> list[Path]:
-    """Return the files that `path` stands for (itself, or all below it), sorted, without those that .dvcignore names.
+    """Return the files that `path` stands for (itself, or all below it), sorted, as DVC sees them (.dvcignore).
 
-    These are Snakemake's own, and what a process has not finished yet, or was killed before it could.
+    Snakemake's own are none of them, nor is what a killed process left half-written.
     """
     if path.is_file():
         return [path]
-    files = [file for file in path.rglob("*") if file.is_file() and file.name != SNAKEMAKE_TIMESTAMP]
-    return sorted(file for file in files if not any(map(_is_private, file.relative_to(path).parts)))
+    return sorted(file for file in path.rglob("*") if file.is_file() and not _is_ignored(file.relative_to(path)))
 
 
-def _is_private(name: str) -> bool:
-    return name.startswith(".") and name.endswith(PARTIAL)
+def _is_ignored(file: Path) -> bool:
+    half_written = any(part.startswith(".") and part.endswith(PARTIAL) for part in file.parts)
+    return half_written or file.name == SNAKEMAKE_TIMESTAMP
 
 
 def dvc_digest(path: str | Path) -> str:

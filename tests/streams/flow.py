@@ -135,6 +135,8 @@ def kill_rounds(flow: Flow, kills: int, seed: int) -> Counter[str]:
         if command == PUBLISH:
             flow.registry(*BUILD)
         killed[command[0]] += flow.killed_at(rng.randrange(steps[command]) + 1, *command)
+        if command == PUBLISH and rng.random() < 0.5:
+            flow.registry(*PUBLISH)
     flow.registry(*INGEST)
     flow.registry(*RUN)
     return killed
