@@ -1,8 +1,8 @@
 """Make up events of a shop: python scripts/events/produce.py --count 1000, with duplicates, late ones and some poison.
 
-The same seed makes the same messages. They go to the broker that KAFKA_BOOTSTRAP_SERVERS names, whose topic is made if
-need be, or into batches as `registry ingest` would write them (--batches FOLDER). The sample data/samples/events is made
-by --batches alone.
+The same seed makes the same messages. They go to the broker that KAFKA_BOOTSTRAP_SERVERS names, whose topic is made
+if need be, or into batches as `registry ingest` would write them (--batches FOLDER). The sample data/samples/events is
+made by --batches alone.
 """
 
 import argparse

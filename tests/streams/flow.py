@@ -1,4 +1,4 @@
-"""The whole flow of `events`, from its own producer to released versions, with what was sent counted by the producer."""
+"""The whole flow of `events`, from its own producer to released versions; what was sent is counted by the producer."""
 
 import os
 import random
@@ -8,8 +8,6 @@ import sys
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-
-import polars as pl
 
 from clone import Clone, under_git
 from events.produce import main as produce

@@ -1,17 +1,18 @@
 """Kill a process group with SIGKILL at one step of it: when it is about to change a file, or to start a process.
 
-Every Python of the group imports this module by itself, since PYTHONPATH has its folder. They count their steps together
-in the file STEPS, a byte each; at number STEP_TO_KILL_AT the group of the process that was started first is killed.
+Every Python of the group imports this module by itself, since PYTHONPATH has its folder. They count their steps
+together, as bytes in the file STEPS; at number STEP_TO_KILL_AT the group of the one that was started first is killed.
 """
 
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 COUNTED = os.open(os.environ["STEPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 KILL_AT, GROUP = int(os.environ["STEP_TO_KILL_AT"]), int(os.environ.setdefault("STEPS_GROUP", str(os.getpid())))
-TOP = os.getcwd() + os.sep
+TOP = Path.cwd()
 CHANGES = {"os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -23,8 +24,8 @@ def _is_step(event: str, arguments: tuple[Any, ...]) -> bool:
         return False
     if isinstance(arguments[0], int):
         return False
-    path = os.path.abspath(os.fsdecode(arguments[0]))
-    return path.startswith(TOP) and "__pycache__" not in path
+    path = Path(os.fsdecode(arguments[0])).absolute()
+    return path.is_relative_to(TOP) and "__pycache__" not in path.parts
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
