@@ -56,7 +56,7 @@ def main() -> None:
         kills = ", ".join(f"{count} of `registry {command}`" for command, count in sorted(killed.items()))
         ended = (
             f"{killed.total()} kills (kill -9 of the process group at a random step: {kills}) while {messages:,} "
-            f"messages were sent, {poison:,} of them poison: the {len(flow.versions())} versions that came of it have all "
+            f"messages were sent, {poison:,} of them poison: the last of {len(flow.versions())} versions has all "
             f"{len(events):,} events, each once."
         )
     head = ["| what | wall s | CPU s | peak MB | messages/s | aim |", "|---|---|---|---|---|---|"]
