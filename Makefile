@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report up down test test-cluster test-deploy fuzz stress lint unreleased bench lock
+.PHONY: setup data report up up-streams down test test-cluster test-deploy fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -39,8 +39,12 @@ up:
 	@echo "PostgreSQL with pgvector, for vector_store: server: localhost:5432"
 	@echo "MLflow: http://localhost:5001. To use all three: set -a; source .env.docker; set +a"
 
+up-streams:
+	@$(STACK) --profile streams up --detach --wait redpanda
+	@echo "Redpanda, a broker to try streams with: localhost:9092. To use it: set -a; source .env.docker; set +a"
+
 down:
-	@$(STACK) down && echo "The data stays in volumes. To remove it, too: $$compose --env-file .env.docker down --volumes"
+	@$(STACK) --profile streams down && echo "The data stays in volumes. To remove it, too: $$compose --env-file .env.docker --profile streams down --volumes"
 
 # On a real Slurm, with its accounting, which Debian's packages bring, and a stand-in for Kubernetes; what is missing is skipped by name.
 test-cluster: .venv-cluster/ready
@@ -85,6 +89,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/authoring.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/schedule.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/streams.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py

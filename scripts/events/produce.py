@@ -1,7 +1,8 @@
 """Make up events of a shop: python scripts/events/produce.py --count 1000, with duplicates, late ones and some poison.
 
-The same seed makes the same messages. They go to the broker that KAFKA_BOOTSTRAP_SERVERS names, or into batches as
-`registry ingest` would write them (--batches FOLDER). The sample data/samples/events is made by --batches alone.
+The same seed makes the same messages. They go to the broker that KAFKA_BOOTSTRAP_SERVERS names, whose topic is made
+if need be, or into batches as `registry ingest` would write them (--batches FOLDER). The sample data/samples/events is
+made by --batches alone.
 """
 
 import argparse
@@ -19,11 +20,15 @@ from zlib import crc32
 
 import pyarrow as pa
 
+from registry.errors import RegistryError
 from registry.extras import needed
+from registry.shown import shown
 from registry.sources.batches import SCHEMA, Batch, Notes, write_batch
-from registry.streams.connection import connection
+from registry.streams.connection import SERVERS, connection, secrets
 
 TOPIC = "shop-events"
+ANSWER = 20
+"""Seconds that the broker may take to answer, or to take the last messages."""
 KINDS = ("view", "view", "view", "cart", "purchase")
 SINCE = 500
 """A duplicate repeats one of so many messages before it, as a producer does that had no answer."""
@@ -94,10 +99,27 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+def make_topic(topic: str, partitions: int) -> None:
+    """Make a topic, unless the broker has it. Raises RegistryError for no answer, or a topic with fewer partitions."""
+    kafka, admin, hint = needed("confluent_kafka"), needed("confluent_kafka.admin"), f"check {SERVERS}"
+    try:
+        client = admin.AdminClient(connection() | {"log_level": 0})
+        known = client.list_topics(timeout=ANSWER).topics.get(topic)
+        if known is None:
+            client.create_topics([admin.NewTopic(topic, partitions, 1)])[topic].result(ANSWER)
+            return
+    except kafka.KafkaException as error:
+        raise RegistryError(shown(error.args[0].str(), secrets()), where=topic, hint=hint) from None
+    if len(known.partitions) < partitions:
+        what, hint = f"the topic has {len(known.partitions)} partitions", f"--partitions {len(known.partitions)}"
+        raise RegistryError(what, where=topic, hint=hint)
+
+
 def send(those: Iterable[Message], topic: str, rate: float | None, listing: IO[str] | None) -> int:
     """Send messages to the broker, so many a second, and list each that it took; return how many it did not take."""
     kafka = needed("confluent_kafka")
-    producer = kafka.Producer(connection() | {"enable.idempotence": True, "linger.ms": 20})
+    settings = {"enable.idempotence": True, "linger.ms": 20, "delivery.timeout.ms": ANSWER * 1000, "log_level": 0}
+    producer = kafka.Producer(connection() | settings)
     failed = 0
 
     def listed(event_id: str) -> Any:
@@ -122,7 +144,8 @@ def send(those: Iterable[Message], topic: str, rate: float | None, listing: IO[s
             except BufferError:
                 producer.poll(0.1)
         producer.poll(0)
-    return failed + producer.flush(60)
+    unsent = producer.flush(2 * ANSWER)
+    return failed + unsent
 
 
 def write(those: Iterable[Message], topic: str, folder: Path, size: int) -> None:
@@ -175,16 +198,21 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Make up messages, and send or write them."""
-    options = options_of()
+    options = options_of(arguments)
     made = messages(options)
     if options.batches:
         write(made, options.topic, options.batches, options.size)
         return
-    with options.list.open("w", encoding="utf-8") if options.list else nullcontext() as listing:
-        if failed := send(made, options.topic, options.rate, listing):
-            raise SystemExit(f"{failed} messages were not taken by the broker")
+    try:
+        make_topic(options.topic, options.partitions)
+        with options.list.open("w", encoding="utf-8") if options.list else nullcontext() as listing:
+            failed = send(made, options.topic, options.rate, listing)
+    except (RegistryError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    if failed:
+        raise SystemExit(f"{failed} messages were not taken by the broker")
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def test_all_urls(registry, follow):
 
 
 def test_the_client(registry, follow):
-    names = follow(".lazy_frame()")
+    names = follow("tabular.lazy_frame()")
     assert names["tabular"].version == "1.1.0"
     assert names["balance"]["len"].sum() == 1400
 
@@ -219,6 +219,15 @@ def test_fetch(registry, follow):
 
 def test_the_client_with_ray(registry, ray, follow):
     assert follow(".ray_dataset(")["train"].count() == 2000
+
+
+def test_some_days_of_a_stream(registry, ray, follow):
+    built = pl.read_parquet(registry.built("events", "1.0.0") / "processed" / "*.parquet")
+    since = built.filter(pl.col("occurred_at").dt.date().cast(str) >= "2026-11-02")
+    assert 0 < len(since) < len(built)
+    assert follow("occurred_at")["recent"].equals(since)
+    latest = follow("days = [")["latest"].to_pandas()
+    assert sorted(latest["event_id"]) == sorted(since["event_id"])
 
 
 def test_in_an_mlflow_run(registry, mlflow, follow):

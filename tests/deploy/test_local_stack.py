@@ -105,6 +105,8 @@ def test_ports_are_those_of_compose():
     port = str(urlsplit(variables["MLFLOW_TRACKING_URI"]).port)
     assert ports("mlflow") == {port: port}
     assert f"--port={port}" in SERVICES["mlflow"]["command"]
+    assert ports("redpanda") == {"9092": variables["KAFKA_BOOTSTRAP_SERVERS"].removeprefix("localhost:")}
+    assert f"--advertise-kafka-addr={variables['KAFKA_BOOTSTRAP_SERVERS']}" in SERVICES["redpanda"]["command"]
     assert ports("minio")["9000"] == str(urlsplit(dvc_remote("docker")["endpointurl"]).port)
     forwarded = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))["forwardPorts"]
     outside = [port for name in SERVICES for port in ports(name).values()]
@@ -113,6 +115,13 @@ def test_ports_are_those_of_compose():
     page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
     assert [port for port in outside if f"localhost:{port}" not in printed] == []
     assert [port for port in outside if f"localhost:{port}" not in page] == []
+
+
+def test_make_up_starts_what_has_no_profile():
+    started = re.search(r"STACK\) up --detach --wait (.+) &&", (ROOT / "Makefile").read_text(encoding="utf-8"))[
+        1
+    ].split()
+    assert {*started, "bucket"} == {name for name in SERVICES if "profiles" not in SERVICES[name]}
 
 
 def test_the_bucket_is_that_of_the_remotes_and_its_reader_may_only_read():

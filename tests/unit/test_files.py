@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from registry.files import (
     sha256_of,
     write_json,
 )
+from support import ROOT
 
 ODD_NAMES = [
     "b.txt",
@@ -55,7 +57,10 @@ def dvc_repo(tmp_path_factory):
     (repo / "file").write_bytes(bytes(range(256)) * 9000)
     (repo / "single").mkdir()
     (repo / "single" / "only.txt").write_text("one\r\ntwo\n")
-    (repo / ".dvcignore").write_text(".snakemake_timestamp\n")
+    (repo / "folder" / "a" / ".half.parquet.partial").mkdir()
+    (repo / "folder" / "a" / ".half.parquet.partial" / "half.parquet").write_bytes(b"PAR")
+    (repo / "folder" / "whole.partial").write_bytes(b"a name like another")
+    shutil.copyfile(ROOT / ".dvcignore", repo / ".dvcignore")
     dvc = [sys.executable, "-m", "dvc"]
     for command in (["init", "--no-scm", "-q"], ["add", "-q", "file", "folder", "single"]):
         subprocess.run([*dvc, *command], cwd=repo, check=True)
@@ -68,9 +73,9 @@ def test_the_digest_is_the_one_that_dvc_records(dvc_repo, name):
     assert dvc_digest(dvc_repo / name) == recorded["md5"]
 
 
-def test_data_files_are_all_files_but_snakemakes_own(dvc_repo):
+def test_data_files_are_all_files_but_snakemakes_own_and_those_that_are_not_finished(dvc_repo):
     found = {path.relative_to(dvc_repo / "folder").as_posix() for path in data_files(dvc_repo / "folder")}
-    assert found == {*ODD_NAMES, "empty", ".hidden"}
+    assert found == {*ODD_NAMES, "empty", ".hidden", "whole.partial"}
     assert data_files(dvc_repo / "file") == [dvc_repo / "file"]
 
 

@@ -25,8 +25,13 @@ ANSWER = 20
 """Seconds that the broker may take to answer a question."""
 PATIENCE = 300
 """Seconds without a broker after which reading is given up."""
-QUEUE = {"queued.min.messages": 20_000, "queued.max.messages.kbytes": 16_384, "fetch.message.max.bytes": 4_194_304}
-"""Bounds of what librdkafka reads ahead: it fetches no more until that was taken."""
+QUEUE = {
+    "queued.min.messages": 20_000,
+    "queued.max.messages.kbytes": 16_384,
+    "fetch.message.max.bytes": 4_194_304,
+    "fetch.queue.backoff.ms": 20,
+}
+"""Bounds of what librdkafka reads ahead: it fetches no more until that was taken, and is asked again soon after."""
 HINT = f"check {SERVERS}, and the other KAFKA_ variables (docs/streams.md)"
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.files import atomic_file, sha256_of, write_json
+from registry.files import PARTIAL, atomic_file, remove, sha256_of, write_json
 from registry.sources.batches import (
     SCHEMA,
     Batch,
@@ -49,6 +49,8 @@ class Kept:
         self._entries = {name: listed.get(name) or self._entry(batch) for name, batch in _named(batches)}
         if self._entries != listed:
             self._write_list()
+        for unfinished in [path for top in (self.raw, self.aside) for path in top.glob(f"*/*/.*{PARTIAL}")]:
+            remove(unfinished)
         for orphan in find_batches(self.aside):
             if orphan.first >= self.next.get((orphan.topic, orphan.partition), 0):
                 (self.aside / orphan.path).unlink()
