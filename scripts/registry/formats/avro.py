@@ -8,7 +8,7 @@ from typing import Any
 from registry.extras import needed
 from registry.formats.fields import Fields, SchemaError
 
-NO_SCHEMA = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+NO_SCHEMA = (ValueError, TypeError, KeyError, AttributeError, IndexError)
 """What fastavro raises for what is no schema, besides its own errors."""
 NO_RECORD = (EOFError, ValueError, LookupError, ArithmeticError, TypeError, MemoryError)
 """What it raises for bytes that are no record of a schema."""
@@ -26,22 +26,21 @@ class AvroMessages:
         avro = needed("fastavro")
         names: dict[str, Any] = {}
         odd = (*NO_SCHEMA, avro.schema.SchemaParseException, avro.schema.UnknownType)
+        self.fields = Fields()
         try:
             for reference in references:
                 avro.parse_schema(_loaded(reference), names)
             self._schema = avro.parse_schema(_loaded(text), names)
-        except odd as error:
-            reason = str(error).partition("\n")[0]
-            raise SchemaError(f"no schema of Avro: {type(error).__name__}: {reason}") from None
-        if not isinstance(self._schema, dict) or self._schema["type"] != "record":
-            raise SchemaError("it describes no record")
-        self._read = avro.schemaless_reader
-        self.name = self._schema["name"]
-        self.fields = Fields()
-        try:
+            if not isinstance(self._schema, dict) or self._schema["type"] != "record":
+                raise SchemaError("it describes no record")
             _Walk(names, self.fields).record("", self._schema)
         except RecursionError:
             raise SchemaError("its types are within each other too deeply") from None
+        except odd as error:
+            reason = str(error).partition("\n")[0]
+            raise SchemaError(f"no schema of Avro: {type(error).__name__}: {reason}") from None
+        self._read = avro.schemaless_reader
+        self.name = self._schema["name"]
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """Return the record that bytes are. Raises ValueError."""
