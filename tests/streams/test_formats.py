@@ -197,3 +197,6 @@ def test_where_the_schema_registry_is(shop, listen):
 def test_avro_needs_the_file_of_a_schema(shop, broker, topic):
     shop.listen(broker.address, topics=[topic], format="avro")
     assert "schema is needed for Avro and Protobuf" in shop.ingest(code=1)
+    for settings in ({}, {"format": "avro", "schema": "x"}):
+        shop.listen(broker.address, topics=[topic], message="shop.Order", **settings)
+        assert "message is for Protobuf" in shop.ingest(code=1)

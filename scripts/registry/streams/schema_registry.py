@@ -7,6 +7,7 @@ seconds, and no password follows it elsewhere.
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -51,6 +52,8 @@ class SchemaRegistry:
         url, user, password, authority = (environment.get(name, "").strip() for name in (URL, USER, PASSWORD, CA))
         self._secrets = [password] if password else []
         self._url = _checked(url.rstrip("/"))
+        if authority and not Path(authority).is_file():
+            raise RegistryError("no file is there", where=CA, hint="name the certificate of the authority")
         requests = needed("requests")
         retry = needed("urllib3").Retry(
             total=2,
@@ -142,6 +145,8 @@ class SchemaRegistry:
                     body += piece
                     if len(body) > MAX_SCHEMA:
                         raise self._error(f"it answers more than {MAX_SCHEMA:,} bytes")
+        except exceptions.SSLError:
+            raise self._error("no secure connection: its certificate is not trusted, or it speaks no TLS") from None
         except (exceptions.RequestException, LateError, OSError) as error:
             raise self._error(describe(error)) from None
         if answer.is_redirect or 300 <= answer.status_code < 400:
