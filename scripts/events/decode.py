@@ -1,6 +1,5 @@
-"""Turn messages of a stream, each a JSON object, into rows with the columns of a contract."""
+"""Turn messages of a stream into rows with the columns of a contract."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from registry.describe.columns import column_type
-from registry.sources.batches import Batch
+from registry.sources.batches import Batch, Notes
+from registry.sources.writers import decoder_of
 
 PLACE = {"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64()}
 """Columns that say where a message stands in its stream; the others are fields of the message."""
@@ -38,8 +38,12 @@ class Decoder:
         self.counts = Counter(messages=0, tombstones=0, undecodable=0)
         self.wrong: list[str] = []
 
-    def rows(self, batch: Batch, messages: pa.Table) -> pl.DataFrame:
-        """Return the events among the messages of a batch, with the columns of the contract, and SENT."""
+    def rows(self, batch: Batch, messages: pa.Table, notes: Notes) -> pl.DataFrame:
+        """Return the events among the messages of a batch, with the columns of the contract, and SENT.
+
+        Raises RegistryError where the schemas in its notes cannot be used.
+        """
+        decode = decoder_of(notes)
         self.counts["messages"] += messages.num_rows
         events: list[dict[str, Any]] = []
         sent = messages["timestamp"].cast(pa.int64()).to_pylist()
@@ -51,7 +55,7 @@ class Decoder:
                 self.counts["tombstones"] += 1
                 continue
             try:
-                events.append(self._event(value) | place)
+                events.append(self._event(decode(value)) | place)
             except NO_EVENT:
                 self._leave_out(place)
         try:
@@ -59,11 +63,8 @@ class Decoder:
         except NO_EVENT:
             return self._table([event for event in events if self._is_row(event)])
 
-    def _event(self, value: bytes) -> dict[str, Any]:
+    def _event(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a message, of which types are not looked at. Raises one of NO_EVENT."""
-        found = json.loads(value, parse_constant=_refuse)
-        if not isinstance(found, dict):
-            raise TypeError("no object")
         event = {name: found.get(name) for name in self._fields}
         if any(event[name] is None for name in self._required):
             raise ValueError("a field is missing")
@@ -91,13 +92,10 @@ class Decoder:
             self.wrong.append(f"{place['topic']}/{place['partition']}/{place['offset']}")
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment, as ISO 8601 writes it with its zone, in UTC."""
-    moment = datetime.fromisoformat(text)
+def _moment(moment: str | datetime) -> datetime:
+    """Return a moment, which is one by now or as ISO 8601 writes it, with its zone, in UTC."""
+    if not isinstance(moment, datetime):
+        moment = datetime.fromisoformat(moment)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment.astimezone(UTC)

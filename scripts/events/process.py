@@ -47,7 +47,7 @@ def read(
         for batch in those:
             messages, notes = read_batch(folder, batch)
             left_out.update(notes.left_out)
-            rows = decoder.rows(batch, messages)
+            rows = decoder.rows(batch, messages, notes)
             times = rows[time].dt.epoch("ms")
             known = times.cum_max() if newest is None else times.cum_max().clip(newest)
             before = known.shift(1, fill_value=newest)

@@ -20,7 +20,7 @@ from registry.extras import check_installed
 from registry.storage.repository import Repository, read_config
 from registry.streams.broker import CHUNK, PATIENCE, Broker
 from registry.streams.connection import connection
-from registry.streams.decode import JsonDecoder
+from registry.streams.decode import Decoder
 from registry.streams.kept import QUARANTINE, Kept
 from registry.streams.pending import Pending
 from registry.streams.poison import LOST, TOO_LARGE, PoisonError
@@ -74,7 +74,7 @@ def ingest(
     # Where a mirror lies does not matter here.
     datasets = load_datasets(read_config(here.root) | {"mirror": "anywhere"}, here.root)
     stream = stream_of(datasets, name)
-    decoder, reached_by = JsonDecoder(stream, here.root), connection()
+    decoder, reached_by = Decoder(stream, here.root), connection()
     with _alone(here.root / "data" / name):
         kept = Kept(here.root / "data" / name, released_offsets(here, name))
         broker = Broker(reached_by, f"registry-{name}", patience)
@@ -104,7 +104,7 @@ def _alone(folder: Path) -> Iterator[None]:
 class _Reading:
     """One run: what was read and is not written yet, by topic and partition."""
 
-    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: JsonDecoder) -> None:
+    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: Decoder) -> None:
         self._stream, self._kept, self._broker, self._decoder = stream, kept, broker, decoder
         self._pending: dict[tuple[str, int], Pending] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -200,7 +200,7 @@ class _Reading:
             if size > self._stream.max_bytes:
                 raise PoisonError(TOO_LARGE, f"{size:,} bytes, more than {self._stream.max_bytes:,}")
             if value is not None:
-                self._decoder.check(value)
+                pending.schemas |= self._decoder.check(value)
         except PoisonError as poison:
             if self._stream.poison == "fail":
                 pending.reached = offset

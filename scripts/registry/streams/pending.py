@@ -17,7 +17,8 @@ from registry.streams.kept import ASIDE
 class Pending:
     """What was read of a partition since the offset `first`; `reached` is the offset up to which that is all there is.
 
-    `aside` has the messages that could not be taken, where they are kept, each with what is wrong with it.
+    `aside` has the messages that could not be taken, where they are kept, each with what is wrong with it; `schemas`
+    those with which the others were written.
     """
 
     topic: str
@@ -30,6 +31,7 @@ class Pending:
     values: list[bytes | None] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     aside: list[tuple[Any, ...]] = field(default_factory=list)
+    schemas: dict[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.offsets or self.left_out)
@@ -50,7 +52,7 @@ class Pending:
     @property
     def notes(self) -> Notes:
         """What the batch says of itself."""
-        return Notes(dict(sorted(self.left_out.items())))
+        return Notes(dict(sorted(self.left_out.items())), self.schemas)
 
     def messages(self) -> pa.Table:
         """Return the messages that were taken."""

@@ -8,6 +8,9 @@ from registry.config.load import Datasets
 from registry.config.names import closest
 from registry.errors import RegistryError
 
+MAX_SCHEMA = 4 << 20
+"""Bytes that a schema may have."""
+
 
 @dataclass(frozen=True)
 class Batching:
@@ -20,10 +23,17 @@ class Batching:
 
 @dataclass(frozen=True)
 class Stream:
-    """The `stream` of a dataset; `poison` is what becomes of messages that cannot be taken: fail, drop, quarantine."""
+    """The `stream` of a dataset; `poison` is what becomes of messages that cannot be taken: fail, drop, quarantine.
+
+    `registry` says that messages name their schemas in a schema registry; `schema` is a file, and `message` the type of
+    Protobuf in it.
+    """
 
     topics: list[str]
+    format: str = "json"
     schema: str | None = None
+    message: str | None = None
+    registry: bool = False
     poison: str = "fail"
     max_bytes: int = 1_000_000
     batch: Batching = field(default_factory=Batching)

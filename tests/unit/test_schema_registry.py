@@ -1,0 +1,110 @@
+"""A schema registry that hangs, drips or sends on: it costs seconds, and never a password."""
+
+import pytest
+
+from registry.errors import RegistryError
+from registry.streams import schema_registry
+from registry.streams.schema_registry import MAX_UNKNOWN, NoSchemaError, SchemaRegistry
+from schema_server import LOGIN, PASSWORD, USER, SchemaServer, answer
+
+SCHEMA = {"schema": '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}'}
+
+
+@pytest.fixture
+def schemas():
+    with SchemaServer() as server:
+        server.registered("topic-value", SCHEMA)
+        yield server
+
+
+def asking(url, kind="avro", **variables):
+    login = {"KAFKA_SCHEMA_REGISTRY_USERNAME": USER, "KAFKA_SCHEMA_REGISTRY_PASSWORD": PASSWORD}
+    return SchemaRegistry(kind, {"KAFKA_SCHEMA_REGISTRY_URL": url} | login | variables)
+
+
+def test_who_asks_is_told_and_each_number_is_asked_for_once(schemas):
+    registry = asking(f"{schemas.url}/")
+    for _ in range(3):
+        assert registry.schema(1).schema == SCHEMA["schema"]
+        with pytest.raises(NoSchemaError, match="the schema registry has no schema 2"):
+            registry.schema(2)
+    assert schemas.asked == ["/schemas/ids/1", "/schemas/ids/2"]
+    assert schemas.logins == [f"Basic {LOGIN}"] * 2
+
+
+def test_numbers_of_no_schema_fill_no_memory(schemas):
+    registry = asking(schemas.url)
+    for number in range(2, MAX_UNKNOWN + 12):
+        with pytest.raises(NoSchemaError):
+            registry.schema(number)
+    assert len(registry._unknown) <= MAX_UNKNOWN
+
+
+def test_a_schema_of_another_format_is_none(schemas):
+    with pytest.raises(NoSchemaError, match="schema 1 is one of avro, and none of protobuf"):
+        asking(schemas.url, "protobuf").schema(1)
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_one_that_hangs_or_drips_is_given_up(schemas, monkeypatch, drips):
+    def badly(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        while drips and not schemas.closing.wait(0.05):
+            handler.wfile.write(b" ")
+        schemas.closing.wait()
+
+    schemas.badly = badly
+    monkeypatch.setattr(schema_registry, "TIMEOUTS", (5, 0.2))
+    monkeypatch.setattr(schema_registry, "PATIENCE", 1)
+    with pytest.raises(RegistryError, match=r"not done within 1 s|no answer in time|no connection, or it broke off"):
+        asking(schemas.url).schema(1)
+
+
+def test_what_is_sent_elsewhere_is_not_followed(schemas):
+    with SchemaServer() as other:
+        schemas.badly = lambda handler: answer(handler, 307, b"", Location=f"{other.url}/schemas/ids/1")
+        with pytest.raises(RegistryError, match="it sends on to another address, which is not followed"):
+            asking(schemas.url).schema(1)
+        assert other.asked == []
+
+
+def test_references_without_end_are_given_up(schemas):
+    def more(handler):
+        version = int(handler.path.rpartition("/")[2])
+        reference = {"name": f"n{version}", "subject": "topic", "version": version + 1}
+        answer(handler, 200, SCHEMA | {"references": [reference]})
+
+    schemas.badly = more
+    with pytest.raises(RegistryError, match="schema 1 cannot be used: it needs more than 100 others"):
+        asking(schemas.url).schema(1)
+    assert len(schemas.asked) <= 102
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        {"schema": 1},
+        SCHEMA | {"references": 1},
+        SCHEMA | {"references": [1]},
+        SCHEMA | {"references": [{"name": "a", "subject": "a", "version": "latest"}]},
+    ],
+)
+def test_answers_that_are_no_schema(schemas, answered):
+    schemas.badly = lambda handler: answer(handler, 200, answered)
+    with pytest.raises(RegistryError, match="schema 1 cannot be used"):
+        asking(schemas.url).schema(1)
+
+
+def test_what_cannot_be_reached_tells_no_secret():
+    secret = "http-secret"
+    with pytest.raises(RegistryError) as raised:
+        asking("http://127.0.0.1:1", KAFKA_SCHEMA_REGISTRY_PASSWORD=secret).schema(1)
+    assert "schema registry http://127.0.0.1:1: no connection" in str(raised.value) and secret not in str(raised.value)
+
+
+def test_tls_that_cannot_be_trusted(schemas, tmp_path):
+    with pytest.raises(RegistryError, match="no secure connection: its certificate is not trusted, or it speaks no"):
+        asking(schemas.url.replace("http:", "https:")).schema(1)
+    with pytest.raises(RegistryError, match="KAFKA_SCHEMA_REGISTRY_SSL_CA_LOCATION: no file is there"):
+        asking(schemas.url, KAFKA_SCHEMA_REGISTRY_SSL_CA_LOCATION=str(tmp_path / "ca.pem"))
