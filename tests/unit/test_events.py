@@ -87,7 +87,8 @@ def test_days_late_events_and_what_is_no_event(tmp_path):
     wrong = [
         b"{", b"[]", b'"a"', b"\xff", value("x", 0, price="2 EUR"), value("x", 0, quantity=True), value(None, 0),
         value("x", 0, occurred_at="2026-11-01T00:00:00"), value("x", 0, occurred_at=0), value("x", 0, occurred_at=""),
-        value("x", 0, price=float("nan")), value("x", 0, user="\ud800"), value("x", 0, quantity=1 << 70), b"[" * 100_000,
+        value("x", 0, price=float("nan")), value("x", 0, user="\ud800"), value("x", 0, quantity=1 << 70),
+        b"[" * 100_000,
     ]  # fmt: skip
     good = [value("a", 100), value("b", 0), value("c", 60), value("d", 1500), None]
     write(tmp_path / "raw", [*good, *wrong], cuts=[2, 5], left_out={"invalid": 2})
