@@ -20,13 +20,15 @@ NO_EVENT = (ValueError, TypeError, OverflowError, RecursionError, pl.exceptions.
 """What a message raises that is not of the form of an event."""
 EXAMPLES = 3
 """Messages that are named of those that are no event."""
+Event = tuple[int, int | None, Mapping[str, Any]]
+"""A message that was decoded: its offset, when it was sent, and its fields."""
 
 
 class Decoder:
     """Turns messages into rows.
 
     `counts` are the messages so far, tombstones among them, and those that are `undecodable`, of which `wrong` names
-    the first.
+    a few.
     """
 
     def __init__(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
@@ -45,51 +47,56 @@ class Decoder:
         """
         decode = decoder_of(notes)
         self.counts["messages"] += messages.num_rows
-        events: list[dict[str, Any]] = []
+        events: list[Event] = []
         sent = messages["timestamp"].cast(pa.int64()).to_pylist()
         for offset, value, when in zip(
             messages["offset"].to_pylist(), messages["value"].to_pylist(), sent, strict=True
         ):
-            place = {"topic": batch.topic, "partition": batch.partition, "offset": offset, SENT: when}
             if value is None:
                 self.counts["tombstones"] += 1
                 continue
             try:
-                events.append(self._event(decode(value)) | place)
+                events.append((offset, when, decode(value)))
             except NO_EVENT:
-                self._leave_out(place)
-        try:
-            return self._table(events)
-        except NO_EVENT:
-            return self._table([event for event in events if self._is_row(event)])
+                self._leave_out(batch, offset)
+        return self._rows(batch, events)
 
-    def _event(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a message, of which types are not looked at. Raises one of NO_EVENT."""
-        event = {name: found.get(name) for name in self._fields}
-        if any(event[name] is None for name in self._required):
+    def _rows(self, batch: Batch, events: Sequence[Event]) -> pl.DataFrame:
+        """Return the rows of all that are events; halving finds the others, since they are few."""
+        try:
+            return self._table(batch, events)
+        except NO_EVENT:
+            if len(events) == 1:
+                self._leave_out(batch, events[0][0])
+                return self._table(batch, [])
+            middle = len(events) // 2
+            return pl.concat([self._rows(batch, events[:middle]), self._rows(batch, events[middle:])])
+
+    def _table(self, batch: Batch, events: Sequence[Event]) -> pl.DataFrame:
+        """Return messages as rows. Raises one of NO_EVENT where one of them is no event."""
+        columns = {
+            "topic": pl.repeat(batch.topic, len(events), dtype=self.types["topic"], eager=True),
+            "partition": pl.repeat(batch.partition, len(events), dtype=self.types["partition"], eager=True),
+            "offset": pl.Series([offset for offset, _, _ in events], dtype=self.types["offset"]),
+            SENT: pl.Series([when for _, when, _ in events], dtype=pl.Int64()),
+        }
+        for name in self._fields:
+            columns[name] = pl.Series(self._values(name, events), dtype=self.types[name], strict=True)
+        return pl.DataFrame({name: columns[name] for name in (*self.types, SENT)})
+
+    def _values(self, name: str, events: Sequence[Event]) -> list[Any]:
+        """Return a field of all messages. Raises one of NO_EVENT for what polars would take."""
+        values = [fields.get(name) for _, _, fields in events]
+        if name in self._required and None in values:
             raise ValueError("a field is missing")
-        if any(isinstance(event[name], bool) for name in self._numbers):
+        if name in self._numbers and bool in set(map(type, values)):
             raise TypeError("true and false are no numbers")
-        return event | {name: _moment(event[name]) for name in self._times if event[name] is not None}
+        return [value if value is None else _moment(value) for value in values] if name in self._times else values
 
-    def _table(self, events: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        types = self.types | {SENT: pl.Int64()}
-        return pl.DataFrame(
-            [pl.Series(name, [event[name] for event in events], dtype, strict=True) for name, dtype in types.items()]
-        )
-
-    def _is_row(self, event: Mapping[str, Any]) -> bool:
-        try:
-            self._table([event])
-        except NO_EVENT:
-            self._leave_out(event)
-            return False
-        return True
-
-    def _leave_out(self, place: Mapping[str, Any]) -> None:
+    def _leave_out(self, batch: Batch, offset: int) -> None:
         self.counts["undecodable"] += 1
         if len(self.wrong) < EXAMPLES:
-            self.wrong.append(f"{place['topic']}/{place['partition']}/{place['offset']}")
+            self.wrong.append(f"{batch.topic}/{batch.partition}/{offset}")
 
 
 def _moment(moment: str | datetime) -> datetime:

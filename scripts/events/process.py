@@ -108,7 +108,7 @@ def _check(decoder: Decoder, folder: Path, problems: Mapping[str, str]) -> None:
     wrong, all_of_them = decoder.counts["undecodable"], decoder.counts["messages"] - decoder.counts["tombstones"]
     if wrong and problems["undecodable"] == "fail":
         raise RegistryError(
-            f"{wrong:,} messages are no event with the columns of the contract, the first: {', '.join(decoder.wrong)}",
+            f"{wrong:,} messages are no event with the columns of the contract, such as {', '.join(decoder.wrong)}",
             where=folder,
             hint="let the contract say which fields they have, or leave them out: params.problems.undecodable: drop",
         )

@@ -86,17 +86,18 @@ def test_what_comes_later_in_a_partition_takes_no_place(one, more):
 def test_days_late_events_and_what_is_no_event(tmp_path):
     wrong = [
         b"{", b"[]", b'"a"', b"\xff", value("x", 0, price="2 EUR"), value("x", 0, quantity=True), value(None, 0),
-        value("x", 0, occurred_at="2026-11-01T00:00:00"), value("x", 0, price=float("nan")),
-        value("x", 0, user="\ud800"), value("x", 0, quantity=1 << 70), b"[" * 100_000,
+        value("x", 0, occurred_at="2026-11-01T00:00:00"), value("x", 0, occurred_at=0), value("x", 0, occurred_at=""),
+        value("x", 0, price=float("nan")), value("x", 0, user="\ud800"), value("x", 0, quantity=1 << 70),
+        b"[" * 100_000,
     ]  # fmt: skip
     good = [value("a", 100), value("b", 0), value("c", 60), value("d", 1500), None]
     write(tmp_path / "raw", [*good, *wrong], cuts=[2, 5], left_out={"invalid": 2})
     found, days = processed(tmp_path, tmp_path / "raw", problems={"undecodable": "drop"})
     assert list(days) == ["2026-11-01", "2026-11-02"]
     assert found == {
-        "messages": 17,
+        "messages": 19,
         "tombstones": 1,
-        "undecodable": 12,
+        "undecodable": 14,
         "duplicates": 0,
         "late": 1,
         "events": 4,
@@ -108,7 +109,7 @@ def test_days_late_events_and_what_is_no_event(tmp_path):
 
 def test_a_message_that_is_no_event_is_named_and_nothing_is_written(tmp_path):
     write(tmp_path / "raw", [value("a", 0), b"{"])
-    with pytest.raises(RegistryError, match=r"1 messages are no event.*: shop/0/1\n"):
+    with pytest.raises(RegistryError, match=r"1 messages are no event.* shop/0/1\n"):
         processed(tmp_path, tmp_path / "raw")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 

@@ -16,7 +16,7 @@ RAW = "data/events/raw"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def message(number, partition):
+def message(number, partition, **more):
     event = {
         "event_id": f"{partition}-{number}",
         "occurred_at": (START + timedelta(hours=number)).isoformat(),
@@ -25,14 +25,15 @@ def message(number, partition):
         "product": "tea",
         "price": 1.5,
         "quantity": 0,
+        **more,
     }
     return number, int(START.timestamp() * 1000) + number, b"", json.dumps(event).encode()
 
 
-def ingest(clone, first, last, partition=0):
+def ingest(clone, first, last, partition=0, **more):
     """Do as `registry ingest`: write a batch, then the list of all that are here."""
     raw = clone.folder / RAW
-    columns = zip(*(message(number, partition) for number in range(first, last + 1)), strict=True)
+    columns = zip(*(message(number, partition, **more) for number in range(first, last + 1)), strict=True)
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
     write_batch(raw, Batch("shop", partition, first, last), table, Notes())
     record = record_of("stream", raw, [batch.path.as_posix() for batch in find_batches(raw)])
@@ -49,7 +50,9 @@ def processed(clone):
 
 
 def build(clone, *arguments, fails=False):
-    return clone.snakemake("--cores", "2", "events", *arguments, fails=fails)
+    printed = clone.snakemake("--cores", "2", "events", *arguments, fails=fails)
+    assert "Traceback" not in printed
+    return printed
 
 
 @pytest.fixture
@@ -89,6 +92,20 @@ def test_readers_have_the_same_columns_of_every_day(stream):
 
 def test_a_version_is_built_again_from_its_released_batches(stream):
     ingest(stream, 40, 59)
+    assert stream.registry_json("verify", "events-v1.0.0")["result"] == "identical"
+
+
+def test_a_field_that_came_later_is_minor(stream):
+    stream.edit(
+        "config/datasets/events.yaml",
+        "    quantity: {dtype: int64, min: 0}\n",
+        "    quantity: {dtype: int64, min: 0}\n    coupon: {dtype: string, nullable: true}\n",
+    )
+    stream.commit()
+    ingest(stream, 40, 59, coupon="spring")
+    assert "released as events-v1.1.0" in build(stream)
+    coupons = open_dataset("events", "1.1.0", repo=stream.folder).to_polars()["coupon"]
+    assert coupons.value_counts().sort("coupon").rows() == [(None, 50), ("spring", 20)]
     assert stream.registry_json("verify", "events-v1.0.0")["result"] == "identical"
 
 

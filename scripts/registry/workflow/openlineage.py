@@ -137,7 +137,7 @@ def used_inputs(provenance: Mapping[str, Any], versions: Mapping[str, str], plac
     for one in source["files"][:INPUTS]:
         # In modes other than upstream, it is the mode that served it.
         served = one.get("served_by") or ""
-        addresses = [one["url"] or "", *declared.get(one["file"], ())]
+        addresses = [one.get("url") or "", *declared.get(one["file"], ())]
         files.append(
             place.dataset(
                 f"{dataset['name']}/raw/{one['file']}",
