@@ -153,6 +153,7 @@ def test_json_by_a_registry(shop, broker, topic, send, schemas, producers):
 BAD = {
     "html": (lambda one: answer(one, 200, b"<html>hello</html>"), "HTTP 200, and no JSON of a schema registry"),
     "404": (lambda one: answer(one, 404, b"no page"), "HTTP 404, and no JSON of a schema registry"),
+    "no path": (lambda one: answer(one, 404, {"error_code": 404, "message": "HTTP 404 Not Found"}), "HTTP 404"),
     "401": (lambda one: answer(one, 401, {"error_code": 401}), "HTTP 401: who asks is not known to it"),
     "503": (lambda one: answer(one, 503, {"error_code": 50301}), "HTTP 503"),
     "elsewhere": (lambda one: answer(one, 302, b"", Location="http://127.0.0.1:1/"), "it sends on to another address"),
