@@ -117,7 +117,7 @@ def test_any_message_is_taken_or_poison(schemas, tmp_path, monkeypatch, kind):
     path.write_text(file)
     text = bytes_of(packed_file(path)) if kind == "protobuf" else file
     number = schemas.registered("r", {"schema": text, "schemaType": kind.upper()})["id"]
-    decoder = Decoder(Stream([], format=kind, schema=path.name, registry=True), tmp_path)
+    decoder = Decoder(Stream([], format=kind, schema=path.name, schema_registry=True), tmp_path)
 
     @settings(max_examples=examples(60), deadline=None)
     @given(st.binary(max_size=12), st.sampled_from([b"", b"\0\0\0\0\1", b"\0" + number.to_bytes(4, "big")]))
