@@ -82,7 +82,7 @@ def test_protobuf_by_a_file(shop, send, listen):
 
 
 def test_a_schema_registry_is_asked_once_and_never_by_a_build(shop, send, listen, producers, schemas):
-    listen(ORDER, format="avro", registry=True)
+    listen(ORDER, format="avro", schema_registry=True)
     later = record(id="string", price="double", note=(["null", "string"], None))
     sent = send(
         *(producers.avro(ORDER, id=str(number), price=1.5) for number in range(30)),
@@ -97,7 +97,7 @@ def test_a_schema_registry_is_asked_once_and_never_by_a_build(shop, send, listen
 
 
 def test_a_changed_type_is_refused_until_the_file_says_so(shop, send, listen, producers):
-    listen(ORDER, format="avro", registry=True, poison="drop")
+    listen(ORDER, format="avro", schema_registry=True, poison="drop")
     changed = record(id="string", price="string")
     sent = send(producers.avro(ORDER, id="a", price=1.5), producers.avro(changed, id="b", price="2 EUR"))
     for _ in range(2):
@@ -105,7 +105,7 @@ def test_a_changed_type_is_refused_until_the_file_says_so(shop, send, listen, pr
         assert f"messages have other fields than {FILE} says: price was double, and is string" in printed
         assert "schema 2 of the schema registry" in printed and f"let {FILE} say so" in printed
         assert shop.read() == sent[:1]
-    listen(record(id="string", price=["double", "string"]), format="avro", registry=True)
+    listen(record(id="string", price=["double", "string"]), format="avro", schema_registry=True)
     shop.ingest()
     assert [one["price"] for one in decoded(shop)] == [1.5, "2 EUR"]
 
@@ -118,14 +118,14 @@ def test_references_of_avro(shop, send, listen, schemas):
     number = schemas.registered("order", main)["id"]
     whole = record(part=part)
     send(b"\0" + number.to_bytes(4, "big") + avro(whole, part={"name": "lid"}))
-    listen(whole, format="avro", registry=True)
+    listen(whole, format="avro", schema_registry=True)
     shop.ingest()
     assert decoded(shop) == [{"part": {"name": "lid"}}]
 
 
 def test_protobuf_by_a_registry(shop, send, listen, producers, schemas):
     shop.write("config/parts.proto", PARTS)
-    listen(PROTO, "config/order.proto", format="protobuf", registry=True, message="shop.Order", poison="drop")
+    listen(PROTO, "config/order.proto", format="protobuf", schema_registry=True, message="shop.Order", poison="drop")
     file = shop.folder / "config/order.proto"
     order = message_class(file, "shop.Order")(id="a", price=1.5, parts=[{"name": "lid"}])
     visit, refund = (message_class(file, f"shop.{name}") for name in ("Visit", "Order.Refund"))
@@ -141,7 +141,7 @@ def test_protobuf_by_a_registry(shop, send, listen, producers, schemas):
 
 
 def test_json_by_a_registry(shop, broker, topic, send, schemas, producers):
-    shop.listen(broker.address, topics=[topic], registry=True, poison="drop")
+    shop.listen(broker.address, topics=[topic], schema_registry=True, poison="drop")
     shop.variables |= {"KAFKA_SCHEMA_REGISTRY_URL": schemas.url}
     schema = {"type": "object", "properties": {"price": {"type": "number"}}}
     good = producers.json(schema, price=1.5)
@@ -153,6 +153,7 @@ def test_json_by_a_registry(shop, broker, topic, send, schemas, producers):
 BAD = {
     "html": (lambda one: answer(one, 200, b"<html>hello</html>"), "HTTP 200, and no JSON of a schema registry"),
     "404": (lambda one: answer(one, 404, b"no page"), "HTTP 404, and no JSON of a schema registry"),
+    "no path": (lambda one: answer(one, 404, {"error_code": 404, "message": "HTTP 404 Not Found"}), "HTTP 404"),
     "401": (lambda one: answer(one, 401, {"error_code": 401}), "HTTP 401: who asks is not known to it"),
     "503": (lambda one: answer(one, 503, {"error_code": 50301}), "HTTP 503"),
     "elsewhere": (lambda one: answer(one, 302, b"", Location="http://127.0.0.1:1/"), "it sends on to another address"),
@@ -169,7 +170,7 @@ BAD = {
 
 @pytest.mark.parametrize("how", BAD)
 def test_a_schema_registry_that_answers_badly(shop, send, listen, producers, schemas, how):
-    listen(ORDER, format="avro", registry=True, poison="drop")
+    listen(ORDER, format="avro", schema_registry=True, poison="drop")
     shop.variables |= {"KAFKA_SCHEMA_REGISTRY_USERNAME": USER, "KAFKA_SCHEMA_REGISTRY_PASSWORD": PASSWORD}
     sent = send(producers.avro(ORDER, id="a", price=1.5))
     schemas.badly, told = BAD[how]
@@ -188,7 +189,7 @@ def test_where_the_schema_registry_is(shop, listen):
         "file:///etc": "KAFKA_SCHEMA_REGISTRY_URL: not the URL of a server",
         f"http://{USER}:{PASSWORD}@127.0.0.1:1": "it holds a login, which belongs in KAFKA_SCHEMA_REGISTRY_USERNAME",
     }.items():
-        listen(ORDER, format="avro", registry=True)
+        listen(ORDER, format="avro", schema_registry=True)
         shop.variables["KAFKA_SCHEMA_REGISTRY_URL"] = url
         printed = shop.ingest(code=1)
         assert told in printed and PASSWORD not in printed

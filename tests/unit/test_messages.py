@@ -1,6 +1,7 @@
 """Messages in JSON, Avro and Protobuf, and what becomes of bytes and schemas that are none."""
 
 import json
+from base64 import b64decode
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -69,9 +70,11 @@ def test_values_of_avro():
     assert AvroMessages(json.dumps(schema)).decode(avro(plain, **values)) == values
 
 
-def test_values_of_protobuf(proto):
+def test_values_of_protobuf(proto, tmp_path):
     order = message_class(proto, "shop.Order")(id="1", counts={"x": 1 << 40}, parts=[{"name": "lid"}], kind=1)
     order.at.FromDatetime(datetime(2026, 11, 1))
+    (tmp_path / "order.bin").write_bytes(b64decode(packed_file(proto)))
+    assert packed_file(tmp_path / "order.bin") == packed_file(proto)
     assert ProtobufMessages(packed_file(proto), "shop.Order").decode(order.SerializeToString()) == {
         "id": "1",
         "price": 0.0,
@@ -170,7 +173,10 @@ LEAF = {"type": "record", "name": "R0", "fields": [{"name": "f", "type": "int"}]
         (json.dumps(record(n={"type": "fixed", "name": "F", "size": 0})), "n: it has values that take no bytes"),
         (json.dumps(record(n="elsewhere.Part")), "no schema of Avro: UnknownType: elsewhere.Part"),
         (NESTED, "too deeply"),
-        (json.dumps({"__fastavro_parsed": True} | record(n="elsewhere.Part")), "no schema of Avro: UnknownType"),
+        (
+            json.dumps({"__fastavro_parsed": True, "__named_schemas": {}} | record(n="elsewhere.Part")),
+            "no schema of Avro: UnknownType",
+        ),
     ],
     ids=["cut", "int", "union", "itself", "null", "nulls", "empty", "unknown", "nested", "notes"],
 )

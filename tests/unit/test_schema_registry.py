@@ -1,11 +1,22 @@
 """A schema registry that hangs, drips or sends on: it costs seconds, and never a password."""
 
+from base64 import b64encode
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.errors import RegistryError
+from registry.formats.protobuf import unpacked
 from registry.streams import schema_registry
+from registry.streams.decode import Decoder
+from registry.streams.poison import PoisonError
+from registry.streams.schema_files import packed_file
 from registry.streams.schema_registry import MAX_UNKNOWN, NoSchemaError, SchemaRegistry
+from registry.streams.settings import Stream
 from schema_server import LOGIN, PASSWORD, USER, SchemaServer, answer
+from support import examples
 
 SCHEMA = {"schema": '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}'}
 
@@ -88,12 +99,39 @@ def test_references_without_end_are_given_up(schemas):
         SCHEMA | {"references": 1},
         SCHEMA | {"references": [1]},
         SCHEMA | {"references": [{"name": "a", "subject": "a", "version": "latest"}]},
+        SCHEMA | {"references": [{"name": "a", "subject": "a", "version": float("inf")}]},
+        SCHEMA | {"references": [{"name": "\ud800", "subject": "a", "version": 1}]},
     ],
 )
 def test_answers_that_are_no_schema(schemas, answered):
     schemas.badly = lambda handler: answer(handler, 200, answered)
     with pytest.raises(RegistryError, match="schema 1 cannot be used"):
         asking(schemas.url).schema(1)
+
+
+@pytest.mark.parametrize("kind", ["json", "avro", "protobuf"])
+def test_any_message_is_taken_or_poison(schemas, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("KAFKA_SCHEMA_REGISTRY_URL", schemas.url)
+    file = {"json": "{}", "avro": SCHEMA["schema"], "protobuf": 'syntax = "proto3"; message R { int32 a = 1; }'}[kind]
+    path = tmp_path / {"json": "r.json", "avro": "r.avsc", "protobuf": "r.proto"}[kind]
+    path.write_text(file)
+    text = bytes_of(packed_file(path)) if kind == "protobuf" else file
+    number = schemas.registered("r", {"schema": text, "schemaType": kind.upper()})["id"]
+    decoder = Decoder(Stream([], format=kind, schema=path.name, schema_registry=True), tmp_path)
+
+    @settings(max_examples=examples(60), deadline=None)
+    @given(st.binary(max_size=12), st.sampled_from([b"", b"\0\0\0\0\1", b"\0" + number.to_bytes(4, "big")]))
+    def check(body, prefix):
+        with suppress(PoisonError):
+            (named,) = decoder.check(prefix + body)
+            assert named == str(int.from_bytes((prefix + body)[1:5], "big"))
+
+    check()
+
+
+def bytes_of(text):
+    """Return the last file of compiled ones, as a schema registry sends it."""
+    return b64encode(unpacked(text)[-1].SerializeToString()).decode()
 
 
 def test_what_cannot_be_reached_tells_no_secret():

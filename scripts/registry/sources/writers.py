@@ -115,7 +115,7 @@ def _integer(value: bytes, at: int) -> tuple[int, int]:
 def decoder_of(notes: Notes) -> Decode:
     """Return what decodes the messages of a batch, by the notes that it has: it raises ValueError for what is none.
 
-    Raises RegistryError for schemas that cannot be used. Columns that messages lack are not in their dicts.
+    Raises RegistryError for schemas that cannot be used. Fields that a message lacks are not in its dict.
     """
     try:
         schemas = {number: Schema.kept(schema) for number, schema in notes.schemas.items()}

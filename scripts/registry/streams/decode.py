@@ -35,7 +35,7 @@ class Decoder:
             raise unusable(error, stream.schema) from None
         self._own: Messages = JsonMessages() if own is None else own
         self._kept: Kept = {} if self._json else {FILE: self._schema.as_kept()}
-        self._registry = SchemaRegistry(stream.format) if stream.registry else None
+        self._registry = SchemaRegistry(stream.format) if stream.schema_registry else None
         self._writer = cache(self._find_writer)
 
     def check(self, value: bytes) -> Kept:

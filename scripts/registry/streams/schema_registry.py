@@ -113,7 +113,8 @@ class SchemaRegistry:
         for reference in references:
             try:
                 name, subject, version = str(reference["name"]), str(reference["subject"]), int(reference["version"])
-            except (TypeError, KeyError, ValueError):
+                f"{name}{subject}".encode()
+            except (TypeError, KeyError, ValueError, OverflowError):
                 raise SchemaError("its references are malformed") from None
             if name in within:
                 raise SchemaError(f"{name} needs itself")

@@ -25,15 +25,15 @@ class Batching:
 class Stream:
     """The `stream` of a dataset; `poison` is what becomes of messages that cannot be taken: fail, drop, quarantine.
 
-    `registry` says that messages name their schemas in a schema registry; `schema` is a file, and `message` the type of
-    Protobuf in it.
+    `schema_registry` says that messages name their schemas in one; `schema` is a file, and `message` the type in it
+    of Protobuf.
     """
 
     topics: list[str]
     format: str = "json"
     schema: str | None = None
     message: str | None = None
-    registry: bool = False
+    schema_registry: bool = False
     poison: str = "fail"
     max_bytes: int = 1_000_000
     batch: Batching = field(default_factory=Batching)
