@@ -50,6 +50,7 @@ def data(clone: Clone, *datasets: str) -> dict[str, bytes]:
         if name.startswith("data/")
         and not name.endswith((".dvc", ".json.partial"))
         and "/raw/" not in name
+        and "/.stream/" not in name
         and (not datasets or name.split("/")[1] in datasets)
     }
 

@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from clone import Clone
+from project import DATASETS
 from registry.files import json_digest
 from registry.storage.dvc import Store
 from registry.storage.git import Git
@@ -160,7 +161,7 @@ def test_a_negative_number_is_no_option(released_once, given):
 
 def test_what_is_nowhere_is_told_from_what_cannot_be_looked_for(released_once):
     printed = released_once.registry("find", "nobody ever wrote this", code=1)
-    assert "Not in any of 8 versions; it was taken as: bytes, text" in printed
+    assert f"Not in any of {len(DATASETS)} versions; it was taken as: bytes, text" in printed
     assert released_once.registry_json("find", "nobody ever wrote this", code=1)["places"] == []
     assert "a folder, not a sample" in released_once.registry("find", "data", code=2)
     assert "nobody has no version" in released_once.registry("find", "text", "--dataset", "nobody", code=2)
