@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
+PARTIAL = ".partial"
+"""How the hidden folders end in which something is written that is to appear whole."""
 
 
 def remove(path: Path) -> None:
@@ -42,7 +44,7 @@ def private_place(path: Path) -> Iterator[Path]:
     So nobody can put a link in its place, through which it would be written. What a killed process left behind goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.with_name(f".{path.name}.partial")
+    folder = path.with_name(f".{path.name}{PARTIAL}")
     remove(folder)
     folder.mkdir(0o700)
     try:
@@ -157,10 +159,18 @@ def sealed(path: str | Path) -> str | None:
 
 
 def data_files(path: Path) -> list[Path]:
-    """Return the files that `path` stands for (itself, or all below it), sorted, without Snakemake's own."""
+    """Return the files that `path` stands for (itself, or all below it), sorted, as DVC sees them (.dvcignore).
+
+    Snakemake's own are none of them, nor is what a killed process left half-written.
+    """
     if path.is_file():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.is_file() and file.name != SNAKEMAKE_TIMESTAMP)
+    return sorted(file for file in path.rglob("*") if file.is_file() and not _is_ignored(file.relative_to(path)))
+
+
+def _is_ignored(file: Path) -> bool:
+    half_written = any(part.startswith(".") and part.endswith(PARTIAL) for part in file.parts)
+    return half_written or file.name == SNAKEMAKE_TIMESTAMP
 
 
 def dvc_digest(path: str | Path) -> str:

@@ -23,10 +23,17 @@ PAUSE = 0.2
 """Seconds for which it is waited for them, and after which a signal is noticed."""
 ANSWER = 20
 """Seconds that the broker may take to answer a question."""
+AT_ONCE = 3
+"""Seconds after which it is not asked again where no connection can be made: it is refused, or fails at once."""
 PATIENCE = 300
 """Seconds without a broker after which reading is given up."""
-QUEUE = {"queued.min.messages": 20_000, "queued.max.messages.kbytes": 16_384, "fetch.message.max.bytes": 4_194_304}
-"""Bounds of what librdkafka reads ahead: it fetches no more until that was taken."""
+QUEUE = {
+    "queued.min.messages": 20_000,
+    "queued.max.messages.kbytes": 16_384,
+    "fetch.message.max.bytes": 4_194_304,
+    "fetch.max.bytes": 16_777_216,
+}
+"""Bounds of what librdkafka reads ahead, of all partitions together: it fetches no more until that was taken."""
 HINT = f"check {SERVERS}, and the other KAFKA_ variables (docs/streams.md)"
 
 
@@ -38,7 +45,7 @@ class Broker:
         self._servers = connection["bootstrap.servers"]
         self._patience = patience
         self._since: float | None = None
-        self._reason = "no answer"
+        self._reason = ""
         quiet = logging.getLogger("registry.streams.librdkafka")
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
@@ -58,9 +65,10 @@ class Broker:
 
     def _failed(self, error: Any) -> None:
         """Note what librdkafka says while it tries again by itself."""
-        self._reason = error.str()
-        if error.code() in (self._kafka.KafkaError._ALL_BROKERS_DOWN, self._kafka.KafkaError._AUTHENTICATION):
+        if error.code() == self._kafka.KafkaError._ALL_BROKERS_DOWN:
             self._since = self._since or time.monotonic()
+        else:
+            self._reason = error.str()
 
     def _error(self, what: str, error: object) -> RegistryError:
         reason = error.args[0] if isinstance(error, self._kafka.KafkaException) else error
@@ -69,11 +77,7 @@ class Broker:
 
     def partitions(self, topics: Sequence[str]) -> list[tuple[str, int]]:
         """Return the partitions of topics. Raises RegistryError for a topic that is not there, or no broker."""
-        try:
-            known = self._consumer.list_topics(timeout=ANSWER).topics
-        except self._kafka.KafkaException as error:
-            self._consumer.poll(0)
-            raise self._error(f"no broker answers ({self._reason})", error) from None
+        known = self._topics()
         found = []
         for topic in topics:
             if topic not in known or known[topic].error or not known[topic].partitions:
@@ -85,20 +89,28 @@ class Broker:
             found += [(topic, partition) for partition in sorted(known[topic].partitions)]
         return found
 
-    def begins(self, topic: str, partition: int) -> int:
-        """Return the first offset that the broker still has of a partition."""
-        return self._watermarks(topic, partition)[0]
+    def _topics(self) -> Mapping[str, Any]:
+        """Return what the brokers say of their topics, and do not wait for long where none can be reached."""
+        try:
+            return self._consumer.list_topics(timeout=AT_ONCE).topics
+        except self._kafka.KafkaException:
+            self._consumer.poll(0)
+        try:
+            return self._consumer.list_topics(timeout=0.1 if self._since else ANSWER - AT_ONCE).topics
+        except self._kafka.KafkaException as error:
+            self._consumer.poll(0)
+            raise self._error("no broker answers", self._reason or error) from None
 
-    def ends(self, topic: str, partition: int) -> int:
-        """Return the offset after the last message of a partition."""
-        return self._watermarks(topic, partition)[1]
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset that the broker still has of a partition, and the one after the last.
 
-    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        Some brokers do not know the second.
+        """
         place = self._kafka.TopicPartition(topic, partition)
         try:
             return self._consumer.get_watermark_offsets(place, timeout=ANSWER)
         except self._kafka.KafkaException as error:
-            raise self._error(f"it does not say where {topic} begins", error) from None
+            raise self._error(f"the broker does not say where partition {partition} of {topic} begins", error) from None
 
     def known_end(self, topic: str, partition: int) -> int | None:
         """Return where a partition ended when messages of it came last; some brokers say it rightly only then."""
@@ -108,6 +120,12 @@ class Broker:
     def assign(self, offsets: Offsets) -> None:
         """Begin to read partitions, each from an offset."""
         self._consumer.assign(self._places(offsets))
+
+    def go_on(self, topic: str, partition: int, offset: int) -> None:
+        """Read a partition from another offset on, of which reading has failed."""
+        place = self._kafka.TopicPartition(topic, partition, offset)
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
 
     def commit(self, offsets: Offsets) -> None:
         """Tell the broker how far was read: a hint for those who watch, which may fail."""
@@ -126,11 +144,8 @@ class Broker:
         if messages:
             self._since = None
         elif self._since is not None and time.monotonic() - self._since > self._patience:
+            self._topics()
             self._since = None
-            try:
-                self._consumer.list_topics(timeout=ANSWER)
-            except self._kafka.KafkaException as error:
-                raise self._error(f"no broker for {self._patience:.0f} seconds ({self._reason})", error) from None
         return messages
 
     def is_end(self, error: Any) -> bool:
@@ -139,8 +154,8 @@ class Broker:
 
     def is_out_of_range(self, error: Any) -> bool:
         """Tell whether it says that a partition does not have the offset that was asked for."""
-        codes = (self._kafka.KafkaError._AUTO_OFFSET_RESET, self._kafka.KafkaError.OFFSET_OUT_OF_RANGE)
-        return error.code() in codes
+        codes = self._kafka.KafkaError
+        return error.code() in (codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE, codes._LOG_TRUNCATION)
 
     def check(self, error: Any) -> None:
         """Raise RegistryError for what came instead of a message, unless librdkafka tries that again by itself."""
