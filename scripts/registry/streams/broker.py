@@ -6,9 +6,9 @@ those, under the name of a group, is for people who watch how far behind a reade
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from registry.config.names import closest
 from registry.errors import RegistryError
@@ -35,6 +35,7 @@ QUEUE = {
 }
 """Bounds of what librdkafka reads ahead, of all partitions together: it fetches no more until that was taken."""
 HINT = f"check {SERVERS}, and the other KAFKA_ variables (docs/streams.md)"
+T = TypeVar("T")
 
 
 class Broker:
@@ -45,6 +46,7 @@ class Broker:
         self._servers = connection["bootstrap.servers"]
         self._patience = patience
         self._since: float | None = None
+        self._failing: dict[tuple[str, int], float] = {}
         self._reason = ""
         quiet = logging.getLogger("registry.streams.librdkafka")
         quiet.addHandler(logging.NullHandler())
@@ -80,7 +82,10 @@ class Broker:
         known = self._topics()
         found = []
         for topic in topics:
-            if topic not in known or known[topic].error or not known[topic].partitions:
+            error = known[topic].error if topic in known else None
+            if error and error.code() != self._kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise self._error(f"topic {topic} cannot be read", error)
+            if error or topic not in known:
                 meant = closest(topic, known)
                 hint = f"did you mean {meant}? " if meant else ""
                 raise RegistryError(
@@ -89,17 +94,30 @@ class Broker:
             found += [(topic, partition) for partition in sorted(known[topic].partitions)]
         return found
 
+    def _answer(self, ask: Callable[[float], T], what: str) -> T:
+        """Return what the broker answers to a question, asked again while it cannot, as where leaders are elected.
+
+        Raises RegistryError: soon where no broker can be reached, and says that it is asked `what` otherwise.
+        """
+        deadline, limit = time.monotonic() + ANSWER, float(AT_ONCE)
+        while True:
+            try:
+                return ask(limit)
+            except self._kafka.KafkaException as failed:
+                self._consumer.poll(0)
+                error, left = failed.args[0], deadline - time.monotonic()
+                unreachable = error.code() < 0
+                if left <= 0 or (unreachable and self._since is not None):
+                    reason = self._reason if unreachable and self._reason else error
+                    raise self._error("no broker answers" if unreachable else what, reason) from None
+                time.sleep(PAUSE)
+                limit = max(left, AT_ONCE)
+
     def _topics(self) -> Mapping[str, Any]:
-        """Return what the brokers say of their topics, and do not wait for long where none can be reached."""
-        try:
-            return self._consumer.list_topics(timeout=AT_ONCE).topics
-        except self._kafka.KafkaException:
-            self._consumer.poll(0)
-        try:
-            return self._consumer.list_topics(timeout=0.1 if self._since else ANSWER - AT_ONCE).topics
-        except self._kafka.KafkaException as error:
-            self._consumer.poll(0)
-            raise self._error("no broker answers", self._reason or error) from None
+        return self._answer(
+            lambda limit: self._consumer.list_topics(timeout=limit).topics,
+            "the broker does not say which topics it has",
+        )
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the first offset that the broker still has of a partition, and the one after the last.
@@ -107,10 +125,10 @@ class Broker:
         Some brokers do not know the second.
         """
         place = self._kafka.TopicPartition(topic, partition)
-        try:
-            return self._consumer.get_watermark_offsets(place, timeout=ANSWER)
-        except self._kafka.KafkaException as error:
-            raise self._error(f"the broker does not say where partition {partition} of {topic} begins", error) from None
+        return self._answer(
+            lambda limit: self._consumer.get_watermark_offsets(place, timeout=limit),
+            f"the broker does not say where partition {partition} of {topic} begins",
+        )
 
     def known_end(self, topic: str, partition: int) -> int | None:
         """Return where a partition ended when messages of it came last; some brokers say it rightly only then."""
@@ -146,6 +164,10 @@ class Broker:
         elif self._since is not None and time.monotonic() - self._since > self._patience:
             self._topics()
             self._since = None
+        if self._failing:
+            for message in messages:
+                if not message.error() or self.is_end(message.error()):
+                    self._failing.pop((message.topic(), message.partition()), None)
         return messages
 
     def is_end(self, error: Any) -> bool:
@@ -157,10 +179,22 @@ class Broker:
         codes = self._kafka.KafkaError
         return error.code() in (codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE, codes._LOG_TRUNCATION)
 
-    def check(self, error: Any) -> None:
-        """Raise RegistryError for what came instead of a message, unless librdkafka tries that again by itself."""
-        if not error.retriable() and error.code() != self._kafka.KafkaError._TRANSPORT:
-            raise self._error("reading failed", error)
+    def check(self, error: Any, place: tuple[str, int]) -> None:
+        """Raise RegistryError for what came instead of a message of a partition, unless that may pass.
+
+        librdkafka tries again by itself; it is not waited for longer than `patience` seconds.
+        """
+        since = self._failing.setdefault(place, time.monotonic())
+        codes = self._kafka.KafkaError
+        final = (
+            codes.TOPIC_AUTHORIZATION_FAILED,
+            codes.GROUP_AUTHORIZATION_FAILED,
+            codes.UNKNOWN_TOPIC_OR_PART,
+            codes._UNKNOWN_TOPIC,
+            codes._UNKNOWN_PARTITION,
+        )
+        if error.fatal() or error.code() in final or time.monotonic() - since > self._patience:
+            raise self._error(f"partition {place[1]} of {place[0]} cannot be read", error)
 
     def close(self) -> None:
         """Leave, and end what librdkafka does in the background."""

@@ -242,7 +242,7 @@ class _Reading:
             pending.reached = begins
             self._broker.go_on(*place, begins)
         else:
-            self._broker.check(error)
+            self._broker.check(error, place)
 
     def _is_due(self) -> bool:
         batch = self._stream.batch

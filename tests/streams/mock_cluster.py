@@ -11,7 +11,7 @@ import confluent_kafka
 
 PRODUCER = 0
 LOADED = Path(find_spec("confluent_kafka").origin).parents[1] / "confluent_kafka.libs"
-METADATA, LIST_OFFSETS, FETCH = 3, 2, 1
+FETCH, LIST_OFFSETS, METADATA = 1, 2, 3
 """Requests, by their numbers in the protocol."""
 
 
@@ -31,6 +31,7 @@ class MockCluster:
         self._library = _library()
         reason = ctypes.create_string_buffer(512)
         configuration = ctypes.c_void_p(self._library.rd_kafka_conf_new())
+        self._library.rd_kafka_conf_set(configuration, b"log_level", b"0", reason, 512)
         self._client = ctypes.c_void_p(self._library.rd_kafka_new(PRODUCER, configuration, reason, 512))
         assert self._client, reason.value
         self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._client, 1))
@@ -59,3 +60,11 @@ class MockCluster:
         self._library.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(errors)), codes
         )
+
+    def begin(self, topic: str) -> int:
+        """Return the first offset that it still has of partition 0."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.address, "group.id": "looks"})
+        try:
+            return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, 0), timeout=30)[0]
+        finally:
+            consumer.close()
