@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from threading import Thread
 from typing import Any, TypeVar
 
 from registry.config.names import closest
@@ -197,5 +198,7 @@ class Broker:
             raise self._error(f"partition {place[1]} of {place[0]} cannot be read", error)
 
     def close(self) -> None:
-        """Leave, and end what librdkafka does in the background."""
-        self._consumer.close()
+        """Leave, and do not wait for long: a commit that no broker takes any more would keep librdkafka for minutes."""
+        closing = Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(AT_ONCE)
