@@ -6,7 +6,7 @@ from pathlib import Path
 from registry.errors import RegistryError
 from registry.files import write_json
 from registry.sources.batches import Batch, check_continuous, find_batches
-from registry.sources.stream import record_of
+from registry.sources.stream import MODE, list_batches, record_of
 from registry.workflow.job import job
 
 
@@ -34,4 +34,6 @@ if __name__ == "__main__":
         folder, mode = Path(snakemake.params.folder), snakemake.params.mode
         batches = chosen(folder, snakemake.input.batches)
         record = record_of(mode, folder, [batch.path.as_posix() for batch in batches])
+        if mode == MODE:
+            list_batches(folder, record)
         write_json(snakemake.output.sources, record)

@@ -1,8 +1,9 @@
 """A real broker of the Kafka protocol on loopback: Tansu, which comes in a wheel."""
 
 import os
+import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,30 +19,38 @@ class Tansu:
     """The broker, with what it stores at `storage`: in memory, or in a file, which a restart finds again."""
 
     def __init__(
-        self, folder: Path, storage: str = "memory://tansu/", variables: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        storage: str = "memory://tansu/",
+        variables: Mapping[str, str] | None = None,
+        *,
+        listens: str | None = None,
+        address: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
+        """Readers reach it at `address`, with `settings` of theirs; it may listen elsewhere, behind something."""
         self.folder, self.storage, self.variables = folder, storage, variables or {}
-        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        self.listens = listens or f"127.0.0.1:{free_ports(1)[0]}"
+        self.address, self.settings, self.options = address or self.listens, settings or {}, options
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        url = f"tcp://{self.address}"
-        command = [BINARY, "broker", "--listener-url", url, "--advertised-listener-url", url]
+        command = [BINARY, "broker", "--listener-url", f"tcp://{self.listens}", *self.options]
+        command += ["--advertised-listener-url", f"tcp://{self.address}", "--storage-engine", self.storage]
         with (self.folder / "tansu.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--storage-engine", self.storage],
-                cwd=self.folder,
-                env={**os.environ, **self.variables},
-                stdout=log,
-                stderr=log,
+                command, cwd=self.folder, env={**os.environ, **self.variables}, stdout=log, stderr=log
             )
         wait_until(self.answers)
 
     def answers(self) -> bool:
+        """Tell whether it is up: who is asked for a password by it has an answer, too."""
         assert self.process.poll() is None, (self.folder / "tansu.log").read_text()
+        host, _, port = self.listens.partition(":")
         try:
-            self.admin.list_topics(timeout=1)
-        except Exception:
+            socket.create_connection((host, int(port)), 1).close()
+        except OSError:
             return False
         return True
 
@@ -58,7 +67,7 @@ class Tansu:
 
     @cached_property
     def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0, **self.settings})
 
     def create(self, topic: str, partitions: int = 3) -> None:
         for created in self.admin.create_topics([NewTopic(topic, partitions, 1)]).values():

@@ -11,7 +11,7 @@ from registry.config.fingerprint import imports_of
 
 FLOORS = (
     {"cli"},
-    {"authoring", "restore", "trace"},
+    {"authoring", "restore", "streams", "trace"},
     {"workflow"},
     {"vectors"},
     {"embedding"},
@@ -19,7 +19,6 @@ FLOORS = (
     {"compare"},
     {"client"},
     {"reading"},
-    {"streams"},
     {"storage"},
     {"kinds"},
     {"describe"},

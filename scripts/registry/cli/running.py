@@ -18,6 +18,7 @@ from registry.cli.common import (
     repository_root,
     say,
 )
+from registry.sources.stream import batch_names
 from registry.workflow.record import read_record
 from registry.workflow.snakemake import become, target_of
 from registry.workflow.verdict import FAILED, exit_code, held_back, remarks
@@ -43,7 +44,7 @@ def run_snakemake(
     Targets are datasets, or as for snakemake, whose options and exit code it has: registry run tabular -- --keep-going.
     """
     root = repository_root(context)
-    if any(root.glob("data/*/raw/*/*/[0-9]*.parquet")):
+    if any(map(batch_names, root.glob("data/*/raw"))):
         from registry.restore.batches import complete_batches
 
         complete_batches(repository(context), say)

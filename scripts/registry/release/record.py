@@ -64,10 +64,15 @@ def blocked(repository: Repository, command: str = "registry publish") -> tuple[
     return None
 
 
+def lock_of(repository: Repository) -> FileLock:
+    """Return the lock of a clone, which every command holds that writes what is released or restored."""
+    return FileLock(repository.git.common_dir / "registry.lock")
+
+
 @contextmanager
 def exclusive(repository: Repository, say: Callable[[str], None]) -> Iterator[None]:
     """Keep other commands that write away from this clone while the block runs; `say` tells of a wait."""
-    lock = FileLock(repository.git.common_dir / "registry.lock")
+    lock = lock_of(repository)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from registry.errors import RegistryError
 from registry.files import atomic_file
 from registry.formats.parquet import read_table
+from registry.sources.stream import batch_names
 
 SCHEMA = pa.schema(
     [
@@ -87,7 +88,7 @@ def read_batch(raw: Path, batch: Batch) -> tuple[pa.Table, Notes]:
 
 def find_batches(raw: Path) -> list[Batch]:
     """Return the batches below raw/, sorted by topic, partition and offset; other files there are none of them."""
-    return sorted(filter(None, (_batch_at(path.relative_to(raw)) for path in raw.glob("*/*/*.parquet"))))
+    return sorted(filter(None, (_batch_at(Path(name)) for name in batch_names(raw))))
 
 
 def _batch_at(path: Path) -> Batch | None:

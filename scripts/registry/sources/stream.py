@@ -6,13 +6,15 @@ own, since raw/sources.json goes on with the next batch.
 
 import json
 from collections.abc import Iterable, Mapping
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from registry.config.load import SAMPLES, sample_checksums
 from registry.errors import RegistryError
-from registry.files import sha256_of
+from registry.files import sha256_of, write_json
 
+INDEX = "sources.json"
 MODE = "stream"
 """The source mode of a dataset that is built from what was read from its stream."""
 
@@ -28,10 +30,19 @@ def batch_folder(dataset: Mapping[str, Any]) -> Path:
     return Path(SAMPLES, name) if dataset["source"] == "samples" else Path("data", name, "raw")
 
 
+def batch_names(folder: Path) -> list[str]:
+    """Return the paths in a folder of batches, as their names have it, sorted.
+
+    What is just being written there is none of them, and may be gone while it is looked at.
+    """
+    # Path.glob raises an error then.
+    return sorted(glob("*/*/[0-9]*.parquet", root_dir=folder, include_hidden=True))  # noqa: PTH207
+
+
 def batch_files(dataset: Mapping[str, Any], root: Path = Path()) -> list[str]:
     """Return the paths from the root of a dataset's batches, as they are now."""
-    folder = root / batch_folder(dataset)
-    return sorted(path.relative_to(root).as_posix() for path in folder.glob("*/*/[0-9]*.parquet"))
+    folder = batch_folder(dataset)
+    return [(folder / name).as_posix() for name in batch_names(root / folder)]
 
 
 def record_of(mode: str, folder: Path, names: Iterable[str]) -> dict[str, Any]:
@@ -41,14 +52,33 @@ def record_of(mode: str, folder: Path, names: Iterable[str]) -> dict[str, Any]:
     return {"mode": mode, "files": files}
 
 
+def list_batches(raw: Path, record: Mapping[str, Any]) -> None:
+    """Let raw/sources.json say what a record does of the batches in it: no build is made of one that is not listed.
+
+    `registry ingest` may have been killed before it could. Raises RegistryError where one is listed and not here.
+    """
+    names, index = {file["file"] for file in record["files"]}, raw / INDEX
+    if gone := sorted(_listed(index).keys() - names) if index.is_file() else []:
+        hint = "registry pull --raw brings what was released back, registry ingest reads the rest again"
+        raise RegistryError("listed among the batches, and not here", where=raw / gone[0], hint=hint)
+    write_json(index, record)
+
+
 def accepted_batches(dataset: Mapping[str, Any], root: Path = Path()) -> dict[str, list[str]] | None:
-    """Return {batch: its hash, in a list} of those that a checkout builds from; None where it has read none."""
+    """Return {batch: its hash, in a list} of those that a checkout builds from; None where it has read none.
+
+    One that `registry ingest` was killed before it could list is among them, whatever its hash.
+    """
     if dataset["source"] == "samples":
         listed = sample_checksums(dataset["name"], root)
         return {name.removeprefix(f"{dataset['name']}/"): [sha256] for name, sha256 in listed.items()}
-    index = root / batch_folder(dataset) / "sources.json"
+    index = root / batch_folder(dataset) / INDEX
     if not index.is_file():
         return None
+    return {name: [] for name in batch_names(index.parent)} | _listed(index)
+
+
+def _listed(index: Path) -> dict[str, list[str]]:
     try:
         return {file["file"]: [file["sha256"]] for file in json.loads(index.read_text(encoding="utf-8"))["files"]}
     except (ValueError, RecursionError, KeyError, TypeError):

@@ -6,9 +6,10 @@ those, under the name of a group, is for people who watch how far behind a reade
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from registry.config.names import closest
 from registry.errors import RegistryError
@@ -23,16 +24,20 @@ PAUSE = 0.2
 """Seconds for which it is waited for them, and after which a signal is noticed."""
 ANSWER = 20
 """Seconds that the broker may take to answer a question."""
+AT_ONCE = 3
+"""Seconds after which it is not asked again where no connection can be made: it is refused, or fails at once."""
 PATIENCE = 300
 """Seconds without a broker after which reading is given up."""
 QUEUE = {
     "queued.min.messages": 20_000,
     "queued.max.messages.kbytes": 16_384,
     "fetch.message.max.bytes": 4_194_304,
+    "fetch.max.bytes": 16_777_216,
     "fetch.queue.backoff.ms": 20,
 }
-"""Bounds of what librdkafka reads ahead: it fetches no more until that was taken, and is asked again soon after."""
+"""Bounds of what librdkafka reads ahead, of all partitions together: it fetches no more until that was taken, soon after."""
 HINT = f"check {SERVERS}, and the other KAFKA_ variables (docs/streams.md)"
+T = TypeVar("T")
 
 
 class Broker:
@@ -43,7 +48,8 @@ class Broker:
         self._servers = connection["bootstrap.servers"]
         self._patience = patience
         self._since: float | None = None
-        self._reason = "no answer"
+        self._failing: dict[tuple[str, int], float] = {}
+        self._reason = ""
         quiet = logging.getLogger("registry.streams.librdkafka")
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
@@ -63,9 +69,10 @@ class Broker:
 
     def _failed(self, error: Any) -> None:
         """Note what librdkafka says while it tries again by itself."""
-        self._reason = error.str()
-        if error.code() in (self._kafka.KafkaError._ALL_BROKERS_DOWN, self._kafka.KafkaError._AUTHENTICATION):
+        if error.code() == self._kafka.KafkaError._ALL_BROKERS_DOWN:
             self._since = self._since or time.monotonic()
+        else:
+            self._reason = error.str()
 
     def _error(self, what: str, error: object) -> RegistryError:
         reason = error.args[0] if isinstance(error, self._kafka.KafkaException) else error
@@ -74,14 +81,13 @@ class Broker:
 
     def partitions(self, topics: Sequence[str]) -> list[tuple[str, int]]:
         """Return the partitions of topics. Raises RegistryError for a topic that is not there, or no broker."""
-        try:
-            known = self._consumer.list_topics(timeout=ANSWER).topics
-        except self._kafka.KafkaException as error:
-            self._consumer.poll(0)
-            raise self._error(f"no broker answers ({self._reason})", error) from None
+        known = self._topics()
         found = []
         for topic in topics:
-            if topic not in known or known[topic].error or not known[topic].partitions:
+            error = known[topic].error if topic in known else None
+            if error and error.code() != self._kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise self._error(f"topic {topic} cannot be read", error)
+            if error or topic not in known:
                 meant = closest(topic, known)
                 hint = f"did you mean {meant}? " if meant else ""
                 raise RegistryError(
@@ -90,20 +96,41 @@ class Broker:
             found += [(topic, partition) for partition in sorted(known[topic].partitions)]
         return found
 
-    def begins(self, topic: str, partition: int) -> int:
-        """Return the first offset that the broker still has of a partition."""
-        return self._watermarks(topic, partition)[0]
+    def _answer(self, ask: Callable[[float], T], what: str) -> T:
+        """Return what the broker answers to a question, asked again while it cannot, as where leaders are elected.
 
-    def ends(self, topic: str, partition: int) -> int:
-        """Return the offset after the last message of a partition."""
-        return self._watermarks(topic, partition)[1]
+        Raises RegistryError: soon where no broker can be reached, and says that it is asked `what` otherwise.
+        """
+        deadline, limit = time.monotonic() + ANSWER, float(AT_ONCE)
+        while True:
+            try:
+                return ask(limit)
+            except self._kafka.KafkaException as failed:
+                self._consumer.poll(0)
+                error, left = failed.args[0], deadline - time.monotonic()
+                unreachable = error.code() < 0
+                if left <= 0 or (unreachable and self._since is not None):
+                    reason = self._reason if unreachable and self._reason else error
+                    raise self._error("no broker answers" if unreachable else what, reason) from None
+                time.sleep(PAUSE)
+                limit = max(left, AT_ONCE)
 
-    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+    def _topics(self) -> Mapping[str, Any]:
+        return self._answer(
+            lambda limit: self._consumer.list_topics(timeout=limit).topics,
+            "the broker does not say which topics it has",
+        )
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset that the broker still has of a partition, and the one after the last.
+
+        Some brokers do not know the second.
+        """
         place = self._kafka.TopicPartition(topic, partition)
-        try:
-            return self._consumer.get_watermark_offsets(place, timeout=ANSWER)
-        except self._kafka.KafkaException as error:
-            raise self._error(f"it does not say where {topic} begins", error) from None
+        return self._answer(
+            lambda limit: self._consumer.get_watermark_offsets(place, timeout=limit),
+            f"the broker does not say where partition {partition} of {topic} begins",
+        )
 
     def known_end(self, topic: str, partition: int) -> int | None:
         """Return where a partition ended when messages of it came last; some brokers say it rightly only then."""
@@ -113,6 +140,12 @@ class Broker:
     def assign(self, offsets: Offsets) -> None:
         """Begin to read partitions, each from an offset."""
         self._consumer.assign(self._places(offsets))
+
+    def go_on(self, topic: str, partition: int, offset: int) -> None:
+        """Read a partition from another offset on, of which reading has failed."""
+        place = self._kafka.TopicPartition(topic, partition, offset)
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
 
     def commit(self, offsets: Offsets) -> None:
         """Tell the broker how far was read: a hint for those who watch, which may fail."""
@@ -131,11 +164,12 @@ class Broker:
         if messages:
             self._since = None
         elif self._since is not None and time.monotonic() - self._since > self._patience:
+            self._topics()
             self._since = None
-            try:
-                self._consumer.list_topics(timeout=ANSWER)
-            except self._kafka.KafkaException as error:
-                raise self._error(f"no broker for {self._patience:.0f} seconds ({self._reason})", error) from None
+        if self._failing:
+            for message in messages:
+                if not message.error() or self.is_end(message.error()):
+                    self._failing.pop((message.topic(), message.partition()), None)
         return messages
 
     def is_end(self, error: Any) -> bool:
@@ -144,14 +178,28 @@ class Broker:
 
     def is_out_of_range(self, error: Any) -> bool:
         """Tell whether it says that a partition does not have the offset that was asked for."""
-        codes = (self._kafka.KafkaError._AUTO_OFFSET_RESET, self._kafka.KafkaError.OFFSET_OUT_OF_RANGE)
-        return error.code() in codes
+        codes = self._kafka.KafkaError
+        return error.code() in (codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE, codes._LOG_TRUNCATION)
 
-    def check(self, error: Any) -> None:
-        """Raise RegistryError for what came instead of a message, unless librdkafka tries that again by itself."""
-        if not error.retriable() and error.code() != self._kafka.KafkaError._TRANSPORT:
-            raise self._error("reading failed", error)
+    def check(self, error: Any, place: tuple[str, int]) -> None:
+        """Raise RegistryError for what came instead of a message of a partition, unless that may pass.
+
+        librdkafka tries again by itself; it is not waited for longer than `patience` seconds.
+        """
+        since = self._failing.setdefault(place, time.monotonic())
+        codes = self._kafka.KafkaError
+        final = (
+            codes.TOPIC_AUTHORIZATION_FAILED,
+            codes.GROUP_AUTHORIZATION_FAILED,
+            codes.UNKNOWN_TOPIC_OR_PART,
+            codes._UNKNOWN_TOPIC,
+            codes._UNKNOWN_PARTITION,
+        )
+        if error.fatal() or error.code() in final or time.monotonic() - since > self._patience:
+            raise self._error(f"partition {place[1]} of {place[0]} cannot be read", error)
 
     def close(self) -> None:
-        """Leave, and end what librdkafka does in the background."""
-        self._consumer.close()
+        """Leave, and do not wait for long: a commit that no broker takes any more would keep librdkafka for minutes."""
+        closing = Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(AT_ONCE)

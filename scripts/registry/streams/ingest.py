@@ -6,29 +6,25 @@ name of one appears together with its messages, and the offset after it is where
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from registry.config.load import load_datasets
 from registry.errors import RegistryError
 from registry.extras import check_installed
 from registry.storage.repository import Repository, read_config
-from registry.streams.broker import CHUNK, PATIENCE, Broker
+from registry.streams.broker import CHUNK, PATIENCE, PAUSE, Broker
 from registry.streams.connection import connection
 from registry.streams.decode import Decoder
-from registry.streams.kept import QUARANTINE, Kept
+from registry.streams.kept import QUARANTINE, Kept, Row
+from registry.streams.lost import MadeAgainError, lost_offsets, span
 from registry.streams.pending import Pending
 from registry.streams.poison import LOST, TOO_LARGE, PoisonError
 from registry.streams.released import released_offsets
 from registry.streams.settings import Stream, stream_of
-
-LOCK = ".ingest.lock"
-"""File in the dataset's folder whose lock `registry ingest` holds."""
+from registry.streams.undisturbed import only_one, undisturbed
+from registry.workflow import snakemake
 
 
 @dataclass(frozen=True)
@@ -75,88 +71,79 @@ def ingest(
     datasets = load_datasets(read_config(here.root) | {"mirror": "anywhere"}, here.root)
     stream = stream_of(datasets, name)
     decoder, reached_by = Decoder(stream, here.root), connection()
-    with _alone(here.root / "data" / name):
+    with only_one(here.root / "data" / name):
         kept = Kept(here.root / "data" / name, released_offsets(here, name))
         broker = Broker(reached_by, f"registry-{name}", patience)
         try:
-            reading = _Reading(name, stream, kept, broker, decoder)
+            reading = _Reading(here, name, stream, kept, broker, decoder)
             return reading.run(bounds, stopped, accept_lost=accept_lost, say=say)
         finally:
             broker.close()
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a dataset's stream. Raises RegistryError where another command has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        what, hint = "another registry ingest is at work here", "wait until it has ended, or stop it by SIGTERM"
-        raise RegistryError(what, where=folder.name, hint=hint) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class _Reading:
     """One run: what was read and is not written yet, by topic and partition."""
 
-    def __init__(self, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: Decoder) -> None:
+    def __init__(
+        self, here: Repository, name: str, stream: Stream, kept: Kept, broker: Broker, decoder: Decoder
+    ) -> None:
+        self._here = here
         self._stream, self._kept, self._broker, self._decoder = stream, kept, broker, decoder
         self._pending: dict[tuple[str, int], Pending] = {}
         self._ends: dict[tuple[str, int], int] = {}
         self._open: set[tuple[str, int]] = set()
         self._held = self._held_bytes = self._read = 0
         self._since: float | None = None
+        self._accept_lost = False
         self._done = Ingested(name)
 
     def run(
         self, bounds: Bounds, stopped: Callable[[], bool], *, accept_lost: bool, say: Callable[[str], None]
     ) -> Ingested:
         """Read and write until it is time to stop."""
-        self._begin(accept_lost=accept_lost)
+        self._accept_lost = accept_lost
+        self._begin()
         deadline = None if bounds.seconds is None else time.monotonic() + bounds.seconds
         try:
             while not (ended := self._ended(bounds, stopped, deadline)):
+                if self._is_due() and not self._write():
+                    time.sleep(PAUSE)
+                    continue
                 most = CHUNK if bounds.messages is None else min(CHUNK, bounds.messages - self._read)
                 for message in self._broker.take(most):
                     self._take(message, until_end=bounds.until_end)
-                if self._is_due():
-                    self._write()
+                if self._is_due() and self._write():
                     say(f"{self._done.messages:,} messages in {self._done.batches:,} batches")
-        except RegistryError:
-            self._write()
+        except MadeAgainError:
             raise
-        self._write()
+        except RegistryError:
+            self._finish(stopped, say)
+            raise
+        self._finish(stopped, say)
         self._done.ended = ended
         for (topic, partition), offset in sorted(self._kept.next.items()):
             self._done.offsets.setdefault(topic, {})[str(partition)] = offset
         return self._done
 
-    def _begin(self, *, accept_lost: bool) -> None:
-        """Ask for every partition where the batches end. Raises RegistryError for messages that are lost."""
+    def _begin(self) -> None:
+        """Ask for every partition where the batches end. Raises RegistryError for messages that are lost.
+
+        The last message that a batch has is asked for once more: it tells whether the topic is still the same.
+        """
         starts, lost = {}, []
-        for topic, partition in self._broker.partitions(self._stream.topics):
-            begins = self._broker.begins(topic, partition)
-            first = self._kept.next.get((topic, partition), begins)
-            pending = Pending(topic, partition, first, first)
+        for place in self._broker.partitions(self._stream.topics):
+            begins, _ = self._broker.bounds(*place)
+            first = self._kept.next.get(place, begins)
+            pending = self._pending[place] = Pending(*place, first, first)
             if begins > first:
                 pending.left_out[LOST], pending.reached = begins - first, begins
-                lost.append(f"offsets {first:,} to {begins - 1:,} of partition {partition} of {topic}")
-            self._pending[topic, partition] = pending
-            starts[topic, partition] = pending.reached
-        if lost and not accept_lost:
-            raise self._lost(lost)
+                lost.append(span(place, first, begins))
+            last = self._kept.last.get(place)
+            starts[place] = max(begins, last[0]) if last else pending.reached
+        if lost and not self._accept_lost:
+            raise lost_offsets(self._done.dataset, lost)
         self._open = {*starts}
         self._broker.assign(starts)
-
-    def _lost(self, lost: list[str]) -> RegistryError:
-        hint = f"raise the topic's retention; to go on without them: registry ingest {self._done.dataset} --accept-lost"
-        lines = "".join(f"\n  {line}" for line in lost)
-        return RegistryError(f"the broker has lost messages that were not read yet:{lines}", hint=hint)
 
     def _ended(self, bounds: Bounds, stopped: Callable[[], bool], deadline: float | None) -> str:
         if stopped():
@@ -174,6 +161,7 @@ class _Reading:
             self._heed(error, place, message.offset())
             return
         pending, offset = self._pending[place], message.offset()
+        self._compare(message, place)
         if until_end:
             end = self._ends.get(place)
             if end is None:
@@ -189,11 +177,19 @@ class _Reading:
         self._keep(message, pending, offset)
         pending.reached = offset + 1
 
+    def _compare(self, message: Any, place: tuple[str, int]) -> None:
+        """Compare the first message of a partition with the last one that a batch has, unless compaction took that."""
+        last = self._kept.last.pop(place, None)
+        if last and message.offset() == last[0] and _row(message) != last:
+            raise MadeAgainError(
+                place, f"has another message at offset {last[0]:,} than the batches, which it is the last of"
+            )
+
     def _keep(self, message: Any, pending: Pending, offset: int) -> None:
         """Keep a message, or do with it what is to be done with poison."""
-        key, value, (kind, timestamp) = message.key(), message.value(), message.timestamp()
+        row = _row(message)
+        *_, key, value = row
         size = len(key or b"") + len(value or b"")
-        row = (offset, timestamp if kind else None, key, value)
         if self._since is None:
             self._since = time.monotonic()
         try:
@@ -225,41 +221,72 @@ class _Reading:
 
     def _heed(self, error: Any, place: tuple[str, int], offset: int) -> None:
         """Heed what came instead of a message: a partition has no more, or no longer what was asked for, or failed."""
+        pending = self._pending[place]
         if self._broker.is_end(error):
+            if offset < pending.reached:
+                raise MadeAgainError(
+                    place, f"ends at offset {offset:,}, before {pending.reached:,}, where the batches end"
+                )
             # The broker itself may have the last offsets, for the ends of transactions.
-            self._pending[place].reached = max(self._pending[place].reached, offset)
+            pending.reached = offset
             self._open.discard(place)
         elif self._broker.is_out_of_range(error):
-            topic, partition = place
-            reached = self._pending[place].reached
-            begins, ends = self._broker.begins(*place), self._broker.ends(*place)
-            if begins > reached:
-                raise self._lost([f"offsets {reached:,} to {begins - 1:,} of partition {partition} of {topic}"])
-            raise RegistryError(
-                f"partition {partition} of {topic} ends at offset {ends:,}, before {reached:,}, where the batches end: "
-                "the topic was made anew",
-                hint="read it as a new dataset, or give the topic another name: its offsets name other messages now",
-            )
+            begins, ends = self._broker.bounds(*place)
+            if begins <= pending.reached:
+                raise MadeAgainError(
+                    place, f"ends at offset {ends:,}, before {pending.reached:,}, where the batches end"
+                )
+            if not self._accept_lost:
+                raise lost_offsets(self._done.dataset, [span(place, pending.reached, begins)])
+            pending.left_out[LOST] += begins - pending.reached
+            pending.reached = begins
+            self._broker.go_on(*place, begins)
         else:
-            self._broker.check(error)
+            self._broker.check(error, place)
 
     def _is_due(self) -> bool:
         batch = self._stream.batch
         old = self._since is not None and time.monotonic() - self._since >= batch.seconds
         return old or self._held >= batch.messages or self._held_bytes >= batch.bytes
 
-    def _write(self) -> None:
-        """Write a batch of each partition of which something was read, and tell the broker."""
-        written = {}
-        for place, pending in self._pending.items():
-            if pending:
-                self._kept.add(pending.batch, pending.messages(), pending.notes, pending.kept_aside())
-                self._done.messages += len(pending.offsets)
-                self._done.left_out += pending.left_out
-                self._done.batches += 1
-                written[place] = pending.reached
-                self._pending[place] = Pending(*place, pending.reached, pending.reached)
+    def _write(self) -> bool:
+        """Write a batch of each partition of which something was read, and tell the broker; False while others work."""
+        with undisturbed(self._here) as alone:
+            if not alone:
+                return False
+            written = {}
+            for place, pending in self._pending.items():
+                if pending:
+                    self._kept.add(pending.batch, pending.messages(), pending.notes, pending.kept_aside())
+                    self._done.messages += len(pending.offsets)
+                    self._done.left_out += pending.left_out
+                    self._done.batches += 1
+                    written[place] = pending.reached
+                    self._pending[place] = Pending(*place, pending.reached, pending.reached)
+            self._kept.write_list()
         self._held = self._held_bytes = 0
         self._since = None
         if written:
             self._broker.commit(written)
+        return True
+
+    def _finish(self, stopped: Callable[[], bool], say: Callable[[str], None]) -> None:
+        """Write what is left, once others have ended; who wants to stop does not wait, and reads it again another time.
+
+        Raises RegistryError where they do not end in time.
+        """
+        if self._write():
+            return
+        what = "Snakemake or another registry command works here"
+        say(f"{what}: batches are written when it has ended")
+        deadline = time.monotonic() + snakemake.patience("REGISTRY_PATIENCE", snakemake.PATIENCE)
+        while not stopped() and not self._write():
+            if time.monotonic() > deadline:
+                raise RegistryError(f"{what}, and did not end in time", hint="run the same command again afterwards")
+            time.sleep(PAUSE)
+
+
+def _row(message: Any) -> Row:
+    """Return what a batch has of a message."""
+    kind, timestamp = message.timestamp()
+    return message.offset(), timestamp if kind else None, message.key(), message.value()

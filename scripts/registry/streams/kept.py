@@ -30,6 +30,8 @@ MODE = "stream"
 """The source mode of what `registry ingest` brought."""
 QUARANTINE = "quarantine"
 """Folder beside raw/ that has the messages that were kept aside."""
+Row = tuple[int, int | None, bytes | None, bytes | None]
+"""Offset, timestamp, key and value of a message."""
 ASIDE = SCHEMA.append(pa.field("reason", pa.string(), nullable=False))
 """What is kept of such a message: all of it, and what is wrong with it."""
 
@@ -38,19 +40,17 @@ class Kept:
     """The batches of a dataset in its `folder`, those that are released elsewhere left out of account."""
 
     def __init__(self, folder: Path, released: Offsets) -> None:
-        """Take stock, and put right what a killed command left. Raises RegistryError for a gap."""
+        """Take stock. Raises RegistryError for a gap, and for data that is of no stream."""
         self.raw, self.aside = folder / "raw", folder / QUARANTINE
-        listed = self._read_list()
+        self._read_list()
         batches = find_batches(self.raw)
         _check(batches, released)
         self.next = released | {
             place: max(offset, released.get(place, 0)) for place, offset in next_offsets(batches).items()
         }
-        self._entries = {name: listed.get(name) or self._entry(batch) for name, batch in _named(batches)}
-        if self._entries != listed:
-            self._write_list()
-        for unfinished in [path for top in (self.raw, self.aside) for path in top.glob(f"*/*/.*{PARTIAL}")]:
-            remove(unfinished)
+        self.last = self._last_rows(batches)
+        """The last message of each partition, where a batch that is here has it."""
+        self._new: dict[str, dict[str, Any]] = {}
         for orphan in find_batches(self.aside):
             if orphan.first >= self.next.get((orphan.topic, orphan.partition), 0):
                 (self.aside / orphan.path).unlink()
@@ -62,17 +62,37 @@ class Kept:
                 pq.write_table(aside, partial, compression="zstd")
         path = write_batch(self.raw, batch, messages, notes)
         self.next[batch.topic, batch.partition] = batch.last + 1
-        self._entries[batch.path.as_posix()] = _entry(batch, path)
-        self._write_list()
+        self._new[batch.path.as_posix()] = _entry(batch, path)
+
+    def write_list(self) -> None:
+        """List the batches that are here: those that were added, and what a killed command, or a pull, has brought."""
+        for folder in (self.raw, self.aside):
+            for left in folder.glob(f"*/*/.*{PARTIAL}"):
+                remove(left)
+        listed = self._read_list()
+        known = listed | self._new
+        entries = {name: known.get(name) or self._entry(batch) for name, batch in _named(find_batches(self.raw))}
+        if entries != listed:
+            files = [entry for _, entry in sorted(entries.items())]
+            write_json(self.raw / "sources.json", {"mode": MODE, "files": files})
+        self._new = {}
+
+    def _last_rows(self, batches: list[Batch]) -> dict[tuple[str, int], Row]:
+        found = {}
+        for place, batch in {(batch.topic, batch.partition): batch for batch in batches}.items():
+            if self.next[place] == batch.last + 1:
+                messages, _ = read_batch(self.raw, batch)
+                if messages.num_rows:
+                    last = messages.slice(messages.num_rows - 1)
+                    sent = last["timestamp"].cast("int64")
+                    columns = (last["offset"], sent, last["key"], last["value"])
+                    found[place] = tuple(column[0].as_py() for column in columns)
+        return found
 
     def _entry(self, batch: Batch) -> dict[str, Any]:
         """Return the entry of a batch that is not listed: it is read first, since nobody knows what it went through."""
         read_batch(self.raw, batch)
         return _entry(batch, self.raw / batch.path)
-
-    def _write_list(self) -> None:
-        files = [entry for _, entry in sorted(self._entries.items())]
-        write_json(self.raw / "sources.json", {"mode": MODE, "files": files})
 
     def _read_list(self) -> dict[str, dict[str, Any]]:
         path = self.raw / "sources.json"

@@ -2,7 +2,8 @@
 
 import fcntl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -39,11 +40,26 @@ def others_run(root: Path = Path()) -> bool:
     """Tell whether another Snakemake, or a job of one, works in the checkout at `root`; this process holds no more."""
     while _held:
         _held.pop().close()
-    try:
-        with (root / RUNNING).open("a+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+    with suppress(OSError), idle(root) as alone:
+        return not alone
     return False
+
+
+@contextmanager
+def idle(root: Path) -> Iterator[bool]:
+    """Tell whether no Snakemake, and no job of one, works in the checkout at `root`; one that starts waits meanwhile.
+
+    A file system without locks has none that works.
+    """
+    (root / RUNNING).parent.mkdir(exist_ok=True)
+    with (root / RUNNING).open("a+b") as lock:
+        yield _is_free(lock)
+
+
+def _is_free(lock: IO[bytes]) -> bool:
+    """Take a lock, and tell whether nobody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
