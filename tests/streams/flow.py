@@ -127,7 +127,7 @@ def kill_rounds(flow: Flow, kills: int, seed: int) -> Counter[str]:
     while killed.total() < kills:
         round_ += 1
         flow.produce(20, round_, *SMALL)
-        command = (INGEST, BUILD, PUBLISH)[round_ % 3]
+        command = (INGEST, BUILD, PUBLISH)[killed.total() % 3]
         if command != INGEST:
             flow.registry(*INGEST)
         if command == PUBLISH:

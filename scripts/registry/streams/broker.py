@@ -35,7 +35,7 @@ QUEUE = {
     "fetch.max.bytes": 16_777_216,
     "fetch.queue.backoff.ms": 20,
 }
-"""Bounds of what librdkafka reads ahead, of all partitions together: it fetches no more until that was taken, soon after."""
+"""What librdkafka reads ahead at most, of all partitions together, and how soon it fetches more once that was taken."""
 HINT = f"check {SERVERS}, and the other KAFKA_ variables (docs/streams.md)"
 T = TypeVar("T")
 
