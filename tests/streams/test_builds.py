@@ -41,7 +41,7 @@ class Events(Clone):
         """Return the batches of which a version was built, which are those that its raw.dvc holds."""
         tag = f"events-v{version}"
         built = json.loads(self.git("show", f"{tag}:data/events/provenance.json"))["source"]["files"]
-        files = self.run("dvc", "list", ".", "--rev", tag, "--recursive", "data/events/raw").split()
+        files = self.run("dvc", "list", "--recursive", "--rev", tag, ".", "data/events/raw").split()
         assert sorted(files) == sorted(["sources.json", *(file["file"] for file in built)])
         return sorted(file["file"] for file in built)
 

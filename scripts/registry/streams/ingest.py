@@ -278,7 +278,10 @@ class _Reading:
         if self._write():
             return
         what = "Snakemake or another registry command works here"
-        say(f"{what}: batches are written when it has ended")
+        after = (
+            "what was read is not written, and is read again" if stopped() else "batches are written when it has ended"
+        )
+        say(f"{what}: {after}")
         deadline = time.monotonic() + snakemake.patience("REGISTRY_PATIENCE", snakemake.PATIENCE)
         while not stopped() and not self._write():
             if time.monotonic() > deadline:
