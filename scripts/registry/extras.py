@@ -13,6 +13,7 @@ EXTRAS = {
     "cachecontrol": "build",
     "fastexcel": "build",
     "huggingface_hub": "build",
+    "dagster": "dagster",
     "datasets": "hf",
     "imagehash": "build",
     "kubernetes": "kubernetes",

@@ -122,9 +122,9 @@ def _check_tables(datasets: "Datasets", name: str) -> None:
 class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
-    `aliases` maps datasets to their other names, and `shards` those whose files say so to the number of jobs that share
-    their work. Neither is among the configuration of a dataset: they say nothing of its data, which must not be built
-    again for them.
+    `aliases` maps datasets to their other names, and those whose files say so `shards` to the number of jobs that share
+    their work, and `fresh` to how old they may become. None of these is among the configuration of a dataset: they say
+    nothing of its data, which must not be built again for them.
 
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
@@ -134,6 +134,7 @@ class Datasets(dict[str, dict[str, Any]]):
         self.broken: dict[str, RegistryError] = {}
         self.aliases: dict[str, list[str]] = {}
         self.shards: dict[str, int] = {}
+        self.fresh: dict[str, str] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
         """Count a dataset among the broken, and with it those that are made of it, or refer to it."""
@@ -171,6 +172,8 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
             dataset = _load(path, config["source"], root)
             if shards := dataset.pop("shards", None):
                 datasets.shards[name] = shards
+            if fresh := dataset.pop("fresh", None):
+                datasets.fresh[name] = fresh
             datasets[name] = dataset
         except RegistryError as error:
             datasets.broken[name] = error
