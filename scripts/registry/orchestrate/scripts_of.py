@@ -1,4 +1,4 @@
-"""Name the scripts that a dataset is made with, without asking Snakemake: definitions are read often, and rules take it a second."""
+"""Name the scripts that a dataset is made with, without Snakemake, which takes a second to read the rules."""
 
 import re
 from collections.abc import Mapping

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import dagster as dg
 
@@ -74,7 +75,7 @@ def nightly_job(checkout: Checkout) -> dg.JobDefinition:
     return nightly
 
 
-def jobs(checkout: Checkout) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
+def jobs(checkout: Checkout) -> list[Any]:
     """Return a job for each dataset, one for all, and the night's."""
     each = [dg.define_asset_job(rule_of(name), selection=[dg.AssetKey([name])]) for name in checkout.names]
     every = dg.define_asset_job("all", selection=[dg.AssetKey([name]) for name in checkout.names])
