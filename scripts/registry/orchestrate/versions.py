@@ -52,7 +52,9 @@ def code_version(checkout: Checkout, name: str) -> str:
         code = {script: fingerprint(script, root / "scripts") for script in scripts_of(dataset, root)}
     except (RegistryError, FileNotFoundError) as error:
         return digest(f"{name}: {error}")
-    return _version(checkout, name, code, dataset, _samples(checkout, dataset), _prompt(reference), edited, code_version)
+    return _version(
+        checkout, name, code, dataset, _samples(checkout, dataset), _prompt(reference), edited, code_version
+    )
 
 
 def recorded_version(checkout: Checkout, snapshot: Snapshot) -> str:
