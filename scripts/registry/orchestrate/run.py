@@ -18,7 +18,7 @@ PATIENCE = "86400"
 
 
 def run_command(checkout: Checkout, arguments: Sequence[str], say: Callable[[str], Any]) -> int:
-    """Run `registry` with these arguments in the checkout, hand each line that it prints to `say`, return its exit code.
+    """Run `registry` with these arguments in the checkout, hand each line to `say`, and return its exit code.
 
     When this is interrupted, the command is told to end, and its end is waited for.
     """

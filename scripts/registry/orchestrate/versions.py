@@ -96,7 +96,7 @@ def _version(
 
 
 def _samples(checkout: Checkout, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """Return {sample: its sha256} of a dataset that is built from samples; of other sources the config has the hashes."""
+    """Return {sample: its sha256} where samples are the source; of others the configuration has the hashes."""
     sources = dataset.get("sources", {})
     if dataset["source"] != "samples":
         return {}
