@@ -1,4 +1,4 @@
-"""The registry as definitions of Dagster, made from config/datasets/*.yaml: `dagster dev` in a checkout reads `defs`."""
+"""The registry as definitions of Dagster, from config/datasets/*.yaml: `dagster dev` in a checkout reads `defs`."""
 
 import dagster as dg
 
