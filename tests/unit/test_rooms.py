@@ -11,7 +11,7 @@ from registry.config.fingerprint import imports_of
 
 FLOORS = (
     {"cli"},
-    {"authoring", "restore", "trace"},
+    {"authoring", "orchestrate", "restore", "trace"},
     {"workflow"},
     {"vectors"},
     {"embedding"},
