@@ -1,7 +1,8 @@
 """The versions by which an orchestrator sees what is out of date: what a dataset is made of, and what it was made of.
 
 The data version is the content hash. The code version is a digest of all by which Snakemake decides to build: the
-fingerprints of the scripts, the effective configuration, the samples, the prompt, and the same of what it is made of.
+fingerprints of the scripts, the effective configuration, the samples or the batches of its stream, the prompt, and the
+same of what it is made of.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from registry.orchestrate.scripts_of import scripts_of
 from registry.sources.prompts import prompt_reference
 from registry.sources.readmes import sample_readmes
 from registry.sources.samples import edited_samples
+from registry.sources.stream import MODE, accepted_batches, is_of_stream
 from registry.storage.snapshot import PROVENANCE, Snapshot
 
 DIGITS = 32
@@ -52,17 +54,13 @@ def code_version(checkout: Checkout, name: str) -> str:
         code = {script: fingerprint(script, root / "scripts") for script in scripts_of(dataset, root)}
     except (RegistryError, FileNotFoundError) as error:
         return digest(f"{name}: {error}")
-    return _version(
-        checkout, name, code, dataset, _samples(checkout, dataset), _prompt(reference), edited, code_version
-    )
+    return _version(checkout, name, code, dataset, _files(checkout, dataset), _prompt(reference), edited, code_version)
 
 
 def recorded_version(checkout: Checkout, snapshot: Snapshot) -> str:
     """Return what a dataset was built from, as its provenance.json says."""
     provenance = snapshot.provenance
     source, prompt = provenance["source"], snapshot.metadata.get("prompt", {})
-    sampled = source["mode"] == "samples"
-    samples = {file["file"]: file["sha256"] for file in source["files"]} if sampled else {}
     asked = provenance["config"].get("params", {}).get("prompt")
 
     def recorded(checkout: Checkout, other: str) -> str:
@@ -74,7 +72,7 @@ def recorded_version(checkout: Checkout, snapshot: Snapshot) -> str:
         snapshot.dataset,
         provenance["code"],
         provenance["config"],
-        samples,
+        _recorded_files(source),
         _prompt(prompt) if asked else {},
         [],
         recorded,
@@ -86,18 +84,24 @@ def _version(
     name: str,
     code: Mapping[str, str],
     config: Mapping[str, Any],
-    samples: Mapping[str, str],
+    files: Mapping[str, str],
     prompt: Mapping[str, Any],
     edited: list[str],
     version_of: Any,
 ) -> str:
     needs = {other: version_of(checkout, other) for other in checkout.needs(name)}
-    return digest([code, config, samples, prompt, edited, needs])
+    return digest([code, config, files, prompt, edited, needs])
 
 
-def _samples(checkout: Checkout, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """Return {sample: its sha256} where samples are the source; of others the configuration has the hashes."""
+def _files(checkout: Checkout, dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return {sample or batch of a stream: its sha256}; of other sources the configuration has the hashes."""
     sources = dataset.get("sources", {})
+    if is_of_stream(dataset):
+        batches = accepted_batches(dataset, checkout.root)
+        if batches is None:
+            # A clone that has read nothing builds nothing again either.
+            return _recorded_files(built.provenance["source"]) if (built := checkout.built(dataset["name"])) else {}
+        return {file: hashes[0] for file, hashes in batches.items()}
     if dataset["source"] != "samples":
         return {}
     if "github" in sources:
@@ -105,6 +109,12 @@ def _samples(checkout: Checkout, dataset: Mapping[str, Any]) -> dict[str, str]:
     if "files" in sources:
         return {file["file"]: file["sha256"][0] for file in source_files(dataset, checkout.root)}
     return {}
+
+
+def _recorded_files(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return the same of what a build has recorded."""
+    listed = source["files"] if source["mode"] in ("samples", MODE) else []
+    return {file["file"]: file["sha256"] for file in listed}
 
 
 def _prompt(reference: Mapping[str, Any]) -> dict[str, Any]:
