@@ -3,8 +3,8 @@
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 

@@ -1,9 +1,13 @@
 """What an orchestrator computes by itself: the scripts of each dataset, the checks of its contract, its versions."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from parsed_rules import parsed_rules
-from project import DATASETS
+from project import DATASETS, MADE_OF
 from registry.orchestrate.checkout import Checkout
 from registry.orchestrate.contract import breaches_by_check, checks_of
 from registry.orchestrate.scripts_of import scripts_of
@@ -39,3 +43,11 @@ def test_a_changed_configuration_is_another_code_version_of_what_needs_it():
     checkout.datasets["opencloudhub-readmes"]["about"]["title"] = "Other"
     changed = {name for name in checkout.names if code_version(checkout, name) != before[name]}
     assert changed == {"opencloudhub-readmes", "opencloudhub-readmes-embeddings"}
+
+
+def test_the_graph_names_what_each_dataset_needs():
+    command = [sys.executable, "-m", "registry", "graph", "--json"]
+    graph = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
+    needs = {one["dataset"]: {*one["needs"]} for one in graph["datasets"]}
+    assert needs == {name: MADE_OF.get(name, set()) for name in DATASETS}
+    assert graph["left_out"] == {}

@@ -16,8 +16,10 @@ from registry.orchestrate.described import metadata_of
 from registry.orchestrate.run import build
 from registry.orchestrate.versions import SEEN, code_version, event_tags, seen
 from registry.shown import one_line, shown
+from registry.storage.snapshot import Snapshot
 from registry.workflow.verdict import FAILED, exit_code, held_back, remarks
 
+Told = dg.AssetMaterialization | dg.AssetCheckEvaluation
 GROUP, SOURCES = "datasets", "sources"
 AGE = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
 ADDRESS = re.compile(r"<([^<>\s@]+@[^<>\s@]+)>$")
@@ -176,16 +178,28 @@ def runless_event(checkout: Checkout, name: str) -> dg.AssetMaterialization:
     )
 
 
-def unknown_to(instance: dg.DagsterInstance, checkout: Checkout, names: Sequence[str]) -> list[dg.AssetMaterialization]:
+def unknown_to(instance: dg.DagsterInstance, checkout: Checkout, names: Sequence[str]) -> list[Told]:
     """Return the events that Dagster lacks: of those datasets that do not stand here as its newest events say."""
-    found = []
+    found: list[Told] = []
     for name in _parents_first(checkout, names):
         event = instance.get_latest_materialization_event(dg.AssetKey([name]))
         tags = event.asset_materialization.tags if event and event.asset_materialization else {}
         snapshot = checkout.built(name)
         if snapshot and (tags or {}).get(SEEN) != seen(checkout, snapshot):
-            found.append(runless_event(checkout, name))
+            found += [runless_event(checkout, name), *_verdicts(checkout, name, snapshot)]
     return found
+
+
+def _verdicts(checkout: Checkout, name: str, snapshot: Snapshot) -> list[dg.AssetCheckEvaluation]:
+    """Return what a build recorded of its contract; nothing where that is not the contract of this checkout."""
+    contract = checkout.datasets[name]["contract"] if name in checkout.datasets else None
+    if contract is None or contract != snapshot.provenance["config"]["contract"]:
+        return []
+    passed = snapshot.provenance["contract"].get("passed") is True
+    return [
+        dg.AssetCheckEvaluation(asset_key=dg.AssetKey([name]), check_name=check, passed=passed, blocking=True)
+        for check in checks_of(contract)
+    ]
 
 
 def _parents_first(checkout: Checkout, names: Sequence[str]) -> list[str]:

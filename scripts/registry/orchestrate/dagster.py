@@ -4,7 +4,7 @@ import dagster as dg
 
 from registry.orchestrate.assets import building_step, source_specs
 from registry.orchestrate.checkout import Checkout, checkout_root
-from registry.orchestrate.watch import jobs, nightly_schedule, outside_sensor
+from registry.orchestrate.watch import jobs, nightly_schedule, sensors
 
 
 def definitions(checkout: Checkout) -> dg.Definitions:
@@ -13,7 +13,7 @@ def definitions(checkout: Checkout) -> dg.Definitions:
         assets=[building_step(checkout), *source_specs(checkout)],
         jobs=jobs(checkout),
         schedules=[nightly_schedule()],
-        sensors=[outside_sensor(checkout)],
+        sensors=sensors(checkout),
         # There is one step, and Snakemake sees to what runs at once.
         executor=dg.in_process_executor,
     )

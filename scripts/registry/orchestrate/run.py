@@ -17,7 +17,7 @@ from registry.workflow.record import RECORD, read_record
 
 PATIENCE = "86400"
 """Seconds for which a run waits for another one: an orchestrator starts several, and none is to fail for that."""
-PAUSE = 0.2
+PAUSE = 0.1
 """Seconds between two looks at what it has printed."""
 
 
@@ -68,7 +68,8 @@ def _lines(process: subprocess.Popen[bytes], printed: TextIO) -> Iterator[str]:
 def build(checkout: Checkout, rules: Sequence[str], say: Callable[[str], Any]) -> dict[str, Any]:
     """Build these targets by one `registry run`, and return what it wrote down about itself.
 
-    Where one fails, the others are built and released. Raises RegistryError where it wrote nothing, or another run has written since.
+    Where one fails, the others are built and released. Raises RegistryError where it wrote nothing, or another run has
+    written since.
     """
     began = time.time()
     code = run_command(checkout, ["run", *rules, "--", "--keep-going"], say)
