@@ -79,7 +79,7 @@ unreleased:
 	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
-bench: .venv/test .venv-torch/ready .venv-cluster/ready
+bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/large.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/wide.py
@@ -90,6 +90,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/authoring.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/schedule.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
+	.venv-dagster/bin/python benchmarks/orchestrate.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py
 

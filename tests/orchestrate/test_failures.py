@@ -86,7 +86,7 @@ def test_after_a_run_was_killed_its_dagster_says_so_and_the_next_run_completes_i
     assert process.returncode == 1
     assert f"`registry run` ended with -{int(signal.SIGKILL)}, and left no record of what it did" in printed
     assert clone.newest(SMALL) is None
-    clone.materialize(SMALL)
+    assert clone.execute(SMALL).success
     assert clone.tags() == [f"{SMALL}-v1.0.0"]
 
 
