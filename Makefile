@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report up up-streams down test test-cluster test-deploy fuzz stress lint unreleased bench lock
+.PHONY: setup data report up up-streams down test test-cluster test-deploy test-orchestrate fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -55,6 +55,10 @@ test-cluster: .venv-cluster/ready
 test-deploy: .venv/test .venv-mlflow/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/deploy
 
+# In Dagster, in processes of its own and in a browser, which is Debian's chromium; without one, that test is skipped by name.
+test-orchestrate: .venv-dagster/ready
+	PATH="$(CURDIR)/.venv-dagster/bin:$$PATH" .venv-dagster/bin/pytest -n $(WORKERS) --dist worksteal tests/orchestrate
+
 # What draws cases at random draws new ones, and twenty times as many. A failure prints the case, or the seed of it.
 fuzz: .venv/test
 	FUZZ=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "hypothesis or fuzz" tests/unit
@@ -79,7 +83,7 @@ unreleased:
 	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
-bench: .venv/test .venv-torch/ready .venv-cluster/ready
+bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/large.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/wide.py
@@ -91,6 +95,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/schedule.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/streams.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
+	.venv-dagster/bin/python benchmarks/orchestrate.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py
 
@@ -100,6 +105,8 @@ lock:
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors --extra editable pyproject.toml \
 		-o envs/requirements.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra cluster pyproject.toml -o envs/cluster.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra orchestrate pyproject.toml -o envs/dagster.txt
+	$(COMPILE) --no-deps envs/antlr.in -o envs/antlr.txt
 	$(COMPILE) --constraints envs/requirements-test.txt pyproject.toml -o envs/client.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra kubernetes --extra vectors pyproject.toml -o envs/kubernetes.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors pyproject.toml envs/ray.in -o envs/ray.txt
@@ -154,6 +161,16 @@ lock:
 	$(call INSTALL,.venv-cluster,envs/cluster.txt)
 	$(call INSTALL,.venv-cluster,envs/model.txt) --no-deps
 	$(call PIP,.venv-cluster) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Dagster beside the workflow that it starts, with a parser of its own (envs/antlr.in says why).
+.venv-dagster/ready: envs/dagster.txt envs/antlr.txt envs/model.txt
+	@echo "Setting up .venv-dagster: the first time takes a minute or two."
+	$(PYTHON) -m venv .venv-dagster
+	$(call INSTALL,.venv-dagster,envs/dagster.txt)
+	$(call INSTALL,.venv-dagster,envs/antlr.txt) --no-deps
+	$(call INSTALL,.venv-dagster,envs/model.txt) --no-deps
+	$(call PIP,.venv-dagster) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # sentence-transformers, for the benchmark of embeddings to compare with. Not locked: nothing is built or tested with it.

@@ -12,6 +12,7 @@ EXTRAS = {
     "botocore": "build",
     "cachecontrol": "build",
     "confluent_kafka": "kafka",
+    "dagster": "dagster",
     "datasets": "hf",
     "fastexcel": "build",
     "fastavro": "kafka",

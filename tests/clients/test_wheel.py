@@ -24,6 +24,7 @@ CALLS = {
     "follow": ("", None),
     "find": ("{sample}", None),
     "get": (". numbers@^1 --out fetched", None),
+    "graph": ("", None),
     "ingest": ("numbers", "kafka"),
     "list": (".", None),
     "log": ("numbers", None),

@@ -28,8 +28,8 @@ for (const lock of fs.readdirSync('envs')) fs.utimesSync('envs/' + lock, 0, 0)
 """
 """What actions/checkout does, from ORIGIN, and a .venv that is set up, so that `make` has nothing to do."""
 UPLOAD = """\
-const { INPUT_PATH, INPUT_NAME, ARTIFACTS } = process.env
-require('fs').cpSync(INPUT_PATH, ARTIFACTS + '/' + INPUT_NAME, { recursive: true })
+const { INPUT_PATH, INPUT_NAME, ARTIFACTS } = process.env, fs = require('fs')
+if (fs.existsSync(INPUT_PATH)) fs.cpSync(INPUT_PATH, ARTIFACTS + '/' + INPUT_NAME, { recursive: true })
 """
 STUBS = {
     "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683": CHECKOUT,

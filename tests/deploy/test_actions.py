@@ -112,6 +112,7 @@ def test_what_is_asked_for_is_released_and_told_in_the_summary(actions, keys, se
     [
         ("test", ["make test"] * 2),
         ("clusters", ["apt-get slurm-wlm", "make test-cluster"]),
+        ("orchestrate", ["make test-orchestrate"]),
         ("container", ["docker build"]),
         ("deploy", ["apt-get podman", "make test-deploy"]),
     ],

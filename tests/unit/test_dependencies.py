@@ -17,10 +17,10 @@ from registry.extras import EXTRAS
 from support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOR_DEVELOPERS = {"cluster", "editable", "lint", "test"}
+FOR_DEVELOPERS = {"cluster", "editable", "lint", "orchestrate", "test"}
 FOR_SNAKEMAKE = {"cluster-generic", "slurm"}
 """Extras whose packages Snakemake imports by itself."""
-PLUGINS = {"snakemake-storage-plugin-s3"}
+PLUGINS = {"dagster-webserver", "snakemake-storage-plugin-s3"}
 """What it imports of the other extras."""
 OWN = {path.stem for path in (*SCRIPTS.iterdir(), *SCRIPTS.glob("ci/*.py"))}
 DISTRIBUTIONS = packages_distributions()

@@ -11,7 +11,7 @@ from registry.config.fingerprint import imports_of
 
 FLOORS = (
     {"cli"},
-    {"authoring", "restore", "streams", "trace"},
+    {"authoring", "orchestrate", "restore", "streams", "trace"},
     {"workflow"},
     {"vectors"},
     {"embedding"},

@@ -1,4 +1,4 @@
-"""`registry run` and `summary`: start Snakemake behind the registry's own lock, and tell what it did."""
+"""`registry run`, `summary` and `graph`: start Snakemake behind the registry's own lock, tell what it did and makes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -76,6 +76,24 @@ def summary(
         _print_table(record)
         print_verdict(record)
     end_as(record)
+
+
+@app.command()
+def graph(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the datasets with the rules that build them, and the others that each needs: for an orchestrator to run."""
+    from registry.config.load import needed
+    from registry.config.names import rule_of
+    from registry.release.assess import configured
+
+    datasets = configured(repository(context))
+    found = [{"dataset": name, "rule": rule_of(name), "needs": needed(datasets[name])} for name in datasets]
+    broken = {name: str(error) for name, error in datasets.broken.items()}
+    if as_json:
+        print_json({"datasets": found, "left_out": broken})
+        return
+    print_table(("dataset", "rule", "needs"), [(one["dataset"], one["rule"], ", ".join(one["needs"])) for one in found])
+    for name, error in broken.items():
+        print_line(f"{name} is left out: {error}")
 
 
 def end_as(record: Mapping[str, Any]) -> None:

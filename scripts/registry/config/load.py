@@ -123,8 +123,8 @@ class Datasets(dict[str, dict[str, Any]]):
     """Datasets by name. Those that cannot be built as they are written are `broken`, each with its error.
 
     `aliases` maps datasets to their other names, `shards` those whose files say so to the number of jobs that share
-    their work, and `streams` those that grow from one to what is said of it. None is among the configuration of a
-    dataset: they say nothing of its data, which must not be built again for them.
+    their work, `streams` those that grow from one to what is said of it, and `fresh` to how old they may become. None
+    is among the configuration of a dataset: they say nothing of its data, which must not be built again for them.
 
     A broken one stops nobody else: asking for it raises its error, and asking for one that has no file another.
     """
@@ -135,6 +135,7 @@ class Datasets(dict[str, dict[str, Any]]):
         self.aliases: dict[str, list[str]] = {}
         self.shards: dict[str, int] = {}
         self.streams: dict[str, dict[str, Any]] = {}
+        self.fresh: dict[str, str] = {}
 
     def leave_out(self, name: str, error: RegistryError) -> None:
         """Count a dataset among the broken, and with it those that are made of it, or refer to it."""
@@ -175,6 +176,8 @@ def load_datasets(config: dict[str, Any], root: Path = Path()) -> Datasets:
                 datasets.shards[name] = shards
             if stream := dataset.pop("stream", None):
                 datasets.streams[name] = stream
+            if fresh := dataset.pop("fresh", None):
+                datasets.fresh[name] = fresh
             datasets[name] = dataset
         except RegistryError as error:
             datasets.broken[name] = error

@@ -1,0 +1,98 @@
+"""What Dagster does by itself: tell of what others did, build what was read of a stream, run the night's command."""
+
+import shutil
+
+import dagster as dg
+import pytest
+
+from orchestrated import OTHER, SMALL, Orchestrated
+from registry.files import write_json
+from registry.sources.batches import find_batches
+from registry.sources.stream import record_of
+
+EVENTS = "events"
+
+
+def names(told: dg.SensorResult) -> list[str]:
+    return [
+        event.asset_key.to_user_string() for event in told.asset_events if isinstance(event, dg.AssetMaterialization)
+    ]
+
+
+def test_what_others_did_is_told_once(materialized):
+    clone: Orchestrated = materialized
+    assert names(clone.tell()) == []
+    clone.configure(SMALL, n_samples=1200)
+    clone.commit("More samples")
+    clone.registry("run", SMALL)
+    assert names(clone.tell()) == [SMALL]
+    event = clone.newest(SMALL)
+    assert event.metadata["version"].value == "1.1.0"
+    assert event.metadata["dagster/row_count"].value == 1200
+    assert clone.checks(SMALL)["rows"].passed
+    assert names(clone.tell()) == []
+
+
+def test_a_checkout_that_cannot_be_read_is_a_reason_and_no_traceback(materialized):
+    clone: Orchestrated = materialized
+    clone.edit("config/config.yaml", "publish: true", "publish: perhaps")
+    with pytest.raises(Exception, match="publish"):
+        clone.definitions()
+
+
+def read(clone: Orchestrated, count: int) -> None:
+    """Let raw/ hold so many batches of each partition of the sample, as `registry ingest` leaves them."""
+    samples, raw = clone.folder / "data" / "samples" / EVENTS, clone.folder / "data" / EVENTS / "raw"
+    batches = find_batches(samples)
+    taken: list[str] = []
+    for partition in sorted({batch.partition for batch in batches}):
+        taken += [batch.path.as_posix() for batch in batches if batch.partition == partition][:count]
+    for path in taken:
+        (raw / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(samples / path, raw / path)
+    write_json(raw / "sources.json", record_of("stream", raw, taken))
+
+
+def look(clone: Orchestrated) -> dg.RunRequest | str:
+    """Let the sensor for streams look once; return what it asks for, or why it asks for nothing."""
+    sensor = clone.definitions().resolve_sensor_def("new_events")
+    with clone.instance() as instance:
+        told = sensor(dg.build_sensor_context(instance=instance))
+        return told.skip_message if isinstance(told, dg.SkipReason) else told
+
+
+def test_what_was_read_of_a_stream_is_built_and_released(fresh):
+    clone: Orchestrated = fresh
+    assert look(clone) == "nothing was read that is not built"
+    clone.edit("config/datasets/events.yaml", "\nsource: samples\n", "\nsource: stream\n")
+    clone.commit("Build what was read")
+    assert look(clone) == "nothing was read that is not built"
+    read(clone, 1)
+    asked = look(clone)
+    assert [key.to_user_string() for key in asked.asset_selection] == [EVENTS]
+    assert look(clone).run_key == asked.run_key
+    assert clone.execute(EVENTS).success
+    assert clone.newest(EVENTS).metadata["version"].value == "1.0.0"
+    assert look(clone) == "nothing was read that is not built"
+    assert EVENTS not in clone.unsynced()
+    read(clone, 2)
+    assert EVENTS in clone.unsynced() & clone.planned()
+    assert look(clone).run_key != asked.run_key
+    with clone.instance() as instance:
+        instance.add_run(dg.DagsterRun(EVENTS, tags={"dagster/sensor_name": "new_events"}))
+    assert look(clone) == "the last run is still at work"
+    assert clone.execute(EVENTS).success
+    assert clone.newest(EVENTS).metadata["version"].value == "1.1.0"
+
+
+def test_the_nights_command_builds_all_that_is_out_of_date_and_tells_of_it(materialized):
+    clone: Orchestrated = materialized
+    clone.edit("config/config.yaml", "datasets: all", f"datasets: [{SMALL}, {OTHER}]")
+    clone.configure(SMALL, n_samples=1200)
+    clone.commit("Keep two datasets, and more samples of one")
+    assert clone.execute("nightly").success
+    assert clone.checks(SMALL)["rows"].passed
+    assert clone.newest(SMALL).metadata["version"].value == "1.1.0"
+    assert clone.tags() == [f"{SMALL}-v1.0.0", f"{SMALL}-v1.1.0", f"{OTHER}-v1.0.0"]
+    (schedule,) = clone.definitions().schedules
+    assert (schedule.job_name, schedule.default_status) == ("nightly", dg.DefaultScheduleStatus.STOPPED)
