@@ -1,4 +1,4 @@
-"""Measure what Dagster adds to a build of everything, into orchestrate.md: run it by the Python of .venv-dagster."""
+"""Measure what Dagster adds to a build of everything, into orchestrate.md; run it by the Python of .venv-dagster."""
 
 import itertools
 import sys
