@@ -54,7 +54,7 @@ contract: {columns: {a: {dtype: int64}}, rows: {}}
 
 
 def test_a_broken_dataset_stops_itself_alone(bare):
-    for name in ("fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini"):
+    for name in ("events", "fashion-mnist", "opencloudhub-readmes-embeddings", "radiology-mini"):
         (bare.folder / "config" / "datasets" / f"{name}.yaml").unlink()
     for name in ("emotion", "opencloudhub_readmes"):
         (bare.folder / "workflow" / "rules" / f"{name}.smk").unlink()

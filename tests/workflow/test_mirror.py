@@ -55,6 +55,7 @@ def test_everything_builds_at_full_size(full):
     rows = {name: {s: facts["num_samples"] for s, facts in metadata(full, name)["splits"].items()} for name in DATASETS}
     assert rows == {
         "emotion": {"train": 15_984, "val": 1_997, "test": 2_000},
+        "events": {"all": 1_461},
         "fashion-mnist": {"train": 60_000, "val": 10_000},
         "opencloudhub-readmes": {"all": 13},
         "opencloudhub-readmes-embeddings": {"all": 459},
