@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -36,6 +36,8 @@ class Decoder:
         self._fields = [name for name in columns if name not in PLACE]
         self._required = [name for name in self._fields if not columns[name].get("nullable")]
         self._times = [name for name in self._fields if isinstance(self.types[name], pl.Datetime)]
+        self._dates = [name for name in self._fields if self.types[name] == pl.Date]
+        self._integers = [name for name in self._fields if self.types[name].is_integer()]
         self._numbers = [name for name in self._fields if self.types[name].is_numeric()]
         self.counts = Counter(messages=0, tombstones=0, undecodable=0)
         self.wrong: list[str] = []
@@ -91,12 +93,24 @@ class Decoder:
             raise ValueError("a field is missing")
         if name in self._numbers and bool in set(map(type, values)):
             raise TypeError("true and false are no numbers")
-        return [value if value is None else _moment(value) for value in values] if name in self._times else values
+        if name in self._integers:
+            return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+        convert = _moment if name in self._times else _day if name in self._dates else None
+        return [value if value is None else convert(value) for value in values] if convert else values
 
     def _leave_out(self, batch: Batch, offset: int) -> None:
         self.counts["undecodable"] += 1
         if len(self.wrong) < EXAMPLES:
             self.wrong.append(f"{batch.topic}/{batch.partition}/{offset}")
+
+
+def _day(day: str | date) -> date:
+    """Return a day, which is one by now or as ISO 8601 writes it. Raises TypeError for a number, or a moment."""
+    if isinstance(day, str):
+        return date.fromisoformat(day)
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise TypeError("no day")
+    return day
 
 
 def _moment(moment: str | datetime) -> datetime:

@@ -16,7 +16,7 @@ from registry.errors import RegistryError
 from registry.files import output_folder, private_place, write_json
 from registry.formats.spill import Spill
 from registry.formats.tables import as_lazy, regrouped
-from registry.sources.batches import Batch, find_batches, read_batch
+from registry.sources.batches import Batch, count_messages, find_batches, read_batch
 from registry.workflow.job import job
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def process(
     """
     decoder, left_out, key, time = Decoder(columns), Counter(), options["key"], options["time"]
     counts = Counter(duplicates=0, late=0, events=0)
-    shares = 1 + sum(batch.last - batch.first + 1 for batch in batches) // ROWS
+    shares = 1 + sum(count_messages(folder, batch) for batch in batches) // ROWS
     with private_place(out.with_name("spill")) as spilled:
         spilled.mkdir()
         by_key, by_hour = (Spill(spilled / name, BUCKET) for name in ("by-key", "by-hour"))

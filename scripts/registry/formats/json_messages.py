@@ -58,7 +58,9 @@ def _validator(schema: str | bytes) -> Any:
         raise ValueError(f"{uri} is in another file")
 
     try:
-        return rules.validator_for(json.loads(schema), retriever=refuse, pattern_options=rules.RegexOptions())
+        return rules.validator_for(
+            json.loads(schema), retriever=refuse, validate_formats=True, pattern_options=rules.RegexOptions()
+        )
     except (ValueError, RecursionError, rules.ReferencingError, rules.ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise SchemaError(f"not a JSON schema: {reason}") from None

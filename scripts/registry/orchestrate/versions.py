@@ -52,9 +52,10 @@ def code_version(checkout: Checkout, name: str) -> str:
         reference = prompt_reference(prompt, os.environ, root) if prompt else {}
         edited = sorted(edited_samples(dataset, root))
         code = {script: fingerprint(script, root / "scripts") for script in scripts_of(dataset, root)}
+        files = _files(checkout, dataset)
     except (RegistryError, FileNotFoundError) as error:
         return digest(f"{name}: {error}")
-    return _version(checkout, name, code, dataset, _files(checkout, dataset), _prompt(reference), edited, code_version)
+    return _version(checkout, name, code, dataset, files, _prompt(reference), edited, code_version)
 
 
 def recorded_version(checkout: Checkout, snapshot: Snapshot) -> str:
@@ -101,7 +102,7 @@ def _files(checkout: Checkout, dataset: Mapping[str, Any]) -> dict[str, str]:
         if batches is None:
             # A clone that has read nothing builds nothing again either.
             return _recorded_files(built.provenance["source"]) if (built := checkout.built(dataset["name"])) else {}
-        return {file: hashes[0] for file, hashes in batches.items()}
+        return {file: hashes[0] if hashes else "not listed" for file, hashes in batches.items()}
     if dataset["source"] != "samples":
         return {}
     if "github" in sources:

@@ -33,7 +33,11 @@ NOTES = b"registry.batch"
 """Key of a file's metadata under which a batch's notes are, as JSON."""
 TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 """What Kafka allows as the name of a topic."""
-FILE = re.compile(r"(\d{20})-(\d{20})\.parquet")
+FILE = re.compile(r"([0-9]{20})-([0-9]{20})\.parquet")
+PARTITION = re.compile(r"0|[1-9][0-9]{0,9}")
+MAX_OFFSET, MAX_PARTITION = (1 << 63) - 1, (1 << 31) - 1
+REASON = re.compile(r"[a-z_]{1,40}")
+"""How the reasons are named for which messages are left out."""
 
 
 @dataclass(frozen=True, order=True)
@@ -75,15 +79,34 @@ def read_batch(raw: Path, batch: Batch) -> tuple[pa.Table, Notes]:
     path = raw / batch.path
     messages = read_table(path, SCHEMA.names)
     try:
-        notes = Notes(**json.loads(pq.read_schema(path).metadata[NOTES]))
+        notes = _notes(json.loads(pq.read_schema(path).metadata[NOTES]))
         messages = messages.cast(SCHEMA)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, pa.ArrowException) as error:
         raise RegistryError(f"no batch of messages: {error}", where=path, hint=_HINT) from None
     offsets = messages["offset"].to_pylist()
     inside = not offsets or (batch.first <= offsets[0] and offsets[-1] <= batch.last)
     if not inside or any(here >= there for here, there in zip(offsets, offsets[1:], strict=False)):
         raise RegistryError("its messages are not those that its name says, in order", where=path, hint=_HINT)
     return messages, notes
+
+
+def _notes(about: Any) -> Notes:
+    """Return what a batch says of itself, without what only later versions know. Raises TypeError or ValueError."""
+    left_out, schemas = about["left_out"], about["schemas"]
+    if not isinstance(left_out, dict) or not isinstance(schemas, dict):
+        raise TypeError("its notes are malformed")
+    for reason, count in left_out.items():
+        if not (REASON.fullmatch(reason) and type(count) is int and 0 <= count <= MAX_OFFSET):
+            raise ValueError("its counts of messages that were left out are malformed")
+    return Notes(left_out, schemas)
+
+
+def count_messages(raw: Path, batch: Batch) -> int:
+    """Return how many messages a batch has, from the end of its file. Raises RegistryError for what is no batch."""
+    try:
+        return pq.read_metadata(raw / batch.path).num_rows
+    except pa.ArrowException as error:
+        raise RegistryError(f"no batch of messages: {error}", where=raw / batch.path, hint=_HINT) from None
 
 
 def find_batches(raw: Path) -> list[Batch]:
@@ -94,9 +117,11 @@ def find_batches(raw: Path) -> list[Batch]:
 def _batch_at(path: Path) -> Batch | None:
     topic, partition, name = path.parts
     found = FILE.fullmatch(name)
-    if found is None or TOPIC.fullmatch(topic) is None or not re.fullmatch(r"0|[1-9]\d{0,9}", partition):
+    if found is None or TOPIC.fullmatch(topic) is None or PARTITION.fullmatch(partition) is None:
         return None
-    return Batch(topic, int(partition), int(found[1]), int(found[2]))
+    batch = Batch(topic, int(partition), int(found[1]), int(found[2]))
+    sound = batch.partition <= MAX_PARTITION and batch.first <= batch.last <= MAX_OFFSET
+    return batch if sound else None
 
 
 def check_continuous(batches: Iterable[Batch]) -> None:
@@ -125,4 +150,7 @@ def next_offsets(batches: Iterable[Batch]) -> dict[tuple[str, int], int]:
     return {(batch.topic, batch.partition): batch.last + 1 for batch in sorted(batches)}
 
 
-_HINT = "remove it, and run registry ingest, which reads it again"
+_HINT = (
+    "registry pull --raw brings it back if a release holds it; otherwise move it and those after it away, and run "
+    "registry ingest, which reads them again"
+)

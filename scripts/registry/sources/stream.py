@@ -55,12 +55,15 @@ def record_of(mode: str, folder: Path, names: Iterable[str]) -> dict[str, Any]:
 def list_batches(raw: Path, record: Mapping[str, Any]) -> None:
     """Let raw/sources.json say what a record does of the batches in it: no build is made of one that is not listed.
 
-    `registry ingest` may have been killed before it could. Raises RegistryError where one is listed and not here.
+    `registry ingest` may have been killed before it could. Raises RegistryError where one is listed and not here, or
+    has other bytes.
     """
-    names, index = {file["file"] for file in record["files"]}, raw / INDEX
-    if gone := sorted(_listed(index).keys() - names) if index.is_file() else []:
+    hashes, index = {file["file"]: [file["sha256"]] for file in record["files"]}, raw / INDEX
+    listed = _listed(index) if index.is_file() else {}
+    if wrong := sorted(name for name, sha256 in listed.items() if hashes.get(name) != sha256):
+        what = "is another file than the list of batches says" if wrong[0] in hashes else "listed, and not here"
         hint = "registry pull --raw brings what was released back, registry ingest reads the rest again"
-        raise RegistryError("listed among the batches, and not here", where=raw / gone[0], hint=hint)
+        raise RegistryError(what, where=raw / wrong[0], hint=hint)
     write_json(index, record)
 
 

@@ -20,7 +20,7 @@ from registry.streams.decode import Decoder
 from registry.streams.kept import QUARANTINE, Kept, Row
 from registry.streams.lost import MadeAgainError, lost_offsets, span
 from registry.streams.pending import Pending
-from registry.streams.poison import LOST, TOO_LARGE, PoisonError
+from registry.streams.poison import BEFORE, LOST, TOO_LARGE, PoisonError
 from registry.streams.released import released_offsets
 from registry.streams.settings import Stream, stream_of
 from registry.streams.undisturbed import only_one, undisturbed
@@ -133,11 +133,13 @@ class _Reading:
         starts, lost = {}, []
         for place in self._broker.partitions(self._stream.topics):
             begins, _ = self._broker.bounds(*place)
-            first = self._kept.next.get(place, begins)
+            first = self._kept.next.get(place, 0)
             pending = self._pending[place] = Pending(*place, first, first)
             if begins > first:
-                pending.left_out[LOST], pending.reached = begins - first, begins
-                lost.append(span(place, first, begins))
+                known = place in self._kept.next
+                pending.left_out[LOST if known else BEFORE], pending.reached = begins - first, begins
+                if known:
+                    lost.append(span(place, first, begins))
             last = self._kept.last.get(place)
             starts[place] = max(begins, last[0]) if last else pending.reached
         if lost and not self._accept_lost:
@@ -227,8 +229,9 @@ class _Reading:
                 raise MadeAgainError(
                     place, f"ends at offset {offset:,}, before {pending.reached:,}, where the batches end"
                 )
-            # The broker itself may have the last offsets, for the ends of transactions.
-            pending.reached = offset
+            # The broker itself may have the last offsets, for the ends of transactions; what came after the end that
+            # was looked for is there, and was not taken.
+            pending.reached = max(pending.reached, min(offset, self._ends.get(place, offset)))
             self._open.discard(place)
         elif self._broker.is_out_of_range(error):
             begins, ends = self._broker.bounds(*place)

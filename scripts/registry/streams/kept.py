@@ -1,7 +1,7 @@
 """What a checkout has of a stream: batches in raw/, the list of them in raw/sources.json, and what was kept aside.
 
 A batch counts as soon as it has its name. The list follows it, and is put right after a kill in between; what was kept
-aside comes before it, and goes if the batch never came.
+aside comes before it, and goes if the batch never came, and its messages were read again.
 """
 
 import json
@@ -24,6 +24,7 @@ from registry.sources.batches import (
     read_batch,
     write_batch,
 )
+from registry.streams.poison import BEFORE, LOST
 from registry.streams.released import Offsets
 
 MODE = "stream"
@@ -51,9 +52,9 @@ class Kept:
         self.last = self._last_rows(batches)
         """The last message of each partition, where a batch that is here has it."""
         self._new: dict[str, dict[str, Any]] = {}
-        for orphan in find_batches(self.aside):
-            if orphan.first >= self.next.get((orphan.topic, orphan.partition), 0):
-                (self.aside / orphan.path).unlink()
+        self._orphans = [
+            one for one in find_batches(self.aside) if one.first >= self.next.get((one.topic, one.partition), 0)
+        ]
 
     def add(self, batch: Batch, messages: pa.Table, notes: Notes, aside: pa.Table | None = None) -> None:
         """Keep a batch, and the messages that were kept aside from it."""
@@ -63,6 +64,14 @@ class Kept:
         path = write_batch(self.raw, batch, messages, notes)
         self.next[batch.topic, batch.partition] = batch.last + 1
         self._new[batch.path.as_posix()] = _entry(batch, path)
+        if not {LOST, BEFORE} & notes.left_out.keys():
+            self._remove_orphans(batch)
+
+    def _remove_orphans(self, batch: Batch) -> None:
+        """Remove what was kept aside from a batch that never came, now that all of it was read again."""
+        for orphan in [one for one in self._orphans if one != batch and _is_within(one, batch)]:
+            (self.aside / orphan.path).unlink(missing_ok=True)
+            self._orphans.remove(orphan)
 
     def write_list(self) -> None:
         """List the batches that are here: those that were added, and what a killed command, or a pull, has brought."""
@@ -110,6 +119,11 @@ class Kept:
                 hint=f"if nothing else needs it, rm -r {self.raw}, and run registry ingest again",
             )
         return listed
+
+
+def _is_within(one: Batch, other: Batch) -> bool:
+    same = (one.topic, one.partition) == (other.topic, other.partition)
+    return same and other.first <= one.first and one.last <= other.last
 
 
 def _entry(batch: Batch, path: Path) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Messages that cannot be taken, and the one reason of a few under which each is counted."""
 
-UNDECODABLE, INVALID, TOO_LARGE, LOST = "undecodable", "invalid", "too_large", "lost"
-"""Why a batch lacks a message: what it says as `left_out`. The broker itself had those that are lost no longer."""
+UNDECODABLE, INVALID, TOO_LARGE, LOST, BEFORE = "undecodable", "invalid", "too_large", "lost", "before"
+"""Why a batch lacks a message: what it says as `left_out`.
+
+The broker had those that are `lost` no longer when they were asked for, and those `before` at the first time already.
+"""
 LONGEST = 300
 """Characters of what is wrong that are kept: it may quote the message."""
 

@@ -1,18 +1,15 @@
 """Where a dataset's newest release ends in its stream: git knows, whichever batches this checkout has."""
 
-import re
 from typing import Any
 
 from registry.errors import RegistryError
-from registry.sources.batches import TOPIC
+from registry.sources.batches import MAX_OFFSET, PARTITION, TOPIC
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import releases
 
 Offsets = dict[tuple[str, int], int]
 """{(topic, partition): an offset}."""
-MAX_OFFSET = (1 << 63) - 1
-PARTITION = re.compile(r"0|[1-9]\d{0,9}")
 
 
 def released_offsets(here: Repository, name: str) -> Offsets:
