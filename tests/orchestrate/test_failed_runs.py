@@ -39,6 +39,12 @@ def started(clone: Orchestrated) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+def snakemake_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """Return the run that a Dagster has started."""
+    (run,) = [each for each in psutil.Process(process.pid).children() if "snakemake" in each.cmdline()]
+    return run
+
+
 def at_work(clone: Orchestrated) -> None:
     wait_until((clone.folder / "logs" / "tabular" / "generate.log").exists)
 
@@ -79,7 +85,7 @@ def test_after_a_run_was_killed_its_dagster_says_so_and_the_next_run_completes_i
     gated(clone)
     with started(clone) as process:
         at_work(clone)
-        (run,) = [each for each in psutil.Process(process.pid).children() if "snakemake" in each.cmdline()]
+        run = snakemake_of(process)
         run.kill()
         open_gate(clone)
         printed = process.communicate()[0]
@@ -95,7 +101,7 @@ def test_a_run_that_is_told_to_end_lets_its_snakemake_end_first(fresh):
     gated(clone)
     with started(clone) as process:
         at_work(clone)
-        (run,) = [each for each in psutil.Process(process.pid).children() if "snakemake" in each.cmdline()]
+        run = snakemake_of(process)
         os.kill(process.pid, signal.SIGINT)
         open_gate(clone)
         process.communicate()

@@ -1,20 +1,16 @@
 """Bring released batches of a stream back beside those that no release holds yet: nothing here removes a batch."""
 
-import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from registry.errors import RegistryError
 from registry.files import atomic_file, write_json
 from registry.restore.places import check_places
 from registry.sources.batches import find_batches
+from registry.sources.stream import INDEX, listed_entries
 from registry.storage.repository import Repository
 from registry.storage.snapshot import NoReleaseError, Snapshot
-
-INDEX = "sources.json"
 
 
 def has_batches(raw: Path) -> bool:
@@ -55,19 +51,8 @@ def bring_batches(repository: Repository, snapshot: Snapshot, remote: str | None
     for path, digest in missing.items():
         with atomic_file(root / path) as partial:
             shutil.copyfile(content[digest], partial)
-    entries = [*snapshot.provenance["source"]["files"], *_entries(root / index)]
-    by_name = {entry["file"]: entry for entry in entries}
+    released = {entry["file"]: entry for entry in snapshot.provenance["source"]["files"]}
+    by_name = released | listed_entries(root / index)
     mode = snapshot.provenance["source"]["mode"]
     write_json(root / index, {"mode": mode, "files": [by_name[name] for name in sorted(by_name)]})
     return True
-
-
-def _entries(index: Path) -> list[dict[str, Any]]:
-    """Return what a list of batches says of each; none where there is no list."""
-    if not index.is_file():
-        return []
-    try:
-        return [entry for entry in json.loads(index.read_text(encoding="utf-8"))["files"] if entry["file"]]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        hint = "remove it, and run registry ingest, which writes it again"
-        raise RegistryError("not what registry ingest writes", where=index, hint=hint) from None

@@ -124,14 +124,19 @@ def _batch_at(path: Path) -> Batch | None:
     return batch if sound else None
 
 
+def span(place: tuple[str, int], first: int, end: int) -> str:
+    """Return the words for the offsets of a partition from one up to another."""
+    topic, partition = place
+    return f"offsets {first:,} to {end - 1:,} of partition {partition} of {topic}"
+
+
 def check_continuous(batches: Iterable[Batch]) -> None:
     """Check that sorted batches follow each other in each partition. Raises RegistryError that names the offsets."""
     for before, after in _neighbours(batches):
         if after.first != before.last + 1:
             what = "are missing" if after.first > before.last else "are there twice"
-            lowest, highest = sorted([before.last + 1, after.first])
             raise RegistryError(
-                f"offsets {lowest:,} to {highest - 1:,} of partition {after.partition} of {after.topic} {what}",
+                f"{span((after.topic, after.partition), *sorted([before.last + 1, after.first]))} {what}",
                 where=after.path,
                 hint="bring the released batches back: registry pull --raw",
             )

@@ -47,9 +47,13 @@ def batch_files(dataset: Mapping[str, Any], root: Path = Path()) -> list[str]:
 
 def record_of(mode: str, folder: Path, names: Iterable[str]) -> dict[str, Any]:
     """Return what sources.json says of batches, by their paths in `folder`, as `registry ingest` writes it."""
-    paths = {name: folder / name for name in sorted(names)}
-    files = [{"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for name, path in paths.items()]
-    return {"mode": mode, "files": files}
+    return {"mode": mode, "files": [entry_of(folder, name) for name in sorted(names)]}
+
+
+def entry_of(folder: Path, name: str) -> dict[str, Any]:
+    """Return what sources.json says of one batch in `folder`."""
+    path = folder / name
+    return {"file": name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def list_batches(raw: Path, record: Mapping[str, Any]) -> None:
@@ -58,9 +62,9 @@ def list_batches(raw: Path, record: Mapping[str, Any]) -> None:
     `registry ingest` may have been killed before it could. Raises RegistryError where one is listed and not here, or
     has other bytes.
     """
-    hashes, index = {file["file"]: [file["sha256"]] for file in record["files"]}, raw / INDEX
-    listed = _listed(index) if index.is_file() else {}
-    if wrong := sorted(name for name, sha256 in listed.items() if hashes.get(name) != sha256):
+    hashes, index = {file["file"]: file["sha256"] for file in record["files"]}, raw / INDEX
+    listed = listed_entries(index)
+    if wrong := sorted(name for name, entry in listed.items() if hashes.get(name) != entry["sha256"]):
         what = "is another file than the list of batches says" if wrong[0] in hashes else "listed, and not here"
         hint = "registry pull --raw brings what was released back, registry ingest reads the rest again"
         raise RegistryError(what, where=raw / wrong[0], hint=hint)
@@ -78,12 +82,19 @@ def accepted_batches(dataset: Mapping[str, Any], root: Path = Path()) -> dict[st
     index = root / batch_folder(dataset) / INDEX
     if not index.is_file():
         return None
-    return {name: [] for name in batch_names(index.parent)} | _listed(index)
+    hashes = {name: [entry["sha256"]] for name, entry in listed_entries(index).items()}
+    return {name: [] for name in batch_names(index.parent)} | hashes
 
 
-def _listed(index: Path) -> dict[str, list[str]]:
+def listed_entries(index: Path) -> dict[str, dict[str, Any]]:
+    """Return {batch: what a list of batches says of it}; none where there is no list. Raises RegistryError."""
+    if not index.is_file():
+        return {}
     try:
-        return {file["file"]: [file["sha256"]] for file in json.loads(index.read_text(encoding="utf-8"))["files"]}
+        entries = json.loads(index.read_text(encoding="utf-8"))["files"]
+        if not all("sha256" in entry for entry in entries):
+            raise KeyError("sha256")
+        return {entry["file"]: entry for entry in entries}
     except (ValueError, RecursionError, KeyError, TypeError):
         hint = "remove it, and run registry ingest, which writes it again"
         raise RegistryError("not what registry ingest writes", where=index, hint=hint) from None

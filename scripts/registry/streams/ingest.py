@@ -13,12 +13,13 @@ from typing import Any
 from registry.config.load import load_datasets
 from registry.errors import RegistryError
 from registry.extras import check_installed
+from registry.sources.batches import span
 from registry.storage.repository import Repository, read_config
 from registry.streams.broker import CHUNK, PATIENCE, PAUSE, Broker
 from registry.streams.connection import connection
 from registry.streams.decode import Decoder
 from registry.streams.kept import QUARANTINE, Kept, Row
-from registry.streams.lost import MadeAgainError, lost_offsets, span
+from registry.streams.lost import MadeAgainError, ends_too_early, lost_offsets
 from registry.streams.pending import Pending
 from registry.streams.poison import BEFORE, LOST, TOO_LARGE, PoisonError
 from registry.streams.released import released_offsets
@@ -226,9 +227,7 @@ class _Reading:
         pending = self._pending[place]
         if self._broker.is_end(error):
             if offset < pending.reached:
-                raise MadeAgainError(
-                    place, f"ends at offset {offset:,}, before {pending.reached:,}, where the batches end"
-                )
+                raise ends_too_early(place, offset, pending.reached)
             # The broker itself may have the last offsets, for the ends of transactions; what came after the end that
             # was looked for is there, and was not taken.
             pending.reached = max(pending.reached, min(offset, self._ends.get(place, offset)))
@@ -236,9 +235,7 @@ class _Reading:
         elif self._broker.is_out_of_range(error):
             begins, ends = self._broker.bounds(*place)
             if begins <= pending.reached:
-                raise MadeAgainError(
-                    place, f"ends at offset {ends:,}, before {pending.reached:,}, where the batches end"
-                )
+                raise ends_too_early(place, ends, pending.reached)
             if not self._accept_lost:
                 raise lost_offsets(self._done.dataset, [span(place, pending.reached, begins)])
             pending.left_out[LOST] += begins - pending.reached

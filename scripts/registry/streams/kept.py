@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.errors import RegistryError
-from registry.files import PARTIAL, atomic_file, remove, sha256_of, write_json
+from registry.files import PARTIAL, atomic_file, remove, write_json
 from registry.sources.batches import (
     SCHEMA,
     Batch,
@@ -22,13 +22,13 @@ from registry.sources.batches import (
     find_batches,
     next_offsets,
     read_batch,
+    span,
     write_batch,
 )
+from registry.sources.stream import INDEX, MODE, entry_of
 from registry.streams.poison import BEFORE, LOST
 from registry.streams.released import Offsets
 
-MODE = "stream"
-"""The source mode of what `registry ingest` brought."""
 QUARANTINE = "quarantine"
 """Folder beside raw/ that has the messages that were kept aside."""
 Row = tuple[int, int | None, bytes | None, bytes | None]
@@ -61,9 +61,9 @@ class Kept:
         if aside is not None:
             with atomic_file(self.aside / batch.path) as partial:
                 pq.write_table(aside, partial, compression="zstd")
-        path = write_batch(self.raw, batch, messages, notes)
+        write_batch(self.raw, batch, messages, notes)
         self.next[batch.topic, batch.partition] = batch.last + 1
-        self._new[batch.path.as_posix()] = _entry(batch, path)
+        self._new[batch.path.as_posix()] = entry_of(self.raw, batch.path.as_posix())
         if not {LOST, BEFORE} & notes.left_out.keys():
             self._remove_orphans(batch)
 
@@ -83,7 +83,7 @@ class Kept:
         entries = {name: known.get(name) or self._entry(batch) for name, batch in _named(find_batches(self.raw))}
         if entries != listed:
             files = [entry for _, entry in sorted(entries.items())]
-            write_json(self.raw / "sources.json", {"mode": MODE, "files": files})
+            write_json(self.raw / INDEX, {"mode": MODE, "files": files})
         self._new = {}
 
     def _last_rows(self, batches: list[Batch]) -> dict[tuple[str, int], Row]:
@@ -101,10 +101,10 @@ class Kept:
     def _entry(self, batch: Batch) -> dict[str, Any]:
         """Return the entry of a batch that is not listed: it is read first, since nobody knows what it went through."""
         read_batch(self.raw, batch)
-        return _entry(batch, self.raw / batch.path)
+        return entry_of(self.raw, batch.path.as_posix())
 
     def _read_list(self) -> dict[str, dict[str, Any]]:
-        path = self.raw / "sources.json"
+        path = self.raw / INDEX
         if not path.is_file():
             return {}
         try:
@@ -126,10 +126,6 @@ def _is_within(one: Batch, other: Batch) -> bool:
     return same and other.first <= one.first and one.last <= other.last
 
 
-def _entry(batch: Batch, path: Path) -> dict[str, Any]:
-    return {"file": batch.path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
 def _named(batches: list[Batch]) -> Iterator[tuple[str, Batch]]:
     return ((batch.path.as_posix(), batch) for batch in batches)
 
@@ -142,7 +138,7 @@ def _check(batches: list[Batch], released: Offsets) -> None:
         first = next((batch for batch in later if (batch.topic, batch.partition) == (topic, partition)), None)
         if first is not None and first.first > end:
             raise RegistryError(
-                f"offsets {end:,} to {first.first - 1:,} of partition {partition} of {topic} are missing",
+                f"{span((topic, partition), end, first.first)} are missing",
                 where=first.path,
                 hint=f"nobody has them: move {first.path} and those after it away, and run registry ingest",
             )

@@ -5,12 +5,6 @@ from collections.abc import Sequence
 from registry.errors import RegistryError
 
 
-def span(place: tuple[str, int], first: int, end: int) -> str:
-    """Return the words for the offsets of a partition from one up to another."""
-    topic, partition = place
-    return f"offsets {first:,} to {end - 1:,} of partition {partition} of {topic}"
-
-
 def lost_offsets(dataset: str, spans: Sequence[str]) -> RegistryError:
     """Return the error that names all messages which the broker lost before they were read."""
     hint = f"raise the topic's retention; to go on without them: registry ingest {dataset} --accept-lost"
@@ -27,3 +21,8 @@ class MadeAgainError(RegistryError):
             f"partition {partition} of {topic} {what}: the topic was made again",
             hint="read it as a new dataset, or give the topic another name: its offsets name other messages now",
         )
+
+
+def ends_too_early(place: tuple[str, int], end: int, reached: int) -> MadeAgainError:
+    """Return the error for a partition that ends before the offset at which the batches end."""
+    return MadeAgainError(place, f"ends at offset {end:,}, before {reached:,}, where the batches end")
