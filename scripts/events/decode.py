@@ -18,6 +18,8 @@ SENT = "_sent"
 """Column that no file has: when a message was sent, in milliseconds."""
 NO_EVENT = (ValueError, TypeError, OverflowError, RecursionError, pl.exceptions.PolarsError)
 """What a message raises that is not of the form of an event."""
+DAY = 86_400_000
+"""Milliseconds."""
 EXAMPLES = 3
 """Messages that are named of those that are no event."""
 Event = tuple[int, int | None, Mapping[str, Any]]
@@ -28,10 +30,11 @@ class Decoder:
     """Turns messages into rows.
 
     `counts` are the messages so far, tombstones among them, and those that are `undecodable`, of which `wrong` names
-    a few.
+    a few. No event happened more than `days_apart` days before or after it was sent, as far as a broker says when.
     """
 
-    def __init__(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, columns: Mapping[str, Mapping[str, Any]], time: str, days_apart: int) -> None:
+        self._time, self._apart = time, days_apart * DAY
         self.types = {name: column_type(spec) for name, spec in columns.items()}
         self._fields = [name for name in columns if name not in PLACE]
         self._required = [name for name in self._fields if not columns[name].get("nullable")]
@@ -61,7 +64,11 @@ class Decoder:
                 events.append((offset, when, decode(value)))
             except NO_EVENT:
                 self._leave_out(batch, offset)
-        return self._rows(batch, events)
+        rows = self._rows(batch, events)
+        far = ((pl.col(self._time).dt.epoch("ms") - pl.col(SENT)).abs() > self._apart).fill_null(value=False)
+        for offset in rows.filter(far)["offset"]:
+            self._leave_out(batch, offset)
+        return rows.filter(~far)
 
     def _rows(self, batch: Batch, events: Sequence[Event]) -> pl.DataFrame:
         """Return the rows of all that are events; halving finds the others, since they are few."""

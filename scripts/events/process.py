@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from events.decode import PLACE, SENT, Decoder
+from events.decode import DAY, PLACE, SENT, Decoder
 from registry.errors import RegistryError
 from registry.files import output_folder, private_place, write_json
 from registry.formats.spill import Spill
@@ -25,7 +25,7 @@ LATE, BUCKET = "_late", "_bucket"
 """Columns that no file has: whether an event is late, and where rows wait on disk."""
 ROWS = 1 << 17
 """Rows in a row group, and about as many in memory."""
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR = 60_000, 3_600_000
 """Milliseconds."""
 
 
@@ -74,7 +74,8 @@ def process(
     Rows wait on disk twice, first by their keys, then by the hours in which they happened, so that memory has to hold
     a share of the keys, or an hour. Raises RegistryError for messages that are no event, unless they are to be dropped.
     """
-    decoder, left_out, key, time = Decoder(columns), Counter(), options["key"], options["time"]
+    left_out, key, time = Counter(), options["key"], options["time"]
+    decoder = Decoder(columns, time, options["days_apart"])
     counts = Counter(duplicates=0, late=0, events=0)
     shares = 1 + sum(count_messages(folder, batch) for batch in batches) // ROWS
     with private_place(out.with_name("spill")) as spilled:
@@ -108,9 +109,11 @@ def _check(decoder: Decoder, folder: Path, problems: Mapping[str, str]) -> None:
     wrong, all_of_them = decoder.counts["undecodable"], decoder.counts["messages"] - decoder.counts["tombstones"]
     if wrong and problems["undecodable"] == "fail":
         raise RegistryError(
-            f"{wrong:,} messages are no event with the columns of the contract, such as {', '.join(decoder.wrong)}",
+            f"{wrong:,} messages are no event with the columns of the contract, "
+            f"or not of the time when they were sent, such as {', '.join(decoder.wrong)}",
             where=folder,
-            hint="let the contract say which fields they have, or leave them out: params.problems.undecodable: drop",
+            hint="let the contract say which fields they have, or params.days_apart; or leave them out: "
+            "params.problems.undecodable: drop",
         )
     if wrong == all_of_them:
         raise RegistryError("no message is an event", where=folder, hint="let producers send some, and ingest them")

@@ -22,6 +22,7 @@ from support import ROOT, examples
 CONFIG = yaml.safe_load((ROOT / "config/datasets/events.yaml").read_text(encoding="utf-8"))
 COLUMNS, OPTIONS = CONFIG["contract"]["columns"], CONFIG["params"]
 START = datetime(2026, 11, 1, tzinfo=UTC)
+SENT = int(START.timestamp() * 1000)
 
 
 def value(event_id, minutes, **others):
@@ -34,7 +35,7 @@ def write(raw, values, cuts=(), partition=0, left_out=()):
     """Write the messages of a partition as batches, cut before these offsets."""
     bounds = sorted({0, *(cut for cut in cuts if cut < len(values)), len(values)})
     for first, end in zip(bounds, bounds[1:], strict=False):
-        rows = [(number, number, b"", values[number]) for number in range(first, end)]
+        rows = [(number, SENT + number, b"", values[number]) for number in range(first, end)]
         columns = zip(*rows, strict=True)
         table = pa.table([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA)
         write_batch(raw, Batch("shop", partition, first, end - 1), table, Notes(dict(left_out)))
@@ -112,6 +113,18 @@ def test_a_message_that_is_no_event_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(RegistryError, match=r"1 messages are no event.* shop/0/1\n"):
         processed(tmp_path, tmp_path / "raw")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_clock_that_is_wrong_makes_no_file_of_its_own(tmp_path):
+    """A few messages could otherwise make a file for each of thousands of days."""
+    days = [-367, -365, 0, 366, 367]
+    write(tmp_path / "raw", [value(str(day), day * 24 * 60) for day in days])
+    with pytest.raises(
+        RegistryError, match=r"2 messages .* not of the time when they were sent.* shop/0/0, shop/0/4\n"
+    ):
+        processed(tmp_path, tmp_path / "raw", days_apart=366)
+    found, files = processed(tmp_path, tmp_path / "raw", days_apart=366, problems={"undecodable": "drop"})
+    assert (found["undecodable"], [*files]) == (2, ["2025-11-01", "2026-11-01", "2027-11-02"])
 
 
 def test_offsets_go_on_and_gaps_are_named(tmp_path):

@@ -207,6 +207,43 @@ def test_schemas_of_protobuf_that_are_refused(proto, tmp_path):
         packed_file(tmp_path / "b.bin")
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """Reads messages that may hold any number of their own type, which has 500 fields."""
+    file = tmp_path_factory.mktemp("wide") / "wide.proto"
+    group = "repeated group Gone = 3 { repeated Wide more = 1; }"
+    fields = "\n".join(f"optional int32 f{number} = {number};" for number in range(4, 501))
+    file.write_text(
+        f'syntax = "proto2"; message Wide {{ repeated Wide parts = 1; map<int32, Wide> by = 2; {group} {fields} }}'
+    )
+    return ProtobufMessages(packed_file(file), "Wide")
+
+
+PART, ENTRY, IN_GROUP = b"\x0a\x00", b"\x12\x02\x12\x00", b"\x1b\x0a\x00\x1c"
+
+
+@pytest.mark.parametrize("part", [PART, ENTRY, IN_GROUP])
+def test_a_few_bytes_do_not_become_gigabytes(wide, part):
+    with pytest.raises(ValueError, match="it has more than 1,000,000 fields"):
+        wide.decode(part * (1_000_000 // len(part)))
+    found = wide.decode(part * 1900)
+    assert (len(found["parts"]), len(found["by"]), len(found["gone"])) in ((1900, 0, 0), (0, 1, 0), (0, 0, 1900))
+    assert len((found["parts"] or [*found["by"].values()] or found["gone"][0]["more"])[0]) == 500
+
+
+def test_messages_of_protobuf_within_each_other_without_end(wide):
+    body = b""
+    for _ in range(2_000):
+        length, header = len(body), b"\x0a"
+        while length > 127:
+            header, length = header + bytes([length & 127 | 128]), length >> 7
+        body = header + bytes([length]) + body
+    with pytest.raises(ValueError, match="more than 100 messages are within each other|no Protobuf"):
+        wide.decode(body)
+    with pytest.raises(ValueError, match="no Protobuf"):
+        wide.decode(PART * 3_000 + b"\x0a")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

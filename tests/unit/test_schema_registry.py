@@ -1,5 +1,6 @@
 """A schema registry that hangs, drips or sends on: it costs seconds, and never a password."""
 
+import json
 from base64 import b64encode
 from contextlib import suppress
 
@@ -8,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import RegistryError
+from registry.formats.fields import SchemaError
 from registry.formats.protobuf import unpacked
-from registry.streams import schema_registry
-from registry.streams.decode import Decoder
-from registry.streams.poison import PoisonError
+from registry.streams import decode, schema_registry
+from registry.streams.decode import MAX_WRITERS, Decoder
+from registry.streams.poison import UNDECODABLE, PoisonError
 from registry.streams.schema_files import packed_file
-from registry.streams.schema_registry import MAX_UNKNOWN, NoSchemaError, SchemaRegistry
+from registry.streams.schema_registry import NoSchemaError, SchemaRegistry
 from registry.streams.settings import Stream
 from schema_server import LOGIN, PASSWORD, USER, SchemaServer, answer
 from support import examples
@@ -28,27 +30,34 @@ def schemas():
         yield server
 
 
+@pytest.fixture
+def decoder(schemas, tmp_path, monkeypatch):
+    """A decoder of a stream in Avro, whose schema is number 1."""
+    monkeypatch.setenv("KAFKA_SCHEMA_REGISTRY_URL", schemas.url)
+    (tmp_path / "r.avsc").write_text(SCHEMA["schema"])
+    return Decoder(Stream([], format="avro", schema="r.avsc", schema_registry=True), tmp_path)
+
+
 def asking(url, kind="avro", **variables):
     login = {"KAFKA_SCHEMA_REGISTRY_USERNAME": USER, "KAFKA_SCHEMA_REGISTRY_PASSWORD": PASSWORD}
     return SchemaRegistry(kind, {"KAFKA_SCHEMA_REGISTRY_URL": url} | login | variables)
 
 
-def test_who_asks_is_told_and_each_number_is_asked_for_once(schemas):
-    registry = asking(f"{schemas.url}/")
-    for _ in range(3):
-        assert registry.schema(1).schema == SCHEMA["schema"]
-        with pytest.raises(NoSchemaError, match="the schema registry has no schema 2"):
-            registry.schema(2)
+def test_who_asks_is_told(schemas):
+    assert asking(f"{schemas.url}/").schema(1).schema == SCHEMA["schema"]
+    assert schemas.logins == [f"Basic {LOGIN}"]
+
+
+def test_each_number_is_asked_for_once_and_fills_no_memory(schemas, decoder, monkeypatch):
+    messages = b"\0\0\0\0\1\2", b"\0\0\0\0\2\2"
+    for message in messages * 3:
+        with suppress(PoisonError):
+            decoder.check(message)
     assert schemas.asked == ["/schemas/ids/1", "/schemas/ids/2"]
-    assert schemas.logins == [f"Basic {LOGIN}"] * 2
-
-
-def test_numbers_of_no_schema_fill_no_memory(schemas):
-    registry = asking(schemas.url)
-    for number in range(2, MAX_UNKNOWN + 12):
-        with pytest.raises(NoSchemaError):
-            registry.schema(number)
-    assert len(registry._unknown) <= MAX_UNKNOWN
+    for number in range(3, MAX_WRITERS + 12):
+        with pytest.raises(PoisonError, match=f"the schema registry has no schema {number}"):
+            decoder.check(b"\0" + number.to_bytes(4, "big"))
+    assert decoder._writer.cache_info().currsize <= MAX_WRITERS
 
 
 def test_a_schema_of_another_format_is_none(schemas):
@@ -87,26 +96,62 @@ def test_references_without_end_are_given_up(schemas):
         answer(handler, 200, SCHEMA | {"references": [reference]})
 
     schemas.badly = more
-    with pytest.raises(RegistryError, match="schema 1 cannot be used: it needs more than 100 others"):
+    with pytest.raises(SchemaError, match="it needs more than 100 others"):
         asking(schemas.url).schema(1)
     assert len(schemas.asked) <= 102
 
 
 @pytest.mark.parametrize(
-    "answered",
+    ("answered", "said"),
     [
-        {"schema": 1},
-        SCHEMA | {"references": 1},
-        SCHEMA | {"references": [1]},
-        SCHEMA | {"references": [{"name": "a", "subject": "a", "version": "latest"}]},
-        SCHEMA | {"references": [{"name": "a", "subject": "a", "version": float("inf")}]},
-        SCHEMA | {"references": [{"name": "\ud800", "subject": "a", "version": 1}]},
+        ({"schema": 1}, "the answer has no schema in it"),
+        (SCHEMA | {"references": 1}, "no list"),
+        (SCHEMA | {"references": [1]}, "malformed"),
+        (SCHEMA | {"references": [{"name": "a", "subject": "a", "version": "latest"}]}, "malformed"),
+        (SCHEMA | {"references": [{"name": "a", "subject": "a", "version": float("inf")}]}, "malformed"),
+        (SCHEMA | {"references": [{"name": "\ud800", "subject": "a", "version": 1}]}, "malformed"),
+        ({"schema": "message R {}", "schemaType": "PROTOBUF"}, "it has to know format=serialized"),
     ],
 )
-def test_answers_that_are_no_schema(schemas, answered):
+def test_a_server_that_is_no_schema_registry_makes_no_message_poison(schemas, decoder, answered, said):
     schemas.badly = lambda handler: answer(handler, 200, answered)
-    with pytest.raises(RegistryError, match="schema 1 cannot be used"):
-        asking(schemas.url).schema(1)
+    with pytest.raises(RegistryError, match=f"schema registry {schemas.url}: .*{said}"):
+        asking(schemas.url, answered.get("schemaType", "avro").lower()).schema(1)
+    if "schemaType" not in answered:
+        with pytest.raises(RegistryError):
+            decoder.check(b"\0\0\0\0\1\2")
+
+
+NEEDY = [{"name": "S", "subject": "gone", "version": 1}]
+HOLDS_ITSELF = [{"name": "r", "type": ["null", "R"]}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"schema": "{"}, "no schema of Avro"),
+        ({"schema": '"int"'}, "it describes no record"),
+        ({"schema": json.dumps({"type": "record", "name": "R", "fields": HOLDS_ITSELF})}, "holds itself"),
+        (SCHEMA | {"references": [{"name": "a", "subject": "other", "version": 1}]}, "a needs itself"),
+        (SCHEMA | {"references": NEEDY}, "version 1 of gone, which it needs, is not there"),
+        (SCHEMA | {"schema": SCHEMA["schema"] + " " * (5 << 20)}, "it has more than 4,194,304 bytes"),
+    ],
+)
+def test_messages_of_a_schema_that_cannot_be_used_are_poison(schemas, decoder, schema, said):
+    """Who may write to the topic, and register schemas, cannot stop the messages of others from being read."""
+    number = schemas.registered("other", schema)["id"]
+    with pytest.raises(PoisonError, match=f"schema {number} of the schema registry cannot be used: .*{said}") as raised:
+        decoder.check(b"\0" + number.to_bytes(4, "big") + b"\2")
+    assert raised.value.reason == UNDECODABLE
+    assert decoder.check(b"\0\0\0\0\1\2") == {"1": {"format": "avro", "schema": SCHEMA["schema"]}}
+
+
+def test_schemas_of_a_run_are_bounded(schemas, decoder, monkeypatch):
+    monkeypatch.setattr(decode, "MAX_TOTAL", 2 * len(SCHEMA["schema"]))
+    schemas.registered("r", SCHEMA | {"schema": SCHEMA["schema"] + " "})
+    decoder.check(b"\0\0\0\0\1\2")
+    with pytest.raises(RegistryError, match="messages name schemas of more than"):
+        decoder.check(b"\0\0\0\0\2\2")
 
 
 @pytest.mark.parametrize("kind", ["json", "avro", "protobuf"])

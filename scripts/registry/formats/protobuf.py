@@ -27,6 +27,14 @@ SAME = {"sint32": "int32", "sfixed32": "int32", "fixed32": "uint32", "sint64": "
     "group": "message",
 }
 """Types that differ in bytes alone."""
+MAX_VALUES = 1_000_000
+"""Fields that a message, and all within it, may have, those that were not sent among them: each takes memory."""
+MAX_DEPTH = 100
+"""Messages that one may be within, as Protobuf itself has it."""
+WITH_LENGTH, GROUP = 2, 3
+"""How fields stand in bytes that can hold a message."""
+MOST_OF_GOOGLES = 2
+"""Fields of a message of PLAIN, at most."""
 
 
 class ProtobufMessages:
@@ -54,6 +62,7 @@ class ProtobufMessages:
             raise ValueError("it names no type of its schema") from None
         self.name = descriptor.full_name
         self._class = factory.GetMessageClass(descriptor)
+        self._descriptor, self._widest = descriptor, MOST_OF_GOOGLES
         self._readers: dict[str, list[tuple[str, bool, Callable[[Any], Any]]]] = {}
         self.fields = Fields()
         self._put("", descriptor, [])
@@ -63,6 +72,11 @@ class ProtobufMessages:
 
         A field that was not sent, where that can be told from one that was, is None; times are in UTC.
         """
+        # A message within another one takes two bytes at least.
+        if (1 + len(value) // 2) * self._widest > MAX_VALUES and _values(
+            self._descriptor, _unknown(value)
+        ) > MAX_VALUES:
+            raise ValueError(f"it has more than {MAX_VALUES:,} fields, those that were not sent among them")
         try:
             message = self._class.FromString(value)
             return self._dict(message)
@@ -99,6 +113,7 @@ class ProtobufMessages:
         """Put the fields of a message, without those of a message that is within itself."""
         if descriptor.full_name in within:
             return
+        self._widest = max(self._widest, len(descriptor.fields))
         for field in descriptor.fields:
             path = f"{name}.{field.name}" if name else field.name
             one = field
@@ -111,6 +126,31 @@ class ProtobufMessages:
             self.fields.put(path, frozenset([_type(one)]), optional=True)
             if one.message_type is not None and one.message_type.full_name not in PLAIN:
                 self._put(path, one.message_type, [*within, descriptor.full_name])
+
+
+def _unknown(value: bytes) -> Any:
+    """Return the fields that bytes have, whatever message they are. Raises ValueError."""
+    try:
+        anything = needed("google.protobuf.empty_pb2").Empty.FromString(value)
+        return needed("google.protobuf.unknown_fields").UnknownFieldSet(anything)
+    except needed("google.protobuf.message").DecodeError as error:
+        raise ValueError(f"no Protobuf: {error}") from None
+
+
+def _values(descriptor: Any, fields: Any, depth: int = 0) -> int:
+    """Return how many fields a message has, and those within it, sent or not. Raises ValueError."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"more than {MAX_DEPTH} messages are within each other")
+    found = len(descriptor.fields)
+    for field in fields:
+        known = descriptor.fields_by_number.get(field.field_number)
+        if known is None or known.message_type is None or field.wire_type not in (WITH_LENGTH, GROUP):
+            continue
+        within = _unknown(field.data) if field.wire_type == WITH_LENGTH else field.data
+        found += _values(known.message_type, within, depth + 1)
+        if found > MAX_VALUES:
+            break
+    return found
 
 
 def _is_map(field: Any) -> bool:

@@ -1,7 +1,7 @@
 """Decode messages, to find those that cannot be decoded, or are not as the schema has them. Nothing is kept of it."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,12 +13,16 @@ from registry.sources.writers import FILE, Decode, Messages, Schema, split
 from registry.streams.poison import INVALID, UNDECODABLE, PoisonError
 from registry.streams.schema_files import read_schema, unusable
 from registry.streams.schema_registry import NoSchemaError, SchemaRegistry
-from registry.streams.settings import Stream
+from registry.streams.settings import MAX_SCHEMA, Stream
 
 Kept = Mapping[str, Any]
 """The schema with which a message was written, as its batch keeps it: {number, or FILE: schema}."""
 NAMED = 5
 """Fields that a message names of those whose types changed."""
+MAX_WRITERS = 1_000
+"""Schemas of which it is remembered how messages are read, or why they cannot be."""
+MAX_TOTAL = 4 * MAX_SCHEMA
+"""Characters of all schemas of which messages are taken in one run; a batch may keep as many."""
 
 
 class Decoder:
@@ -36,7 +40,8 @@ class Decoder:
         self._own: Messages = JsonMessages() if own is None else own
         self._kept: Kept = {} if self._json else {FILE: self._schema.as_kept()}
         self._registry = SchemaRegistry(stream.format) if stream.schema_registry else None
-        self._writer = cache(self._find_writer)
+        self._sizes: dict[int, int] = {}
+        self._writer = lru_cache(MAX_WRITERS)(self._find_writer)
 
     def check(self, value: bytes) -> Kept:
         """Return the schema of a message. Raises PoisonError for one that cannot be decoded, or breaks its schema.
@@ -57,28 +62,35 @@ class Decoder:
             raise PoisonError(UNDECODABLE, error) from None
 
     def _find_writer(self, number: int, indexes: tuple[int, ...]) -> tuple[Decode, Kept]:
-        """Return what decodes messages of a schema, and the schema as batches keep it. Raises RegistryError."""
-        schema = self._registry.schema(number)
-        kept = {str(number): schema.as_kept()}
-        if self._json and self._schema is not None:
-            return self._own.decode, kept
+        """Return what decodes messages of a schema, and the schema as batches keep it.
+
+        Raises RegistryError where the schema registry fails, and for a schema that the one of the stream cannot read.
+        One that cannot be used at all is the fault of whoever sends its messages: each of them is poison.
+        """
         where = f"schema {number} of the schema registry"
         try:
-            writer = _reader(schema, indexes)
+            schema = self._registry.schema(number)
+            its_own = self._json and self._schema is not None
+            writer = self._own if its_own else _reader(schema, indexes)
         except SchemaError as error:
-            raise RegistryError(f"cannot be used: {error}", where=where, hint="register another one") from None
-        if self._json:
-            return writer.decode, kept
-        if writer.name.rpartition(".")[2] != self._own.name.rpartition(".")[2]:
-            return _refusing(f"it is a message of {writer.name}, and not of {self._own.name}"), kept
-        if changed := changes(self._own.fields, writer.fields):
-            raise RegistryError(
-                f"messages have other fields than {self._stream.schema} says: {some(changed, NAMED)}",
-                where=where,
-                hint=f"all before them is kept; to take them, let {self._stream.schema} say so, and the contract's "
-                "columns; or have the producer put right (docs/streams.md)",
-            )
-        return writer.decode, kept
+            return _refusing(ValueError, f"{where} cannot be used: {error}"), {}
+        except (ValueError, NoSchemaError) as error:
+            return _refusing(ValueError, str(error)), {}
+        if not self._json:
+            if writer.name.rpartition(".")[2] != self._own.name.rpartition(".")[2]:
+                return _refusing(InvalidError, f"it is a message of {writer.name}, and not of {self._own.name}"), {}
+            if changed := changes(self._own.fields, writer.fields):
+                raise RegistryError(
+                    f"messages have other fields than {self._stream.schema} says: {some(changed, NAMED)}",
+                    where=where,
+                    hint=f"all before them is kept; to take them, let {self._stream.schema} say so, and the contract's "
+                    "columns; or have the producer put right (docs/streams.md)",
+                )
+        self._sizes[number] = schema.size
+        if sum(self._sizes.values()) > MAX_TOTAL:
+            what = f"messages name schemas of more than {MAX_TOTAL:,} characters"
+            raise RegistryError(what, where=where, hint="all before them is kept: run registry ingest again")
+        return writer.decode, {str(number): schema.as_kept()}
 
 
 def _reader(schema: Schema, indexes: tuple[int, ...] = (0,)) -> Messages:
@@ -86,8 +98,8 @@ def _reader(schema: Schema, indexes: tuple[int, ...] = (0,)) -> Messages:
     return JsonMessages(schema.schema) if schema.format == "json" else schema.messages(indexes)
 
 
-def _refusing(why: str) -> Decode:
+def _refusing(kind: type[ValueError], why: str) -> Decode:
     def decode(value: bytes) -> NoReturn:
-        raise InvalidError(why)
+        raise kind(why)
 
     return decode

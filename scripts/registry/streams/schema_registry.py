@@ -1,4 +1,4 @@
-"""Ask a schema registry, which speaks the API of Confluent's, for schemas by their numbers: each is fetched once.
+"""Ask a schema registry, which speaks the API of Confluent's, for schemas by their numbers.
 
 Where it is, and who asks, is in the environment alone. It may answer anything: what it sends is bounded in bytes and
 seconds, and no password follows it elsewhere.
@@ -26,10 +26,6 @@ USER, PASSWORD, CA = (f"KAFKA_SCHEMA_REGISTRY_{name}" for name in ("USERNAME", "
 """Variables of the environment that are read."""
 MAX_REFERENCES = 100
 """Schemas that one may need besides itself."""
-MAX_UNKNOWN = 1_000
-"""Numbers of no schema that are remembered."""
-MAX_TOTAL = 4 * MAX_SCHEMA
-"""Bytes of all schemas that are fetched in one run; a batch may keep as many."""
 TIMEOUTS = (5, 10)
 """Seconds for a connection, and between two pieces of an answer."""
 PATIENCE = 60
@@ -69,30 +65,12 @@ class SchemaRegistry:
         self._session.auth = (user, password) if user else None
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
-        self._known: dict[int, Schema] = {}
-        self._unknown: dict[int, str] = {}
 
     def schema(self, number: int) -> Schema:
-        """Return a schema by its number. Raises NoSchemaError, or RegistryError where it cannot be asked, or used."""
-        if number in self._known:
-            return self._known[number]
-        if number in self._unknown:
-            raise NoSchemaError(self._unknown[number])
-        try:
-            found = self._found(number)
-        except NoSchemaError as error:
-            if len(self._unknown) >= MAX_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[number] = str(error)
-            raise
-        except SchemaError as error:
-            raise self._error(f"schema {number} cannot be used: {error}") from None
-        self._known[number] = found
-        if sum(one.size for one in self._known.values()) > MAX_TOTAL:
-            raise self._error(f"messages name schemas of more than {MAX_TOTAL:,} bytes")
-        return found
+        """Return a schema by its number.
 
-    def _found(self, number: int) -> Schema:
+        Raises NoSchemaError, SchemaError for one that cannot be used, and RegistryError where it cannot be asked.
+        """
         answer = self._get(f"/schemas/ids/{number}")
         if answer is None:
             raise NoSchemaError(f"the schema registry has no schema {number}")
@@ -102,20 +80,20 @@ class SchemaRegistry:
         if kind != "json":
             self._add_references(answer, whole, ())
         if kind == "protobuf":
-            return Schema(kind, _packed([*whole.items(), ("message.proto", _text(answer))]))
-        return Schema(kind, _text(answer), tuple(whole.values()))
+            return Schema(kind, self._packed([*whole.items(), ("message.proto", self._text(answer))]))
+        return Schema(kind, self._text(answer), tuple(whole.values()))
 
     def _add_references(self, answer: Mapping[str, Any], whole: dict[str, str], within: tuple[str, ...]) -> None:
         """Add the schemas that one refers to by their names, each after those that it needs itself."""
         references = answer.get("references") or []
         if not isinstance(references, list):
-            raise SchemaError("its references are no list")
+            raise self._error("the references of a schema are no list")
         for reference in references:
             try:
                 name, subject, version = str(reference["name"]), str(reference["subject"]), int(reference["version"])
                 f"{name}{subject}".encode()
             except (TypeError, KeyError, ValueError, OverflowError):
-                raise SchemaError("its references are malformed") from None
+                raise self._error("the references of a schema are malformed") from None
             if name in within:
                 raise SchemaError(f"{name} needs itself")
             if name in whole:
@@ -126,12 +104,12 @@ class SchemaRegistry:
             if found is None:
                 raise SchemaError(f"version {version} of {subject}, which it needs, is not there")
             self._add_references(found, whole, (*within, name))
-            whole[name] = _text(found)
+            whole[name] = self._text(found)
             if sum(map(len, whole.values())) > MAX_SCHEMA:
                 raise SchemaError(f"it needs others of more than {MAX_SCHEMA:,} bytes")
 
     def _get(self, path: str) -> dict[str, Any] | None:
-        """Return what it answers; None where it has no such schema. Raises RegistryError."""
+        """Return what it answers; None where it has no such schema. Raises RegistryError, SchemaError for too much."""
         exceptions = needed("requests").exceptions
         parameters = {"format": "serialized"} if self._format == "protobuf" else {}
         try:
@@ -145,13 +123,15 @@ class SchemaRegistry:
                 for piece in answer.iter_content(1 << 16):
                     body += piece
                     if len(body) > MAX_SCHEMA:
-                        raise self._error(f"it answers more than {MAX_SCHEMA:,} bytes")
+                        break
         except exceptions.SSLError:
             raise self._error("no secure connection: its certificate is not trusted, or it speaks no TLS") from None
         except (exceptions.RequestException, LateError, OSError) as error:
             raise self._error(describe(error)) from None
         if answer.is_redirect or 300 <= answer.status_code < 400:
             raise self._error("it sends on to another address, which is not followed")
+        if len(body) > MAX_SCHEMA and answer.ok:
+            raise SchemaError(f"it has more than {MAX_SCHEMA:,} bytes")
         try:
             said = json.loads(body)
         except (ValueError, RecursionError):
@@ -164,6 +144,23 @@ class SchemaRegistry:
             what = {401: "who asks is not known to it", 403: "who asks may not read it"}.get(answer.status_code)
             raise self._error(f"HTTP {answer.status_code}" + (f": {what}" if what else ""))
         return said
+
+    def _text(self, answer: Mapping[str, Any]) -> str:
+        text = answer.get("schema")
+        if not isinstance(text, str):
+            raise self._error("the answer has no schema in it")
+        return text
+
+    def _packed(self, files: Sequence[tuple[str, str]]) -> str:
+        """Return files of Protobuf, each with its name, as a batch keeps them; they are sent compiled, in base64."""
+        compiled = []
+        for name, text in files:
+            try:
+                compiled.append(file_of(text))
+            except SchemaError as error:
+                raise self._error(f"{error}: it has to know format=serialized") from None
+            compiled[-1].name = name
+        return packed(compiled)
 
     def _error(self, what: str) -> RegistryError:
         return RegistryError(shown(what, self._secrets), where=f"schema registry {self._url}", hint=HINT)
@@ -183,19 +180,3 @@ def _checked(url: str) -> str:
         what = f"it holds a login, which belongs in {USER} and {PASSWORD}" if logged_in else "not the URL of a server"
         raise RegistryError(what, where=URL, hint=hint)
     return url
-
-
-def _text(answer: Mapping[str, Any]) -> str:
-    text = answer.get("schema")
-    if not isinstance(text, str):
-        raise SchemaError("the answer has no schema in it")
-    return text
-
-
-def _packed(files: Sequence[tuple[str, str]]) -> str:
-    """Return files of Protobuf, each with its name, as a batch keeps them; they are sent compiled, in base64."""
-    compiled = []
-    for name, text in files:
-        compiled.append(file_of(text))
-        compiled[-1].name = name
-    return packed(compiled)
