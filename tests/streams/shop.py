@@ -56,7 +56,7 @@ class Shop(Tiny):
         if batches:
             listed = json.loads((raw / "sources.json").read_text(encoding="utf-8"))
             assert listed["mode"] == "stream"
-            assert [file["file"] for file in listed["files"]] == [batch.path.as_posix() for batch in batches]
+            assert [file["file"] for file in listed["files"]] == sorted(batch.path.as_posix() for batch in batches)
         found: Read = []
         for batch in batches:
             table, _ = read_batch(raw, batch)

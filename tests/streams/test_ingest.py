@@ -25,6 +25,15 @@ def test_batches_hold_what_was_sent_and_go_on_where_they_end(shop, broker, topic
     assert shop.read() == sorted(sent)
 
 
+def test_a_topic_of_a_hundred_partitions(empty, broker, topic):
+    broker.create(wide := f"{topic}-wide", 100)
+    sent = produce(broker.address, wide, numbered(0, 250), partitions=100)
+    empty.listen(broker.address, topics=[wide, topic])
+    done = empty.registry_json("ingest", NAME, "--until-end")
+    assert (done["messages"], done["batches"], len(done["offsets"][wide])) == (250, 100, 100)
+    assert empty.read() == sent
+
+
 def test_messages_and_time_bound_it(shop, broker, topic):
     sent = produce(broker.address, topic, numbered(0, 60))
     for ended in ("messages", "messages", "time"):

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from contextlib import suppress
@@ -35,24 +36,21 @@ def certificates(tmp_path_factory):
     return folder
 
 
-class Terminator:
-    """Takes TLS connections from readers with a certificate, and hands what they say to a broker that has no TLS."""
+class Guard:
+    """Hands what those say whom `admit` lets in to a broker that has neither TLS nor SASL."""
 
-    def __init__(self, certificates, to):
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificates / "broker.pem", certificates / "broker.key")
-        self._context.load_verify_locations(certificates / "ca.pem")
-        self._context.verify_mode = ssl.CERT_REQUIRED
+    def __init__(self, port):
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._to = to
+        self._port = port
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
         while True:
-            with suppress(OSError):
-                reader = self._context.wrap_socket(self._listening.accept()[0], server_side=True)
-                broker = socket.create_connection(self._to)
+            with suppress(OSError, struct.error):
+                reader = self._listening.accept()[0]
+                broker = socket.create_connection(("127.0.0.1", self._port))
+                reader = self.admit(reader, broker)
                 for one, other in ((reader, broker), (broker, reader)):
                     threading.Thread(target=self._hand_on, args=(one, other), daemon=True).start()
 
@@ -65,12 +63,63 @@ class Terminator:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+class WithCertificates(Guard):
+    """Admits who comes by TLS, with a certificate."""
+
+    def __init__(self, port, certificates):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificates / "broker.pem", certificates / "broker.key")
+        self._context.load_verify_locations(certificates / "ca.pem")
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        super().__init__(port)
+
+    def admit(self, reader, broker):
+        return self._context.wrap_socket(reader, server_side=True)
+
+
+class WithPasswords(Guard):
+    """Admits who says by SASL that she is `reader`, and her password, as the protocol of Kafka has it."""
+
+    HANDSHAKE, AUTHENTICATE = 17, 36
+    SAID = f"\0reader\0{PASSWORD}".encode()
+
+    def admit(self, reader, broker):
+        while True:
+            request = self._frame(reader)
+            kind, version = struct.unpack(">hh", request[:4])
+            if kind == self.HANDSHAKE:
+                reader.sendall(self._framed(request[4:8] + struct.pack(">hih5s", 0, 1, 5, b"PLAIN")))
+            elif kind == self.AUTHENTICATE:
+                known = request.endswith(struct.pack(">i", len(self.SAID)) + self.SAID)
+                lifetime = struct.pack(">q", 0) if version else b""
+                reader.sendall(self._framed(request[4:8] + struct.pack(">hhi", 0 if known else 58, -1, 0) + lifetime))
+                if known:
+                    return reader
+            else:
+                broker.sendall(self._framed(request))
+                reader.sendall(self._framed(self._frame(broker)))
+
+    @staticmethod
+    def _framed(frame):
+        return struct.pack(">i", len(frame)) + frame
+
+    @staticmethod
+    def _frame(connection):
+        def received(count):
+            found = connection.recv(count, socket.MSG_WAITALL)
+            if len(found) < count:
+                raise OSError
+            return found
+
+        return received(*struct.unpack(">i", received(4)))
+
+
 @pytest.fixture(scope="module")
 def secure(certificates, tmp_path_factory):
     """A broker that is reached by TLS alone, and that has a topic with 30 messages."""
     folder, port = tmp_path_factory.mktemp("secure"), free_ports(1)[0]
-    terminator = Terminator(certificates, ("127.0.0.1", port))
-    with Tansu(folder, listens=f"127.0.0.1:{port}", address=terminator.address, settings=tls(certificates)) as broker:
+    address = WithCertificates(port, certificates).address
+    with Tansu(folder, listens=f"127.0.0.1:{port}", address=address, settings=tls(certificates)) as broker:
         broker.create("sealed")
         broker.sent = produce(broker.address, "sealed", numbered(0, 30), **tls(certificates))
         yield broker
@@ -130,3 +179,25 @@ def test_a_password_that_the_broker_does_not_take(empty, tmp_path):
         printed = empty.ingest(code=1)
         assert "no broker answers: " in printed and "SASL authentication error" in printed
         assert PASSWORD not in printed
+
+
+def test_a_user_and_her_password(empty, tmp_path):
+    port = free_ports(1)[0]
+    settings = {
+        "security.protocol": "sasl_plaintext",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "reader",
+        "sasl.password": PASSWORD,
+    }
+    address = WithPasswords(port).address
+    with Tansu(tmp_path, listens=f"127.0.0.1:{port}", address=address, settings=settings) as broker:
+        broker.create("guarded")
+        sent = produce(broker.address, "guarded", numbered(0, 30), **settings)
+        empty.listen(broker.address, topics=["guarded"])
+        variables = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+        empty.variables |= variables | {"KAFKA_SASL_PASSWORD": "the-wrong-password"}
+        printed = empty.ingest(code=1)
+        assert "SASL authentication error" in printed and "the-wrong-password" not in printed
+        empty.variables |= variables
+        empty.ingest()
+        assert empty.read() == sent
