@@ -1,5 +1,6 @@
 """Any scheduler, through a submit, a status and a cancel script: here they use Slurm."""
 
+import json
 import signal
 import subprocess
 
@@ -27,6 +28,11 @@ def test_jobs_go_through_the_three_scripts(slurm, bare):
     assert [(job.state, job.cpus) for job in slurm.jobs()[before:]] == [("COMPLETED", "1")] * 2
     assert "tabular: handed over as one job" in printed
     assert len([*(bare.folder / "logs" / "cluster").glob("*.log")]) == 2
+    [told] = (bare.folder / "logs" / "openlineage").glob("*.jsonl")
+    events = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+    assert sorted((event["eventType"], event["job"]["name"]) for event in events) == [
+        (kind, name) for kind in ("COMPLETE", "START") for name in ("tabular", "wine-quality")
+    ]
 
 
 def test_a_job_that_the_scheduler_ended_is_reported(slurm, bare):
