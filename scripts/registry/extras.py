@@ -20,6 +20,7 @@ EXTRAS = {
     "grpc_tools": "kafka",
     "huggingface_hub": "build",
     "imagehash": "build",
+    "jinja2": "build",
     "jsonschema_rs": "kafka",
     "kubernetes": "kubernetes",
     "lxml": "build",

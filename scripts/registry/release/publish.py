@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from registry.cards.card import CARD
+from registry.cards.write import makes_way, new_card
 from registry.compare.semver import Level
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_inside
@@ -134,13 +136,15 @@ def _publish(
     for path in [path for plan in plans for path in plan.outdated]:
         checked_inside(repository.root, path).unlink(missing_ok=True)
     files = [file for plan in plans for file in plan.outcome.files]
-    tags = {plan.outcome.tag: _tag_message(plan) for plan in plans if plan.outcome.state == State.RELEASED}
+    released = [plan for plan in plans if plan.outcome.state == State.RELEASED]
+    tags = {plan.outcome.tag: _tag_message(plan) for plan in released}
     commit = record(
         repository,
         base,
         files,
         _commit_message(plans),
         tags,
+        contents=_cards(repository, base, released, say),
         aliases=aliases,
         check=lambda made: _as_planned(repository, made, plans),
     )
@@ -155,6 +159,19 @@ def _store(repository: Repository, plans: list[Plan], remote: str) -> None:
     if moved:
         raise RegistryError("changed while it was being released", where=moved[0], hint="run registry publish again")
     repository.store.push(stored.values(), remote)
+
+
+def _cards(
+    repository: Repository, base: Base, plans: Sequence[Plan], say: Callable[[str], None]
+) -> dict[str, bytes | None]:
+    """Return the cards {path: content} of what is about to be released."""
+    return {
+        f"{plan.built.folder}/{CARD}": new_card(
+            repository, plan.built, plan.outcome.version, plan.outcome.tag, plan.outcome.reasons
+        )
+        for plan in plans
+        if makes_way(repository, plan.built, base.head, say)
+    }
 
 
 def _as_planned(repository: Repository, commit: str, plans: list[Plan]) -> None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from registry.cards.card import CARD
+from registry.cards.write import new_card
 from registry.compare.semver import compare
 from registry.config.pins import PIN, pin_of
 from registry.errors import RegistryError
@@ -187,6 +189,8 @@ def _republish(
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), way)
+    path = f"{wanted.folder}/{CARD}"
+    wanted = replace(wanted, files=wanted.files | {path: new_card(repository, wanted, str(number), tag, reasons)})
     files = _place(repository, wanted, pin, base.commit, force=force)
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
     text = tag_message(number, [*reasons[:2], *levels], wanted)
@@ -235,7 +239,8 @@ def _place(
     raw = []
     if (root / snapshot.raw).exists() and not has_batches(root / snapshot.raw):
         raw = [*differing(repository, {snapshot.raw: snapshot.outs.get(snapshot.raw)})]
-    lost = [] if force else [*unsaved(repository, snapshot, [*wrong, *raw]), *_edited(repository, base, gone)]
+    edited = _edited(repository, base, [*gone, f"{snapshot.folder}/{CARD}"])
+    lost = [] if force else [*unsaved(repository, snapshot, [*wrong, *raw]), *edited]
     if lost:
         raise RegistryError(
             f"unpublished work would be lost: {some(lost)}",

@@ -66,7 +66,11 @@ def changed_prompt(
 
 
 def own_files(name: str, dataset: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """Return the paths of a dataset's own configuration: its file, its source lock, and its prompt if it is a file."""
+    """Return the paths of a dataset's own configuration: its file, its part of the card, its source lock, its prompt.
+
+    The prompt is among them if it is a file.
+    """
     wanted = dataset.get("params", {}).get("prompt")
     prompt = prompt_file(wanted, environment) if wanted else None
-    return [f"config/datasets/{name}.yaml", f"config/locks/{name}.yaml", *filter(None, [prompt])]
+    own = [f"config/datasets/{name}.yaml", f"config/datasets/{name}.md", f"config/locks/{name}.yaml"]
+    return [*own, *filter(None, [prompt])]

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from registry.config.load import parents, source_name
 from registry.shown import one_line, public_url, shown
+from registry.storage.address import public_address
 
 PRODUCER = "urn:data-registry"
 """What made the events, as a URI."""
@@ -69,7 +70,7 @@ class Place:
     """
 
     def __init__(self, origin: str | None, root: Path) -> None:
-        self.address = _address(origin) if origin else None
+        self.address = public_address(origin) if origin else None
         self.namespace = self.address or "file"
         self._before = "" if self.address else f"{root.resolve()}/data/"
 
@@ -90,22 +91,6 @@ class Place:
 def _uri(address: str) -> str:
     """Return an address as one that has no character which no URI may have."""
     return quote(public_url(address), safe="/:@!$&'()*+,;=~%[]")
-
-
-def _address(origin: str) -> str | None:
-    """Return the address of a repository on a server; None for a folder."""
-    clean = public_url(origin.strip())
-    if "://" not in clean:
-        host, colon, path = clean.rpartition("@")[2].partition(":")
-        clean = f"ssh://{host}/{path}" if colon and "/" not in host else ""
-    try:
-        parts = urlsplit(clean)
-        host = parts.hostname
-    except ValueError:
-        return None
-    if not host or parts.scheme == "file":
-        return None
-    return f"https://{host}/{parts.path.strip('/').removesuffix('.git')}"
 
 
 def links(addresses: Iterable[str], aliases: Iterable[str], place: Place) -> dict[str, Any] | None:

@@ -1,0 +1,131 @@
+"""Write the card of a version, README.md: what people read before they use it, from what its release holds."""
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from registry.cards.hub import BUILDERS, front_matter
+from registry.extras import needed
+from registry.shown import markdown, one_line
+from registry.storage.snapshot import CARDS, Snapshot
+from registry.storage.tags import Entry
+
+CARD, *_ = CARDS
+OLDER = 10
+"""Versions before its own that a card tells of."""
+MOST = 50
+"""Classes, files or problems that a table names."""
+WRITTEN = "# Written by registry publish"
+"""Begins the line of each card that tells it from a text of somebody else."""
+PLACEHOLDER = "ADDRESS-OF-THIS-REGISTRY"
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What only a release knows: its number and tag, what changed, the versions before it, newest first.
+
+    `address` is that of the registry, `notes` are sections that somebody wrote, in Markdown, and `problems` what
+    cleaning has found, as JSON, if it has said so.
+    """
+
+    version: str
+    tag: str
+    changes: Sequence[str]
+    before: Sequence[Entry] = ()
+    address: str | None = None
+    notes: str = ""
+    problems: Mapping[str, Any] | None = None
+
+
+def card(snapshot: Snapshot, occasion: Occasion) -> str:
+    """Return the card of a version, in the form of Hugging Face's Hub: front matter in YAML, then Markdown."""
+    jinja2 = needed("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("registry.cards", "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  it is Markdown: `code` and `text` let texts of others mark nothing up
+    )
+    environment.filters |= {"code": _code, "text": lambda value: html.escape(one_line(value), quote=False)}
+    builder, tables = _tables(snapshot)
+    head = yaml.safe_dump(front_matter(snapshot, tables), sort_keys=False, allow_unicode=True, width=120)
+    found = environment.get_template("card.md.jinja").render(
+        written=WRITTEN,
+        head=head,
+        name=snapshot.dataset,
+        about=snapshot.metadata["dataset"],
+        data=snapshot.provenance["data"],
+        rows=snapshot.rows,
+        splits=snapshot.metadata["splits"],
+        distributions=[*_distributions(snapshot.metadata)],
+        columns=snapshot.metadata["schema"]["features"],
+        content_hash=snapshot.content_hash,
+        source=snapshot.provenance["source"],
+        files=snapshot.provenance["source"].get("files", []),
+        parents=snapshot.provenance["source"].get("datasets", {}),
+        params=yaml.safe_dump(params, sort_keys=False, allow_unicode=True) if (params := _params(snapshot)) else "",
+        scripts=sorted(snapshot.provenance["code"]),
+        libraries=snapshot.provenance["libraries"],
+        problems=None if occasion.problems is None else [*_counts(occasion.problems)],
+        occasion=occasion,
+        older=occasion.before[:OLDER],
+        repository=occasion.address or PLACEHOLDER,
+        table=f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None,
+        folder=snapshot.data,
+        builder=builder,
+        MOST=MOST,
+    )
+    return found.rstrip("\n") + "\n"
+
+
+def _code(value: object) -> str:
+    """Return a text as code in a cell of a table, whatever is in it."""
+    text = one_line(value)
+    return f"`{text}`" if text.strip() == text != "" and not {"`", "|"} & {*text} else markdown(text)
+
+
+def _tables(snapshot: Snapshot) -> tuple[str, dict[str, list[str]]]:
+    """Return what reads the tables of a version, and {split: their paths from its folder}; none where it has none."""
+    listed = snapshot.listed()
+    for suffix, builder in BUILDERS.items():
+        found = snapshot.tables(listed, [suffix])
+        if len(found) == len(snapshot.metadata["splits"]):
+            return builder, {
+                split: [path.removeprefix(f"{snapshot.folder}/") for path in paths] for split, paths in found.items()
+            }
+    return "", {}
+
+
+def _params(snapshot: Snapshot) -> dict[str, Any]:
+    config = snapshot.provenance["config"]
+    return {key: config[key] for key in ("kind", "params", "options") if config.get(key)}
+
+
+def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
+    """Yield what was counted, and {value: {split, or `all`: how many}} of it."""
+    ending = "_distribution"
+    counted = {"all": metadata.get("summary", {}), **metadata["splits"]}
+    names = dict.fromkeys(key for about in counted.values() for key in about if key.endswith(ending))
+    for name in names:
+        by_split = {split: about[name] for split, about in counted.items() if name in about}
+        values = dict.fromkeys(value for counts in by_split.values() for value in counts)
+        yield (
+            name.removesuffix(ending),
+            {value: {split: counts.get(value, 0) for split, counts in by_split.items()} for value in values},
+        )
+
+
+def _counts(found: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Yield {what: how many} of all that was found at least once, of a list its length."""
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            yield from _counts(value, f"{name}, {key}" if name else str(key))
+    elif isinstance(found, list) and found:
+        yield name, len(found)
+    elif isinstance(found, int) and not isinstance(found, bool) and found:
+        yield name, found

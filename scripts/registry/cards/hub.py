@@ -1,0 +1,90 @@
+"""The front matter of a card: what Hugging Face's Hub, and `load_dataset`, read of a dataset.
+
+Its keys are those of https://github.com/huggingface/hub-docs/blob/main/datasetcard.md.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+from registry.describe.logical import arrow_type, is_list
+from registry.storage.snapshot import Snapshot
+
+_KNOWN = (
+    "afl-3.0 agpl-3.0 apache-2.0 artistic-2.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda "
+    "cc cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 "
+    "cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 "
+    "cc0-1.0 cdla-permissive-1.0 cdla-permissive-2.0 cdla-sharing-1.0 eupl-1.1 eupl-1.2 gfdl gpl gpl-2.0 "
+    "gpl-3.0 isc lgpl lgpl-2.1 lgpl-3.0 mit mpl-2.0 ms-pl ncsa odbl odc-by osl-3.0 pddl unlicense wtfpl zlib"
+)
+LICENCES = frozenset(_KNOWN.split())
+"""Licences that the Hub knows by these names."""
+LARGER = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7)) + (
+    ("10M<n<100M", 10**8),
+    ("100M<n<1B", 10**9),
+    ("1B<n<10B", 10**10),
+)
+"""How the Hub names sizes, each with the number of rows below which it holds."""
+BUILDERS = {"parquet": "parquet", "csv": "csv", "jsonl": "json"}
+"""Files that `load_dataset` reads, in the order in which they are preferred, and what it calls them."""
+UNSAFE = re.compile(r"[^\w.-]+")
+
+
+def front_matter(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the front matter of a version, whose `tables` are {split: paths from its folder}."""
+    about = snapshot.metadata["dataset"]
+    found: dict[str, Any] = {"pretty_name": about["title"], **_licence(about)}
+    if languages := about.get("languages"):
+        found["language"] = languages
+    if tasks := about.get("tasks"):
+        found["task_categories"] = tasks
+    found["size_categories"] = [next((name for name, limit in LARGER if snapshot.rows < limit), "n>10B")]
+    if tables:
+        files = [{"split": split, "path": paths[0] if len(paths) == 1 else paths} for split, paths in tables.items()]
+        found["configs"] = [{"config_name": "default", "data_files": files}]
+        if features := _features(snapshot, tables):
+            splits = [
+                {"name": split, "num_examples": snapshot.metadata["splits"][split]["num_samples"]} for split in tables
+            ]
+            found["dataset_info"] = {"features": features, "splits": splits}
+    return found
+
+
+def _licence(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the licence by the Hub's name; of one that it does not know, what it is called."""
+    known = "-".join(about["license"].lower().split())
+    if known in LICENCES:
+        return {"license": known}
+    link = {"license_link": about["homepage"]} if "homepage" in about else {}
+    return {"license": "other", "license_name": UNSAFE.sub("-", about["license"].lower()).strip("-"), **link}
+
+
+def _features(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return the columns as `datasets` writes them; none but those of Parquet files whose types it has."""
+    if not all(path.endswith(".parquet") for paths in tables.values() for path in paths):
+        return []
+    columns = snapshot.metadata["schema"]["features"]
+    found = [_feature(arrow_type(about["dtype"])) for about in columns.values()]
+    return [{"name": name, **about} for name, about in zip(columns, found, strict=True)] if all(found) else []
+
+
+def _feature(dtype: pa.DataType) -> dict[str, Any] | None:
+    """Return a type as `datasets` writes it in YAML; None for one that this does not know."""
+    if pat.is_fixed_size_list(dtype) or is_list(dtype):
+        inner = _feature(dtype.value_type)
+        if inner is None:
+            return None
+        length = {"length": dtype.list_size} if pat.is_fixed_size_list(dtype) else {}
+        return {"list": inner["dtype"] if [*inner] == ["dtype"] else inner, **length}
+    if pat.is_string(dtype) or pat.is_large_string(dtype):
+        return {"dtype": "string"}
+    if pat.is_date32(dtype):
+        return {"dtype": "date32"}
+    if pat.is_floating(dtype):
+        return {"dtype": f"float{dtype.bit_width}"}
+    if pat.is_integer(dtype) or pat.is_boolean(dtype) or pat.is_timestamp(dtype) or pat.is_binary(dtype):
+        return {"dtype": str(dtype)}
+    return None
