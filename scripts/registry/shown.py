@@ -26,6 +26,8 @@ _SETTING = re.compile(
 """A value of a setting, by its name: `password=...` of PostgreSQL, `AWS_SECRET_ACCESS_KEY=...`."""
 
 
+_MARKS = re.compile(r"()([\\`*_\[\]<>&|~])|^()([#+=-])|^(\d{1,9})([.)])")
+"""What marks something up within a line of Markdown, or at its beginning."""
 _MEANING = re.compile(r"[^\w\s.,=%/-]|_|(?<=www)\.", re.IGNORECASE)
 """What could mark something up, or make a link or a mention of it, within a line of Markdown."""
 
@@ -76,6 +78,13 @@ def markdown(text: object) -> str:
     """
     spelt = _MEANING.sub(lambda found: f"&#{ord(found[0])};", one_line(text))
     return f"<code>{spelt}</code>"
+
+
+def markdown_text(text: object) -> str:
+    """Return what `one_line` does of a text, as plain text in Markdown: it marks nothing up, and is easy to read."""
+    return _MARKS.sub(
+        lambda found: "\\".join(part for part in found.groups() if part is not None), one_line(text).strip()
+    )
 
 
 def markdown_block(text: str) -> str:

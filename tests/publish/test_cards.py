@@ -35,15 +35,16 @@ def test_a_release_commits_its_card(clone):
     text = (clone.folder / CARD).read_text()
     assert clone.git("status", "--porcelain", "--", "data") == ""
     assert card(clone, "letters-v1.0.0") == text.rstrip("\n")
+    size = (clone.folder / "data/letters/processed/rest.parquet").stat().st_size
     found = DatasetCard.load(clone.folder / CARD)
     assert found.data.to_dict() == {
         "pretty_name": "letters",
         "license": "apache-2.0",
         "size_categories": ["n<1K"],
-        "configs": [{"config_name": "default", "data_files": [{"split": "all", "path": "processed/rest.parquet"}]}],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "processed/rest.parquet"}]}],
         "dataset_info": {
             "features": [{"name": "value", "dtype": "int64"}],
-            "splits": [{"name": "all", "num_examples": 10}],
+            "splits": [{"name": "train", "num_bytes": size, "num_examples": 10}],
         },
     }
     assert "- **1.0.0** (this one): first release" in text

@@ -16,6 +16,7 @@ FLOORS = (
     {"vectors"},
     {"embedding"},
     {"release"},
+    {"cards"},
     {"compare"},
     {"client"},
     {"reading"},

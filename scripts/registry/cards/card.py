@@ -1,6 +1,6 @@
 """Write the card of a version, README.md: what people read before they use it, from what its release holds."""
 
-import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ import yaml
 
 from registry.cards.hub import BUILDERS, front_matter
 from registry.extras import needed
-from registry.shown import markdown, one_line
+from registry.shown import markdown, markdown_text, one_line, printable
 from registry.storage.snapshot import CARDS, Snapshot
 from registry.storage.tags import Entry
 
@@ -18,6 +18,8 @@ OLDER = 10
 """Versions before its own that a card tells of."""
 MOST = 50
 """Classes, files or problems that a table names."""
+ADDRESS = re.compile(r"https?://[^\s<>|\\`]+")
+"""What can be a link in a cell of a table."""
 WRITTEN = "# Written by registry publish"
 """Begins the line of each card that tells it from a text of somebody else."""
 PLACEHOLDER = "ADDRESS-OF-THIS-REGISTRY"
@@ -51,12 +53,11 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  it is Markdown: `code` and `text` let texts of others mark nothing up
     )
-    environment.filters |= {"code": _code, "text": lambda value: html.escape(one_line(value), quote=False)}
+    environment.filters |= {"code": _code, "text": markdown_text, "link": _link}
     builder, tables = _tables(snapshot)
-    head = yaml.safe_dump(front_matter(snapshot, tables), sort_keys=False, allow_unicode=True, width=120)
     found = environment.get_template("card.md.jinja").render(
         written=WRITTEN,
-        head=head,
+        head=_yaml(front_matter(snapshot, tables)),
         name=snapshot.dataset,
         about=snapshot.metadata["dataset"],
         data=snapshot.provenance["data"],
@@ -68,7 +69,7 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         source=snapshot.provenance["source"],
         files=snapshot.provenance["source"].get("files", []),
         parents=snapshot.provenance["source"].get("datasets", {}),
-        params=yaml.safe_dump(params, sort_keys=False, allow_unicode=True) if (params := _params(snapshot)) else "",
+        params=_yaml(params) if (params := _params(snapshot)) else "",
         scripts=sorted(snapshot.provenance["code"]),
         libraries=snapshot.provenance["libraries"],
         problems=None if occasion.problems is None else [*_counts(occasion.problems)],
@@ -83,10 +84,21 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
     return found.rstrip("\n") + "\n"
 
 
+def _yaml(value: Mapping[str, Any]) -> str:
+    """Return a value as YAML, with what cannot be printed spelt by its number."""
+    found = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    return found if printable(found) == found else yaml.safe_dump(value, sort_keys=False, width=120)
+
+
 def _code(value: object) -> str:
     """Return a text as code in a cell of a table, whatever is in it."""
     text = one_line(value)
     return f"`{text}`" if text.strip() == text != "" and not {"`", "|"} & {*text} else markdown(text)
+
+
+def _link(url: str) -> str:
+    """Return an address as a link, if it is one."""
+    return f"<{url}>" if ADDRESS.fullmatch(url) else _code(url) if url else ""
 
 
 def _tables(snapshot: Snapshot) -> tuple[str, dict[str, list[str]]]:
@@ -109,10 +121,10 @@ def _params(snapshot: Snapshot) -> dict[str, Any]:
 def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
     """Yield what was counted, and {value: {split, or `all`: how many}} of it."""
     ending = "_distribution"
-    counted = {"all": metadata.get("summary", {}), **metadata["splits"]}
-    names = dict.fromkeys(key for about in counted.values() for key in about if key.endswith(ending))
+    counted = [("all", metadata.get("summary", {})), *metadata["splits"].items()]
+    names = dict.fromkeys(key for _, about in counted for key in about if key.endswith(ending))
     for name in names:
-        by_split = {split: about[name] for split, about in counted.items() if name in about}
+        by_split = {split: about[name] for split, about in counted if name in about}
         values = dict.fromkeys(value for counts in by_split.values() for value in counts)
         yield (
             name.removesuffix(ending),

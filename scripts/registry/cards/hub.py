@@ -30,6 +30,8 @@ LARGER = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<
 """How the Hub names sizes, each with the number of rows below which it holds."""
 BUILDERS = {"parquet": "parquet", "csv": "csv", "jsonl": "json"}
 """Files that `load_dataset` reads, in the order in which they are preferred, and what it calls them."""
+ONLY = "train"
+"""What the Hub calls the only split of a dataset: `all` means to it all splits together."""
 UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -43,14 +45,19 @@ def front_matter(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> dic
         found["task_categories"] = tasks
     found["size_categories"] = [next((name for name, limit in LARGER if snapshot.rows < limit), "n>10B")]
     if tables:
-        files = [{"split": split, "path": paths[0] if len(paths) == 1 else paths} for split, paths in tables.items()]
+        named = {ONLY if [*tables] == ["all"] else split: (split, paths) for split, paths in tables.items()}
+        files = [{"split": name, "path": paths[0] if len(paths) == 1 else paths} for name, (_, paths) in named.items()]
         found["configs"] = [{"config_name": "default", "data_files": files}]
         if features := _features(snapshot, tables):
-            splits = [
-                {"name": split, "num_examples": snapshot.metadata["splits"][split]["num_samples"]} for split in tables
-            ]
+            splits = [{"name": name, **_sizes(snapshot, *its)} for name, its in named.items()]
             found["dataset_info"] = {"features": features, "splits": splits}
     return found
+
+
+def _sizes(snapshot: Snapshot, split: str, paths: Sequence[str]) -> dict[str, int]:
+    """Return the bytes and the rows of a split."""
+    sizes = [snapshot.local(f"{snapshot.folder}/{path}").stat().st_size for path in paths]
+    return {"num_bytes": sum(sizes), "num_examples": snapshot.metadata["splits"][split]["num_samples"]}
 
 
 def _licence(about: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,138 @@
+"""Cards: whatever names, classes and texts a version has, they mark nothing up, and the front matter stays valid."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from registry.cards.card import MOST, OLDER, Occasion, card
+from registry.cards.hub import _feature
+from registry.describe.logical import logical_type
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Entry
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a|b\n| c",
+    "`x` **y**",
+    "[a](javascript:b)",
+    "---\nlicense: mit",
+    "@all",
+    "\u202eabc",
+]
+FENCE = "    "
+
+
+def version(files=("data/x/processed/x.csv",), **facts):
+    """A version of a dataset `x` that has a column, and what `facts` say."""
+    metadata = {
+        "dataset": {"name": "x", "title": "X", "description": "Some x.", "license": "MIT"},
+        "schema": {"features": {"value": {"dtype": "int64"}}},
+        "splits": {"all": {"num_samples": 3}},
+        "content_hash": "sha256:00",
+    }
+    provenance = {
+        "source": {"mode": "samples", "files": []},
+        "config": {},
+        "code": {"x/process.py": "00"},
+        "libraries": {"python": "3.11"},
+        "data": {"path": "processed", "files": 1, "bytes": 2, "md5": "00.dir"},
+    }
+    provenance |= facts.pop("provenance", {})
+    return Snapshot(
+        "x",
+        "what is built",
+        metadata | facts,
+        provenance,
+        {},
+        local=lambda path, fetch=True: SimpleNamespace(stat=lambda: SimpleNamespace(st_size=7)),
+        listed=lambda fetch=True: list(files),
+    )
+
+
+def occasion(**others):
+    return Occasion(**({"version": "1.0.0", "tag": "x-v1.0.0", "changes": ["first release"]} | others))
+
+
+def html(text):
+    """What a host of git shows of a card, without its front matter."""
+    return MarkdownIt("commonmark").enable("table").render(text.split("\n---\n", 1)[1])
+
+
+@given(st.sampled_from(HOSTILE) | st.text(min_size=1, max_size=30))
+def test_texts_of_others_mark_nothing_up(text):
+    snapshot = version(
+        dataset={"name": "x", "title": text, "description": text, "license": text, "citation": text},
+        schema={"features": {text: {"dtype": "string", "unit": text, "description": text}}},
+        splits={text: {"num_samples": 3, "class_distribution": {text: 3}}},
+        provenance={"config": {"params": {"classes": [text]}}},
+    )
+    found = card(snapshot, occasion(changes=[text], problems={text: 1, "rows": [text]}))
+    assert DatasetCard(found).data.pretty_name == text
+    shown = html(found)
+    assert "<script" not in shown and "<a " not in shown and "<strong>y" not in shown and "<em>" not in shown
+    plain = html(
+        card(version(splits={"a": {"num_samples": 3, "class_distribution": {"a": 3}}}), occasion(problems={"a": 1}))
+    )
+    assert shown.count("<h2") - shown.count("Citation</h2") == plain.count("<h2")
+    assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("CC BY-NC 2.0", {"license": "cc-by-nc-2.0"}),
+        (
+            "other (education only)",
+            {"license": "other", "license_name": "other-education-only", "license_link": "https://x"},
+        ),
+    ],
+)
+def test_licences_by_the_names_of_the_hub(licence, expected):
+    about = {"name": "x", "title": "X", "description": "x", "license": licence, "homepage": "https://x"}
+    data = DatasetCard(card(version(dataset=about), occasion())).data.to_dict()
+    assert {key: value for key, value in data.items() if key.startswith("license")} == expected
+
+
+@pytest.mark.parametrize(("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10**10, "n>10B")])
+def test_sizes(rows, size):
+    assert f"\n- {size}\n" in card(version(splits={"all": {"num_samples": rows}}), occasion())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written"),
+    [
+        (pa.list_(pa.list_(pa.uint8(), 28), 28), {"list": {"list": "uint8", "length": 28}, "length": 28}),
+        (pa.list_(pa.string()), {"list": "string"}),
+        (pa.float32(), {"dtype": "float32"}),
+        (pa.timestamp("ms", tz="UTC"), {"dtype": "timestamp[ms, tz=UTC]"}),
+        (pa.struct([("a", pa.int8())]), None),
+    ],
+)
+def test_types_as_datasets_writes_them(dtype, written):
+    from registry.describe.logical import arrow_type
+
+    assert _feature(arrow_type(logical_type(dtype))) == written
+
+
+def test_long_lists_are_cut_short():
+    many = {str(number): 1 for number in range(MOST + 7)}
+    before = [
+        Entry(f"x-v0.{number}.0", f"0.{number}.0", datetime(2026, 1, 1, tzinfo=UTC), "0", ["more"], None)
+        for number in range(OLDER + 5)
+    ]
+    found = card(version(summary={"class_distribution": many}), occasion(before=before, problems=many))
+    assert found.count("And 7 more") == 2
+    assert f"- 0.{OLDER - 1}.0, 2026-01-01: more\n" in found and f"- 0.{OLDER}.0" not in found
+
+
+def test_the_front_matter_begins_with_who_wrote_it():
+    head = card(version(), occasion()).split("---\n")[1]
+    assert head.startswith("# Written by registry publish: ") and yaml.safe_load(head)["license"] == "mit"
