@@ -195,8 +195,9 @@ def test_a_day_that_never_was_breaks_the_schema_of_events():
 
 def test_days_and_whole_numbers_are_taken_as_json_has_them_and_nothing_else_for_a_day():
     columns = {"day": {"dtype": "date"}, "number": {"dtype": "int64"}}
+    columns |= {"at": {"dtype": "timestamp", "resolution": "ms", "zone": "UTC", "nullable": True}}
     place = {name: {"dtype": kind} for name, kind in (("topic", "string"), ("partition", "int32"), ("offset", "int64"))}
-    decoder = Decoder(place | columns)
+    decoder = Decoder(place | columns, "at", 1)
     sent = [
         {"day": "2026-11-02", "number": 1.0},
         *({"day": day, "number": 1} for day in (True, 300, "2026-11-02T00:00")),
