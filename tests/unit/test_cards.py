@@ -122,6 +122,23 @@ def test_types_as_datasets_writes_them(dtype, written):
     assert _feature(arrow_type(logical_type(dtype))) == written
 
 
+def test_a_version_that_says_little_or_odd_things_has_a_card():
+    """Versions of long ago are released again, and of them no more is known than that readers can read them."""
+    odd = version(
+        dataset={"name": "x", "homepage": 7},
+        schema={"features": {"value": {"dtype": "no type at all"}}},
+        splits={"all": {"num_samples": 3, "class_distribution": 4}},
+        summary={"kind_distribution": {"a": "many"}},
+        provenance={"source": {"mode": "tape", "files": [{"file": "x.bin", "sha256": "00", "url": None}]}},
+        files=["data/x/processed/x.parquet"],
+    )
+    found = card(odd, occasion())
+    assert DatasetCard(found).data.to_dict()["license_name"] == "unknown"
+    assert (
+        "| `a` | `many` |" in found and "| home page | `7` |" in found and "It was built from these sources." in found
+    )
+
+
 def test_long_lists_are_cut_short():
     many = {str(number): 1 for number in range(MOST + 7)}
     before = [

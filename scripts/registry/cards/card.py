@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from registry.cards.hub import BUILDERS, front_matter
+from registry.cards.hub import BUILDERS, about_of, front_matter
 from registry.extras import needed
 from registry.shown import markdown, markdown_text, one_line, printable
 from registry.storage.snapshot import CARDS, Snapshot
@@ -53,13 +53,13 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  it is Markdown: `code` and `text` let texts of others mark nothing up
     )
-    environment.filters |= {"code": _code, "text": markdown_text, "link": _link}
+    environment.filters |= {"code": _code, "text": markdown_text, "link": _link, "number": _number}
     builder, tables = _tables(snapshot)
     found = environment.get_template("card.md.jinja").render(
         written=WRITTEN,
         head=_yaml(front_matter(snapshot, tables)),
         name=snapshot.dataset,
-        about=snapshot.metadata["dataset"],
+        about=about_of(snapshot),
         data=snapshot.provenance["data"],
         rows=snapshot.rows,
         splits=snapshot.metadata["splits"],
@@ -96,6 +96,10 @@ def _code(value: object) -> str:
     return f"`{text}`" if text.strip() == text != "" and not {"`", "|"} & {*text} else markdown(text)
 
 
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else _code(value) if value else ""
+
+
 def _link(url: str) -> str:
     """Return an address as a link, if it is one."""
     return f"<{url}>" if ADDRESS.fullmatch(url) else _code(url) if url else ""
@@ -124,7 +128,7 @@ def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
     counted = [("all", metadata.get("summary", {})), *metadata["splits"].items()]
     names = dict.fromkeys(key for _, about in counted for key in about if key.endswith(ending))
     for name in names:
-        by_split = {split: about[name] for split, about in counted if name in about}
+        by_split = {split: about[name] for split, about in counted if isinstance(about.get(name), Mapping)}
         values = dict.fromkeys(value for counts in by_split.values() for value in counts)
         yield (
             name.removesuffix(ending),

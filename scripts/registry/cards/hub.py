@@ -37,7 +37,7 @@ UNSAFE = re.compile(r"[^\w.-]+")
 
 def front_matter(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return the front matter of a version, whose `tables` are {split: paths from its folder}."""
-    about = snapshot.metadata["dataset"]
+    about = about_of(snapshot)
     found: dict[str, Any] = {"pretty_name": about["title"], **_licence(about)}
     if languages := about.get("languages"):
         found["language"] = languages
@@ -52,6 +52,12 @@ def front_matter(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> dic
             splits = [{"name": name, **_sizes(snapshot, *its)} for name, its in named.items()]
             found["dataset_info"] = {"features": features, "splits": splits}
     return found
+
+
+def about_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what a version says of itself for people; not every old one says all of it."""
+    said = {"title": snapshot.dataset, "description": "", "license": "unknown"} | snapshot.metadata["dataset"]
+    return {name: value if isinstance(value, list) else str(value) for name, value in said.items()}
 
 
 def _sizes(snapshot: Snapshot, split: str, paths: Sequence[str]) -> dict[str, int]:
@@ -74,7 +80,10 @@ def _features(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> list[d
     if not all(path.endswith(".parquet") for paths in tables.values() for path in paths):
         return []
     columns = snapshot.metadata["schema"]["features"]
-    found = [_feature(arrow_type(about["dtype"])) for about in columns.values()]
+    try:
+        found = [_feature(arrow_type(about["dtype"])) for about in columns.values()]
+    except ValueError:
+        return []
     return [{"name": name, **about} for name, about in zip(columns, found, strict=True)] if all(found) else []
 
 
