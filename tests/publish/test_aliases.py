@@ -17,7 +17,7 @@ from registry.files import dvc_digest
 from s3 import S3Server
 from tiny import Tiny, make_tiny
 
-DESCRIBED = ("manifest.parquet.dvc", "metadata.json", "processed.dvc", "provenance.json", "raw.dvc")
+DESCRIBED = ("README.md", "manifest.parquet.dvc", "metadata.json", "processed.dvc", "provenance.json", "raw.dvc")
 
 
 def name_too(clone: Tiny, dataset: str, *aliases: str) -> None:

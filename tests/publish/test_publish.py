@@ -58,7 +58,7 @@ def test_a_first_run_releases_all_datasets_in_one_commit(released_once, tmp_path
     files = set(released_once.git("ls-tree", "-r", "--name-only", "HEAD", "data").splitlines())
     for name in DATASETS:
         data = "questions.csv" if name == "opencloudhub-readmes-rag-evaluation" else "processed"
-        expected = {"metadata.json", "provenance.json", "manifest.parquet.dvc", f"{data}.dvc", "raw.dvc"}
+        expected = {"README.md", "metadata.json", "provenance.json", "manifest.parquet.dvc", f"{data}.dvc", "raw.dvc"}
         if name == "events":
             expected.remove("raw.dvc")
         assert {path.removeprefix(f"data/{name}/") for path in files if path.startswith(f"data/{name}/")} == expected
@@ -143,6 +143,7 @@ def test_one_changed_dataset_makes_one_version_of_it_alone(second_once, released
     assert clone.git("rev-parse", "tabular-v1.1.0^{commit}") == clone.head()
     assert committed(clone) == {
         "config/datasets/tabular.yaml",
+        "data/tabular/README.md",
         "data/tabular/manifest.parquet.dvc",
         "data/tabular/metadata.json",
         "data/tabular/processed.dvc",

@@ -130,10 +130,9 @@ def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
     for name in names:
         by_split = {split: about[name] for split, about in counted if isinstance(about.get(name), Mapping)}
         values = dict.fromkeys(value for counts in by_split.values() for value in counts)
-        yield (
-            name.removesuffix(ending),
-            {value: {split: counts.get(value, 0) for split, counts in by_split.items()} for value in values},
-        )
+        if values:
+            table = {value: {split: counts.get(value, 0) for split, counts in by_split.items()} for value in values}
+            yield name.removesuffix(ending), table
 
 
 def _counts(found: Any, name: str = "") -> Iterator[tuple[str, int]]:

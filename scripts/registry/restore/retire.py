@@ -125,6 +125,7 @@ def _places(dataset: str) -> list[str]:
     """Return the files and folders of a dataset that are nothing else's."""
     return [
         f"config/datasets/{dataset}.yaml",
+        f"config/datasets/{dataset}.md",
         f"config/locks/{dataset}.yaml",
         f"{SAMPLES}/{dataset}",
         f"data/{dataset}",
