@@ -30,6 +30,11 @@ FROM model-packages AS registry-packages
 COPY envs/requirements.txt envs/
 RUN pip install --require-hashes --requirement envs/requirements.txt
 
+FROM registry-packages AS dagster-packages
+COPY envs/antlr.txt envs/dagster.txt envs/
+RUN pip install --require-hashes --requirement envs/dagster.txt \
+    && pip install --require-hashes --no-deps --requirement envs/antlr.txt
+
 FROM model-packages AS kubernetes-packages
 COPY envs/kubernetes.txt envs/
 RUN pip install --require-hashes --requirement envs/kubernetes.txt
@@ -55,6 +60,7 @@ ENV PATH=/opt/registry/bin:$PATH \
     LANG=C.UTF-8 \
     XDG_CACHE_HOME=/tmp/cache \
     DVC_SITE_CACHE_DIR=/tmp/cache/dvc \
+    DAGSTER_DISABLE_TELEMETRY=1 \
     DVC_NO_ANALYTICS=1 \
     HF_HUB_DISABLE_TELEMETRY=1 \
     RAY_USAGE_STATS_ENABLED=0
@@ -92,6 +98,13 @@ USER 1000:0
 COPY --from=ray-packages /opt/registry /opt/registry
 COPY --from=project /layer /
 CMD ["registry", "run"]
+
+# The page of Dagster, and what runs at its times. It keeps what it knows in the checkout that it tells of.
+FROM system AS dagster
+COPY --from=dagster-packages /opt/registry /opt/registry
+COPY --from=project /layer /
+ENV DAGSTER_HOME=/registry/.cache/dagster
+CMD ["sh", "-c", "mkdir -p \"$DAGSTER_HOME\" && exec dagster dev --host 127.0.0.1 --port 3000"]
 
 FROM system AS registry
 COPY --from=registry-packages /opt/registry /opt/registry
