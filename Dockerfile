@@ -60,7 +60,6 @@ ENV PATH=/opt/registry/bin:$PATH \
     LANG=C.UTF-8 \
     XDG_CACHE_HOME=/tmp/cache \
     DVC_SITE_CACHE_DIR=/tmp/cache/dvc \
-    DAGSTER_DISABLE_TELEMETRY=1 \
     DVC_NO_ANALYTICS=1 \
     HF_HUB_DISABLE_TELEMETRY=1 \
     RAY_USAGE_STATS_ENABLED=0
@@ -104,7 +103,7 @@ FROM system AS dagster
 COPY --from=dagster-packages /opt/registry /opt/registry
 COPY --from=project /layer /
 ENV DAGSTER_HOME=/registry/.cache/dagster
-CMD ["sh", "-c", "mkdir -p \"$DAGSTER_HOME\" && exec dagster dev --host 127.0.0.1 --port 3000"]
+CMD ["sh", "-c", "mkdir -p \"$DAGSTER_HOME\" && cp --no-clobber deploy/stack/dagster.yaml \"$DAGSTER_HOME\" && exec dagster dev --host 127.0.0.1 --port 3000"]
 
 FROM system AS registry
 COPY --from=registry-packages /opt/registry /opt/registry
