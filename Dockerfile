@@ -4,44 +4,21 @@
 # Debian or Ubuntu, with a python3 of at least 3.11 on PATH, and its venv.
 ARG BASE=docker.io/library/python:3.11-slim
 
-# Each set of packages is made with pip from outside, so that none is in the result.
-FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PYTHON=/opt/registry/bin/python
-RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/registry
-ENV PATH=/opt/pip/bin:$PATH
+# pip is mounted where packages are installed, so that it is in no image.
+FROM ${BASE} AS pip
+RUN python3 -m venv /opt/pip && printf '%s\n' '#!/bin/sh' 'cd /opt/registry/locks || exit 1' \
+    'exec /opt/pip/bin/pip --python /opt/registry/bin/python --no-cache-dir install --require-hashes "$@"' > /opt/pip/add \
+    && chmod +x /opt/pip/add
+
+# The project by itself: a small layer on top of large ones that change with the locks alone.
+FROM pip AS project
+WORKDIR /opt/registry/locks
+RUN python3 -m venv --without-pip /opt/registry
+COPY envs/build.txt .
+RUN /opt/pip/add --requirement build.txt
 WORKDIR /source
-
-# The project by itself: a small layer on top of a large one that changes with the locks alone.
-FROM build AS project
-COPY envs/build.txt envs/
-RUN pip install --require-hashes --requirement envs/build.txt
 COPY . .
-RUN pip install --no-index --no-deps --no-build-isolation --root /layer .
-
-FROM build AS client-packages
-COPY envs/client.txt envs/
-RUN pip install --require-hashes --requirement envs/client.txt
-
-FROM build AS model-packages
-COPY envs/model.txt envs/
-RUN pip install --require-hashes --no-deps --requirement envs/model.txt
-
-FROM model-packages AS registry-packages
-COPY envs/requirements.txt envs/
-RUN pip install --require-hashes --requirement envs/requirements.txt
-
-FROM registry-packages AS dagster-packages
-COPY envs/antlr.txt envs/dagster.txt envs/
-RUN pip install --require-hashes --requirement envs/dagster.txt \
-    && pip install --require-hashes --no-deps --requirement envs/antlr.txt
-
-FROM model-packages AS kubernetes-packages
-COPY envs/kubernetes.txt envs/
-RUN pip install --require-hashes --requirement envs/kubernetes.txt
-
-FROM model-packages AS ray-packages
-COPY envs/ray.txt envs/
-RUN pip install --require-hashes --requirement envs/ray.txt
+RUN /opt/pip/bin/pip --python /opt/registry/bin/python install --no-index --no-deps --no-build-isolation --root /layer .
 
 FROM ${BASE} AS system
 RUN apt-get update \
@@ -50,7 +27,8 @@ RUN apt-get update \
 # Whatever is mounted here was meant to be, whoever owns it.
 RUN git config --system --add safe.directory '*' \
     && useradd --no-log-init --uid 1000 --gid 0 --create-home registry \
-    && install --directory --owner 1000 --group 0 --mode 0775 /registry
+    && install --directory --owner 1000 --group 0 --mode 0775 /registry \
+    && python3 -m venv --without-pip /opt/registry
 # Nothing is written but to /registry and /tmp, whoever runs it, with an entry in passwd or without. The checkout's code comes before what is
 # installed.
 ENV PATH=/opt/registry/bin:$PATH \
@@ -73,39 +51,51 @@ LABEL org.opencontainers.image.description="Every dataset of an ML team, built b
     org.opencontainers.image.title="data-registry" \
     org.opencontainers.image.version="${VERSION}"
 WORKDIR /registry
-USER 1000:0
 # SIGTERM reaches every process: as the first one of a container a shell would not heed it, nor hand it on.
 ENTRYPOINT ["tini", "-g", "--"]
 
 FROM system AS client
-COPY --from=client-packages /opt/registry /opt/registry
+COPY envs/client.txt /opt/registry/locks/
+RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement client.txt
 COPY --from=project /layer /
+USER 1000:0
 CMD ["registry", "--help"]
 
-FROM system AS kubernetes
-COPY --from=kubernetes-packages /opt/registry /opt/registry
+# What the images that build have in common, in layers that they share.
+FROM system AS packages
+COPY envs/model.txt envs/requirements.txt /opt/registry/locks/
+RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --no-deps --requirement model.txt \
+    && /opt/pip/add --requirement requirements.txt
+
+FROM packages AS kubernetes
+COPY envs/kubernetes.txt /opt/registry/locks/
+RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement kubernetes.txt
 COPY --from=project /layer /
+USER 1000:0
 CMD ["registry", "run"]
 
 # wget: with it KubeRay asks whether a node is well.
-FROM system AS ray
-USER 0
+FROM packages AS ray
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends wget \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
-USER 1000:0
-COPY --from=ray-packages /opt/registry /opt/registry
+COPY envs/ray.txt /opt/registry/locks/
+RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement ray.txt
 COPY --from=project /layer /
+USER 1000:0
 CMD ["registry", "run"]
 
 # The page of Dagster, and what runs at its times. It keeps what it knows in the checkout that it tells of.
-FROM system AS dagster
-COPY --from=dagster-packages /opt/registry /opt/registry
+FROM packages AS dagster
+COPY envs/antlr.txt envs/dagster.txt /opt/registry/locks/
+RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement dagster.txt \
+    && /opt/pip/add --no-deps --requirement antlr.txt
 COPY --from=project /layer /
 ENV DAGSTER_HOME=/registry/.cache/dagster
+USER 1000:0
 CMD ["sh", "-c", "mkdir -p \"$DAGSTER_HOME\" && cp --no-clobber deploy/stack/dagster.yaml \"$DAGSTER_HOME\" && exec dagster dev --host 127.0.0.1 --port 3000"]
 
-FROM system AS registry
-COPY --from=registry-packages /opt/registry /opt/registry
+FROM packages AS registry
 COPY --from=project /layer /
+USER 1000:0
 CMD ["registry", "run"]

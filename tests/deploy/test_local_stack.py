@@ -26,6 +26,10 @@ from support import ROOT, free_ports
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+KUBERNETES_PAGE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+OPENED = {"dagster": "3000"}
+"""Services on this machine's own network, and the ports that their images open; test_dagster_image.py looks how."""
 FILES = {".env.docker": "docker", ".env.minikube": "minikube"}
 SOURCE = 'set -a; source "$0"; set +a; "$@"'
 READER = 'AWS_ACCESS_KEY_ID=$S3_READER_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$S3_READER_SECRET_ACCESS_KEY; "$@"'
@@ -68,9 +72,15 @@ def test_compose_follows_its_schema():
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_pinned_watched_and_open_to_this_machine_alone(name):
     service = SERVICES[name]
-    assert re.search(r":(v|RELEASE\.)?\d[\w.-]+$", service["image"])
+    if build := service.get("build"):
+        assert f" AS {build['target']}\n" in DOCKERFILE
+        assert f"podman build --target {build['target']} --tag {service['image']} {build['context']}\n" in KUBERNETES_PAGE
+    else:
+        assert re.search(r":(v|RELEASE\.)?\d[\w.-]+$", service["image"])
     assert service["restart"] == "no" or service["healthcheck"]["test"]
     assert [port for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
+    # Without a network of its own it opens its ports by itself.
+    assert ("network_mode" in service) == (name in OPENED)
     assert all(condition["condition"] == "service_healthy" for condition in service.get("depends_on", {}).values())
     named = [place for volume in service.get("volumes", []) if "/" not in (place := volume.split(":")[0])]
     assert set(named) <= set(COMPOSE["volumes"])
@@ -79,8 +89,8 @@ def test_every_service_is_pinned_watched_and_open_to_this_machine_alone(name):
 @pytest.mark.parametrize("file", FILES)
 def test_the_files_name_every_variable(file):
     variables = sourced(ROOT / file)
-    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
-    assert asked <= set(variables)
+    asked = dict(re.findall(r"(?<!\$)\$\{(\w+)(:-)?", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
+    assert {name for name, default in asked.items() if not default} <= set(variables)
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     elsewhere = {"AWS_SESSION_TOKEN", "HF_TOKEN", "PGVECTOR_FOLDER"}
     text = (ROOT / file).read_text(encoding="utf-8")
@@ -109,7 +119,7 @@ def test_ports_are_those_of_compose():
     assert f"--advertise-kafka-addr={variables['KAFKA_BOOTSTRAP_SERVERS']}" in SERVICES["redpanda"]["command"]
     assert ports("minio")["9000"] == str(urlsplit(dvc_remote("docker")["endpointurl"]).port)
     forwarded = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))["forwardPorts"]
-    outside = [port for name in SERVICES for port in ports(name).values()]
+    outside = [*(port for name in SERVICES for port in ports(name).values()), *OPENED.values()]
     assert {str(port) for port in forwarded} == set(outside)
     printed = (ROOT / "Makefile").read_text(encoding="utf-8")
     page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
