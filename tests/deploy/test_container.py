@@ -146,8 +146,9 @@ def test_an_image_holds_no_compiler_and_only_compiled_code_of_ours(podman, targe
 
 
 def test_the_images_that_build_read_streams(podman):
+    packages = "import confluent_kafka, fastavro, grpc_tools, jsonschema_rs"
     for target in ("registry", "dagster"):
-        podman.run("python", "-c", "import confluent_kafka, fastavro, grpc_tools, jsonschema_rs", image=podman.image(target))
+        podman.run("python", "-c", packages, image=podman.image(target))
 
 
 def test_pods_of_the_kubernetes_profile_have_its_plugins(podman):

@@ -1,11 +1,10 @@
-"""Dagster in a container, as its service in compose.yaml says: its page, a run that releases to MinIO's like, and its end."""
+"""Dagster in a container, as compose.yaml says: its page, a run that releases to a server like MinIO, and its end."""
 
 import json
 import socket
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,9 @@ USER = 4321
 """The owner of the checkout, of whom no passwd tells."""
 LAUNCH = """
 mutation ($job: String!) {
-  launchRun(executionParams: {selector: {repositoryLocationName: "registry", repositoryName: "__repository__", jobName: $job}}) {
+  launchRun(executionParams: {
+    selector: {repositoryLocationName: "registry", repositoryName: "__repository__", jobName: $job}
+  }) {
     ... on LaunchRunSuccess { run { runId } }
   }
 }
