@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 
 from clone import Clone, under_git
+from local_stack import SERVICES, sourced
 from podman import Mount, Podman
 from project import copy_repository
 from registry.files import dvc_digest
 from s3 import Identity, S3Server
 from support import ROOT, free_ports, wait_until
 
-SERVICE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["dagster"]
+SERVICE = SERVICES["dagster"]
 PORT = "3000"
 USER = 4321
 """The owner of the checkout, of whom no passwd tells."""
@@ -31,11 +31,6 @@ mutation ($job: String!) {
 }
 """
 STATUS = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
-
-
-def of_env_docker() -> dict[str, str]:
-    lines = (ROOT / SERVICE["env_file"]).read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line[:1].isalpha())
 
 
 @dataclass
@@ -81,7 +76,7 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def serving(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    variables, folder = of_env_docker(), tmp_path_factory.mktemp("served")
+    variables, folder = sourced(ROOT / SERVICE["env_file"]), tmp_path_factory.mktemp("served")
 
     class MinIO(S3Server):
         admin = Identity(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
