@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 from registry.orchestrate.assets import unknown_to
 from registry.orchestrate.checkout import Checkout
 from registry.orchestrate.run import run_command
+from registry.orchestrate.unfinished import end_killed, is_any_at_work
 from registry.orchestrate.versions import digest, seen
 from registry.shown import shown
 from registry.sources.stream import MODE, accepted_batches
@@ -21,7 +22,6 @@ EVERY = 60
 """Seconds between two looks at the checkout."""
 NIGHTLY = "0 3 * * *"
 NEW_EVENTS = "new_events"
-UNFINISHED = [*{*dg.DagsterRunStatus} - {dg.DagsterRunStatus(ended) for ended in ("SUCCESS", "FAILURE", "CANCELED")}]
 UNUSABLE = {State.NOT_BUILT, State.INCOMPLETE, State.DAMAGED, State.RETIRED}
 """States in which nothing whole is here that an event could tell of."""
 
@@ -84,8 +84,8 @@ def events_sensor(root: Checkout) -> dg.SensorDefinition:
         description="Builds and releases the datasets of streams of which `registry ingest` has read more.",
     )
     def new_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        mine = dg.RunsFilter(tags={"dagster/sensor_name": NEW_EVENTS}, statuses=UNFINISHED)
-        if context.instance.get_runs(mine, limit=1):
+        killed = end_killed(context.instance, NEW_EVENTS)
+        if is_any_at_work(context.instance, NEW_EVENTS):
             return dg.SkipReason("the last run is still at work")
         try:
             waiting = unbuilt_batches(Checkout.at(root.root))
@@ -93,8 +93,8 @@ def events_sensor(root: Checkout) -> dg.SensorDefinition:
             return dg.SkipReason(shown(str(error)))
         if not waiting:
             return dg.SkipReason("nothing was read that is not built")
-        # What failed is asked for again with the next batch, not every minute.
-        return dg.RunRequest(run_key=digest(waiting), asset_selection=[dg.AssetKey([name]) for name in waiting])
+        # What failed is asked for again with the next batch, not every minute; what was killed, at once.
+        return dg.RunRequest(run_key=digest([waiting, killed]), asset_selection=[dg.AssetKey([name]) for name in waiting])
 
     return new_events
 
