@@ -27,6 +27,9 @@ WAITS = "another registry command runs Snakemake here: waiting for it to finish"
 class Watched(Flow, Orchestrated):
     """A registry whose only dataset grows from a topic, which a Dagster of its own looks after."""
 
+    dagster: dg.DagsterInstance
+    """What Dagster knows, opened for all of a test, since it is asked often."""
+
     def send(self, seed: int) -> None:
         """Send more events, and read them into one batch."""
         self.produce(40, seed, *FEW, "--partitions", "1")
@@ -38,17 +41,20 @@ class Watched(Flow, Orchestrated):
 
     def turned_on_a_day_ago(self) -> None:
         """Let Dagster take its schedule for one that was turned on a day ago."""
-        with self.instance() as instance:
-            (state,) = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-            since = ScheduleInstigatorData(state.instigator_data.cron_schedule, time.time() - DAY)
-            instance.update_instigator_state(state.with_data(since))
+        (state,) = self.dagster.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
+        since = ScheduleInstigatorData(state.instigator_data.cron_schedule, time.time() - DAY)
+        self.dagster.update_instigator_state(state.with_data(since))
 
     def runs(self) -> list[tuple[str, dg.DagsterRunStatus]]:
         """Return what started each run, the first one first, and how that stands."""
-        with self.instance() as instance:
-            runs = instance.get_runs(ascending=True)
+        runs = self.dagster.get_runs(ascending=True)
         started = [run.tags.get("dagster/sensor_name") or run.tags["dagster/schedule_name"] for run in runs]
         return [*zip(started, (run.status for run in runs), strict=True)]
+
+    def waits(self) -> bool:
+        """Tell whether the newest run waits for another one."""
+        (newest,) = self.dagster.get_runs(limit=1)
+        return any(WAITS in entry.user_message for entry in self.dagster.all_logs(newest.run_id))
 
 
 @pytest.fixture
@@ -58,7 +64,9 @@ def watched(tmp_path) -> Iterator[Watched]:
         flow = make_flow(tmp_path / "registry", broker.address, TOPIC)
         flow.edit("scripts/registry/orchestrate/watch.py", "\nEVERY = 60\n", "\nEVERY = 1\n")
         flow.commit("Look often")
-        yield Watched(flow.folder, broker.address, TOPIC)
+        clone = Watched(flow.folder, broker.address, TOPIC)
+        with clone.instance() as clone.dagster:
+            yield clone
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:
@@ -84,11 +92,11 @@ def test_the_daemon_releases_what_was_read_at_night_after_it_was_killed_and_at_o
         clone.send(2)
         with turn(clone.folder, print):
             clone.turn_on("sensor", "new_events")
-            wait_until(lambda: WAITS in clone.said())
+            wait_until(lambda: clone.waits())
             kill_all(process)
     with clone.dagster_dev(port):
         with turn(clone.folder, print):
-            wait_until(lambda: len(clone.runs()) == 3 and WAITS in clone.said())
+            wait_until(lambda: len(clone.runs()) == 3 and clone.waits())
         wait_until(lambda: clone.runs()[1:] == [("new_events", failed), ("new_events", done)])
         assert clone.versions() == ["1.0.0", "1.1.0"]
         clone.send(3)

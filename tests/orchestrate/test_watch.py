@@ -1,9 +1,15 @@
 """What Dagster does by itself: tell of what others did, build what was read of a stream, run the night's command."""
 
+import os
 import shutil
+import subprocess
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, EngineEventData
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import freeze_time
 
 from orchestrated import OTHER, SMALL, Orchestrated
 from registry.files import write_json
@@ -83,6 +89,45 @@ def test_what_was_read_of_a_stream_is_built_and_released(fresh):
     assert look(clone) == "the last run is still at work"
     assert clone.execute(EVENTS).success
     assert clone.newest(EVENTS).metadata["version"].value == "1.1.0"
+
+
+def reported(clone: Orchestrated, status: str, pid: int | None, when: datetime) -> str:
+    """Let Dagster know of a run of the sensor that had this status and process by then; return what the sensor says.
+
+    A run that the sensor takes to be at work ends after that.
+    """
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("registry"), "all"), EVENTS)
+    status, tags = dg.DagsterRunStatus(status), {"dagster/sensor_name": "new_events"}
+    with clone.instance() as instance, freeze_time(when):
+        run = instance.add_run(dg.DagsterRun(EVENTS, status=status, tags=tags, remote_job_origin=origin))
+        instance.report_engine_event("Launched", run, EngineEventData.in_process(pid) if pid else None)
+        if status == dg.DagsterRunStatus.STARTING:
+            instance.report_dagster_event(DagsterEvent("PIPELINE_STARTING", EVENTS), run.run_id)
+    told = look(clone)
+    with clone.instance() as instance:
+        if isinstance(told, str):
+            instance.report_run_failed(run)
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    return told if isinstance(told, str) else told.run_key
+
+
+def test_a_run_that_was_killed_is_asked_for_again_once_and_one_at_work_is_waited_for(fresh):
+    clone: Orchestrated = fresh
+    clone.edit("config/datasets/events.yaml", "\nsource: samples\n", "\nsource: stream\n")
+    read(clone, 1)
+    key, now, long_ago = look(clone).run_key, datetime.now(UTC), datetime(2020, 1, 1, tzinfo=UTC)
+    with subprocess.Popen("true") as ended:
+        pass
+    killed = [("STARTED", ended.pid, now), ("STARTED", os.getpid(), long_ago), ("STARTING", None, long_ago)]
+    assert len({key, *(reported(clone, *run) for run in killed)}) == 4
+    for run in [
+        ("QUEUED", None, long_ago),
+        ("STARTING", None, now),
+        ("STARTED", os.getpid(), now),
+        ("CANCELING", os.getpid(), now),
+    ]:
+        assert reported(clone, *run) == "the last run is still at work"
+    assert look(clone).run_key == key
 
 
 def test_the_nights_command_builds_all_that_is_out_of_date_and_tells_of_it(materialized):

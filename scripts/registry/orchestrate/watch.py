@@ -94,7 +94,9 @@ def events_sensor(root: Checkout) -> dg.SensorDefinition:
         if not waiting:
             return dg.SkipReason("nothing was read that is not built")
         # What failed is asked for again with the next batch, not every minute; what was killed, at once.
-        return dg.RunRequest(run_key=digest([waiting, killed]), asset_selection=[dg.AssetKey([name]) for name in waiting])
+        return dg.RunRequest(
+            run_key=digest([waiting, killed]), asset_selection=[dg.AssetKey([name]) for name in waiting]
+        )
 
     return new_events
 
