@@ -81,6 +81,9 @@ def test_what_was_read_of_a_stream_is_built_and_released(fresh):
     assert clone.newest(EVENTS).metadata["version"].value == "1.0.0"
     assert look(clone) == "nothing was read that is not built"
     assert EVENTS not in clone.unsynced()
+    clone.write(f"data/{EVENTS}/raw/sources.json", "{}")
+    assert "not what registry ingest writes" in look(clone)
+    assert EVENTS in clone.unsynced()
     read(clone, 2)
     assert EVENTS in clone.unsynced() & clone.planned()
     assert look(clone).run_key != asked.run_key
