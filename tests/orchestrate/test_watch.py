@@ -16,7 +16,9 @@ from registry.files import write_json
 from registry.sources.batches import find_batches
 from registry.sources.stream import record_of
 
-EVENTS = "events"
+EVENTS, AT_WORK = "events", "the last run is still at work"
+SAYS = {"QUEUED": "PIPELINE_ENQUEUED", "STARTING": "PIPELINE_STARTING"}
+"""The event by which Dagster knows when a run got that status."""
 
 
 def names(told: dg.SensorResult) -> list[str]:
@@ -89,7 +91,7 @@ def test_what_was_read_of_a_stream_is_built_and_released(fresh):
     assert look(clone).run_key != asked.run_key
     with clone.instance() as instance:
         instance.add_run(dg.DagsterRun(EVENTS, tags={"dagster/sensor_name": "new_events"}))
-    assert look(clone) == "the last run is still at work"
+    assert look(clone) == AT_WORK
     assert clone.execute(EVENTS).success
     assert clone.newest(EVENTS).metadata["version"].value == "1.1.0"
 
@@ -100,12 +102,13 @@ def reported(clone: Orchestrated, status: str, pid: int | None, when: datetime) 
     A run that the sensor takes to be at work ends after that.
     """
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("registry"), "all"), EVENTS)
-    status, tags = dg.DagsterRunStatus(status), {"dagster/sensor_name": "new_events"}
+    tags = {"dagster/sensor_name": "new_events"}
     with clone.instance() as instance, freeze_time(when):
-        run = instance.add_run(dg.DagsterRun(EVENTS, status=status, tags=tags, remote_job_origin=origin))
+        run = dg.DagsterRun(EVENTS, status=dg.DagsterRunStatus(status), tags=tags, remote_job_origin=origin)
+        instance.add_run(run)
         instance.report_engine_event("Launched", run, EngineEventData.in_process(pid) if pid else None)
-        if status == dg.DagsterRunStatus.STARTING:
-            instance.report_dagster_event(DagsterEvent("PIPELINE_STARTING", EVENTS), run.run_id)
+        if pid is None:
+            instance.report_dagster_event(DagsterEvent(SAYS[status], EVENTS), run.run_id)
     told = look(clone)
     with clone.instance() as instance:
         if isinstance(told, str):
@@ -122,14 +125,14 @@ def test_a_run_that_was_killed_is_asked_for_again_once_and_one_at_work_is_waited
     with subprocess.Popen("true") as ended:
         pass
     killed = [("STARTED", ended.pid, now), ("STARTED", os.getpid(), long_ago), ("STARTING", None, long_ago)]
-    assert len({key, *(reported(clone, *run) for run in killed)}) == 4
+    assert len({key, AT_WORK, *(reported(clone, *run) for run in killed)}) == 5
     for run in [
         ("QUEUED", None, long_ago),
         ("STARTING", None, now),
         ("STARTED", os.getpid(), now),
         ("CANCELING", os.getpid(), now),
     ]:
-        assert reported(clone, *run) == "the last run is still at work"
+        assert reported(clone, *run) == AT_WORK
     assert look(clone).run_key == key
 
 
