@@ -48,9 +48,9 @@ def test_a_checkout_that_cannot_be_read_is_a_reason_and_no_traceback(materialize
         clone.definitions()
 
 
-def read(clone: Orchestrated, count: int) -> None:
+def read(clone: Orchestrated, count: int, name: str = EVENTS) -> None:
     """Let raw/ hold so many batches of each partition of the sample, as `registry ingest` leaves them."""
-    samples, raw = clone.folder / "data" / "samples" / EVENTS, clone.folder / "data" / EVENTS / "raw"
+    samples, raw = clone.folder / "data" / "samples" / EVENTS, clone.folder / "data" / name / "raw"
     batches = find_batches(samples)
     taken: list[str] = []
     for partition in sorted({batch.partition for batch in batches}):
@@ -83,9 +83,6 @@ def test_what_was_read_of_a_stream_is_built_and_released(fresh):
     assert clone.newest(EVENTS).metadata["version"].value == "1.0.0"
     assert look(clone) == "nothing was read that is not built"
     assert EVENTS not in clone.unsynced()
-    clone.write(f"data/{EVENTS}/raw/sources.json", "{}")
-    assert "not what registry ingest writes" in look(clone)
-    assert EVENTS in clone.unsynced()
     read(clone, 2)
     assert EVENTS in clone.unsynced() & clone.planned()
     assert look(clone).run_key != asked.run_key
@@ -94,6 +91,21 @@ def test_what_was_read_of_a_stream_is_built_and_released(fresh):
     assert look(clone) == AT_WORK
     assert clone.execute(EVENTS).success
     assert clone.newest(EVENTS).metadata["version"].value == "1.1.0"
+
+
+def test_a_broken_list_of_batches_holds_no_other_dataset_up(fresh):
+    clone: Orchestrated = fresh
+    clone.edit("config/datasets/events.yaml", "\nsource: samples\n", "\nsource: stream\n")
+    for folder, end in (("config/datasets", ".yaml"), ("workflow/rules", ".smk")):
+        shutil.copyfile(clone.folder / folder / f"{EVENTS}{end}", clone.folder / folder / f"orders{end}")
+    for name in (EVENTS, "orders"):
+        read(clone, 1, name)
+    assert [key.to_user_string() for key in look(clone).asset_selection] == [EVENTS, "orders"]
+    clone.write(f"data/{EVENTS}/raw/sources.json", "{}")
+    assert [key.to_user_string() for key in look(clone).asset_selection] == ["orders"]
+    (clone.folder / "data" / "orders" / "raw" / "sources.json").unlink()
+    assert "not what registry ingest writes" in look(clone)
+    assert {EVENTS, "orders"} <= clone.unsynced()
 
 
 def reported(clone: Orchestrated, status: str, pid: int | None, when: datetime) -> str:
