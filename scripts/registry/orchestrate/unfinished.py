@@ -1,4 +1,7 @@
-"""Which runs of Dagster that have not ended are at work, and which were killed, of which Dagster knows nothing."""
+"""Which runs of Dagster that have not ended are at work, and which were killed, of which Dagster knows nothing.
+
+Dagster starts runs from the server in which its sensors look, so that their processes can be seen there.
+"""
 
 import time
 
