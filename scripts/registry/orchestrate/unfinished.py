@@ -9,19 +9,23 @@ import dagster as dg
 import psutil
 
 UNFINISHED = [*{*dg.DagsterRunStatus} - {dg.DagsterRunStatus(ended) for ended in ("SUCCESS", "FAILURE", "CANCELED")}]
+BY_SENSOR, KILLED = "dagster/sensor_name", {"registry/killed": "true"}
+"""Tags of runs: which sensor asked for it, and that it was killed."""
 WAITS = dg.DagsterRunStatus.QUEUED
 """The status of a run that the daemon starts some time, however late."""
 
 
 def end_killed(instance: dg.DagsterInstance, sensor: str) -> list[str]:
-    """Let Dagster know which runs of a sensor were killed, and return the ids of these.
+    """Let Dagster know which runs of a sensor were killed, and return the ids of all that ever were, sorted.
 
     When Dagster is killed together with a run, it takes that run for started ever after.
     """
-    killed = [record.dagster_run for record in _unfinished(instance, sensor) if not _is_at_work(instance, record)]
-    for run in killed:
-        instance.report_run_failed(run, "Its process is gone, and has not said how it ended.")
-    return [run.run_id for run in killed]
+    for record in _unfinished(instance, sensor):
+        if not _is_at_work(instance, record):
+            run = record.dagster_run
+            instance.add_run_tags(run.run_id, KILLED)
+            instance.report_run_failed(run, "Its process is gone, and has not said how it ended.")
+    return sorted(instance.get_run_ids(dg.RunsFilter(tags={BY_SENSOR: sensor, **KILLED})))
 
 
 def is_any_at_work(instance: dg.DagsterInstance, sensor: str) -> bool:
@@ -30,7 +34,7 @@ def is_any_at_work(instance: dg.DagsterInstance, sensor: str) -> bool:
 
 
 def _unfinished(instance: dg.DagsterInstance, sensor: str) -> list[dg.RunRecord]:
-    return [*instance.get_run_records(dg.RunsFilter(tags={"dagster/sensor_name": sensor}, statuses=UNFINISHED))]
+    return [*instance.get_run_records(dg.RunsFilter(tags={BY_SENSOR: sensor}, statuses=UNFINISHED))]
 
 
 def _is_at_work(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
