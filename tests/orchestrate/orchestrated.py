@@ -49,7 +49,8 @@ class Orchestrated(Clone):
     @contextmanager
     def dagster_dev(self, port: int) -> Iterator[subprocess.Popen[bytes]]:
         """Run `dagster dev`, with all that it starts in a process group of its own, and end it as Ctrl-C does."""
-        command = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+        # What a shell runs in the background ignores Ctrl-C, as does all that it starts.
+        command = ["env", "--default-signal=INT", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
         options = {"cwd": self.folder, "env": self.environment(), "start_new_session": True}
         with (
             (self.folder.parent / "dev.log").open("a") as log,
