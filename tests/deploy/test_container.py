@@ -18,7 +18,7 @@ from support import ROOT
 STRANGER = 12345
 """A user of whom no passwd tells."""
 LOCKED_DOWN = (f"--user={STRANGER}:{STRANGER}", "--passwd=false", "--read-only", "--tmpfs=/tmp")
-TARGETS = ("client", "kubernetes", "ray", "registry")
+TARGETS = ("client", "dagster", "kubernetes", "ray", "registry")
 TOOLS = ("gcc", "cc", "make", "pip", "pip3")
 """What installs and compiles, and nothing in the result needs."""
 
@@ -143,6 +143,12 @@ def test_an_image_holds_no_compiler_and_only_compiled_code_of_ours(podman, targe
     compiled = {path.parent.parent / f"{path.name.split('.')[0]}.py" for path in ours if path.suffix == ".pyc"}
     assert compiled == {path for path in ours if path.suffix == ".py"}
     assert not [path for path in listed if path.startswith("/registry/") or path.endswith("/.env")]
+
+
+def test_the_images_that_build_read_streams(podman):
+    packages = "import confluent_kafka, fastavro, grpc_tools, jsonschema_rs"
+    for target in ("registry", "dagster"):
+        podman.run("python", "-c", packages, image=podman.image(target))
 
 
 def test_pods_of_the_kubernetes_profile_have_its_plugins(podman):

@@ -1,33 +1,23 @@
-"""The servers of one machine: what names them agrees, and a run releases to their like under these .env files."""
+"""A run under the .env files of one machine, which releases to servers like those of compose.yaml."""
 
 import json
-import os
-import re
-import subprocess
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
-from configobj import ConfigObj
 
-from clone import BIN, Clone, under_git
+from clone import Clone, under_git
 from invariants import one_message
+from local_stack import FILES, SOURCE, sourced
 from postgres import Database, running_postgres
 from project import copy_repository
 from registry.files import dvc_digest
 from s3 import Identity, S3Server
 from support import ROOT, free_ports
 
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-SERVICES = COMPOSE["services"]
-FILES = {".env.docker": "docker", ".env.minikube": "minikube"}
-SOURCE = 'set -a; source "$0"; set +a; "$@"'
 READER = 'AWS_ACCESS_KEY_ID=$S3_READER_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$S3_READER_SECRET_ACCESS_KEY; "$@"'
 DATASETS = ("tabular", "opencloudhub-readmes-embeddings")
 LOGGED = """
@@ -41,117 +31,6 @@ recorded = mlflow.get_run(run.info.run_id)
 inputs = {one.dataset.name: one.tags[0].value for one in recorded.inputs.dataset_inputs}
 print(json.dumps({"tracking": mlflow.get_tracking_uri(), "inputs": inputs}))
 """
-
-
-def sourced(file: Path) -> dict[str, str]:
-    """Return the variables that bash reads from a file."""
-    printed = subprocess.run(["bash", "-c", SOURCE, file, "env", "-0"], env={"PATH": os.environ["PATH"]}, check=True,
-                             stdout=subprocess.PIPE, text=True).stdout  # fmt: skip
-    pairs = dict(line.split("=", 1) for line in printed.split("\0") if line)
-    return {name: value for name, value in pairs.items() if name not in ("PATH", "PWD", "SHLVL", "_", "OLDPWD")}
-
-
-def dvc_remote(name: str) -> dict[str, str]:
-    return ConfigObj(str(ROOT / ".dvc" / "config"))[f'remote "{name}"']
-
-
-def ports(service: str) -> dict[str, str]:
-    """Return {port in the container: port on this machine}."""
-    return {inside: outside for _, outside, inside in (port.split(":") for port in SERVICES[service].get("ports", []))}
-
-
-def test_compose_follows_its_schema():
-    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"]
-    subprocess.run(command, check=True)
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_pinned_watched_and_open_to_this_machine_alone(name):
-    service = SERVICES[name]
-    assert re.search(r":(v|RELEASE\.)?\d[\w.-]+$", service["image"])
-    assert service["restart"] == "no" or service["healthcheck"]["test"]
-    assert [port for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
-    assert all(condition["condition"] == "service_healthy" for condition in service.get("depends_on", {}).values())
-    named = [place for volume in service.get("volumes", []) if "/" not in (place := volume.split(":")[0])]
-    assert set(named) <= set(COMPOSE["volumes"])
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_the_files_name_every_variable(file):
-    variables = sourced(ROOT / file)
-    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
-    assert asked <= set(variables)
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    elsewhere = {"AWS_SESSION_TOKEN", "HF_TOKEN", "PGVECTOR_FOLDER"}
-    text = (ROOT / file).read_text(encoding="utf-8")
-    offered = set(re.findall(r"^(?:# )?(\w+)=", example, re.MULTILINE)) - elsewhere
-    assert offered <= set(re.findall(r"^(?:# )?(\w+)=", text, re.MULTILINE))
-    assert {"DVC_REMOTE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "GITHUB_TOKEN"} <= set(variables)
-    assert (variables["GITHUB_TOKEN"], variables["RAY_ADDRESS"]) == ("", "")
-    assert "AWS_ENDPOINT_URL" not in variables, "sources in S3 would be asked for there"
-    remote = dvc_remote(FILES[file])
-    assert variables["DVC_REMOTE"] == FILES[file]
-    assert f"# AWS_ENDPOINT_URL={remote['endpointurl']}\n" in text
-    assert f"MinIO at {remote['endpointurl']}," in text
-
-
-def test_both_files_name_the_same_variables():
-    assert [*sourced(ROOT / ".env.docker")] == [*sourced(ROOT / ".env.minikube")]
-
-
-def test_ports_are_those_of_compose():
-    variables = sourced(ROOT / ".env.docker")
-    assert ports("postgres") == {"5432": variables["PGVECTOR_PORT"]}
-    port = str(urlsplit(variables["MLFLOW_TRACKING_URI"]).port)
-    assert ports("mlflow") == {port: port}
-    assert f"--port={port}" in SERVICES["mlflow"]["command"]
-    assert ports("redpanda") == {"9092": variables["KAFKA_BOOTSTRAP_SERVERS"].removeprefix("localhost:")}
-    assert f"--advertise-kafka-addr={variables['KAFKA_BOOTSTRAP_SERVERS']}" in SERVICES["redpanda"]["command"]
-    assert ports("minio")["9000"] == str(urlsplit(dvc_remote("docker")["endpointurl"]).port)
-    forwarded = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))["forwardPorts"]
-    outside = [port for name in SERVICES for port in ports(name).values()]
-    assert {str(port) for port in forwarded} == set(outside)
-    printed = (ROOT / "Makefile").read_text(encoding="utf-8")
-    page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
-    assert [port for port in outside if f"localhost:{port}" not in printed] == []
-    assert [port for port in outside if f"localhost:{port}" not in page] == []
-
-
-def test_make_up_starts_what_has_no_profile():
-    started = re.search(r"STACK\) up --detach --wait (.+) &&", (ROOT / "Makefile").read_text(encoding="utf-8"))[
-        1
-    ].split()
-    assert {*started, "bucket"} == {name for name in SERVICES if "profiles" not in SERVICES[name]}
-
-
-def test_the_bucket_is_that_of_the_remotes_and_its_reader_may_only_read():
-    bucket = urlsplit(dvc_remote("docker")["url"]).netloc
-    assert dvc_remote("minikube")["url"] == dvc_remote("docker")["url"]
-    folder = ROOT / "deploy" / "stack"
-    assert f"stack/{bucket}\n" in (folder / "bucket.sh").read_text(encoding="utf-8")
-    rules = json.loads((folder / "reader.json").read_text(encoding="utf-8"))["Statement"]
-    actions = {action for rule in rules for action in rule["Action"]}
-    assert actions == {"s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"}
-    assert {place for rule in rules for place in rule["Resource"]} == {
-        f"arn:aws:s3:::{bucket}",
-        f"arn:aws:s3:::{bucket}/*",
-    }
-
-
-def test_the_dev_container_is_pinned_and_has_the_projects_python():
-    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert f":{project['requires-python'].removeprefix('>=')}-" in container["image"]
-    assert [name for name in container["features"] if not re.search(r":\d+\.\d+\.\d+$", name)] == []
-
-
-def test_make_up_without_a_means_to_start_containers(tmp_path):
-    for program in ("sh", "make"):
-        (tmp_path / program).symlink_to(Path("/usr/bin") / program)
-    made = subprocess.run(["make", "PYTHON=true", "UV=", "up"], cwd=ROOT, env={"PATH": str(tmp_path)}, text=True,
-                          capture_output=True)  # fmt: skip
-    assert made.returncode != 0
-    assert "neither docker compose nor podman compose runs here: install one of them" in made.stderr
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """A clone with a Dagster of its own, whose runs and versions can be looked into."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,21 @@ class Orchestrated(Clone):
     def materialize(self, *names: str, code: int = 0) -> str:
         """Run `dagster asset materialize` for datasets, as a user would, and return what it printed."""
         return self.run("dagster", "asset", "materialize", "-m", MODULE, "--select", selection(*names), code=code)
+
+    @contextmanager
+    def dagster_dev(self, port: int) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `dagster dev`, with all that it starts in a process group of its own, and end it as Ctrl-C does."""
+        # What a shell runs in the background ignores Ctrl-C, as does all that it starts.
+        command = ["env", "--default-signal=INT", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+        options = {"cwd": self.folder, "env": self.environment(), "start_new_session": True}
+        with (
+            (self.folder.parent / "dev.log").open("a") as log,
+            subprocess.Popen(command, stdout=log, stderr=log, **options) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.send_signal(signal.SIGINT)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:

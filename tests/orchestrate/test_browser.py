@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -32,14 +30,9 @@ def address(fresh: Orchestrated) -> Iterator[str]:
     """The address of `dagster dev` in a checkout of which one dataset was built before it started."""
     fresh.registry("run", OTHER)
     (port,) = free_ports(1)
-    command = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
-    log = (fresh.folder.parent / "dev.log").open("w")
-    with log, subprocess.Popen(command, cwd=fresh.folder, env=fresh.environment(), stdout=log, stderr=log) as process:
-        try:
-            wait_until(lambda: answers(f"http://127.0.0.1:{port}"))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGINT)
+    with fresh.dagster_dev(port):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}"))
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

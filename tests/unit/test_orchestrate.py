@@ -1,6 +1,7 @@
 """What an orchestrator computes by itself: the scripts of each dataset, the checks of its contract, its versions."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,10 +9,12 @@ import pytest
 
 from parsed_rules import parsed_rules
 from project import DATASETS, MADE_OF
+from registry.files import write_json
 from registry.orchestrate.checkout import Checkout
 from registry.orchestrate.contract import breaches_by_check, checks_of
 from registry.orchestrate.scripts_of import scripts_of
 from registry.orchestrate.versions import code_version
+from registry.sources.stream import batch_names, record_of
 from support import ROOT
 
 
@@ -43,6 +46,30 @@ def test_a_changed_configuration_is_another_code_version_of_what_needs_it():
     checkout.datasets["opencloudhub-readmes"]["about"]["title"] = "Other"
     changed = {name for name in checkout.names if code_version(checkout, name) != before[name]}
     assert changed == {"opencloudhub-readmes", "opencloudhub-readmes-embeddings"}
+
+
+def test_what_was_read_of_a_stream_has_a_code_version_while_it_is_not_listed_or_its_list_is_broken(bare):
+    bare.edit("config/datasets/events.yaml", "\nsource: samples\n", "\nsource: stream\n")
+    samples, raw = bare.folder / "data" / "samples" / "events", bare.folder / "data" / "events" / "raw"
+    first, second, *_ = batch_names(samples)
+
+    def version() -> str:
+        return code_version(Checkout.at(bare.folder), "events")
+
+    versions = [version()]
+    for name in (first, second):
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(samples / name, raw / name)
+        # `registry ingest` lists a batch after that has taken its name.
+        versions += [version()] if name == second else []
+        write_json(raw / "sources.json", record_of("stream", raw, batch_names(raw)))
+        versions.append(version())
+    for broken in ("", "[1]", '{"files": [{"file": "a"}]}'):
+        (raw / "sources.json").write_text(broken, encoding="utf-8")
+        versions.append(version())
+    nothing, one, unlisted, two, *of_broken = versions
+    assert len({nothing, one, unlisted, two, *of_broken}) == 5
+    assert len({*of_broken}) == 1
 
 
 def test_the_graph_names_what_each_dataset_needs():

@@ -15,7 +15,7 @@ from support import ROOT
 SHARED = ("common", "all_rules", "refusals")
 """Modules that make no dataset."""
 MODULES = ["common", *(path.stem for path in (ROOT / "workflow" / "rules").glob("*.smk") if path.stem not in SHARED)]
-LOCKS = ("requirements.txt", "requirements-test.txt", "model.txt", "mlflow-server.txt", "langchain.txt")
+LOCKS = sorted(path.name for path in (ROOT / "envs").glob("*.txt"))
 CONDA_NAMES = {
     "cachecontrol-with-filecache": "cachecontrol",
     "huggingface_hub": "huggingface-hub",
@@ -112,6 +112,12 @@ def test_the_locks_agree_and_the_base_is_lean():
     base, test = locked("requirements.txt"), locked("requirements-test.txt")
     assert {name: versions for name, versions in base.items() if test.get(name) != versions} == {}
     assert base.keys().isdisjoint({"ray", "mlflow", "mlflow-skinny", "torch", "dagster", "pandas", "pytest"})
+
+
+@pytest.mark.parametrize("name", ["dagster.txt", "dagster-test.txt", "kubernetes.txt", "ray.txt"])
+def test_a_lock_that_is_installed_on_top_of_the_base_changes_nothing_there(name):
+    base, more = locked("requirements.txt"), locked(name)
+    assert {package for package in base.keys() & more if base[package] != more[package]} == set()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)

@@ -10,10 +10,9 @@ import yaml
 from registry.cards.hub import BUILDERS, about_of, front_matter
 from registry.extras import needed
 from registry.shown import markdown, markdown_text, one_line, printable
-from registry.storage.snapshot import CARDS, Snapshot
+from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Entry
 
-CARD, *_ = CARDS
 OLDER = 10
 """Versions before its own that a card tells of."""
 MOST = 50

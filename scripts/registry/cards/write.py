@@ -1,9 +1,9 @@
 """What a release has for people beside its data. It is committed with the release, and no version is made for it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from registry.cards.card import CARD, WRITTEN, Occasion, card
+from registry.cards.card import WRITTEN, Occasion, card
 from registry.files import atomic_file, read_regular
 from registry.gate import MAX_DESCRIPTION, checked_inside
 from registry.storage.address import public_address
@@ -31,25 +31,20 @@ def new_card(repository: Repository, snapshot: Snapshot, version: str, tag: str,
     return card(snapshot, occasion).encode()
 
 
-def makes_way(repository: Repository, snapshot: Snapshot, head: str, say: Callable[[str], None]) -> bool:
-    """Tell whether a new card can take the place of what is at data/<dataset>/README.md, which `head` has otherwise.
+def is_own(repository: Repository, snapshot: Snapshot, head: str) -> bool:
+    """Tell whether a text of the user's own is where the card goes, which neither `head` nor a release has made.
 
-    What a killed release left there is put back. A text of the user's own stays, as do data of that name.
+    What a killed release left there is none.
     """
-    path = f"{snapshot.folder}/{CARD}"
-    if snapshot.provenance["data"]["path"].casefold() == CARD.casefold():
+    if snapshot.card is None:
         return False
-    place = checked_inside(repository.root, path)
-    if not repository.git.changed(head, [path]) or not place.exists():
-        return True
-    if WRITTEN.encode() not in read_regular(place, MAX_DESCRIPTION):
-        own = f"config/datasets/{snapshot.dataset}.md"
-        say(f"{path} is your own, and stays; text in {own} would become a part of each release's card")
+    place = checked_inside(repository.root, snapshot.card)
+    if not place.exists() or not repository.git.changed(head, [snapshot.card]):
         return False
-    before = repository.git.read(head, [path])
-    if path in before:
-        with atomic_file(place) as partial:
-            partial.write_bytes(before[path])
-    else:
-        place.unlink()
-    return True
+    return WRITTEN.encode() not in read_regular(place, MAX_DESCRIPTION)
+
+
+def write_card(repository: Repository, snapshot: Snapshot, version: str, tag: str, changes: Sequence[str]) -> None:
+    """Write the card of what is about to be released where its commit takes it from."""
+    with atomic_file(checked_inside(repository.root, snapshot.card)) as partial:
+        partial.write_bytes(new_card(repository, snapshot, version, tag, changes))

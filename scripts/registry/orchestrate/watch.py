@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 from registry.orchestrate.assets import unknown_to
 from registry.orchestrate.checkout import Checkout
 from registry.orchestrate.run import run_command
+from registry.orchestrate.unfinished import end_killed, is_any_at_work
 from registry.orchestrate.versions import digest, seen
 from registry.shown import shown
 from registry.sources.stream import MODE, accepted_batches
@@ -21,7 +22,6 @@ EVERY = 60
 """Seconds between two looks at the checkout."""
 NIGHTLY = "0 3 * * *"
 NEW_EVENTS = "new_events"
-UNFINISHED = [*{*dg.DagsterRunStatus} - {dg.DagsterRunStatus(ended) for ended in ("SUCCESS", "FAILURE", "CANCELED")}]
 UNUSABLE = {State.NOT_BUILT, State.INCOMPLETE, State.DAMAGED, State.RETIRED}
 """States in which nothing whole is here that an event could tell of."""
 
@@ -58,19 +58,23 @@ def outside_sensor(root: Checkout) -> dg.SensorDefinition:
     return changed_outside
 
 
-def unbuilt_batches(checkout: Checkout) -> dict[str, list[str]]:
+def unbuilt_batches(checkout: Checkout) -> tuple[dict[str, list[str]], list[str]]:
     """Return {dataset: the batches of its stream} of those that `registry ingest` has brought further than the build.
 
-    Raises RegistryError.
+    With it comes why nothing is known of others.
     """
-    found = {}
+    found, unknown = {}, []
     for name, dataset in checkout.datasets.items():
         if name in checkout.datasets.streams and dataset["source"] == MODE and not checkout.is_pinned(name):
-            read = sorted(accepted_batches(dataset, checkout.root) or {})
+            try:
+                read = sorted(accepted_batches(dataset, checkout.root) or {})
+            except RegistryError as error:
+                unknown.append(shown(str(error)))
+                continue
             source = built.provenance["source"] if (built := checkout.built(name)) else {"files": []}
             if {*read} - {file["file"] for file in source["files"]}:
                 found[name] = read
-    return found
+    return found, unknown
 
 
 def events_sensor(root: Checkout) -> dg.SensorDefinition:
@@ -84,17 +88,19 @@ def events_sensor(root: Checkout) -> dg.SensorDefinition:
         description="Builds and releases the datasets of streams of which `registry ingest` has read more.",
     )
     def new_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        mine = dg.RunsFilter(tags={"dagster/sensor_name": NEW_EVENTS}, statuses=UNFINISHED)
-        if context.instance.get_runs(mine, limit=1):
+        killed = end_killed(context.instance, NEW_EVENTS)
+        if is_any_at_work(context.instance, NEW_EVENTS):
             return dg.SkipReason("the last run is still at work")
         try:
-            waiting = unbuilt_batches(Checkout.at(root.root))
+            waiting, unknown = unbuilt_batches(Checkout.at(root.root))
         except RegistryError as error:
             return dg.SkipReason(shown(str(error)))
         if not waiting:
-            return dg.SkipReason("nothing was read that is not built")
-        # What failed is asked for again with the next batch, not every minute.
-        return dg.RunRequest(run_key=digest(waiting), asset_selection=[dg.AssetKey([name]) for name in waiting])
+            return dg.SkipReason("\n".join(unknown) or "nothing was read that is not built")
+        # What failed is asked for again with the next batch, not every minute; what was killed, at once.
+        return dg.RunRequest(
+            run_key=digest([waiting, killed]), asset_selection=[dg.AssetKey([name]) for name in waiting]
+        )
 
     return new_events
 

@@ -133,7 +133,7 @@ def decide(
         previous,
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
-        files=sorted([*changed, *outdated]),
+        files=sorted([*changed, *outdated, *filter(None, [built.card])]),
     )
     return Plan(built, outcome, changes, outdated)
 

@@ -9,12 +9,11 @@ Run it as often as you like: what is released stays, what was interrupted is com
 Until the last step nobody sees a release, and by then its data can be fetched.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from registry.cards.card import CARD
-from registry.cards.write import makes_way, new_card
+from registry.cards.write import is_own, write_card
 from registry.compare.semver import Level
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_inside
@@ -135,8 +134,9 @@ def _publish(
         _store(repository, plans, way)
     for path in [path for plan in plans for path in plan.outdated]:
         checked_inside(repository.root, path).unlink(missing_ok=True)
-    files = [file for plan in plans for file in plan.outcome.files]
     released = [plan for plan in plans if plan.outcome.state == State.RELEASED]
+    own = {*_write_cards(repository, base, released, say)}
+    files = [file for plan in plans for file in plan.outcome.files if file not in own]
     tags = {plan.outcome.tag: _tag_message(plan) for plan in released}
     commit = record(
         repository,
@@ -144,7 +144,6 @@ def _publish(
         files,
         _commit_message(plans),
         tags,
-        contents=_cards(repository, base, released, say),
         aliases=aliases,
         check=lambda made: _as_planned(repository, made, plans),
     )
@@ -161,17 +160,17 @@ def _store(repository: Repository, plans: list[Plan], remote: str) -> None:
     repository.store.push(stored.values(), remote)
 
 
-def _cards(
+def _write_cards(
     repository: Repository, base: Base, plans: Sequence[Plan], say: Callable[[str], None]
-) -> dict[str, bytes | None]:
-    """Return the cards {path: content} of what is about to be released."""
-    return {
-        f"{plan.built.folder}/{CARD}": new_card(
-            repository, plan.built, plan.outcome.version, plan.outcome.tag, plan.outcome.reasons
-        )
-        for plan in plans
-        if makes_way(repository, plan.built, base.head, say)
-    }
+) -> Iterator[str]:
+    """Write the cards of what is about to be released; yield those places where the user has a text of her own."""
+    for plan in plans:
+        built, outcome = plan.built, plan.outcome
+        if is_own(repository, built, base.head):
+            say(f"{built.card} is your own, and stays; config/datasets/{built.dataset}.md would be a part of each card")
+            yield built.card
+        elif built.card:
+            write_card(repository, built, outcome.version, outcome.tag, outcome.reasons)
 
 
 def _as_planned(repository: Repository, commit: str, plans: list[Plan]) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 METADATA, PROVENANCE, MANIFEST, RAW = "metadata.json", "provenance.json", "manifest.parquet", "raw"
 DESCRIPTIONS = (MANIFEST, METADATA, PROVENANCE)
 """What stands beside the data of every dataset."""
-CARDS = ("README.md",)
-"""What a release adds for people: none of it is data, and none makes a version."""
+CARD = "README.md"
+"""What a release adds for people: it is no data, and makes no version."""
 SHOWN = 160
 """Characters of what is wrong that a message shows."""
 MAX_FILES = 1000
@@ -75,6 +75,12 @@ class Snapshot:
     def data(self) -> str:
         """Where its data is in the repository: a folder, or a file."""
         return f"{self.folder}/{self.provenance['data']['path']}"
+
+    @property
+    def card(self) -> str | None:
+        """Where its card is in the repository; None where its data is called so, in any case."""
+        path = f"{self.folder}/{CARD}"
+        return None if self.data.casefold() == path.casefold() else path
 
     @property
     def raw(self) -> str:
@@ -239,7 +245,7 @@ def described(
 def same_files(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> bool:
     """Tell whether files {path: content} in the folders of two names are the same, byte for byte; not if cards are."""
     named = ({path.rpartition("/")[2]: content for path, content in files.items()} for files in (one, other))
-    first, second = ({name: content for name, content in files.items() if name not in CARDS} for files in named)
+    first, second = ({name: content for name, content in files.items() if name != CARD} for files in named)
     return bool(first) and first == second
 
 
@@ -247,7 +253,7 @@ def is_description(path: str, dataset: str) -> bool:
     """Tell whether git tracks a file as part of a dataset's version: its .dvc files, descriptions and reports."""
     folder, _, file = path.rpartition("/")
     if folder == f"data/{dataset}":
-        return file in (METADATA, PROVENANCE, *CARDS) or file.endswith(".dvc")
+        return file in (METADATA, PROVENANCE, CARD) or file.endswith(".dvc")
     return path.startswith(f"reports/{dataset}/")
 
 
