@@ -107,13 +107,16 @@ def test_what_a_killed_release_left_is_written_again(clone):
 
 def test_cards_go_back_and_forth_with_their_versions(clone):
     clone.build("letters", 12)
+    clone.write("reports/letters/cleaning.json", '{"found": {"nulls": 3}}')
     clone.registry("publish")
+    assert "| `found, nulls` | 3 |" in card(clone)
     clone.registry("rollback", "letters", "1.0.0")
     assert card(clone) == card(clone, "letters-v1.0.0") == (clone.folder / CARD).read_text().rstrip("\n")
     clone.registry("republish", "letters", "1.0.0", "--reason", "1.1.0 is wrong")
     again = card(clone, "letters-v2.0.0")
     assert "- **2.0.0** (this one): content of 1.0.0; reason: 1.1.0 is wrong; 2 rows removed from all\n- 1.1.0" in again
     assert (clone.folder / CARD).read_text().rstrip("\n") == again
+    assert "nulls" not in again, "that was found in 1.1.0"
     clone.registry("unpin", "letters", code=None)  # No rule makes it, which Snakemake then says.
     assert clone.git("status", "--porcelain", "--", "data") == "" and card(clone) == again
 

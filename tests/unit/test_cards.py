@@ -139,6 +139,12 @@ def test_a_version_that_says_little_or_odd_things_has_a_card():
     )
 
 
+def test_many_tables_are_named_by_their_folders():
+    days = [f"data/x/processed/2026-01-{day:02}.parquet" for day in range(1, 30)]
+    data = DatasetCard(card(version(files=days), occasion())).data.to_dict()
+    assert data["configs"][0]["data_files"] == [{"split": "train", "path": ["processed/*.parquet"]}]
+
+
 def test_long_lists_are_cut_short():
     many = {str(number): 1 for number in range(MOST + 7)}
     before = [

@@ -46,12 +46,19 @@ def front_matter(snapshot: Snapshot, tables: Mapping[str, Sequence[str]]) -> dic
     found["size_categories"] = [next((name for name, limit in LARGER if snapshot.rows < limit), "n>10B")]
     if tables:
         named = {ONLY if [*tables] == ["all"] else split: (split, paths) for split, paths in tables.items()}
-        files = [{"split": name, "path": paths[0] if len(paths) == 1 else paths} for name, (_, paths) in named.items()]
+        files = [{"split": name, "path": _pattern(paths)} for name, (_, paths) in named.items()]
         found["configs"] = [{"config_name": "default", "data_files": files}]
         if features := _features(snapshot, tables):
             splits = [{"name": name, **_sizes(snapshot, *its)} for name, its in named.items()]
             found["dataset_info"] = {"features": features, "splits": splits}
     return found
+
+
+def _pattern(paths: Sequence[str]) -> str | list[str]:
+    """Return the tables of a split: the only one, or all of a kind in each of their folders."""
+    if len(paths) == 1:
+        return paths[0]
+    return sorted({f"{path.rpartition('/')[0]}/*.{path.rpartition('.')[2]}" for path in paths})
 
 
 def about_of(snapshot: Snapshot) -> dict[str, Any]:

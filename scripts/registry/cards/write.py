@@ -1,11 +1,11 @@
 """What a release has for people beside its data. It is committed with the release, and no version is made for it."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from registry.cards.card import WRITTEN, Occasion, card
 from registry.files import atomic_file, read_regular
-from registry.gate import MAX_DESCRIPTION, checked_inside
+from registry.gate import MAX_DESCRIPTION, GateError, checked_inside, read_json
 from registry.storage.address import public_address
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
@@ -15,10 +15,20 @@ MAX_NOTES = 1 << 20
 """Bytes of sections that somebody wrote which a card takes."""
 
 
-def new_card(repository: Repository, snapshot: Snapshot, version: str, tag: str, changes: Sequence[str]) -> bytes:
-    """Return the card of what is about to be released under a number, for these reasons."""
-    name, root, origin = snapshot.dataset, repository.root, repository.git.origin()
-    report, notes = root / "reports" / name / "cleaning.json", root / "config" / "datasets" / f"{name}.md"
+def new_card(
+    repository: Repository,
+    snapshot: Snapshot,
+    version: str,
+    tag: str,
+    changes: Sequence[str],
+    problems: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the card of what is about to be released under a number, for these reasons.
+
+    `problems` are what cleaning has found in it, where that is known.
+    """
+    name, origin = snapshot.dataset, repository.git.origin()
+    notes = repository.root / "config" / "datasets" / f"{name}.md"
     occasion = Occasion(
         version,
         tag,
@@ -26,7 +36,7 @@ def new_card(repository: Repository, snapshot: Snapshot, version: str, tag: str,
         history(repository.git, name) if name in releases(repository.git) else [],
         public_address(origin) if origin else None,
         read_regular(notes, MAX_NOTES).decode(errors="replace").strip() if notes.is_file() else "",
-        json.loads(read_regular(report, MAX_DESCRIPTION)) if report.is_file() else None,
+        problems,
     )
     return card(snapshot, occasion).encode()
 
@@ -45,6 +55,17 @@ def is_own(repository: Repository, snapshot: Snapshot, head: str) -> bool:
 
 
 def write_card(repository: Repository, snapshot: Snapshot, version: str, tag: str, changes: Sequence[str]) -> None:
-    """Write the card of what is about to be released where its commit takes it from."""
+    """Write the card of what is built here, and about to be released, where its commit takes it from."""
+    problems = _problems(repository, snapshot.dataset)
     with atomic_file(checked_inside(repository.root, snapshot.card)) as partial:
-        partial.write_bytes(new_card(repository, snapshot, version, tag, changes))
+        partial.write_bytes(new_card(repository, snapshot, version, tag, changes, problems))
+
+
+def _problems(repository: Repository, dataset: str) -> dict[str, Any] | None:
+    """Return what the last build has found while cleaning; None where it has not said so."""
+    path = f"reports/{dataset}/cleaning.json"
+    place = checked_inside(repository.root, path)
+    try:
+        return read_json(read_regular(place, MAX_DESCRIPTION), where=path) if place.is_file() else None
+    except GateError:
+        return None
