@@ -73,6 +73,15 @@ def test_sections_by_hand_are_in_the_next_card_and_make_none(clone):
     assert clone.git("status", "--porcelain", "--", NOTES) == "", "it is committed with the release that has it"
 
 
+def test_sections_behind_a_link_are_not_read(clone, tmp_path):
+    (tmp_path / "secret").write_text("hunter2")
+    (clone.folder / NOTES).symlink_to(tmp_path / "secret")
+    clone.build("letters", 12)
+    printed = clone.registry("publish", code=1)
+    assert NOTES in printed and "hunter2" not in printed and "Traceback" not in printed
+    assert clone.tags() == ["letters-v1.0.0"]
+
+
 def test_another_template_makes_no_release(clone):
     clone.edit("scripts/registry/cards/templates/card.md.jinja", "## Splits", "## Parts")
     clone.commit("Say parts")

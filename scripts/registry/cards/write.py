@@ -25,10 +25,13 @@ def new_card(
 ) -> bytes:
     """Return the card of what is about to be released under a number, for these reasons.
 
-    `problems` are what cleaning has found in it, where that is known.
+    `problems` are what cleaning has found in it, where that is known. Raises GateError for sections of the user's own
+    that are a link, or behind one.
     """
     name, origin = snapshot.dataset, repository.git.origin()
-    notes = repository.root / "config" / "datasets" / f"{name}.md"
+    notes = checked_inside(repository.root, path := f"config/datasets/{name}.md")
+    if notes.is_symlink():
+        raise GateError("it is a link, which may lead out of the checkout", where=path, hint="put a file in its place")
     occasion = Occasion(
         version,
         tag,
@@ -66,6 +69,10 @@ def _problems(repository: Repository, dataset: str) -> dict[str, Any] | None:
     path = f"reports/{dataset}/cleaning.json"
     place = checked_inside(repository.root, path)
     try:
-        return read_json(read_regular(place, MAX_DESCRIPTION), where=path) if place.is_file() else None
+        return (
+            read_json(read_regular(place, MAX_DESCRIPTION), where=path)
+            if place.is_file() and not place.is_symlink()
+            else None
+        )
     except GateError:
         return None
