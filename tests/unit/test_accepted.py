@@ -88,7 +88,7 @@ PROMPT = {"name": "p", "version": 1, "registry": "mlflow"}
 
 
 def test_what_belongs_to_a_dataset_follows_from_its_configuration():
-    own = ["config/datasets/one.yaml", "config/locks/one.yaml"]
+    own = ["config/datasets/one.yaml", "config/datasets/one.md", "config/locks/one.yaml"]
     assert own_files("one", {}, {}) == own
     assert own_files("one", {"params": {"prompt": PROMPT}}, {}) == [*own, "config/prompts/p.yaml"]
     assert own_files("one", {"params": {"prompt": PROMPT}}, {"MLFLOW_TRACKING_URI": "http://here"}) == own
