@@ -60,6 +60,20 @@ def test_each_number_is_asked_for_once_and_fills_no_memory(schemas, decoder, mon
     assert decoder._writer.cache_info().currsize <= MAX_WRITERS
 
 
+def test_a_schema_is_asked_for_once_whichever_of_its_types_messages_name(schemas, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAFKA_SCHEMA_REGISTRY_URL", schemas.url)
+    path = tmp_path / "r.proto"
+    path.write_text('syntax = "proto3"; message R { int32 a = 1; } message S { int32 a = 1; }')
+    number = schemas.registered("r", {"schema": bytes_of(packed_file(path)), "schemaType": "PROTOBUF"})["id"]
+    stream = Stream([], format="protobuf", schema=path.name, message="R", schema_registry=True)
+    decoder = Decoder(stream, tmp_path)
+    for index in (b"\0", b"\2\2", b"\2\4", b"\2\x7e"):
+        for of in (number, number + 1):
+            with suppress(PoisonError):
+                decoder.check(b"\0" + of.to_bytes(4, "big") + index)
+    assert [path.partition("?")[0] for path in schemas.asked] == [f"/schemas/ids/{of}" for of in (number, number + 1)]
+
+
 def test_a_schema_of_another_format_is_none(schemas):
     with pytest.raises(NoSchemaError, match="schema 1 is one of avro, and none of protobuf"):
         asking(schemas.url, "protobuf").schema(1)

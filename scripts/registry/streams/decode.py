@@ -19,6 +19,8 @@ Kept = Mapping[str, Any]
 """The schema with which a message was written, as its batch keeps it: {number, or FILE: schema}."""
 NAMED = 5
 """Fields that a message names of those whose types changed."""
+MAX_SCHEMAS = 16
+"""Schemas that are remembered as they were fetched: a message of Protobuf may name any of the types in one."""
 MAX_WRITERS = 1_000
 """Schemas of which it is remembered how messages are read, or why they cannot be."""
 MAX_TOTAL = 4 * MAX_SCHEMA
@@ -41,6 +43,7 @@ class Decoder:
         self._kept: Kept = {} if self._json else {FILE: self._schema.as_kept()}
         self._registry = SchemaRegistry(stream.format) if stream.schema_registry else None
         self._sizes: dict[int, int] = {}
+        self._schema_of = lru_cache(MAX_SCHEMAS)(self._find_schema)
         self._writer = lru_cache(MAX_WRITERS)(self._find_writer)
 
     def check(self, value: bytes) -> Kept:
@@ -58,8 +61,17 @@ class Decoder:
             return kept
         except InvalidError as error:
             raise PoisonError(INVALID, error) from None
-        except (ValueError, NoSchemaError) as error:
+        except ValueError as error:
             raise PoisonError(UNDECODABLE, error) from None
+
+    def _find_schema(self, number: int) -> Schema | str:
+        """Return a schema of the schema registry, or why there is none to use. Raises RegistryError."""
+        try:
+            return self._registry.schema(number)
+        except SchemaError as error:
+            return _unusable(number, error)
+        except NoSchemaError as error:
+            return str(error)
 
     def _find_writer(self, number: int, indexes: tuple[int, ...]) -> tuple[Decode, Kept]:
         """Return what decodes messages of a schema, and the schema as batches keep it.
@@ -67,14 +79,16 @@ class Decoder:
         Raises RegistryError where the schema registry fails, and for a schema that the one of the stream cannot read.
         One that cannot be used at all is the fault of whoever sends its messages: each of them is poison.
         """
-        where = f"schema {number} of the schema registry"
+        schema = self._schema_of(number)
+        if isinstance(schema, str):
+            return _refusing(ValueError, schema), {}
+        where = _named(number)
+        its_own = self._json and self._schema is not None
         try:
-            schema = self._registry.schema(number)
-            its_own = self._json and self._schema is not None
             writer = self._own if its_own else _reader(schema, indexes)
         except SchemaError as error:
-            return _refusing(ValueError, f"{where} cannot be used: {error}"), {}
-        except (ValueError, NoSchemaError) as error:
+            return _refusing(ValueError, _unusable(number, error)), {}
+        except ValueError as error:
             return _refusing(ValueError, str(error)), {}
         if not self._json:
             if writer.name.rpartition(".")[2] != self._own.name.rpartition(".")[2]:
@@ -96,6 +110,14 @@ class Decoder:
 def _reader(schema: Schema, indexes: tuple[int, ...] = (0,)) -> Messages:
     """Return what reads messages of a schema, and checks those in JSON against it. Raises SchemaError."""
     return JsonMessages(schema.schema) if schema.format == "json" else schema.messages(indexes)
+
+
+def _named(number: int) -> str:
+    return f"schema {number} of the schema registry"
+
+
+def _unusable(number: int, error: SchemaError) -> str:
+    return f"{_named(number)} cannot be used: {error}"
 
 
 def _refusing(kind: type[ValueError], why: str) -> Decode:
