@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from registry.cards.card import MOST, OLDER, Occasion, card
 from registry.cards.hub import _feature
-from registry.describe.logical import logical_type
+from registry.describe.logical import arrow_type, logical_type
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Entry
 
@@ -26,7 +26,6 @@ HOSTILE = [
     "@all",
     "\u202eabc",
 ]
-FENCE = "    "
 
 
 def version(files=("data/x/processed/x.csv",), **facts):
@@ -117,8 +116,6 @@ def test_sizes(rows, size):
     ],
 )
 def test_types_as_datasets_writes_them(dtype, written):
-    from registry.describe.logical import arrow_type
-
     assert _feature(arrow_type(logical_type(dtype))) == written
 
 

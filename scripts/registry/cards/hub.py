@@ -22,7 +22,12 @@ _KNOWN = (
 )
 LICENCES = frozenset(_KNOWN.split())
 """Licences that the Hub knows by these names."""
-LARGER = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7)) + (
+LARGER = (
+    ("n<1K", 10**3),
+    ("1K<n<10K", 10**4),
+    ("10K<n<100K", 10**5),
+    ("100K<n<1M", 10**6),
+    ("1M<n<10M", 10**7),
     ("10M<n<100M", 10**8),
     ("100M<n<1B", 10**9),
     ("1B<n<10B", 10**10),

@@ -9,7 +9,7 @@ Run it as often as you like: what is released stays, what was interrupted is com
 Until the last step nobody sees a release, and by then its data can be fetched.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -135,7 +135,7 @@ def _publish(
     for path in [path for plan in plans for path in plan.outdated]:
         checked_inside(repository.root, path).unlink(missing_ok=True)
     released = [plan for plan in plans if plan.outcome.state == State.RELEASED]
-    own = {*_write_cards(repository, base, released, say)}
+    own = _write_cards(repository, base, released, say)
     files = [file for plan in plans for file in plan.outcome.files if file not in own]
     tags = {plan.outcome.tag: _tag_message(plan) for plan in released}
     commit = record(
@@ -160,17 +160,17 @@ def _store(repository: Repository, plans: list[Plan], remote: str) -> None:
     repository.store.push(stored.values(), remote)
 
 
-def _write_cards(
-    repository: Repository, base: Base, plans: Sequence[Plan], say: Callable[[str], None]
-) -> Iterator[str]:
-    """Write the cards of what is about to be released; yield those places where the user has a text of her own."""
+def _write_cards(repository: Repository, base: Base, plans: Sequence[Plan], say: Callable[[str], None]) -> set[str]:
+    """Write the cards of what is about to be released; return the places where the user has a text of her own."""
+    own = set()
     for plan in plans:
         built, outcome = plan.built, plan.outcome
         if is_own(repository, built, base.head):
             say(f"{built.card} is your own, and stays; config/datasets/{built.dataset}.md would be a part of each card")
-            yield built.card
+            own.add(built.card)
         elif built.card:
             write_card(repository, built, outcome.version, outcome.tag, outcome.reasons)
+    return own
 
 
 def _as_planned(repository: Repository, commit: str, plans: list[Plan]) -> None:

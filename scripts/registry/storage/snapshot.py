@@ -243,7 +243,7 @@ def described(
 
 
 def same_files(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> bool:
-    """Tell whether files {path: content} in the folders of two names are the same, byte for byte; not if cards are."""
+    """Tell whether files {path: content} in the folders of two names are the same, byte for byte, cards aside."""
     named = ({path.rpartition("/")[2]: content for path, content in files.items()} for files in (one, other))
     first, second = ({name: content for name, content in files.items() if name != CARD} for files in named)
     return bool(first) and first == second
