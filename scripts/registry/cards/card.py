@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from registry.cards.hub import BUILDERS, about_of, front_matter
+from registry.cards.loading import ways_to_load
 from registry.extras import needed
 from registry.shown import markdown, markdown_text, one_line, printable
 from registry.storage.snapshot import Snapshot
@@ -21,7 +22,6 @@ ADDRESS = re.compile(r"https?://[^\s<>|\\`]+")
 """What can be a link in a cell of a table."""
 WRITTEN = "# Written by registry publish"
 """Begins the line of each card that tells it from a text of somebody else."""
-PLACEHOLDER = "ADDRESS-OF-THIS-REGISTRY"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         autoescape=False,  # noqa: S701  it is Markdown: `code` and `text` let texts of others mark nothing up
     )
     environment.filters |= {"code": _code, "text": markdown_text, "link": _link, "number": _number}
-    builder, tables = _tables(snapshot)
+    builder, tables = tables_of(snapshot)
+    table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     found = environment.get_template("card.md.jinja").render(
         written=WRITTEN,
         head=_yaml(front_matter(snapshot, tables)),
@@ -68,16 +69,13 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         source=snapshot.provenance["source"],
         files=snapshot.provenance["source"].get("files", []),
         parents=snapshot.provenance["source"].get("datasets", {}),
-        params=_yaml(params) if (params := _params(snapshot)) else "",
+        params=params_of(snapshot),
         scripts=sorted(snapshot.provenance["code"]),
         libraries=snapshot.provenance["libraries"],
-        problems=None if occasion.problems is None else [*_counts(occasion.problems)],
+        problems=None if occasion.problems is None else [*counts_of(occasion.problems)],
         occasion=occasion,
         older=occasion.before[:OLDER],
-        repository=occasion.address or PLACEHOLDER,
-        table=f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None,
-        folder=snapshot.data,
-        builder=builder,
+        ways=ways_to_load(snapshot, occasion.version, occasion.tag, occasion.address, table, builder),
         MOST=MOST,
     )
     return found.rstrip("\n") + "\n"
@@ -104,7 +102,7 @@ def _link(url: str) -> str:
     return f"<{url}>" if ADDRESS.fullmatch(url) else _code(url) if url else ""
 
 
-def _tables(snapshot: Snapshot) -> tuple[str, dict[str, list[str]]]:
+def tables_of(snapshot: Snapshot) -> tuple[str, dict[str, list[str]]]:
     """Return what reads the tables of a version, and {split: their paths from its folder}; none where it has none."""
     listed = snapshot.listed()
     for suffix, builder in BUILDERS.items():
@@ -116,9 +114,11 @@ def _tables(snapshot: Snapshot) -> tuple[str, dict[str, list[str]]]:
     return "", {}
 
 
-def _params(snapshot: Snapshot) -> dict[str, Any]:
+def params_of(snapshot: Snapshot) -> str:
+    """Return what a version was set to, as YAML; nothing where it has no settings."""
     config = snapshot.provenance["config"]
-    return {key: config[key] for key in ("kind", "params", "options") if config.get(key)}
+    found = {key: config[key] for key in ("kind", "params", "options") if config.get(key)}
+    return _yaml(found) if found else ""
 
 
 def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
@@ -134,11 +134,11 @@ def _distributions(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
             yield name.removesuffix(ending), table
 
 
-def _counts(found: Any, name: str = "") -> Iterator[tuple[str, int]]:
+def counts_of(found: Any, name: str = "") -> Iterator[tuple[str, int]]:
     """Yield {what: how many} of all that was found at least once, of a list its length."""
     if isinstance(found, Mapping):
         for key, value in found.items():
-            yield from _counts(value, f"{name}, {key}" if name else str(key))
+            yield from counts_of(value, f"{name}, {key}" if name else str(key))
     elif isinstance(found, list) and found:
         yield name, len(found)
     elif isinstance(found, int) and not isinstance(found, bool) and found:

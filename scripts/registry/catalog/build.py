@@ -1,0 +1,216 @@
+"""Build the catalog: `registry catalog`."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from registry.catalog.dataset import DatasetPages, data_of, gather
+from registry.catalog.folder import Folder
+from registry.catalog.pages import POLICY, dataset_page, environment, kind_of
+from registry.cards.hub import about_of
+from registry.errors import RegistryError
+from registry.files import json_digest, sha256_of
+from registry.storage.address import public_address
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Release, odd_tags, other_names, releases, taken_back
+
+STATIC = ("catalog.css", "catalog.js", "vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "LICENSE-vega")
+"""Files that all pages share. Vega draws the charts."""
+PREVIEWS = 2
+"""Pictures of a dataset in the list of all."""
+CLASSES = 200
+"""Classes of a column that the list can be searched for."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A catalog that was written: its first page, how many datasets and versions it has, how many files are new."""
+
+    index: Path
+    datasets: int
+    versions: int
+    written: int
+
+
+def build(
+    repository: Repository,
+    out: Path,
+    number: int | None = None,
+    *,
+    force: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Built:
+    """Write the catalog of all datasets, with the newest `number` versions of each or all, to a folder.
+
+    Raises RegistryError for a folder that has other files, unless `force`, and where nothing is released.
+    """
+    known = releases(repository.git)
+    if not known:
+        raise RegistryError("nothing is released here", hint="snakemake --cores all, or registry pull")
+    folder, static = Folder(out, force=force), files("registry.catalog") / "static"
+    folder.record(folder.before)
+    for name in STATIC:
+        folder.put(f"static/{name}", (static / name).read_bytes())
+    aliases = defaultdict(list)
+    for alias in other_names(repository.git):
+        aliases[alias.release.dataset] = sorted({*aliases[alias.release.dataset], alias.name})
+    children = _children(repository, known)
+    drawn_by, recorded = _drawn_by(), {}
+    for name, those in known.items():
+        key = _key(those, number, aliases[name], children.get(name, []), drawn_by)
+        before = folder.before.get(name, {})
+        if before.get("key") == key and folder.keep(before["files"]):
+            recorded[name] = before
+            continue
+        say(f"drawing {name}")
+        found = gather(repository, name, number)
+        recorded[name] = _write(repository, folder, found, len(those), aliases[name], children.get(name, []), key)
+        folder.record({**folder.before, **recorded})
+    folder.put("diff.html", _page("diff.html.jinja", base="", inline=None))
+    folder.put("index.html", _index(repository, recorded))
+    folder.close(recorded)
+    versions = sum(one["summary"]["versions"] for one in recorded.values())
+    return Built(out / "index.html", len(recorded), versions, folder.written)
+
+
+def _page(template: str, **values: Any) -> bytes:
+    return environment().get_template(template).render(policy=POLICY, **values).encode()
+
+
+def _drawn_by() -> str:
+    """Return a digest of all that decides how pages look."""
+    here = files("registry.catalog")
+    with_all = [path for path in Path(str(here)).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return json_digest({path.relative_to(str(here)).as_posix(): sha256_of(path) for path in with_all})
+
+
+def _key(
+    those: Sequence[Release], number: int | None, aliases: Sequence[str], children: Sequence[str], drawn_by: str
+) -> str:
+    """Return a digest of all that the pages of a dataset are drawn from."""
+    superseded = {tag: str(version) for tag, version in taken_back(those).items()}
+    tags = {release.tag: [release.commit, release.message] for release in those}
+    return json_digest([tags, superseded, number, list(aliases), list(children), drawn_by])
+
+
+def _children(repository: Repository, known: Mapping[str, Sequence[Release]]) -> dict[str, list[str]]:
+    """Return {dataset: those whose newest version is made of it}."""
+    found = defaultdict(list)
+    for name, those in known.items():
+        try:
+            snapshot = Snapshot.at(repository, name, those[-1].commit, those[-1].tag)
+        except RegistryError:
+            continue
+        for parent in snapshot.provenance["source"].get("datasets", {}):
+            found[parent].append(name)
+    return found
+
+
+def _write(
+    repository: Repository,
+    folder: Folder,
+    found: DatasetPages,
+    number: int,
+    aliases: Sequence[str],
+    children: Sequence[str],
+    key: str,
+) -> dict[str, Any]:
+    """Write the pages of a dataset; return what is recorded of it."""
+    origin = repository.git.origin()
+    address = public_address(origin) if origin else None
+    title = found.newest.snapshot and about_of(found.newest.snapshot)["title"]
+    data = data_of(found) | {"title": title or found.name}
+    paths = [
+        folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())
+    ]
+    paths.append(folder.put(f"data/{found.name}.js", as_script(data)))
+    for version in found.versions:
+        page = dataset_page(
+            found, version, address=address, left_out=number - len(found.versions), aliases=aliases, children=children, runs=[]
+        ).encode()
+        paths.append(folder.put(f"datasets/{version.entry.tag}.html", page))
+        if version is found.newest:
+            paths.append(folder.put(f"datasets/{found.name}.html", page))
+    whole = not found.without_values and all(version.rows is not None for version in found.versions)
+    # What could not be read may come back: it is tried again.
+    return {"key": key if whole else None, "files": paths, "summary": _summary(found)}
+
+
+def as_script(data: Mapping[str, Any]) -> bytes:
+    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f"registryCatalog({safe});\n".encode(errors="backslashreplace")
+
+
+def _summary(found: DatasetPages) -> dict[str, Any]:
+    """Return what the list of datasets shows of one."""
+    newest = found.newest
+    summary = {
+        "name": found.name,
+        "version": newest.entry.version,
+        "date": newest.entry.date.date().isoformat(),
+        "versions": len(found.versions),
+        "title": found.name,
+        "description": newest.problem or "",
+        "kind": "",
+        "licence": "",
+        "rows": 0,
+        "bytes": 0,
+        "text": found.name,
+        "pictures": [],
+        "bars": [],
+    }
+    if newest.snapshot is None:
+        return summary
+    snapshot, about = newest.snapshot, about_of(newest.snapshot)
+    features = snapshot.metadata["schema"]["features"]
+    words = [found.name, about["title"], about["description"], *features]
+    words += [str(label) for feature in features.values() for label in feature.get("classes", [])[:CLASSES]]
+    return summary | {
+        "title": about["title"],
+        "description": about["description"],
+        "kind": kind_of(snapshot),
+        "licence": about["license"],
+        "rows": snapshot.rows,
+        "bytes": snapshot.provenance["data"]["bytes"],
+        "text": " ".join(words),
+        "pictures": [*found.values.pictures][:PREVIEWS],
+        "bars": _small_bars(snapshot.metadata),
+    }
+
+
+def _small_bars(metadata: Mapping[str, Any]) -> list[int]:
+    """Return the counts of one column that are drawn small: classes, else a histogram, else the sizes of splits."""
+    profile = metadata.get("profile", {})
+    measures = [(name, splits) for column in profile.values() for name, splits in column.items()]
+    for name, splits in measures:
+        if name == "classes":
+            return [*next(iter(splits.values()))["values"].values()][:20]
+    for _, splits in measures:
+        if histogram := next(iter(splits.values())).get("histogram"):
+            return histogram["counts"]
+    sizes = [its["num_samples"] for its in metadata["splits"].values()]
+    return sizes if len(sizes) > 1 else []
+
+
+def _index(repository: Repository, recorded: Mapping[str, Mapping[str, Any]]) -> bytes:
+    datasets = [
+        one["summary"] | {"order": ".".join(f"{int(part):06}" for part in one["summary"]["version"].split("."))}
+        for one in recorded.values()
+    ]
+    return _page(
+        "index.html.jinja",
+        base="",
+        datasets=datasets,
+        versions=sum(one["versions"] for one in datasets),
+        size=sum(one["bytes"] for one in datasets),
+        kinds=sorted({one["kind"] for one in datasets if one["kind"]}),
+        licences=sorted({one["licence"] for one in datasets if one["licence"]}),
+        odd=odd_tags(repository.git),
+    )

@@ -1,0 +1,189 @@
+"""Gather what a page shows of a dataset: its versions, what each says of itself, and rows of them with their values."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from registry.catalog.numbered import MAX_RUNS, NumberedRows, runs_of
+from registry.catalog.values import Values, read_values
+from registry.compare.manifests import manifest_of, rows_of_splits
+from registry.errors import RegistryError
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Entry, history
+
+FIRST, SAMPLED, MOVED = 25, 25, 25
+"""Rows of a split that a page shows: the first, others by chance, and those that a version has more or less."""
+MAX_ROWS = 3000
+"""Rows whose values are read of a dataset."""
+MAX_BYTES = 400_000
+"""Bytes of JSON that the values of rows have, and after which no more are taken."""
+MAX_PICTURES, PICTURE_BYTES = 300, 1_000_000
+"""Small pictures, and bytes of them, after which no more are taken."""
+SEED = 0
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """One version; `snapshot` is None where it cannot be read, and `problem` says why. `rows` are numbers of its rows."""
+
+    entry: Entry
+    snapshot: Snapshot | None
+    problem: str | None = None
+    rows: np.ndarray | None = field(default=None, repr=False)
+
+
+@dataclass
+class DatasetPages:
+    """A dataset: its versions, newest first, the numbers of all their rows, and the values of some of these."""
+
+    name: str
+    versions: list[VersionPage]
+    numbered: NumberedRows
+    values: Values = field(default_factory=Values)
+    without_values: dict[str, str] = field(default_factory=dict)
+    """{tag: why no values of its rows are shown}"""
+
+    @property
+    def newest(self) -> VersionPage:
+        """The newest version."""
+        return self.versions[0]
+
+
+def gather(repository: Repository, dataset: str, number: int | None) -> DatasetPages:
+    """Return what is shown of a dataset with its newest versions, so many or all.
+
+    Manifests and the data of these versions are fetched where they are not here; what nobody has is said in its place.
+    """
+    entries = history(repository.git, dataset)[:number]
+    found = DatasetPages(dataset, [], NumberedRows())
+    for entry in reversed(entries):
+        found.versions.insert(0, _version(repository, dataset, entry, found.numbered))
+    _add_values(found)
+    return found
+
+
+def _version(repository: Repository, dataset: str, entry: Entry, numbered: NumberedRows) -> VersionPage:
+    try:
+        snapshot = Snapshot.at(repository, dataset, entry.commit, entry.tag)
+    except RegistryError as error:
+        return VersionPage(entry, None, error.what)
+    try:
+        return VersionPage(entry, snapshot, rows=numbered.add(manifest_of(snapshot)))
+    except RegistryError as error:
+        return VersionPage(entry, snapshot, error.what)
+
+
+def _add_values(found: DatasetPages) -> None:
+    """Read the values of the rows that are shown, each in the newest version that has it and whose data is here."""
+    wanted = [*dict.fromkeys(_wanted(found.versions))][:MAX_ROWS]
+    lacking, read = set(wanted), Values()
+    for version in found.versions:
+        if version.rows is None or not lacking:
+            continue
+        try:
+            read_values(version.snapshot, _by_split(version, lacking), read, fetch=True)
+        except RegistryError as error:
+            found.without_values[version.entry.tag] = error.what
+        lacking -= read.rows.keys()
+    found.values = _within_bounds(read, wanted)
+
+
+def _by_split(version: VersionPage, lacking: set[int]) -> dict[str, dict[int, int]]:
+    """Return {split: {place in it: number of the row}} of the rows that are lacking and that a version has."""
+    places = {}
+    for split, (start, end) in _splits(version).items():
+        rows = version.rows[start:end]
+        inside = np.flatnonzero(np.isin(rows, np.fromiter(lacking, np.uint32, len(lacking))))
+        places[split] = {int(place): int(rows[place]) for place in inside}
+    return places
+
+
+def _splits(version: VersionPage) -> dict[str, tuple[int, int]]:
+    sizes = {split: about["num_samples"] for split, about in version.snapshot.metadata["splits"].items()}
+    return {split: (rows.start, rows.stop) for split, rows in rows_of_splits(sizes).items()}
+
+
+def _wanted(versions: Sequence[VersionPage]) -> Iterator[int]:
+    """Yield the numbers of the rows to show, those first that matter most."""
+    readable = [version for version in versions if version.rows is not None]
+    for version in readable:
+        for start, end in _splits(version).values():
+            yield from version.rows[start : min(end, start + FIRST)].tolist()
+    for newer, older in zip(readable, readable[1:], strict=False):
+        for here, there in ((newer, older), (older, newer)):
+            for start, end in _splits(here).values():
+                rows = here.rows[start:end]
+                yield from rows[~np.isin(rows, there.rows)][:MOVED].tolist()
+    for version in readable[:1]:
+        chance = random.Random(SEED)  # noqa: S311  it picks rows to look at
+        for start, end in _splits(version).values():
+            yield from version.rows[sorted(chance.sample(range(start, end), min(SAMPLED, end - start)))].tolist()
+    for version in readable:
+        yield from version.rows[:MAX_ROWS].tolist()
+
+
+def _within_bounds(read: Values, wanted: Sequence[int]) -> Values:
+    """Return the rows that matter most, while they and their pictures are no more than a page takes."""
+    kept, text, pictures = Values(), 0, 0
+    for number in wanted:
+        row = read.rows.get(number)
+        if row is None:
+            continue
+        names = {value["picture"] for value in row.values() if isinstance(value, dict) and "picture" in value}
+        new = {name: read.pictures[name] for name in sorted(names) if name not in kept.pictures}
+        text += len(json.dumps(row, ensure_ascii=False).encode())
+        pictures += sum(map(len, new.values()))
+        if text > MAX_BYTES or pictures > PICTURE_BYTES or len(kept.pictures | new) > MAX_PICTURES:
+            break
+        kept.rows[number] = row
+        kept.pictures |= new
+    return kept
+
+
+def data_of(found: DatasetPages) -> dict[str, Any]:
+    """Return what the script of a page reads of a dataset, as JSON."""
+    columns = [*dict.fromkeys(name for row in found.values.rows.values() for name in row)]
+    numbers = sorted(found.values.rows)
+    runs = {version.entry.tag: runs_of(version.rows) for version in found.versions if version.rows is not None}
+    scattered = sum(map(len, runs.values())) > MAX_RUNS
+    return {
+        "name": found.name,
+        "versions": [_as_json(version, [] if scattered else runs.get(version.entry.tag, [])) for version in found.versions],
+        "total": len(found.numbered),
+        "scattered": scattered,
+        **({} if scattered else found.numbered.columns()),
+        "columns": columns,
+        "values": {
+            number: [found.values.rows[number].get(name) for name in columns] for number in numbers
+        },
+        "names": dict(zip(numbers, found.numbered.keys(numbers), strict=True)),
+    }
+
+
+def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    entry, snapshot = version.entry, version.snapshot
+    about: dict[str, Any] = {"version": entry.version, "tag": entry.tag, "date": entry.date.date().isoformat()}
+    if snapshot is None or version.rows is None:
+        about["problem"] = version.problem
+    if snapshot is None:
+        return about
+    metadata = snapshot.metadata
+    return about | {
+        "content": snapshot.content_hash,
+        "splits": {split: its["num_samples"] for split, its in metadata["splits"].items()},
+        "schema": [[name, its["dtype"]] for name, its in metadata["schema"]["features"].items()],
+        "facts": _facts(metadata),
+        "profile": metadata.get("profile", {}),
+        "rows": runs,
+    }
+
+
+def _facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a version says of itself beside its columns, in the order of metadata.json."""
+    apart = ("schema", "profile", "content_hash")
+    return {name: value for name, value in metadata.items() if name not in apart}

@@ -1,0 +1,72 @@
+"""The folder of a catalog: only what changed is written again, and nothing goes that the catalog did not write."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from registry.errors import RegistryError
+from registry.files import atomic_file, read_regular, write_json
+from registry.gate import GateError, checked_inside, checked_path, read_json
+
+RECORD = "catalog.json"
+"""What the catalog has written, and of what."""
+MAX_RECORD = 256 << 20
+
+
+class Folder:
+    """A folder that a catalog is written to; `before` is what the last one recorded of each dataset."""
+
+    def __init__(self, place: Path, *, force: bool = False) -> None:
+        self.place = place
+        record = self._recorded()
+        if record is None and not force and place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise RegistryError(
+                "there are other files than those of a catalog",
+                where=place,
+                hint="name another folder, or write into it with --force: what is there stays, unless it is called so",
+            )
+        known = record or {}
+        self.before: Mapping[str, dict[str, Any]] = known.get("datasets", {})
+        self._old = {path for path in known.get("files", []) if isinstance(path, str)}
+        self._files: set[str] = set()
+        self.written = 0
+
+    def _recorded(self) -> dict[str, Any] | None:
+        try:
+            found = read_json(read_regular(self.place / RECORD, MAX_RECORD), where=RECORD)
+        except (OSError, GateError):
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get("datasets"), dict) else None
+
+    def put(self, path: str, content: bytes) -> str:
+        """Write a file, unless it is there already; return its path."""
+        place = checked_inside(self.place, path)
+        self._files.add(path)
+        try:
+            if place.stat().st_size == len(content) and place.read_bytes() == content:
+                return path
+        except OSError:
+            pass
+        with atomic_file(place) as partial:
+            partial.write_bytes(content)
+        self.written += 1
+        return path
+
+    def keep(self, paths: list[str]) -> bool:
+        """Tell whether files of the last time are all there; if so, they stay."""
+        if not all(path in self._old and checked_inside(self.place, path).is_file() for path in paths):
+            return False
+        self._files |= {*paths}
+        return True
+
+    def record(self, datasets: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write down what was written so far, and of which datasets, so that a catalog that was cut short goes on."""
+        self.place.mkdir(parents=True, exist_ok=True)
+        write_json(self.place / RECORD, {"datasets": datasets, "files": sorted(self._old | self._files)})
+
+    def close(self, datasets: Mapping[str, Mapping[str, Any]]) -> None:
+        """Remove what the last catalog had more, and record what this one has."""
+        for path in self._old - self._files:
+            checked_inside(self.place, checked_path(path, where=RECORD)).unlink(missing_ok=True)
+        self._old = set()
+        self.record(datasets)

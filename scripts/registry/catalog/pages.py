@@ -1,0 +1,227 @@
+"""Draw the pages of the catalog. Every text of others is text on them, whatever is in it."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from registry.cards.card import counts_of, params_of, tables_of
+from registry.cards.hub import about_of
+from registry.cards.loading import ways_to_load
+from registry.catalog.dataset import DatasetPages, VersionPage
+from registry.extras import needed
+from registry.shown import UNPRINTABLE, redacted
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import Entry
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+LINK = re.compile(r"https?://[^\s<>\"'\\`|]+")
+_LEVEL = re.compile(r"(MAJOR|MINOR|PATCH): (.*)", re.DOTALL)
+_ABOUT = ("rows: ", "content: sha256:")
+"""How lines of a tag's message begin that are not why it was made."""
+SECTIONS = {
+    "overview": "Overview",
+    "versions": "Versions",
+    "columns": "Columns",
+    "rows": "Rows",
+    "contract": "Contract",
+    "found": "What was found",
+    "lineage": "Where it comes from",
+    "use": "Use it",
+}
+UNREADABLE = ("versions",)
+
+
+@cache
+def environment() -> Any:
+    """Return the templates, in which every value is escaped."""
+    jinja2 = needed("jinja2")
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("registry.catalog", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "marked": marked,
+        "plain": plain,
+        "link": _link,
+        "number": _number,
+        "size": _size,
+        "share": _share,
+        "bars": _bars,
+        "reasons": lambda entry: [*_reasons(entry)],
+    }
+    return found
+
+
+def marked(text: object) -> Markup:
+    """Return a text in which what nobody can see, or what turns its direction, is spelt by its number."""
+    return Markup("").join(
+        Markup('<span class="odd">U+{:04X}</span>').format(ord(char)) if _is_odd(char) else escape(char)
+        for char in _pieces(redacted(str(text)))
+    )
+
+
+def plain(text: object) -> str:
+    """Return a text where no marks can stand, in a title or an attribute, without what nobody can see."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_odd(piece) else piece for piece in _pieces(redacted(str(text))))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces, each odd character one of its own."""
+    start = 0
+    for place, char in enumerate(text):
+        if _is_odd(char):
+            yield from filter(None, (text[start:place], char))
+            start = place + 1
+    yield text[start:]
+
+
+def _is_odd(char: str) -> bool:
+    return len(char) == 1 and char not in "\n\t" and unicodedata.category(char).startswith(UNPRINTABLE)
+
+
+def _link(address: str) -> Markup:
+    if not LINK.fullmatch(address) or any(map(_is_odd, address)):
+        return marked(address)
+    return Markup('<a href="{0}" rel="noopener noreferrer">{0}</a>').format(redacted(address))
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _size(value: int) -> str:
+    size = float(value)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def _share(share: float) -> Markup:
+    """Return a bar as long as a share of a whole."""
+    return Markup(
+        '<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{0:.1f} %">'
+        '<rect width="{0:.2f}" height="10" rx="1"/></svg>'
+    ).format(100 * share)
+
+
+def _bars(counts: Sequence[int]) -> Markup:
+    """Return small bars of some counts."""
+    highest, width = max(counts) or 1, 84 / len(counts)
+    drawn = (
+        Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+            place * width, 40 - 40 * count / highest, max(width - 1, 0.5), 40 * count / highest
+        )
+        for place, count in enumerate(counts)
+    )
+    return Markup('<svg class="bars" viewBox="0 0 84 40" aria-hidden="true">{}</svg>').format(Markup("").join(drawn))
+
+
+def _reasons(entry: Entry) -> Iterator[tuple[str, str]]:
+    for line in entry.changes:
+        if not line.startswith(_ABOUT):
+            level = _LEVEL.fullmatch(line)
+            yield level.groups() if level else ("", line)
+
+
+def dataset_page(
+    found: DatasetPages,
+    this: VersionPage,
+    *,
+    address: str | None,
+    left_out: int,
+    aliases: Sequence[str],
+    children: Sequence[str],
+    runs: Sequence[str],
+) -> str:
+    """Return the page of one version of a dataset.
+
+    `left_out` older versions are not in the catalog; `children` are the datasets that are made of this one, and `runs`
+    those that have logged it.
+    """
+    snapshot, place = this.snapshot, found.versions.index(this)
+    more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
+    return environment().get_template("dataset.html.jinja").render(
+        policy=POLICY,
+        base="../",
+        name=found.name,
+        found=found,
+        this=this,
+        newest=this is found.newest,
+        previous=min(place + 1, len(found.versions) - 1),
+        snapshot=snapshot,
+        without_values=found.without_values.get(this.entry.tag, ""),
+        sections=[(id_, word) for id_, word in SECTIONS.items() if snapshot is not None or id_ in UNREADABLE],
+        left_out=left_out,
+        aliases=aliases,
+        children=children,
+        runs=runs,
+        **({"about": {"title": found.name, "description": "", "license": "unknown"}} | more),
+    )
+
+
+def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> dict[str, Any]:
+    source = snapshot.provenance["source"]
+    builder, tables = tables_of(snapshot)
+    table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
+    return {
+        "about": about_of(snapshot),
+        "kind": kind_of(snapshot),
+        "parents": source.get("datasets", {}),
+        "files": source.get("files", []),
+        "params": params_of(snapshot),
+        "checks": [*_checks(snapshot)],
+        "verdict": bool(snapshot.provenance.get("contract", {}).get("passed")),
+        "problems": [*counts_of(_without_distributions(snapshot.metadata.get("summary", {})))],
+        "snippets": [
+            (way.title, way.code)
+            for way in ways_to_load(snapshot, this.entry.version, this.entry.tag, address, table, builder)
+        ],
+    }
+
+
+def kind_of(snapshot: Snapshot) -> str:
+    """Return the way in which a dataset is built."""
+    return str(snapshot.provenance["config"].get("kind", "own code"))
+
+
+def _without_distributions(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in summary.items() if not name.endswith("_distribution")}
+
+
+def _checks(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
+    """Yield what a contract is about, what must hold, and what there is."""
+    contract = snapshot.provenance["config"].get("contract", {})
+    features = snapshot.metadata["schema"]["features"]
+    for column, spec in contract.get("columns", {}).items():
+        yield column, _in_words(spec), str(features.get(column, {}).get("dtype", "not there"))
+    sizes = {split: its["num_samples"] for split, its in snapshot.metadata["splits"].items()}
+    rows = contract.get("rows", {})
+    expected = rows.get(str(snapshot.provenance["source"]["mode"]), rows)
+    yield "rows", _in_words(expected), _in_words(sizes)
+    for rule, words in (("disjoint", "no input is in two splits"), ("unique", "no input is twice in a split")):
+        if contract.get(rule):
+            yield "inputs", words, "so it was"
+    for floor, least in contract.get("floors", {}).items():
+        yield floor, f"at least {least}", ""
+
+
+def _in_words(spec: Any) -> str:
+    if not isinstance(spec, Mapping):
+        return str(spec)
+    words = (f"{name.replace('_', ' ')} {_values(value)}" for name, value in spec.items())
+    return "; ".join(words)
+
+
+def _values(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value[:20])) + (f" and {len(value) - 20:,} more" if len(value) > 20 else "")
+    return f"({_in_words(value)})" if isinstance(value, Mapping) else _number(value)

@@ -1,0 +1,635 @@
+"use strict";
+// Draws what the pages of the catalog cannot hold as HTML: rows, charts, and the difference between any two versions.
+// A page's data comes from data/<dataset>.js, which calls registryCatalog(); pages work from file://, without a network.
+
+const registryCatalog = (() => {
+  const own = document.currentScript.dataset;
+  const base = own.base ?? "";
+  const PAGE = 50;
+  const ODD = /[\p{C}\p{Zl}\p{Zp}]/u;
+  const byId = (id) => document.getElementById(id);
+  const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(value));
+
+  // --- text of others ------------------------------------------------------------------------------------------------
+
+  function element(name, properties = {}, ...children) {
+    const found = document.createElement(name);
+    for (const [key, value] of Object.entries(properties)) {
+      if (value === undefined || value === null || value === false) continue;
+      if (key === "class") found.className = value;
+      else found.setAttribute(key, value);
+    }
+    found.append(...children.filter((child) => child !== null && child !== undefined));
+    return found;
+  }
+
+  function marked(text) {
+    const found = document.createDocumentFragment();
+    let plain = "";
+    for (const char of String(text)) {
+      if (char === "\n" || char === "\t" || !ODD.test(char)) {
+        plain += char;
+        continue;
+      }
+      found.append(plain, element("span", { class: "odd" }, `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`));
+      plain = "";
+    }
+    found.append(plain);
+    return element("bdi", {}, found);
+  }
+
+  // --- rows, numbered over all versions ------------------------------------------------------------------------------
+
+  function expanded(runs, length) {
+    const found = new Uint32Array(length);
+    let place = 0;
+    for (const [first, count] of runs) for (let step = 0; step < count; step++) found[place++] = first + step;
+    return found;
+  }
+
+  const total = (runs) => runs.reduce((sum, [, length]) => sum + length, 0);
+
+  function prepared(data) {
+    if (data.ready) return data;
+    const split = new Uint16Array(data.total);
+    data.splitNames = [];
+    let place = 0;
+    for (const [name, length] of data.splits ?? []) {
+      let code = data.splitNames.indexOf(name);
+      if (code < 0) code = data.splitNames.push(name) - 1;
+      split.fill(code, place, (place += length));
+    }
+    data.of = { split, sample: expanded(data.samples ?? [], data.total), input: expanded(data.inputs ?? [], data.total), key: expanded(data.keys ?? [], data.total) };
+    data.byVersion = new Map(data.versions.map((one) => [one.version, one]));
+    data.ready = true;
+    return data;
+  }
+
+  const rowsOf = (version) => (version.list ??= expanded(version.rows ?? [], total(version.rows ?? [])));
+
+  const holders = (data, row) => data.versions.filter((one) => (one.rows ?? []).some(([first, length]) => row >= first && row < first + length));
+
+  // As `registry diff` pairs rows, each once: the same sample in the same split, then in another one, then the same key
+  // in the same split; what is left was removed or added.
+  function paired(data, before, after) {
+    const { split, sample, input, key } = data.of;
+    const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
+    const [left, right] = [rowsOf(before), rowsOf(after)];
+    const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
+    const found = { by, unchanged: [], moved: [], changed: [], removed: [], added: [] };
+    const [stayed, old, fresh] = match(left, right, (row) => `${identity[row]}/${split[row]}`);
+    const [moved, gone, come] = match(old, fresh, (row) => identity[row]);
+    const [changed, removed, added] = match(gone, come, (row) => `${key[row]}/${split[row]}`);
+    return Object.assign(found, { unchanged: stayed, moved, changed, removed, added });
+  }
+
+  function knownInputs(input, left, right) {
+    const known = new Set(Array.from(right, (row) => input[row]));
+    const shared = left.reduce((sum, row) => sum + known.has(input[row]), 0);
+    return 2 * shared >= Math.min(left.length, right.length);
+  }
+
+  function match(left, right, identity) {
+    const waiting = new Map();
+    for (const row of right) {
+      const id = identity(row);
+      const those = waiting.get(id);
+      if (those) those.push(row);
+      else waiting.set(id, [row]);
+    }
+    for (const those of waiting.values()) those.reverse();
+    const [pairs, rest, taken] = [[], [], new Map()];
+    for (const row of left) {
+      const partner = waiting.get(identity(row))?.pop();
+      if (partner === undefined) rest.push(row);
+      else {
+        pairs.push([row, partner]);
+        taken.set(partner, (taken.get(partner) ?? 0) + 1);
+      }
+    }
+    const unpaired = [];
+    for (const row of right) {
+      const often = taken.get(row) ?? 0;
+      if (often) taken.set(row, often - 1);
+      else unpaired.push(row);
+    }
+    return [pairs, rest, unpaired];
+  }
+
+  // --- values --------------------------------------------------------------------------------------------------------
+
+  function shown(value) {
+    if (value === null || value === undefined) return element("span", { class: "held" }, "missing");
+    if (typeof value === "number") return document.createTextNode(number(value));
+    if (typeof value !== "object") return marked(value);
+    if ("picture" in value) {
+      const small = Math.max(value.width, value.height) <= 64;
+      return element("img", { src: picture(value.picture), alt: `a picture of ${value.width} by ${value.height} pixels`, class: small ? "pixels" : null, loading: "lazy" });
+    }
+    if ("messages" in value) {
+      const turns = value.messages.map(([role, ...content]) => element("li", {}, element("b", {}, marked(role)), ...content.map(shown)));
+      return element("ol", { class: "chat" }, ...turns);
+    }
+    if ("numbers" in value) return document.createTextNode(`${value.numbers.map((one) => (typeof one === "number" ? one.toPrecision(3) : one)).join(", ")}${value.of > value.numbers.length ? ` … ${number(value.of)} numbers` : ""}`);
+    if ("text" in value) return element("span", {}, marked(value.text), element("span", { class: "held" }, ` … ${number(value.of)} characters in all`));
+    return element("span", { class: "held" }, value.note ?? "");
+  }
+
+  const picture = (name) => pictures[name] ?? `${base}pictures/${name}`;
+  const pictures = {};
+
+  function textOf(value) {
+    if (value === null || value === undefined) return "";
+    if (typeof value !== "object") return String(value);
+    if ("messages" in value) return value.messages.flat().map(textOf).join(" ");
+    return value.text ?? "";
+  }
+
+  const isWide = (value) => value !== null && typeof value === "object" && ("picture" in value || "messages" in value);
+
+  function rowCard(data, row, values) {
+    const cells = data.columns.flatMap((name, place) => {
+      const value = values[place];
+      if (value === null || value === undefined) return [];
+      if (isWide(value) && "picture" in value) return [shown(value)];
+      return [element("dl", {}, element("dt", {}, marked(name)), element("dd", {}, shown(value)))];
+    });
+    cells.sort((one, other) => (other.tagName === "IMG") - (one.tagName === "IMG"));
+    return element("article", { class: "card" }, ...cells, element("p", { class: "key" }, marked(data.names[row] ?? "")));
+  }
+
+  // --- the rows of a version -----------------------------------------------------------------------------------------
+
+  function viewer(data, version) {
+    const place = byId("viewer");
+    if (!place) return;
+    const held = new Set(rowsOf(version));
+    const all = Object.keys(data.values).map(Number);
+    const texts = new Map(all.map((row) => [row, `${data.names[row]} ${data.values[row].map(textOf).join(" ")}`.toLowerCase()]));
+    const order = [...rowsOf(version)].filter((row) => row in data.values);
+    const wide = order.some((row) => data.values[row].some(isWide));
+    const state = { limit: PAGE, sort: null, descending: false };
+    const [words, splits, more, count] = ["words", "split", "more", "count"].map(byId);
+
+    function chosen() {
+      const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const rows = (wanted.length ? all : order).filter((row) => (!splits.value || data.splitNames[data.of.split[row]] === splits.value) && wanted.every((word) => texts.get(row).includes(word)));
+      if (state.sort === null) return [rows, wanted];
+      const value = (row) => data.values[row][state.sort] ?? "";
+      rows.sort((one, other) => compareValues(value(one), value(other)) * (state.descending ? -1 : 1));
+      return [rows, wanted];
+    }
+
+    function draw() {
+      const [rows, wanted] = chosen();
+      const some = rows.slice(0, state.limit);
+      const searched = all.length < data.total ? ` This page has the values of ${number(all.length)} of ${number(data.total)} rows.` : "";
+      count.textContent = wanted.length ? `${number(rows.length)} of ${number(all.length)} rows of all versions have these words.${searched}` : `${number(rows.length)} of ${number(held.size)} rows.${searched}`;
+      place.replaceChildren(wide ? element("div", { class: "cards" }, ...some.map((row) => withHolders(rowCard(data, row, data.values[row]), row, wanted))) : table(some, wanted));
+      more.hidden = rows.length <= state.limit;
+    }
+
+    function withHolders(card, row, wanted) {
+      if (wanted.length) card.append(held_(row));
+      return card;
+    }
+
+    function held_(row) {
+      const versions = holders(data, row);
+      const links = versions.flatMap((one, at) => [at ? ", " : "", element("a", { href: `${one.tag}.html` }, one.version)]);
+      return element("p", { class: "held" }, "in ", ...links);
+    }
+
+    function table(rows, wanted) {
+      const used = data.columns.map((_, at) => at).filter((at) => rows.some((row) => data.values[row][at] !== null && data.values[row][at] !== undefined) || version.schema.some(([name]) => name === data.columns[at]));
+      const heads = used.map((at) => {
+        const button = element("button", { type: "button" }, marked(data.columns[at]));
+        button.addEventListener("click", () => {
+          state.descending = state.sort === at && !state.descending;
+          state.sort = at;
+          draw();
+          place.querySelectorAll("th button")[used.indexOf(at)].focus();
+        });
+        const sorted = state.sort === at ? (state.descending ? "descending" : "ascending") : null;
+        return element("th", { scope: "col", "aria-sort": sorted }, button);
+      });
+      const body = rows.map((row) => {
+        const cells = used.map((at) => {
+          const value = data.values[row][at];
+          return element("td", { class: typeof value === "number" ? "number" : textOf(value).length > 60 ? "cell long" : "cell" }, shown(value));
+        });
+        const split = element("td", {}, marked(data.splitNames[data.of.split[row]]));
+        return element("tr", {}, split, ...cells, wanted.length ? element("td", {}, held_(row)) : null);
+      });
+      const last = wanted.length ? element("th", { scope: "col" }, "Versions") : null;
+      return element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Split"), ...heads, last)), element("tbody", {}, ...body));
+    }
+
+    words.addEventListener("input", () => ((state.limit = PAGE), draw()));
+    splits.addEventListener("change", () => ((state.limit = PAGE), draw()));
+    more.addEventListener("click", () => ((state.limit += PAGE), draw()));
+    draw();
+  }
+
+  function compareValues(one, other) {
+    if (typeof one === "number" && typeof other === "number") return one - other;
+    return textOf(one).localeCompare(textOf(other), "en", { numeric: true });
+  }
+
+  // --- charts --------------------------------------------------------------------------------------------------------
+
+  const COLOURS = ["var(--one)", "var(--two)", "var(--three)", "var(--four)"];
+  const MEASURES = { value: "values", width: "width in pixels", height: "height in pixels", norm: "length of the vector", similarity: "likeness to the mean vector", bytes: "size in bytes" };
+
+  // Bins are 2**power wide and begin at multiples of that: the finer of two histograms is added up to the coarser one.
+  function coarser({ power, first, counts }, wanted) {
+    const factor = 2 ** (wanted - power);
+    const start = Math.floor(first / factor);
+    const found = [];
+    counts.forEach((count, at) => {
+      const place = Math.floor((first + at) / factor) - start;
+      found[place] = (found[place] ?? 0) + count;
+    });
+    return { first: start, counts: Array.from(found, (count) => count ?? 0) };
+  }
+
+  function barsOf(series) {
+    const power = Math.max(...series.map(([, one]) => one.histogram.power));
+    const [width, times] = [2 ** power, { day: 86400000, microsecond: 0.001 }[series[0][1].unit] ?? 1];
+    return series.flatMap(([name, one]) => {
+      const { first, counts } = coarser(one.histogram, power);
+      const all = counts.reduce((sum, count) => sum + count, one.histogram.below + one.histogram.above);
+      return counts.map((count, at) => ({ series: name, from: (first + at) * width * times, to: (first + at + 1) * width * times, share: count / all }));
+    });
+  }
+
+  function chartOf(measure, series) {
+    const colour = { field: "series", scale: { domain: series.map(([name]) => name), range: COLOURS }, legend: null };
+    if (measure === "classes") {
+      const totals = new Map();
+      for (const [, one] of series) for (const [value, count] of Object.entries(one.values)) totals.set(value, (totals.get(value) ?? 0) + count);
+      const values = [...totals].sort((one, other) => other[1] - one[1]).slice(0, 20).map(([value]) => value);
+      const bars = series.flatMap(([name, one]) => values.map((value) => ({ series: name, value, share: (one.values[value] ?? 0) / one.count })));
+      return {
+        mark: { type: "bar", aria: false },
+        data: { values: bars },
+        height: { step: Math.max(9, 18 / series.length) },
+        encoding: {
+          y: { field: "value", type: "nominal", sort: null, axis: { title: null, labelLimit: 140 } },
+          yOffset: { field: "series", sort: series.map(([name]) => name) },
+          x: { field: "share", type: "quantitative", axis: { format: "~%", title: null, tickCount: 4 } },
+          color: colour,
+        },
+      };
+    }
+    const scale = measure === "time" ? { type: "temporal", scale: { type: "utc", zero: false } } : { type: "quantitative", bin: { binned: true }, scale: { zero: false } };
+    return {
+      mark: { type: "bar", opacity: series.length > 1 ? 0.55 : 1, aria: false, binSpacing: 0 },
+      data: { values: barsOf(series) },
+      height: 110,
+      encoding: {
+        x: { field: "from", ...scale, axis: { title: null, tickCount: 5, ...(measure === "time" ? {} : { format: "~s" }) } },
+        x2: { field: "to" },
+        y: { field: "share", type: "quantitative", stack: null, axis: { format: "~%", title: null, tickCount: 3 } },
+        color: colour,
+      },
+    };
+  }
+
+  const CONFIG = { background: null, view: { stroke: null }, axis: { labelColor: "currentColor", tickColor: "currentColor", domainColor: "currentColor", gridOpacity: 0.12, gridColor: "currentColor", labelFont: "system-ui, sans-serif", labelFontSize: 11 } };
+
+  function draw(place, spec) {
+    const width = Math.max(place.clientWidth, 120);
+    const compiled = vegaLite.compile({ ...spec, width: width, autosize: { type: "fit-x", contains: "padding" }, padding: 2, config: CONFIG }).spec;
+    const view = new vega.View(vega.parse(compiled, null, { ast: true }), { expr: vega.expressionInterpreter, renderer: "svg", container: place, hover: false });
+    return view.runAsync();
+  }
+
+  function panel(measure, series) {
+    const known = series.slice(0, COLOURS.length).filter(([, one]) => one.count && (measure === "classes" || one.histogram));
+    if (!known.length) return null;
+    const words = known.map(([name, one]) => `${name}: ${inWords(measure, one)}`).join("; ");
+    const title = MEASURES[measure] ?? measure;
+    const chart = element("div", { class: "chart", role: "img", "aria-label": beginning(`${title}. ${words}`) });
+    const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), ` ${inWords(measure, one)}`));
+    whenSeen(chart, () => draw(chart, chartOf(measure, known)));
+    return element("div", {}, element("p", {}, title), chart, element("ul", { class: "legend" }, ...legend));
+  }
+
+  const beginning = (text, length = 300) => (text.length > length ? `${text.slice(0, length)}…` : text);
+
+  function swatch(at) {
+    const found = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    found.setAttribute("viewBox", "0 0 10 10");
+    found.setAttribute("aria-hidden", "true");
+    const box = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [name, value] of Object.entries({ width: 10, height: 10, rx: 2, class: `c${at}` })) box.setAttribute(name, value);
+    found.append(box);
+    return found;
+  }
+
+  function inWords(measure, { values, others, quantiles, unit, sampled }) {
+    if (measure === "classes") return `${number(Object.keys(values).length)} values${others ? ` and others` : ""}`;
+    const said = (value) => (unit ? new Date(value * { day: 86400000, microsecond: 0.001 }[unit]).toISOString().slice(0, 10) : number(value));
+    return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
+  }
+
+  function missing(rows) {
+    const said = Object.entries(rows).filter(([, one]) => one.missing).map(([split, one]) => `${split}: ${((100 * one.missing) / (one.count + one.missing)).toFixed(1)} % missing`);
+    return said.length ? element("p", {}, marked(said.join(", "))) : null;
+  }
+
+  let watcher;
+  const waiting = new Map();
+  function whenSeen(place, work) {
+    watcher ??= new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        watcher.unobserve(entry.target);
+        waiting.get(entry.target)?.();
+        waiting.delete(entry.target);
+      }
+    }, { rootMargin: "400px" });
+    waiting.set(place, work);
+    watcher.observe(place);
+  }
+
+  function drawAll() {
+    for (const [place, work] of waiting) {
+      watcher.unobserve(place);
+      work();
+    }
+    waiting.clear();
+  }
+
+  function columns(version) {
+    for (const article of document.querySelectorAll(".column")) {
+      const measures = version.profile?.[article.dataset.column] ?? {};
+      const place = article.querySelector(".charts");
+      for (const [measure, splits] of Object.entries(measures)) {
+        const found = measure === "rows" ? missing(splits) : panel(measure, Object.entries(splits));
+        if (found) place.append(found);
+      }
+      if (!place.childElementCount) place.append(element("p", {}, "No distribution is known."));
+    }
+  }
+
+  // --- the difference between two versions ---------------------------------------------------------------------------
+
+  function difference(data, from, to) {
+    const place = byId("diff");
+    const [before, after] = [data.byVersion.get(from), data.byVersion.get(to)];
+    const title = element("h1", {}, marked(data.title), " ", element("span", { class: "version" }, `${from} → ${to}`));
+    document.title = `${data.name} ${from} → ${to}`;
+    const found = [title, pages(data, from, to)];
+    if (!before || !after) {
+      const missing = [from, to].filter((one) => !data.byVersion.has(one)).join(" and ");
+      found.push(element("p", { class: "notice" }, `This catalog has no version ${missing} of ${data.name}.`));
+      place.replaceChildren(...found);
+      return;
+    }
+    for (const one of [before, after]) if (one.problem) found.push(element("p", { class: "notice" }, `${one.version}: `, marked(one.problem)));
+    if (before.schema && after.schema) {
+      found.push(schemaSection(before, after));
+      if (before.rows && after.rows) found.push(...rowsSections(data, before, after));
+      found.push(chartsSection(before, after), factsSection(before, after));
+    }
+    place.replaceChildren(...found.filter(Boolean));
+  }
+
+  function pages(data, from, to) {
+    if (data.alone) return null;
+    const choose = (id, chosen) => element("select", { id }, ...data.versions.map((one) => element("option", { selected: one.version === chosen ? "" : null }, one.version)));
+    const form = element("form", { class: "tools", id: "compare", "data-dataset": data.name }, element("label", {}, "Compare", choose("from", from)), element("label", {}, "with", choose("to", to)), element("button", { type: "submit" }, "Show the difference"));
+    form.append(element("a", { href: `${base}datasets/${data.name}.html` }, "All about this dataset"));
+    comparing(form);
+    return form;
+  }
+
+  function schemaSection(before, after) {
+    const [old, now] = [new Map(before.schema), new Map(after.schema)];
+    const lines = [];
+    for (const [name, dtype] of now) if (!old.has(name)) lines.push(element("li", {}, element("ins", {}, marked(name), " ", marked(dtype)), " is new"));
+    for (const [name, dtype] of old) if (!now.has(name)) lines.push(element("li", {}, element("del", {}, marked(name), " ", marked(dtype)), " is gone"));
+    for (const [name, dtype] of now) if (old.has(name) && old.get(name) !== dtype) lines.push(element("li", {}, marked(name), ": ", element("del", {}, marked(old.get(name))), " ", element("ins", {}, marked(dtype))));
+    return section("Columns", lines.length ? element("ul", {}, ...lines) : element("p", {}, "The columns are the same."));
+  }
+
+  function rowsSections(data, before, after) {
+    const pairs = paired(data, before, after);
+    const splitOf = (row) => data.splitNames[data.of.split[row]];
+    const names = [...new Set([...Object.keys(before.splits), ...Object.keys(after.splits)])];
+    const tally = (rows) => Object.fromEntries(names.map((name) => [name, rows.filter((row) => splitOf(row) === name).length]));
+    const counts = { added: tally(pairs.added), removed: tally(pairs.removed), changed: tally(pairs.changed.map(([row]) => row)), out: tally(pairs.moved.map(([row]) => row)), in: tally(pairs.moved.map(([, row]) => row)) };
+    const head = ["Split", "Before", "After", "Added", "Removed", "Changed", "Moved in", "Moved out"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
+    const body = names.map((name) => {
+      const numbers = [before.splits[name] ?? 0, after.splits[name] ?? 0, counts.added[name], counts.removed[name], counts.changed[name], counts.in[name], counts.out[name]];
+      return element("tr", {}, element("th", { scope: "row" }, marked(name)), ...numbers.map((one) => element("td", { class: "number" }, number(one))));
+    });
+    const table = element("div", { class: "scroll", role: "region", "aria-label": "Rows by split", tabindex: "0" }, element("table", { id: "counts" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
+    const by = { sample_id: "", input_id: "Columns differ, so rows are held together by their inputs.", key: "Columns differ, so rows are held together by their keys." }[pairs.by];
+    const found = [section("Rows", by ? element("p", {}, by) : null, table)];
+    if (pairs.changed.length) found.push(examples(data, "Changed", pairs.changed, ([row, other]) => changedRow(data, row, other)));
+    if (pairs.moved.length) found.push(examples(data, "Moved", pairs.moved, ([row, other]) => titled(data, other, `${splitOf(row)} → ${splitOf(other)}`)));
+    if (pairs.added.length) found.push(examples(data, "Added", pairs.added.map((row) => [row]), ([row]) => titled(data, row, splitOf(row))));
+    if (pairs.removed.length) found.push(examples(data, "Removed", pairs.removed.map((row) => [row]), ([row]) => titled(data, row, splitOf(row))));
+    return found;
+  }
+
+  function examples(data, title, pairs, drawn) {
+    const known = pairs.filter((rows) => rows.every((row) => row in data.values));
+    const list = element("div", { class: title === "Changed" ? "changes" : "cards" });
+    const state = { at: 0 };
+    const note = element("p", { class: "held" });
+    const more = element("button", { type: "button" }, "Show more");
+    function next() {
+      list.append(...known.slice(state.at, state.at + 20).map(drawn));
+      state.at = Math.min(state.at + 20, known.length);
+      more.hidden = state.at >= known.length;
+      note.textContent = `${number(state.at)} of ${number(pairs.length)} are shown${known.length < pairs.length ? `; this page has the values of ${number(known.length)}` : ""}.`;
+    }
+    more.addEventListener("click", next);
+    next();
+    return section(title, note, list, more);
+  }
+
+  function titled(data, row, text) {
+    const card = rowCard(data, row, data.values[row]);
+    card.prepend(element("p", { class: "key" }, marked(text)));
+    return card;
+  }
+
+  function changedRow(data, row, other) {
+    const [old, now] = [data.values[row], data.values[other]];
+    const cells = data.columns.flatMap((name, at) => {
+      if (JSON.stringify(old[at] ?? null) === JSON.stringify(now[at] ?? null)) return [];
+      const pair = typeof old[at] === "string" && typeof now[at] === "string" ? words(old[at], now[at]) : [element("del", {}, shown(old[at])), element("ins", {}, shown(now[at]))];
+      return [element("h3", {}, marked(name)), element("div", { class: "pair" }, element("div", {}, element("h4", {}, "before"), pair[0]), element("div", {}, element("h4", {}, "after"), pair[1]))];
+    });
+    const same = data.columns.flatMap((name, at) => (JSON.stringify(old[at] ?? null) === JSON.stringify(now[at] ?? null) && textOf(now[at]) ? [`${name}: ${textOf(now[at])}`] : []));
+    return element("article", { class: "panel" }, element("p", { class: "key" }, marked(data.names[other] ?? ""), " ", marked(same.join(", ").slice(0, 200))), ...cells);
+  }
+
+  // The words that two texts share at their beginnings and ends stay plain; what is between them is marked.
+  function words(old, now) {
+    const [left, right] = [old, now].map((text) => text.split(/(\s+)/));
+    let head = 0;
+    while (head < left.length && head < right.length && left[head] === right[head]) head++;
+    let tail = 0;
+    while (tail < left.length - head && tail < right.length - head && left[left.length - 1 - tail] === right[right.length - 1 - tail]) tail++;
+    return [[left, "del"], [right, "ins"]].map(([pieces, name]) => {
+      const inside = pieces.slice(head, pieces.length - tail).join("");
+      return element("div", {}, marked(pieces.slice(0, head).join("")), inside ? element(name, {}, marked(inside)) : null, marked(pieces.slice(pieces.length - tail).join("")));
+    });
+  }
+
+  function chartsSection(before, after) {
+    const found = [];
+    for (const [column, measures] of Object.entries(after.profile ?? {})) {
+      for (const [measure, splits] of Object.entries(measures)) {
+        if (measure === "rows") continue;
+        for (const [split, one] of Object.entries(splits)) {
+          const other = before.profile?.[column]?.[measure]?.[split];
+          if (!other || JSON.stringify(other) === JSON.stringify(one)) continue;
+          const drawn = panel(measure, [[before.version, other], [after.version, one]]);
+          if (drawn) found.push(element("article", { class: "column" }, element("h3", {}, marked(column), element("code", {}, " ", marked(split))), drawn));
+        }
+      }
+    }
+    return found.length ? section("Distributions that moved", element("div", { class: "columns" }, ...found)) : null;
+  }
+
+  function leaves(value, path = []) {
+    if (value === null || typeof value !== "object" || Array.isArray(value)) return [[path.join("."), Array.isArray(value) ? JSON.stringify(value) : value]];
+    return Object.entries(value).flatMap(([name, inner]) => leaves(inner, [...path, name]));
+  }
+
+  function factsSection(before, after) {
+    const [old, now] = [new Map(leaves(before.facts)), new Map(leaves(after.facts))];
+    const differing = [...new Set([...old.keys(), ...now.keys()])].filter((path) => old.get(path) !== now.get(path));
+    const size = (path) => (typeof old.get(path) === "number" && typeof now.get(path) === "number" && old.get(path) ? Math.abs(now.get(path) / old.get(path) - 1) : Infinity);
+    differing.sort((one, other) => size(other) - size(one));
+    if (!differing.length) return section("Statistics", element("p", {}, "None moved."));
+    const rows = differing.slice(0, 200).map((path) => {
+      const share = size(path);
+      const change = Number.isFinite(share) ? `${now.get(path) > old.get(path) ? "+" : "−"}${(100 * share).toFixed(2)} %` : old.has(path) ? (now.has(path) ? "" : "gone") : "new";
+      return element("tr", {}, element("th", { scope: "row" }, marked(path)), ...[old.get(path), now.get(path)].map((value) => element("td", { class: "number" }, value === undefined ? "" : typeof value === "number" ? number(value) : marked(beginning(String(value))))), element("td", { class: "number" }, change));
+    });
+    const head = ["Statistic", "Before", "After", "Change"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
+    const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+    const more = differing.length > 200 ? element("p", {}, `And ${number(differing.length - 200)} more.`) : null;
+    return section("Statistics", element("div", { class: "scroll", role: "region", "aria-label": "Statistics", tabindex: "0" }, table), more);
+  }
+
+  function section(title, ...children) {
+    const found = element("section", {}, element("h2", {}, title));
+    found.append(...children.filter(Boolean));
+    return found;
+  }
+
+  function comparing(form) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const [from, to] = ["#from", "#to"].map((id) => form.querySelector(id).value);
+      location.href = `${base}diff.html#${form.dataset.dataset}/${from}..${to}`;
+    });
+  }
+
+  function asked() {
+    const found = /^#([a-z0-9][a-z0-9-]*)\/(\d+\.\d+\.\d+)\.\.(\d+\.\d+\.\d+)$/.exec(location.hash);
+    const place = byId("diff");
+    if (!found) {
+      place.replaceChildren(element("h1", {}, "The difference between two versions"), element("p", {}, "Choose them on the page of a dataset: ", element("a", { href: `${base}index.html` }, "all datasets"), "."));
+      return;
+    }
+    const [, name, from, to] = found;
+    if (known.has(name)) {
+      difference(known.get(name), from, to);
+      return;
+    }
+    waitingFor = { name, from, to };
+    const script = element("script", { src: `${base}data/${name}.js` });
+    script.addEventListener("error", () => place.replaceChildren(element("h1", {}, "The difference between two versions"), element("p", { class: "notice" }, `This catalog has no dataset ${name}.`)));
+    document.body.append(script);
+  }
+
+  let waitingFor = null;
+  const known = new Map();
+
+  // --- the list of datasets ------------------------------------------------------------------------------------------
+
+  function listing(table) {
+    const rows = [...table.tBodies[0].rows];
+    const [search, kind, licence] = ["search", "kind", "licence"].map(byId);
+    const texts = rows.map((row) => row.dataset.text.toLowerCase());
+    function filter() {
+      const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let seen = 0;
+      rows.forEach((row, at) => {
+        row.hidden = !(wanted.every((word) => texts[at].includes(word)) && (!kind.value || row.dataset.kind === kind.value) && (!licence.value || row.dataset.licence === licence.value));
+        seen += !row.hidden;
+      });
+      byId("shown").textContent = number(seen);
+      byId("none").hidden = seen > 0;
+    }
+    for (const one of [search, kind, licence]) one.addEventListener("input", filter);
+    byId("tools").addEventListener("submit", (event) => event.preventDefault());
+    for (const button of table.querySelectorAll("[data-sort]")) {
+      button.addEventListener("click", () => {
+        const head = button.parentElement;
+        const descending = head.getAttribute("aria-sort") === "ascending";
+        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+        const value = (row) => row.cells[button.dataset.sort].dataset.value ?? row.cells[button.dataset.sort].textContent;
+        rows.sort((one, other) => value(one).localeCompare(value(other), "en", { numeric: true }) * (descending ? -1 : 1));
+        table.tBodies[0].append(...rows);
+      });
+    }
+    filter();
+  }
+
+  function copying() {
+    for (const button of document.querySelectorAll(".copy")) {
+      button.addEventListener("click", async () => {
+        const text = button.closest("figure").querySelector("pre").textContent;
+        try {
+          await navigator.clipboard.writeText(text);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(button.closest("figure").querySelector("pre"));
+          button.textContent = "Selected";
+        }
+      });
+    }
+  }
+
+  function start() {
+    const table = byId("datasets");
+    if (table) listing(table);
+    copying();
+    const form = byId("compare");
+    if (form) comparing(form);
+    byId("find")?.addEventListener("submit", (event) => event.preventDefault());
+    addEventListener("beforeprint", drawAll);
+    if (byId("diff") && !known.size) {
+      asked();
+      addEventListener("hashchange", asked);
+    }
+  }
+
+  start();
+
+  return (data) => {
+    known.set(data.name, prepared(data));
+    Object.assign(pictures, data.pictures ?? {});
+    if (data.alone) difference(data, ...data.alone);
+    else if (waitingFor?.name === data.name) difference(data, waitingFor.from, waitingFor.to);
+    else if (own.dataset === data.name) {
+      const version = data.versions.find((one) => one.tag === own.tag);
+      if (version?.schema) {
+        columns(version);
+        viewer(data, version);
+      }
+    }
+  };
+})();
