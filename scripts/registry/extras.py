@@ -25,6 +25,7 @@ EXTRAS = {
     "kubernetes": "kubernetes",
     "lxml": "build",
     "markdown_it": "build",
+    "markupsafe": "build",
     "mlflow": "mlflow",
     "numpy": "vectors",
     "onnx": "vectors",

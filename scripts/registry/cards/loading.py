@@ -28,12 +28,14 @@ def ways_to_load(
     """
     repository = address or PLACEHOLDER
     repo = _text(repository)
-    opened = f'from registry import open_dataset\n\ndataset = open_dataset("{snapshot.dataset}", "{version}", repo={repo})'
+    opened = (
+        f'from registry import open_dataset\n\ndataset = open_dataset("{snapshot.dataset}", "{version}", repo={repo})'
+    )
     rows = "\ndataset.to_pandas(), dataset.to_hf(), dataset.ray_dataset()" if table else ""
     get = f'REPO={shlex.quote(repository)}\ndvc get "$REPO" {shlex.quote(snapshot.data)} --rev {tag}'
     ways = [
         Way("dvc get", "bash", get),
-        Way("open_dataset", "python", f"{opened}\ndataset.path, dataset.metadata{rows}"),
+        Way("open_dataset", "python", opened + rows),
     ]
     if table:
         lines = ", lines=True" if builder == "json" else ""

@@ -1,6 +1,5 @@
 """Build the catalog: `registry catalog`."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from registry.cards.hub import about_of
 from registry.catalog.dataset import DatasetPages, data_of, gather
 from registry.catalog.folder import Folder
-from registry.catalog.pages import POLICY, dataset_page, environment, kind_of
-from registry.cards.hub import about_of
+from registry.catalog.pages import STATIC, dataset_page, kind_of, page, script_of, static
 from registry.errors import RegistryError
 from registry.files import json_digest, sha256_of
 from registry.storage.address import public_address
@@ -19,8 +18,6 @@ from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release, odd_tags, other_names, releases, taken_back
 
-STATIC = ("catalog.css", "catalog.js", "vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "LICENSE-vega")
-"""Files that all pages share. Vega draws the charts."""
 PREVIEWS = 2
 """Pictures of a dataset in the list of all."""
 CLASSES = 200
@@ -52,10 +49,10 @@ def build(
     known = releases(repository.git)
     if not known:
         raise RegistryError("nothing is released here", hint="snakemake --cores all, or registry pull")
-    folder, static = Folder(out, force=force), files("registry.catalog") / "static"
+    folder = Folder(out, force=force)
     folder.record(folder.before)
     for name in STATIC:
-        folder.put(f"static/{name}", (static / name).read_bytes())
+        folder.put(f"static/{name}", static(name))
     aliases = defaultdict(list)
     for alias in other_names(repository.git):
         aliases[alias.release.dataset] = sorted({*aliases[alias.release.dataset], alias.name})
@@ -71,15 +68,11 @@ def build(
         found = gather(repository, name, number)
         recorded[name] = _write(repository, folder, found, len(those), aliases[name], children.get(name, []), key)
         folder.record({**folder.before, **recorded})
-    folder.put("diff.html", _page("diff.html.jinja", base="", inline=None))
+    folder.put("diff.html", page("diff.html.jinja", base="", inline=None))
     folder.put("index.html", _index(repository, recorded))
     folder.close(recorded)
     versions = sum(one["summary"]["versions"] for one in recorded.values())
     return Built(out / "index.html", len(recorded), versions, folder.written)
-
-
-def _page(template: str, **values: Any) -> bytes:
-    return environment().get_template(template).render(policy=POLICY, **values).encode()
 
 
 def _drawn_by() -> str:
@@ -125,27 +118,18 @@ def _write(
     address = public_address(origin) if origin else None
     title = found.newest.snapshot and about_of(found.newest.snapshot)["title"]
     data = data_of(found) | {"title": title or found.name}
-    paths = [
-        folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())
-    ]
-    paths.append(folder.put(f"data/{found.name}.js", as_script(data)))
+    paths = [folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())]
+    paths.append(folder.put(f"data/{found.name}.js", script_of(data)))
     for version in found.versions:
-        page = dataset_page(
-            found, version, address=address, left_out=number - len(found.versions), aliases=aliases, children=children, runs=[]
-        ).encode()
-        paths.append(folder.put(f"datasets/{version.entry.tag}.html", page))
+        content = dataset_page(
+            found, version, address=address, left_out=number - len(found.versions), aliases=aliases, children=children
+        )
+        paths.append(folder.put(f"datasets/{version.tag}.html", content))
         if version is found.newest:
-            paths.append(folder.put(f"datasets/{found.name}.html", page))
+            paths.append(folder.put(f"datasets/{found.name}.html", content))
     whole = not found.without_values and all(version.rows is not None for version in found.versions)
     # What could not be read may come back: it is tried again.
     return {"key": key if whole else None, "files": paths, "summary": _summary(found)}
-
-
-def as_script(data: Mapping[str, Any]) -> bytes:
-    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f"registryCatalog({safe});\n".encode(errors="backslashreplace")
 
 
 def _summary(found: DatasetPages) -> dict[str, Any]:
@@ -153,7 +137,7 @@ def _summary(found: DatasetPages) -> dict[str, Any]:
     newest = found.newest
     summary = {
         "name": found.name,
-        "version": newest.entry.version,
+        "version": newest.version,
         "date": newest.entry.date.date().isoformat(),
         "versions": len(found.versions),
         "title": found.name,
@@ -204,7 +188,7 @@ def _index(repository: Repository, recorded: Mapping[str, Mapping[str, Any]]) ->
         one["summary"] | {"order": ".".join(f"{int(part):06}" for part in one["summary"]["version"].split("."))}
         for one in recorded.values()
     ]
-    return _page(
+    return page(
         "index.html.jinja",
         base="",
         datasets=datasets,

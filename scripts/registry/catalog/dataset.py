@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,22 @@ SEED = 0
 
 @dataclass(frozen=True)
 class VersionPage:
-    """One version; `snapshot` is None where it cannot be read, and `problem` says why. `rows` are numbers of its rows."""
+    """One version, or another state, of this name; `rows` are the numbers of its rows, in their order.
 
-    entry: Entry
+    `snapshot` is None where it cannot be read, and `rows` where its manifest cannot: `problem` says why. `entry` is
+    what the history has of it, if it was released.
+    """
+
+    version: str
     snapshot: Snapshot | None
     problem: str | None = None
     rows: np.ndarray | None = field(default=None, repr=False)
+    entry: Entry | None = None
+
+    @property
+    def tag(self) -> str | None:
+        """Its tag, if it was released."""
+        return self.entry and self.entry.tag
 
 
 @dataclass
@@ -46,7 +56,7 @@ class DatasetPages:
     numbered: NumberedRows
     values: Values = field(default_factory=Values)
     without_values: dict[str, str] = field(default_factory=dict)
-    """{tag: why no values of its rows are shown}"""
+    """{version: why no values of its rows are shown}"""
 
     @property
     def newest(self) -> VersionPage:
@@ -59,28 +69,38 @@ def gather(repository: Repository, dataset: str, number: int | None) -> DatasetP
 
     Manifests and the data of these versions are fetched where they are not here; what nobody has is said in its place.
     """
-    entries = history(repository.git, dataset)[:number]
-    found = DatasetPages(dataset, [], NumberedRows())
-    for entry in reversed(entries):
-        found.versions.insert(0, _version(repository, dataset, entry, found.numbered))
-    _add_values(found)
+    numbered, versions = NumberedRows(), []
+    for entry in reversed(history(repository.git, dataset)[:number]):
+        try:
+            snapshot = Snapshot.at(repository, dataset, entry.commit, entry.tag)
+        except RegistryError as error:
+            versions.append(VersionPage(entry.version, None, error.what, entry=entry))
+        else:
+            versions.append(_version(entry.version, snapshot, numbered, entry))
+    found = DatasetPages(dataset, versions[::-1], numbered)
+    _add_values(found, _wanted(found.versions))
     return found
 
 
-def _version(repository: Repository, dataset: str, entry: Entry, numbered: NumberedRows) -> VersionPage:
-    try:
-        snapshot = Snapshot.at(repository, dataset, entry.commit, entry.tag)
-    except RegistryError as error:
-        return VersionPage(entry, None, error.what)
-    try:
-        return VersionPage(entry, snapshot, rows=numbered.add(manifest_of(snapshot)))
-    except RegistryError as error:
-        return VersionPage(entry, snapshot, error.what)
+def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetPages:
+    """Return what is shown of the difference between two states of a dataset, each with its name."""
+    numbered = NumberedRows()
+    versions = [_version(name, snapshot, numbered) for name, snapshot in (old, new)]
+    found = DatasetPages(new[1].dataset, versions[::-1], numbered)
+    _add_values(found, _moved(found.versions, MAX_ROWS))
+    return found
 
 
-def _add_values(found: DatasetPages) -> None:
-    """Read the values of the rows that are shown, each in the newest version that has it and whose data is here."""
-    wanted = [*dict.fromkeys(_wanted(found.versions))][:MAX_ROWS]
+def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
+    try:
+        return VersionPage(name, snapshot, rows=numbered.add(manifest_of(snapshot)), entry=entry)
+    except RegistryError as error:
+        return VersionPage(name, snapshot, error.what, entry=entry)
+
+
+def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
+    """Read the values of rows, those first that matter most, each in the newest version that has it and can be read."""
+    wanted = [*dict.fromkeys(rows)][:MAX_ROWS]
     lacking, read = set(wanted), Values()
     for version in found.versions:
         if version.rows is None or not lacking:
@@ -88,7 +108,7 @@ def _add_values(found: DatasetPages) -> None:
         try:
             read_values(version.snapshot, _by_split(version, lacking), read, fetch=True)
         except RegistryError as error:
-            found.without_values[version.entry.tag] = error.what
+            found.without_values[version.version] = error.what
         lacking -= read.rows.keys()
     found.values = _within_bounds(read, wanted)
 
@@ -114,17 +134,23 @@ def _wanted(versions: Sequence[VersionPage]) -> Iterator[int]:
     for version in readable:
         for start, end in _splits(version).values():
             yield from version.rows[start : min(end, start + FIRST)].tolist()
-    for newer, older in zip(readable, readable[1:], strict=False):
-        for here, there in ((newer, older), (older, newer)):
-            for start, end in _splits(here).values():
-                rows = here.rows[start:end]
-                yield from rows[~np.isin(rows, there.rows)][:MOVED].tolist()
+    yield from _moved(versions, MOVED)
     for version in readable[:1]:
         chance = random.Random(SEED)  # noqa: S311  it picks rows to look at
         for start, end in _splits(version).values():
             yield from version.rows[sorted(chance.sample(range(start, end), min(SAMPLED, end - start)))].tolist()
     for version in readable:
         yield from version.rows[:MAX_ROWS].tolist()
+
+
+def _moved(versions: Sequence[VersionPage], number: int) -> Iterator[int]:
+    """Yield, of each split, the first rows that a version has more than the one before it, and those it has less."""
+    readable = [version for version in versions if version.rows is not None]
+    for newer, older in zip(readable, readable[1:], strict=False):
+        for here, there in ((newer, older), (older, newer)):
+            for start, end in _splits(here).values():
+                rows = here.rows[start:end]
+                yield from rows[~np.isin(rows, there.rows)][:number].tolist()
 
 
 def _within_bounds(read: Values, wanted: Sequence[int]) -> Values:
@@ -149,32 +175,31 @@ def data_of(found: DatasetPages) -> dict[str, Any]:
     """Return what the script of a page reads of a dataset, as JSON."""
     columns = [*dict.fromkeys(name for row in found.values.rows.values() for name in row)]
     numbers = sorted(found.values.rows)
-    runs = {version.entry.tag: runs_of(version.rows) for version in found.versions if version.rows is not None}
+    runs = {version.version: runs_of(version.rows) for version in found.versions if version.rows is not None}
     scattered = sum(map(len, runs.values())) > MAX_RUNS
     return {
         "name": found.name,
-        "versions": [_as_json(version, [] if scattered else runs.get(version.entry.tag, [])) for version in found.versions],
+        "versions": [
+            _as_json(version, [] if scattered else runs.get(version.version, [])) for version in found.versions
+        ],
         "total": len(found.numbered),
         "scattered": scattered,
         **({} if scattered else found.numbered.columns()),
         "columns": columns,
-        "values": {
-            number: [found.values.rows[number].get(name) for name in columns] for number in numbers
-        },
+        "values": {number: [found.values.rows[number].get(name) for name in columns] for number in numbers},
         "names": dict(zip(numbers, found.numbered.keys(numbers), strict=True)),
     }
 
 
 def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    entry, snapshot = version.entry, version.snapshot
-    about: dict[str, Any] = {"version": entry.version, "tag": entry.tag, "date": entry.date.date().isoformat()}
+    snapshot = version.snapshot
+    about: dict[str, Any] = {"version": version.version, "tag": version.tag}
     if snapshot is None or version.rows is None:
         about["problem"] = version.problem
     if snapshot is None:
         return about
     metadata = snapshot.metadata
     return about | {
-        "content": snapshot.content_hash,
         "splits": {split: its["num_samples"] for split, its in metadata["splits"].items()},
         "schema": [[name, its["dtype"]] for name, its in metadata["schema"]["features"].items()],
         "facts": _facts(metadata),

@@ -1,9 +1,13 @@
 """Draw the pages of the catalog. Every text of others is text on them, whatever is in it."""
 
+import base64
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -17,7 +21,12 @@ from registry.shown import UNPRINTABLE, redacted
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Entry
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+STATIC = ("catalog.css", "catalog.js", "vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "LICENSE-vega")
+"""Files that all pages share. Vega draws the charts."""
+SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "catalog.js")
+"""Those that a page alone holds, in their order."""
+NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
+POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {NOTHING_ELSE}"
 LINK = re.compile(r"https?://[^\s<>\"'\\`|]+")
 _LEVEL = re.compile(r"(MAJOR|MINOR|PATCH): (.*)", re.DOTALL)
 _ABOUT = ("rows: ", "content: sha256:")
@@ -57,6 +66,44 @@ def environment() -> Any:
         "reasons": lambda entry: [*_reasons(entry)],
     }
     return found
+
+
+def static(name: str) -> bytes:
+    """Return one of the files that all pages share."""
+    return (files("registry.catalog") / "static" / name).read_bytes()
+
+
+def page(template: str, policy: str = POLICY, **values: Any) -> bytes:
+    """Return a page, drawn by one of the templates."""
+    return environment().get_template(template).render(policy=policy, **values).encode()
+
+
+def script_of(data: Mapping[str, Any]) -> bytes:
+    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f"registryCatalog({safe});\n".encode(errors="backslashreplace")
+
+
+def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
+    """Return the difference between the two versions that `data` holds as one page that needs no other file."""
+    images = {
+        name: f"data:image/{'png' if name.endswith('png') else 'jpeg'};base64,{base64.b64encode(content).decode()}"
+        for name, content in pictures.items()
+    }
+    style = static("catalog.css").decode()
+    scripts = [*(static(name).decode() for name in SCRIPTS), script_of(data | {"pictures": images}).decode()]
+    policy = (
+        f"default-src 'none'; script-src {' '.join(map(_digest, scripts))}; style-src {_digest(style)}; "
+        f"img-src data:; {NOTHING_ELSE}"
+    )
+    inline = {"style": Markup(style), "scripts": [*map(Markup, scripts)]}  # noqa: S704  they are the catalog's own
+    return page("diff.html.jinja", policy, base="", inline=inline)
+
+
+def _digest(text: str) -> str:
+    """Return the source by which a policy allows one text to be a script, or a style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def marked(text: object) -> Markup:
@@ -140,17 +187,15 @@ def dataset_page(
     left_out: int,
     aliases: Sequence[str],
     children: Sequence[str],
-    runs: Sequence[str],
-) -> str:
+) -> bytes:
     """Return the page of one version of a dataset.
 
-    `left_out` older versions are not in the catalog; `children` are the datasets that are made of this one, and `runs`
-    those that have logged it.
+    `left_out` older versions are not in the catalog; `children` are the datasets that are made of this one.
     """
     snapshot, place = this.snapshot, found.versions.index(this)
     more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
-    return environment().get_template("dataset.html.jinja").render(
-        policy=POLICY,
+    return page(
+        "dataset.html.jinja",
         base="../",
         name=found.name,
         found=found,
@@ -158,12 +203,11 @@ def dataset_page(
         newest=this is found.newest,
         previous=min(place + 1, len(found.versions) - 1),
         snapshot=snapshot,
-        without_values=found.without_values.get(this.entry.tag, ""),
+        without_values=found.without_values.get(this.version, ""),
         sections=[(id_, word) for id_, word in SECTIONS.items() if snapshot is not None or id_ in UNREADABLE],
         left_out=left_out,
         aliases=aliases,
         children=children,
-        runs=runs,
         **({"about": {"title": found.name, "description": "", "license": "unknown"}} | more),
     )
 
@@ -182,8 +226,7 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "verdict": bool(snapshot.provenance.get("contract", {}).get("passed")),
         "problems": [*counts_of(_without_distributions(snapshot.metadata.get("summary", {})))],
         "snippets": [
-            (way.title, way.code)
-            for way in ways_to_load(snapshot, this.entry.version, this.entry.tag, address, table, builder)
+            (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
         ],
     }
 

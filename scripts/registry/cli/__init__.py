@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from registry.cli import (
     authoring,
+    cataloging,
     comparing,
     ingesting,
     reading,
@@ -28,6 +29,7 @@ from registry.workflow.stopping import TERMINATED
 __all__ = [
     "app",
     "authoring",
+    "cataloging",
     "comparing",
     "ingesting",
     "main",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,15 +61,23 @@ def show_diff(
         ),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every statistic that moved.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it as a page, too, which needs no other file.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what differs between two versions: schema, rows of each split, old and new values, statistics.
 
-    Only manifests are fetched, unless --rows asks for values. Exit codes: 0 done; 1 an error, or values were asked for
-    and cannot be shown.
+    Only manifests are fetched, unless --rows or --html asks for values. Exit codes: 0 done; 1 an error, or values were
+    asked for and cannot be shown.
     """
     here = repository(context)
     names, snapshots = zip(*(_state(here, dataset, version) for version in (a, b)), strict=True)
+    if html is not None:
+        from registry.catalog.difference import write_difference
+
+        write_difference(html, *zip(names, snapshots, strict=True))
     examples = EXAMPLES if rows is None else rows
     found = diff(*snapshots, examples=examples)
     values, missing = _values(snapshots, found, fetch=rows is not None)
