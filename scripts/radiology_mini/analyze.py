@@ -112,7 +112,7 @@ def measure(
 
 
 if __name__ == "__main__":
-    with job(snakemake), describe(snakemake, SCHEMA) as about:
+    with job(snakemake), describe(snakemake, SCHEMA, pictures=["image"]) as about:
         pictures = measure(
             about,
             raw=Path(snakemake.input.captions).parent,

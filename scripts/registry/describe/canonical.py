@@ -138,7 +138,7 @@ def _pictures(column: pa.FixedSizeListArray) -> pa.LargeBinaryArray:
     size, values = 1, column
     while pat.is_fixed_size_list(values.type):
         size *= values.type.list_size
-        values = _decoded(_inside(values))
+        values = decoded(_inside(values))
         if values.null_count:
             data, holed = _bytes_inside(column)
             pictures = _prefixed(b"x" + _LENGTH.pack(data.shape[1]), pa.py_buffer(data.tobytes()), len(data))
@@ -148,7 +148,7 @@ def _pictures(column: pa.FixedSizeListArray) -> pa.LargeBinaryArray:
 
 def _bytes_inside(column: pa.FixedSizeListArray) -> "tuple[np.ndarray, np.ndarray]":
     """Return the bytes of n pictures, uint8 (n, size), 0 for each that is null, and which have such, bool (n,)."""
-    inner, each = _decoded(_inside(column)), column.type.list_size
+    inner, each = decoded(_inside(column)), column.type.list_size
     holed = inner.is_null().to_numpy(zero_copy_only=False)
     if pat.is_fixed_size_list(inner.type):
         data, deeper = _bytes_inside(inner)
@@ -197,7 +197,7 @@ def _decimals(column: pa.Array) -> pa.LargeBinaryArray:
     return _prefixed(b"q" + struct.pack("<i", column.type.scale), pa.py_buffer(digits.tobytes()), len(column))
 
 
-def _decoded(column: pa.Array) -> pa.Array:
+def decoded(column: pa.Array) -> pa.Array:
     """Return the values that a dictionary, run-end encoded or extension array stands for; any other as it is."""
     while True:
         if pat.is_dictionary(column.type):

@@ -1,7 +1,7 @@
 """Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,10 @@ import pyarrow as pa
 from registry.config.columns import FOR_PEOPLE, Spec, references
 from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
+from registry.describe.profile import Profile
 from registry.describe.provenance import write_provenance
 from registry.describe.referenced import Referenced, read_referenced
+from registry.describe.repeated import heads_of
 from registry.describe.run import run_of
 from registry.errors import RegistryError
 from registry.files import sealed_path
@@ -30,6 +32,7 @@ class Description:
 
     schema: pa.Schema
     manifest: Manifest
+    profile: Profile
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -38,8 +41,9 @@ class Description:
     def add(
         self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str] | pa.StringArray
     ) -> None:
-        """Append the samples of a batch to the manifest, and check them against the contract; see Manifest.add."""
-        self.manifest.add(split, batch, inputs=inputs, keys=keys)
+        """Append the samples of a batch to manifest and profile, and check them by the contract; see Manifest.add."""
+        ids = self.manifest.add(split, batch, inputs=inputs, keys=keys)
+        self.profile.add(split, batch, heads_of(ids))
 
     def num_samples(self, split: str) -> int:
         """Return how many samples of a split were added so far."""
@@ -47,19 +51,25 @@ class Description:
 
 
 @contextmanager
-def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] | None = None) -> Iterator[Description]:
+def describe(
+    snakemake: Any,
+    schema: pa.Schema,
+    *,
+    computed: Mapping[str, str] | None = None,
+    pictures: Collection[str] = (),
+) -> Iterator[Description]:
     """Collect what the block finds out about a dataset, and write it down when the block ends well.
 
     Of the rule it takes the inputs `sources`, `checksum` (of what is published) and, where the contract refers to other
     datasets, `references` (their data, a file or a folder each, in the order in which it names them), the outputs
     `manifest`, `metadata` and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that
-    of the samples; `computed` as for write_manifest. All breaches of the contract come in one RegistryError, and
-    nothing is written.
+    of the samples; `computed` as for write_manifest, `pictures` names columns of encoded pictures. All breaches of the
+    contract come in one RegistryError, and nothing is written.
     """
     dataset, output = snakemake.params.dataset, snakemake.output
     data = _published(snakemake)
     with write_manifest(output.manifest, dataset, schema, computed, _referenced(snakemake)) as manifest:
-        about = Description(schema, manifest)
+        about = Description(schema, manifest, Profile(schema, pictures))
         try:
             yield about
         except Exception:
@@ -67,6 +77,7 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
+        about.facts["profile"] = about.profile.figures()
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_floors(about.metadata)
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))

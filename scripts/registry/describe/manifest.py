@@ -70,8 +70,8 @@ class Manifest:
 
     def add(
         self, split: str, batch: pa.RecordBatch, *, inputs: Sequence[str], keys: Sequence[str] | pa.StringArray
-    ) -> None:
-        """Append the samples of a batch, in order. All batches of a split must come one after the other.
+    ) -> pa.FixedSizeBinaryArray:
+        """Append the samples of a batch, in order, and return their ids. All batches of a split must follow each other.
 
         `inputs` names the columns that say what the samples are about; one that is not in the manifest's schema counts
         for `input_id` alone. `keys` names the samples.
@@ -92,6 +92,7 @@ class Manifest:
         columns = [_as_array(those) for those in ids]
         split_column = pa.repeat(split, batch.num_rows)
         self._writer.write_batch(pa.record_batch([*columns, keys, split_column], schema=SCHEMA))
+        return columns[0]
 
     def _identify(self, split: str, batch: pa.RecordBatch, inputs: Sequence[str]) -> tuple[bytes, bytes]:
         """Return the ids of samples, and those of their inputs, and hash each column's values on the way."""

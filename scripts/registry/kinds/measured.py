@@ -48,7 +48,8 @@ def measured(
     columns = dataset["contract"]["columns"]
     options = with_roles(kind, columns, dataset["params"])
     tables = dict(zip(snakemake.params.splits, map(Path, snakemake.input.tables), strict=True))
-    with describe(snakemake, schema or pq.read_schema(next(iter(tables.values())))) as about:
+    schema = schema or pq.read_schema(next(iter(tables.values())))
+    with describe(snakemake, schema, pictures=[IMAGE] if pictures else ()) as about:
         measure(
             about,
             tables,

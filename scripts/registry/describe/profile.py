@@ -1,0 +1,227 @@
+"""The profile of a dataset: how the values of each column are distributed in each split, by its type.
+
+It is the key `profile` of metadata.json, enough to draw every column and to say how far any two versions have drifted
+apart, without their data:
+
+    {column: {"rows": {split: {"count", "missing", "distinct"}},
+              "classes": {split: {"count", "values": {value: count}, "others"}},
+              measure: {split: {"count", "unit", "sampled", "quantiles", "histogram", "outliers"}}}}
+
+rows      how many rows have a value and how many have none, and how many different values texts, numbers and times
+          have, where all rows could be looked at
+classes   of texts, integers and booleans that have few values: how many rows have each, of those that most rows have,
+          and how many have others
+measures  what registry.describe.measures says, with quantiles and histograms as in registry.describe.histogram;
+          `unit` is that of time; `outliers` are beyond Tukey's fences, 1.5 times the middle half's range below or above
+          it (Tukey, Exploratory Data Analysis, 1977), where that range is not zero
+
+Numbers, and texts by their lengths, are those of all rows up to ROWS and CELLS, encoded pictures and vectors of SOME:
+beyond that of the rows with the lowest ids, of which `sampled` says how many they were. All follows from the rows
+alone, in whatever order and batches they come.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.types as pat
+
+from registry.describe.histogram import histogram, quantiles
+from registry.describe.logical import plain_type
+from registry.describe.measures import (
+    cheap_measure,
+    hashes_of,
+    is_text,
+    is_vector,
+    picture_measures,
+    plain,
+    unit_of,
+    vector_measures,
+    vectors_of,
+)
+from registry.describe.sampled import Kept
+
+COLUMNS = 200
+"""Columns that have a profile: the first."""
+ENTRIES = 600
+"""Measures of columns in a split that are told of; what comes after is left out."""
+AT_ONCE = 1 << 16
+"""Rows that are measured at once."""
+ROWS, CELLS = 1 << 20, 1 << 23
+"""Rows, and values in all, that are kept of a split, ..."""
+SOME, NUMBERS = 1 << 12, 1 << 22
+"""... and of a column of encoded pictures or vectors; numbers in all of these."""
+NAMED = 50
+"""Values that are named."""
+MOST = 1_000
+"""A column of texts with more different values has no classes, ..."""
+LONGEST = 100
+"""... nor has one with a value of more bytes."""
+FIRST = 10_000
+"""Rows whose values tell mostly that a column has too many."""
+FENCE = 1.5
+
+Profiled = dict[str, dict[str, dict[str, dict[str, Any]]]]
+
+
+class Profile:
+    """Collects the values of a dataset's columns, batch by batch and split by split.
+
+    `pictures` are the columns of encoded pictures.
+    """
+
+    def __init__(self, schema: pa.Schema, pictures: Collection[str] = ()) -> None:
+        self._fields = [schema.field(number) for number in range(min(len(schema), COLUMNS))]
+        self._pictures = pictures
+        self._split: _Split | None = None
+        self._found: dict[str, Any] = {field.name: {} for field in self._fields}
+
+    def add(self, split: str, batch: pa.RecordBatch, heads: np.ndarray) -> None:
+        """Add the rows of a batch, whose ids begin with these uint64; all batches of a split come one after another."""
+        if self._split is None or self._split.name != split:
+            self._conclude()
+            self._split = _Split(split, self._fields, self._pictures)
+        for start in range(0, batch.num_rows, AT_ONCE):
+            self._split.add(batch.slice(start, AT_ONCE), heads[start : start + AT_ONCE])
+
+    def figures(self) -> Profiled:
+        """Return the profile of all that was added."""
+        self._conclude()
+        left, told = ENTRIES, {}
+        for column, measures in self._found.items():
+            left -= sum(map(len, measures.values()))
+            if left < 0:
+                break
+            told[column] = measures
+        return told
+
+    def _conclude(self) -> None:
+        if self._split is not None:
+            for column, measure, entry in self._split.figures():
+                self._found[column].setdefault(measure, {})[self._split.name] = entry
+            self._split = None
+
+
+class _Split:
+    """The values of one split."""
+
+    def __init__(self, name: str, fields: list[pa.Field], pictures: Collection[str]) -> None:
+        self.name = name
+        self._rows = 0
+        types = {field.name: plain_type(field.type) for field in fields}
+        self._types = types
+        self._missing = dict.fromkeys(types, 0)
+        self._cheap = {name: measure for name, dtype in types.items() if (measure := cheap_measure(dtype))}
+        texts = sum(map(is_text, types.values()))
+        self._kept = Kept(min(ROWS, CELLS // max(len(self._cheap) + texts, 1)))
+        self._costly = {name: picture_measures for name in pictures if name in types}
+        self._costly |= {name: vectors_of for name, dtype in types.items() if is_vector(dtype)}
+        self._some = {name: Kept(_some(types[name], len(self._costly))) for name in self._costly}
+        self._classes = {name: Counter[Any]() for name, dtype in types.items() if _most(dtype)}
+
+    def add(self, batch: pa.RecordBatch, heads: np.ndarray) -> None:
+        self._rows += batch.num_rows
+        columns = {name: plain(batch.column(name)) for name in self._types}
+        for name, values in columns.items():
+            self._missing[name] += values.null_count
+        self._count(columns)
+        wanted = self._kept.wanted(heads)
+        found: dict[tuple[str, str], np.ndarray] = {}
+        for name, measure in self._cheap.items():
+            values = columns[name] if wanted is None else columns[name].filter(pa.array(wanted))
+            found |= {(name, what): numbers for what, numbers in measure(values).items()}
+            if is_text(self._types[name]):
+                found[name, "hash"] = hashes_of(values)
+        self._kept.add(heads if wanted is None else heads[wanted], found)
+        for name, measure in self._costly.items():
+            self._add_some(self._some[name], measure, columns[name], heads)
+
+    def _add_some(self, kept: Kept, measure: Any, values: pa.Array, heads: np.ndarray) -> None:
+        for start in range(0, len(values), kept.limit):
+            part, its = values[start : start + kept.limit], heads[start : start + kept.limit]
+            wanted = part.is_valid().to_numpy(zero_copy_only=False)
+            if (lowest := kept.wanted(its)) is not None:
+                wanted = wanted & lowest
+            kept.add(its[wanted], measure(part.filter(pa.array(wanted))))
+
+    def _count(self, columns: dict[str, pa.Array]) -> None:
+        """Count the values of columns that have few so far."""
+        for name in [*self._classes]:
+            values, counts = pl.Series(columns[name]).drop_nulls(), self._classes[name]
+            most = _most(self._types[name])
+            if values.head(FIRST).n_unique() <= most:
+                for value, count in values.value_counts().iter_rows():
+                    counts[value] += count
+                if len(counts) <= most and all(len(str(value).encode()) <= LONGEST for value in counts):
+                    continue
+            del self._classes[name]
+
+    def figures(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Yield each column and measure of it, and what there is to say."""
+        kept = {name: [what for column, what in self._kept.names() if column == name] for name in self._types}
+        for name, dtype in self._types.items():
+            count, entries, distinct = self._rows - self._missing[name], [], None
+            if (counts := self._classes.get(name)) and (pat.is_boolean(dtype) or 2 * len(counts) <= count):
+                entries.append(("classes", _classes(counts)))
+            for what in kept[name]:
+                ordered = _ordered(self._kept.take((name, what)))
+                if what in ("hash", "value", "time") and len(ordered) == count and _is_whole(dtype):
+                    distinct = int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(count)
+                if what != "hash" and len(ordered):
+                    entries.append((what, _entry(ordered, count, unit_of(dtype) if what == "time" else None)))
+            if name in self._some:
+                entries += self._some_figures(self._some[name], count)
+            known = {} if distinct is None else {"distinct": distinct}
+            yield name, "rows", {"count": count, "missing": self._missing[name], **known}
+            for what, entry in entries:
+                yield name, what, entry
+
+    def _some_figures(self, kept: Kept, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        for what in kept.names():
+            values = kept.take(what)
+            for measure, numbers in (vector_measures(values) if what == "vectors" else {what: values}).items():
+                if len(ordered := _ordered(numbers)):
+                    yield measure, _entry(ordered, count)
+
+
+def _is_whole(dtype: pa.DataType) -> bool:
+    """Tell whether values of a type differ where what is measured of them does."""
+    return getattr(dtype, "unit", None) != "ns" and not pat.is_decimal(dtype)
+
+
+def _some(dtype: pa.DataType, columns: int) -> int:
+    """Return of how many rows encoded pictures or vectors are measured, where so many columns have such."""
+    return max(1, min(SOME, NUMBERS // columns // dtype.list_size)) if is_vector(dtype) and dtype.list_size else SOME
+
+
+def _most(dtype: pa.DataType) -> int:
+    """Return how many different values a column may have to have classes; 0 where it never has."""
+    return MOST if is_text(dtype) else NAMED if pat.is_boolean(dtype) or pat.is_integer(dtype) else 0
+
+
+def _classes(counts: Counter[Any]) -> dict[str, Any]:
+    named = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:NAMED]
+    values = {str(value).lower() if isinstance(value, bool) else str(value): count for value, count in named}
+    total = counts.total()
+    return {"count": total, "values": values, "others": total - sum(values.values())}
+
+
+def _ordered(values: np.ndarray) -> np.ndarray:
+    """Return numbers without those that are masked, sorted; floats as float64."""
+    values = values.compressed() if isinstance(values, np.ma.MaskedArray) else values
+    values.sort()
+    return values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
+
+
+def _entry(ordered: np.ndarray, count: int, unit: str | None = None) -> dict[str, Any]:
+    found = quantiles(ordered)
+    entry = {"count": count} | ({"unit": unit} if unit else {})
+    entry |= {"sampled": len(ordered)} if len(ordered) < count else {}
+    entry |= {"quantiles": found, "histogram": histogram(ordered)}
+    if spread := found["75"] - found["25"]:
+        low, high = found["25"] - FENCE * spread, found["75"] + FENCE * spread
+        entry["outliers"] = int((ordered < low).sum() + (ordered > high).sum())
+    return entry
