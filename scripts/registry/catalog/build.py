@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.cards.hub import about_of
-from registry.catalog.dataset import DatasetPages, data_of, gather
+from registry.catalog.dataset import DatasetPages, VersionPage, data_of, gather
 from registry.catalog.folder import Folder
 from registry.catalog.pages import STATIC, dataset_page, kind_of, page, script_of, static
 from registry.errors import RegistryError
@@ -165,21 +165,20 @@ def _summary(found: DatasetPages) -> dict[str, Any]:
         "bytes": snapshot.provenance["data"]["bytes"],
         "text": " ".join(words),
         "pictures": [*found.values.pictures][:PREVIEWS],
-        "bars": _small_bars(snapshot.metadata),
+        "bars": _small_bars(newest),
     }
 
 
-def _small_bars(metadata: Mapping[str, Any]) -> list[int]:
+def _small_bars(version: VersionPage) -> list[int]:
     """Return the counts of one column that are drawn small: classes, else a histogram, else the sizes of splits."""
-    profile = metadata.get("profile", {})
-    measures = [(name, splits) for column in profile.values() for name, splits in column.items()]
+    measures = [(name, splits) for column in version.profile.values() for name, splits in column.items()]
     for name, splits in measures:
         if name == "classes":
             return [*next(iter(splits.values()))["values"].values()][:20]
     for _, splits in measures:
         if histogram := next(iter(splits.values())).get("histogram"):
             return histogram["counts"]
-    sizes = [its["num_samples"] for its in metadata["splits"].values()]
+    sizes = [its["num_samples"] for its in version.snapshot.metadata["splits"].values()]
     return sizes if len(sizes) > 1 else []
 
 

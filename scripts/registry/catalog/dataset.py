@@ -3,12 +3,14 @@
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from registry.catalog.numbered import MAX_RUNS, NumberedRows, runs_of
+from registry.catalog.profiles import profile_of
 from registry.catalog.values import Values, read_values
 from registry.compare.manifests import manifest_of, rows_of_splits
 from registry.errors import RegistryError
@@ -39,6 +41,7 @@ class VersionPage:
     snapshot: Snapshot | None
     problem: str | None = None
     rows: np.ndarray | None = field(default=None, repr=False)
+    profile: dict[str, Any] = field(default_factory=dict, repr=False)
     entry: Entry | None = None
 
     @property
@@ -93,9 +96,14 @@ def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetP
 
 def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
     try:
-        return VersionPage(name, snapshot, rows=numbered.add(manifest_of(snapshot)), entry=entry)
+        rows = numbered.add(manifest_of(snapshot))
     except RegistryError as error:
         return VersionPage(name, snapshot, error.what, entry=entry)
+    # Why rows cannot be read is said where their values are missing.
+    profile = {}
+    with suppress(RegistryError):
+        profile = profile_of(snapshot)
+    return VersionPage(name, snapshot, rows=rows, profile=profile, entry=entry)
 
 
 def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
@@ -106,7 +114,7 @@ def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
         if version.rows is None or not lacking:
             continue
         try:
-            read_values(version.snapshot, _by_split(version, lacking), read, fetch=True)
+            read_values(version.snapshot, _by_split(version, lacking), read)
         except RegistryError as error:
             found.without_values[version.version] = error.what
         lacking -= read.rows.keys()
@@ -203,7 +211,7 @@ def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]]) -> dict[str,
         "splits": {split: its["num_samples"] for split, its in metadata["splits"].items()},
         "schema": [[name, its["dtype"]] for name, its in metadata["schema"]["features"].items()],
         "facts": _facts(metadata),
-        "profile": metadata.get("profile", {}),
+        "profile": version.profile,
         "rows": runs,
     }
 

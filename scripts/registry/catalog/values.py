@@ -2,27 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
+from registry.catalog.tables import batches_of, files_of, tables_of
 from registry.catalog.thumbnails import Thumbnail, thumbnail, thumbnail_of_pixels
 from registry.describe.logical import is_picture
 from registry.describe.turns import is_conversation
-from registry.errors import RegistryError
 from registry.reading.columns import FILE_NAME, IMAGE, picture_columns
-from registry.reading.folders import ANNOTATIONS, IMAGES
-from registry.reading.rows import SUFFIXES, names_pictures, rows_of
-from registry.reading.tables import File
+from registry.reading.rows import SUFFIXES
 from registry.storage.snapshot import Snapshot
 
-KINDS = ("parquet", "csv", "json")
-"""Files that have rows, in the order in which they are preferred."""
-BATCH = 500
-"""Rows that are in memory at once."""
 MAX_TEXT = 2000
 """Characters of a text that a page shows."""
 MAX_ITEMS = 8
@@ -39,61 +32,34 @@ class Values:
     pictures: dict[str, bytes] = field(default_factory=dict)
 
 
-def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], into: Values, *, fetch: bool) -> None:
+def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], into: Values) -> None:
     """Add the values of rows of a version, {split: {place in it: number of the row}}, to those that were read.
 
-    Files that are not here are fetched, or MissingDataError is raised, as `fetch` says. Raises RegistryError for a
-    version without rows, and for one whose rows cannot be read.
+    What is not here is fetched. Raises RegistryError for a version without rows, and for one whose rows cannot be read.
     """
-    files = [path for path in snapshot.listed(fetch=fetch) if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
-    tables = snapshot.tables(files, KINDS)
-    for split, rows in wanted.items():
+    files = {*files_of(snapshot)}
+    for split, tables in tables_of(snapshot).items():
+        rows = wanted.get(split)
         if not rows:
             continue
-        if split not in tables:
-            raise RegistryError("the data has no rows that can be shown", where=f"{snapshot.name}, {split}")
-        for number, values, folder in _chosen(snapshot, tables[split], rows, fetch=fetch):
-            into.rows[number] = {name: _shown(value, into.pictures) for name, value in values.items()}
-            if folder is not None:
-                path = f"{folder}/{values[FILE_NAME].as_py()}"
-                picture = _picture_file(snapshot, path, files, fetch=fetch)
-                into.rows[number][IMAGE] = _kept(picture, into.pictures)
-
-
-def _chosen(
-    snapshot: Snapshot, tables: Sequence[str], rows: Mapping[int, int], *, fetch: bool
-) -> Iterator[tuple[int, dict[str, pa.Scalar], str | None]]:
-    """Yield the number of each row, its values, and the folder of the picture beside it, if it has one."""
-    start, last = 0, max(rows)
-    for table in tables:
-        if start > last:
-            return
-        kind = table.rpartition(".")[2]
-        here = {table: File(snapshot.local(table, fetch=fetch), f"{snapshot.name}: {table}")}
-        found = rows_of(kind, [table], here, _without_pictures(kind, here), snapshot.metadata["schema"]["features"])
-        folder = _beside(kind, table) if names_pictures(kind, here.values()) else None
-        for batch in found.batches(BATCH):
+        for start, batch, folder in batches_of(snapshot, tables, max(rows) + 1):
             inside = [place for place in range(start, start + batch.num_rows) if place in rows]
-            chosen = batch.take(pa.array([place - start for place in inside], pa.int64())) if inside else None
+            if not inside:
+                continue
+            chosen = batch.take(pa.array([place - start for place in inside], pa.int64()))
             for at, place in enumerate(inside):
-                yield rows[place], {name: chosen[name][at] for name in chosen.schema.names}, folder
-            start += batch.num_rows
+                values = {name: chosen[name][at] for name in chosen.schema.names}
+                row = {name: _shown(value, into.pictures) for name, value in values.items()}
+                if folder is not None:
+                    picture = _picture_file(snapshot, f"{folder}/{values[FILE_NAME]}", files)
+                    row[IMAGE] = _kept(picture, into.pictures)
+                into.rows[rows[place]] = row
 
 
-def _without_pictures(kind: str, here: Mapping[str, File]) -> list[str] | None:
-    """Return the columns to read of files whose pictures lie beside them: only those of some rows are wanted."""
-    return [FILE_NAME, "messages"] if kind == "json" else None
-
-
-def _beside(kind: str, table: str) -> str:
-    folder = str(PurePosixPath(table).parent)
-    return folder + IMAGES.rstrip("/") if kind == "json" else folder
-
-
-def _picture_file(snapshot: Snapshot, path: str, files: Sequence[str], *, fetch: bool) -> Thumbnail | None:
+def _picture_file(snapshot: Snapshot, path: str, files: Collection[str]) -> Thumbnail | None:
     if path not in files or not path.lower().endswith(SUFFIXES):
         return None
-    return thumbnail(Path(snapshot.local(path, fetch=fetch)).read_bytes())
+    return thumbnail(snapshot.local(path).read_bytes())
 
 
 def _shown(value: pa.Scalar, pictures: dict[str, bytes]) -> Any:

@@ -5,7 +5,8 @@
 const registryCatalog = (() => {
   const own = document.currentScript.dataset;
   const base = own.base ?? "";
-  const PAGE = 50;
+  const PAGE = 50; // rows of a version that are drawn at once, ...
+  const SHOWN = 20; // ... and those that differ
   const ODD = /[\p{C}\p{Zl}\p{Zp}]/u;
   const byId = (id) => document.getElementById(id);
   const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(value));
@@ -429,28 +430,27 @@ const registryCatalog = (() => {
     const table = element("div", { class: "scroll", role: "region", "aria-label": "Rows by split", tabindex: "0" }, element("table", { id: "counts" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
     const by = { sample_id: "", input_id: "Columns differ, so rows are held together by their inputs.", key: "Columns differ, so rows are held together by their keys." }[pairs.by];
     const found = [section("Rows", by ? element("p", {}, by) : null, table)];
-    if (pairs.changed.length) found.push(examples(data, "Changed", pairs.changed, ([row, other]) => changedRow(data, row, other)));
-    if (pairs.moved.length) found.push(examples(data, "Moved", pairs.moved, ([row, other]) => titled(data, other, `${splitOf(row)} → ${splitOf(other)}`)));
-    if (pairs.added.length) found.push(examples(data, "Added", pairs.added.map((row) => [row]), ([row]) => titled(data, row, splitOf(row))));
-    if (pairs.removed.length) found.push(examples(data, "Removed", pairs.removed.map((row) => [row]), ([row]) => titled(data, row, splitOf(row))));
+    if (pairs.changed.length) found.push(changes(data, pairs.changed));
+    if (pairs.moved.length) found.push(cards(data, "Moved", pairs.moved, ([row, other]) => `${splitOf(row)} → ${splitOf(other)}`));
+    if (pairs.added.length) found.push(cards(data, "Added", pairs.added.map((row) => [row]), ([row]) => splitOf(row)));
+    if (pairs.removed.length) found.push(cards(data, "Removed", pairs.removed.map((row) => [row]), ([row]) => splitOf(row)));
     return found;
   }
 
-  function examples(data, title, pairs, drawn) {
+  function examples(data, title, pairs, list, place, drawn) {
     const known = pairs.filter((rows) => rows.every((row) => row in data.values));
-    const list = element("div", { class: title === "Changed" ? "changes" : "cards" });
-    const state = { at: 0 };
     const note = element("p", { class: "held" });
     const more = element("button", { type: "button" }, "Show more");
+    let at = 0;
     function next() {
-      list.append(...known.slice(state.at, state.at + 20).map(drawn));
-      state.at = Math.min(state.at + 20, known.length);
-      more.hidden = state.at >= known.length;
-      note.textContent = `${number(state.at)} of ${number(pairs.length)} are shown${known.length < pairs.length ? `; this page has the values of ${number(known.length)}` : ""}.`;
+      list.append(...known.slice(at, at + SHOWN).flatMap(drawn));
+      at = Math.min(at + SHOWN, known.length);
+      more.hidden = at >= known.length;
+      note.textContent = `${number(at)} of ${number(pairs.length)} are shown${known.length < pairs.length ? `; this page has the values of ${number(known.length)}` : ""}.`;
     }
     more.addEventListener("click", next);
     next();
-    return section(title, note, list, more);
+    return section(title, note, known.length ? place : null, more);
   }
 
   function titled(data, row, text) {
@@ -459,15 +459,31 @@ const registryCatalog = (() => {
     return card;
   }
 
+  const differs = (old, now, at) => JSON.stringify(old[at] ?? null) !== JSON.stringify(now[at] ?? null);
+
+  // A row's texts that stayed tell which row it is.
   function changedRow(data, row, other) {
     const [old, now] = [data.values[row], data.values[other]];
-    const cells = data.columns.flatMap((name, at) => {
-      if (JSON.stringify(old[at] ?? null) === JSON.stringify(now[at] ?? null)) return [];
-      const pair = typeof old[at] === "string" && typeof now[at] === "string" ? words(old[at], now[at]) : [element("del", {}, shown(old[at])), element("ins", {}, shown(now[at]))];
-      return [element("h3", {}, marked(name)), element("div", { class: "pair" }, element("div", {}, element("h4", {}, "before"), pair[0]), element("div", {}, element("h4", {}, "after"), pair[1]))];
+    const same = data.columns.flatMap((name, at) => (differs(old, now, at) ? [] : [textOf(now[at])])).filter(Boolean);
+    const about = element("th", { scope: "row" }, marked(data.names[other] ?? ""), element("small", {}, marked(beginning(same.join(", "), 120))));
+    return data.columns.flatMap((name, at) => {
+      if (!differs(old, now, at)) return [];
+      const texts = typeof old[at] === "string" && typeof now[at] === "string";
+      const [before, after] = texts ? words(old[at], now[at]) : [element("del", {}, shown(old[at])), element("ins", {}, shown(now[at]))];
+      return [element("tr", {}, about.cloneNode(true), element("td", {}, marked(name)), element("td", { class: "cell" }, before), element("td", { class: "cell" }, after))];
     });
-    const same = data.columns.flatMap((name, at) => (JSON.stringify(old[at] ?? null) === JSON.stringify(now[at] ?? null) && textOf(now[at]) ? [`${name}: ${textOf(now[at])}`] : []));
-    return element("article", { class: "panel" }, element("p", { class: "key" }, marked(data.names[other] ?? ""), " ", marked(same.join(", ").slice(0, 200))), ...cells);
+  }
+
+  function changes(data, pairs) {
+    const heads = ["Row", "Column", "Before", "After"].map((text) => element("th", { scope: "col" }, text));
+    const body = element("tbody", {});
+    const table = element("div", { class: "scroll", role: "region", "aria-label": "Changed rows", tabindex: "0" }, element("table", {}, element("thead", {}, element("tr", {}, ...heads)), body));
+    return examples(data, "Changed", pairs, body, table, ([row, other]) => changedRow(data, row, other));
+  }
+
+  function cards(data, title, pairs, about) {
+    const list = element("div", { class: "cards" });
+    return examples(data, title, pairs, list, list, (rows) => [titled(data, rows.at(-1), about(rows))]);
   }
 
   // The words that two texts share at their beginnings and ends stay plain; what is between them is marked.

@@ -1,0 +1,35 @@
+"""The profile of a version: what it says of itself, or, where it comes from before versions did, that of its rows."""
+
+from typing import Any
+
+import numpy as np
+
+from registry.catalog.tables import batches_of, tables_of
+from registry.compare.manifests import read_manifest, rows_of_splits
+from registry.describe.profile import Profile
+from registry.describe.repeated import heads_of
+from registry.storage.snapshot import Snapshot
+
+MAX_ROWS = 200_000
+"""Rows that are read for a profile; a version with more has none."""
+
+
+def profile_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Return how the columns of a version are distributed, as `registry.describe.profile` says.
+
+    Raises RegistryError where that has to be read from rows, and these cannot be.
+    """
+    if "profile" in snapshot.metadata:
+        return snapshot.metadata["profile"]
+    if not 0 < snapshot.rows <= MAX_ROWS:
+        return {}
+    manifest, profile = read_manifest(snapshot.manifest()), None
+    sizes = {split: its["num_samples"] for split, its in snapshot.metadata["splits"].items()}
+    for split, tables in tables_of(snapshot).items():
+        places = rows_of_splits(sizes)[split]
+        heads = [heads_of(ids) for _, ids in manifest.column("sample_id", places)]
+        joined = np.concatenate(heads) if heads else np.empty(0, np.uint64)
+        for batch in batches_of(snapshot, tables):
+            profile = profile or Profile(batch.rows.schema)
+            profile.add(split, batch.rows, joined[batch.start : batch.start + batch.rows.num_rows])
+    return profile.figures() if profile else {}

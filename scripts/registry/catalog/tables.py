@@ -1,0 +1,63 @@
+"""Read the rows of a version as they lie in its files, in the order of its manifest."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from registry.errors import RegistryError
+from registry.reading.columns import FILE_NAME
+from registry.reading.folders import ANNOTATIONS, IMAGES
+from registry.reading.rows import names_pictures, rows_of
+from registry.reading.tables import File
+from registry.storage.snapshot import Snapshot
+
+KINDS = ("parquet", "csv", "json")
+"""Files that have rows, in the order in which they are preferred."""
+BATCH = 500
+"""Rows that are in memory at once."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a split, the place of the first of them there, and the folder of the pictures beside them, if any."""
+
+    start: int
+    rows: pa.RecordBatch
+    pictures: str | None
+
+
+def files_of(snapshot: Snapshot) -> list[str]:
+    """Return the files of a version's data that rows, or pictures beside them, may be in."""
+    return [path for path in snapshot.listed() if not path.endswith(".json") or path.endswith(ANNOTATIONS)]
+
+
+def tables_of(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return {split: its files with rows}. Raises RegistryError where a split has none."""
+    found = snapshot.tables(files_of(snapshot), KINDS)
+    if lacking := [split for split in snapshot.metadata["splits"] if split not in found]:
+        raise RegistryError("the data has no rows that can be shown", where=f"{snapshot.name}, {lacking[0]}")
+    return found
+
+
+def batches_of(snapshot: Snapshot, tables: list[str], end: int | None = None) -> Iterator[Batch]:
+    """Yield the rows of a split in batches, at least all before the place `end`; what is not here is fetched.
+
+    Pictures that are files of their own are not read. Raises RegistryError.
+    """
+    start = 0
+    for table in tables:
+        kind = table.rpartition(".")[2]
+        here = {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
+        columns = [FILE_NAME, "messages"] if kind == "json" else None
+        folder = _folder_of_pictures(kind, table) if names_pictures(kind, here.values()) else None
+        for rows in rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).batches(BATCH):
+            if end is not None and start >= end:
+                return
+            yield Batch(start, rows, folder)
+            start += rows.num_rows
+
+
+def _folder_of_pictures(kind: str, table: str) -> str:
+    folder = str(PurePosixPath(table).parent)
+    return folder + IMAGES.rstrip("/") if kind == "json" else folder
