@@ -20,7 +20,7 @@ BATCH = 500
 
 
 class Batch(NamedTuple):
-    """Some rows of a split, the place of the first of them there, and the folder of the pictures beside them, if any."""
+    """Some rows of a split, the place of the first of them in it, and the folder of pictures beside them, if any."""
 
     start: int
     rows: pa.RecordBatch

@@ -274,7 +274,7 @@ const registryCatalog = (() => {
       return {
         mark: { type: "bar", aria: false },
         data: { values: bars },
-        height: { step: Math.max(9, 18 / series.length) },
+        height: values.length * Math.max(9 * series.length, 18),
         encoding: {
           y: { field: "value", type: "nominal", sort: null, axis: { title: null, labelLimit: 140 } },
           yOffset: { field: "series", sort: series.map(([name]) => name) },
@@ -283,7 +283,7 @@ const registryCatalog = (() => {
         },
       };
     }
-    const scale = measure === "time" ? { type: "temporal", scale: { type: "utc", zero: false } } : { type: "quantitative", bin: { binned: true }, scale: { zero: false } };
+    const scale = measure === "time" ? { type: "temporal", scale: { type: "utc" } } : { type: "quantitative", bin: { binned: true }, scale: { zero: false } };
     return {
       mark: { type: "bar", opacity: series.length > 1 ? 0.55 : 1, aria: false, binSpacing: 0 },
       data: { values: barsOf(series) },
@@ -292,6 +292,7 @@ const registryCatalog = (() => {
         x: { field: "from", ...scale, axis: { title: null, tickCount: 5, ...(measure === "time" ? {} : { format: "~s" }) } },
         x2: { field: "to" },
         y: { field: "share", type: "quantitative", stack: null, axis: { format: "~%", title: null, tickCount: 3 } },
+        y2: { datum: 0 },
         color: colour,
       },
     };
@@ -313,8 +314,9 @@ const registryCatalog = (() => {
     const title = MEASURES[measure] ?? measure;
     const chart = element("div", { class: "chart", role: "img", "aria-label": beginning(`${title}. ${words}`) });
     const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), ` ${inWords(measure, one)}`));
-    whenSeen(chart, () => draw(chart, chartOf(measure, known)));
-    return element("div", {}, element("p", {}, title), chart, element("ul", { class: "legend" }, ...legend));
+    const constant = measure !== "classes" && known.every(([, one]) => one.quantiles.min === known[0][1].quantiles.max && one.quantiles.max === known[0][1].quantiles.max);
+    if (!constant) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
+    return element("div", {}, element("p", {}, title), constant ? null : chart, element("ul", { class: "legend" }, ...legend));
   }
 
   const beginning = (text, length = 300) => (text.length > length ? `${text.slice(0, length)}…` : text);
@@ -330,8 +332,9 @@ const registryCatalog = (() => {
   }
 
   function inWords(measure, { values, others, quantiles, unit, sampled }) {
-    if (measure === "classes") return `${number(Object.keys(values).length)} values${others ? ` and others` : ""}`;
+    if (measure === "classes") return `${number(Object.keys(values).length)} ${Object.keys(values).length === 1 ? "value" : "values"}${others ? " and others" : ""}`;
     const said = (value) => (unit ? new Date(value * { day: 86400000, microsecond: 0.001 }[unit]).toISOString().slice(0, 10) : number(value));
+    if (quantiles.min === quantiles.max) return `all ${said(quantiles.min)}`;
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
 
@@ -363,11 +366,14 @@ const registryCatalog = (() => {
     waiting.clear();
   }
 
+  // Where all values are named, their numbers or lengths tell no more.
+  const telling = (measures) => Object.entries(measures).filter(([measure]) => !["value", "characters"].includes(measure) || Object.values(measures.classes ?? { none: { others: 1 } }).some((one) => one.others));
+
   function columns(version) {
     for (const article of document.querySelectorAll(".column")) {
       const measures = version.profile?.[article.dataset.column] ?? {};
       const place = article.querySelector(".charts");
-      for (const [measure, splits] of Object.entries(measures)) {
+      for (const [measure, splits] of telling(measures)) {
         const found = measure === "rows" ? missing(splits) : panel(measure, Object.entries(splits));
         if (found) place.append(found);
       }
@@ -465,12 +471,12 @@ const registryCatalog = (() => {
   function changedRow(data, row, other) {
     const [old, now] = [data.values[row], data.values[other]];
     const same = data.columns.flatMap((name, at) => (differs(old, now, at) ? [] : [textOf(now[at])])).filter(Boolean);
-    const about = element("th", { scope: "row" }, marked(data.names[other] ?? ""), element("small", {}, marked(beginning(same.join(", "), 120))));
-    return data.columns.flatMap((name, at) => {
-      if (!differs(old, now, at)) return [];
+    const differing = data.columns.map((_, at) => at).filter((at) => differs(old, now, at));
+    return differing.map((at, place) => {
       const texts = typeof old[at] === "string" && typeof now[at] === "string";
       const [before, after] = texts ? words(old[at], now[at]) : [element("del", {}, shown(old[at])), element("ins", {}, shown(now[at]))];
-      return [element("tr", {}, about.cloneNode(true), element("td", {}, marked(name)), element("td", { class: "cell" }, before), element("td", { class: "cell" }, after))];
+      const about = element("th", { scope: "rowgroup", rowspan: differing.length }, marked(data.names[other] ?? ""), element("small", {}, marked(beginning(same.join(", "), 120))));
+      return element("tr", {}, place ? null : about, element("td", {}, marked(data.columns[at])), element("td", { class: "cell" }, before), element("td", { class: "cell" }, after));
     });
   }
 
@@ -502,7 +508,7 @@ const registryCatalog = (() => {
   function chartsSection(before, after) {
     const found = [];
     for (const [column, measures] of Object.entries(after.profile ?? {})) {
-      for (const [measure, splits] of Object.entries(measures)) {
+      for (const [measure, splits] of telling(measures)) {
         if (measure === "rows") continue;
         for (const [split, one] of Object.entries(splits)) {
           const other = before.profile?.[column]?.[measure]?.[split];
