@@ -313,7 +313,7 @@ const registryCatalog = (() => {
     const words = known.map(([name, one]) => `${name}: ${inWords(measure, one)}`).join("; ");
     const title = MEASURES[measure] ?? measure;
     const chart = element("div", { class: "chart", role: "img", "aria-label": beginning(`${title}. ${words}`) });
-    const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), ` ${inWords(measure, one)}`));
+    const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), `: ${inWords(measure, one)}`));
     const constant = measure !== "classes" && known.every(([, one]) => one.quantiles.min === known[0][1].quantiles.max && one.quantiles.max === known[0][1].quantiles.max);
     if (!constant) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
     return element("div", {}, element("p", {}, title), constant ? null : chart, element("ul", { class: "legend" }, ...legend));
@@ -334,7 +334,7 @@ const registryCatalog = (() => {
   function inWords(measure, { values, others, quantiles, unit, sampled }) {
     if (measure === "classes") return `${number(Object.keys(values).length)} ${Object.keys(values).length === 1 ? "value" : "values"}${others ? " and others" : ""}`;
     const said = (value) => (unit ? new Date(value * { day: 86400000, microsecond: 0.001 }[unit]).toISOString().slice(0, 10) : number(value));
-    if (quantiles.min === quantiles.max) return `all ${said(quantiles.min)}`;
+    if (quantiles.min === quantiles.max) return `always ${said(quantiles.min)}`;
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
 
