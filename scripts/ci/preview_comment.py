@@ -30,8 +30,13 @@ def asked(*command: str) -> dict[str, Any]:
     return json.loads(done.stdout) if done.stdout.strip() else {}
 
 
-def comment(plan: Mapping[str, Any], diffs: Mapping[str, Mapping[str, Any]], built: bool) -> str:
-    """Return the text for what `registry publish --dry-run --json` and `registry diff --json` print."""
+def comment(
+    plan: Mapping[str, Any], diffs: Mapping[str, Mapping[str, Any]], built: bool, pages: str | None = None
+) -> str:
+    """Return the text for what `registry publish --dry-run --json` and `registry diff --json` print.
+
+    `pages` is the address at which there is a page for each difference, if there is one.
+    """
     lines = ["## What would be released if this is merged", ""]
     if not built:
         lines += ["**Not everything could be built: see the log of the job.**", ""]
@@ -42,6 +47,8 @@ def comment(plan: Mapping[str, Any], diffs: Mapping[str, Mapping[str, Any]], bui
         lines += ["What would be released cannot be told: see the log of the job."]
     else:
         lines += _table(told) if told else ["No dataset changes."]
+    if pages:
+        lines += ["", f"Rows, pictures and distributions side by side: the artifact `differences` of [this run]({pages})."]
     for one in told:
         if one["dataset"] in diffs:
             lines += ["", f"### {markdown(one['dataset'])} {markdown(one['previous'])} &rarr; what is built", ""]
@@ -91,8 +98,13 @@ def main() -> int:
     """Ask the registry, and write the text where GitHub Actions wants it, or print it; return the exit code."""
     plan = asked("publish", "--dry-run")
     told = [one for one in plan.get("outcomes", ()) if one["state"] not in SILENT and one["previous"]]
-    diffs = {one["dataset"]: asked("diff", one["dataset"], "latest", "--rows", "3") for one in told}
-    text = comment(plan, diffs, os.environ.get("BUILT", "success") == "success")
+    folder = Path(os.environ.get("DIFFERENCES", "differences"))
+    diffs = {
+        name: asked("diff", name, "latest", "--rows", "3", "--html", str(folder / f"{name}.html"))
+        for name in (one["dataset"] for one in told)
+    }
+    pages = os.environ.get("RUN_URL") if any(folder.glob("*.html")) else None
+    text = comment(plan, diffs, os.environ.get("BUILT", "success") == "success", pages)
     code = 0 if plan else 1
     if "GITHUB_STEP_SUMMARY" not in os.environ:
         print(text, end="")

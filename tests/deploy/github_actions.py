@@ -31,10 +31,14 @@ UPLOAD = """\
 const { INPUT_PATH, INPUT_NAME, ARTIFACTS } = process.env, fs = require('fs')
 if (fs.existsSync(INPUT_PATH)) fs.cpSync(INPUT_PATH, ARTIFACTS + '/' + INPUT_NAME, { recursive: true })
 """
+PAGES = UPLOAD.replace("INPUT_NAME", "GITHUB_JOB")
+"""The same of a site, which has no name."""
 STUBS = {
     "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683": CHECKOUT,
     "actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b": "",
     "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02": UPLOAD,
+    "actions/upload-pages-artifact@56afc609e74202658d3ffba0e8f6dda462b719fa": PAGES,
+    "actions/deploy-pages@d6db90164ac5ed86f2b6aed7e0febac5b3c0c03e": "",
 }
 """Actions of others, which cannot be fetched here, and what stands for each."""
 SUMMARY = re.compile(r"  Summary - (.*?)^\[", re.MULTILINE | re.DOTALL)

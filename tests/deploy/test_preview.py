@@ -104,6 +104,8 @@ def test_a_swap_of_two_labels_is_announced_as_major_with_these_rows(server, gith
         assert "<code>2.0.0</code>" in text
         for row in SWAPPED:
             assert str(row) in text
+        assert "artifact `differences`" in text
+    assert "</html>" in (ended.artifacts / "differences" / "abalone.html").read_text()
     assert actions.clone.git("ls-remote", "--tags", "origin").count("abalone-v1.0.0^{}") == 1
     assert "abalone-v2" not in actions.clone.git("ls-remote", "--tags", "origin")
 

@@ -16,6 +16,7 @@ FLOORS = (
     {"vectors"},
     {"embedding"},
     {"release"},
+    {"catalog"},
     {"cards"},
     {"compare"},
     {"client"},

@@ -18,6 +18,10 @@ from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Release, odd_tags, other_names, releases, taken_back
 
+SITE = "site"
+"""Where the catalog of a checkout is, unless another folder is named."""
+NEWEST = 20
+"""Versions of each dataset that it has, unless told otherwise."""
 PREVIEWS = 2
 """Pictures of a dataset in the list of all."""
 CLASSES = 200

@@ -7,9 +7,6 @@ import typer
 
 from registry.cli.common import AsJson, app, print_json, repository, say
 
-SITE = Path("site")
-NEWEST = "20"
-
 
 @app.command(name="catalog")
 def draw_catalog(
@@ -18,8 +15,8 @@ def draw_catalog(
         Path | None, typer.Argument(help="A folder; site/ in the registry otherwise.", show_default=False)
     ] = None,
     versions: Annotated[
-        str, typer.Option(metavar="all|N", help="How many of each dataset, the newest first.")
-    ] = NEWEST,
+        str, typer.Option(metavar="all|N", help="How many of each dataset: all, or the newest.")
+    ] = "20",
     serve: Annotated[bool, typer.Option("--serve", help="Serve it to this machine, too, until Ctrl-C.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that has other files.")] = False,
     as_json: AsJson = False,
@@ -28,7 +25,7 @@ def draw_catalog(
 
     Data that is not here is fetched; only what changed since the last time is drawn again.
     """
-    from registry.catalog.build import build
+    from registry.catalog.build import SITE, build
 
     if versions != "all" and not (versions.isascii() and versions.isdigit() and int(versions) > 0):
         raise typer.BadParameter("write all, or a number from 1 on", param_hint="--versions")

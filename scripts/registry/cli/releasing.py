@@ -32,7 +32,7 @@ from registry.release.push import Repaired, copy_to, repair
 from registry.release.status import status
 from registry.restore.rollback import republish
 from registry.shown import shown
-from registry.storage.repository import NoRepositoryError, Repository
+from registry.storage.repository import NoRepositoryError, Repository, read_config
 from registry.storage.states import State
 from registry.storage.tags import dataset_of, history, odd_tags
 from registry.trace.runs import runs_of
@@ -109,7 +109,20 @@ def release(
         write_json(save, dataclasses.asdict(done))
     if not dry_run:
         add_release(dataclasses.asdict(done), None, here.root)
+        _refresh_catalog(here)
     _report(done, as_json, named=bool(datasets))
+
+
+def _refresh_catalog(here: Repository) -> None:
+    """Draw the catalog again, where the configuration asks for that. Whatever comes of it, what is released stays so."""
+    if not read_config(here.root).get("catalog"):
+        return
+    from registry.catalog.build import NEWEST, SITE, build
+
+    try:
+        build(here, here.root / SITE, NEWEST)
+    except (RegistryError, OSError) as error:
+        say(f"the catalog is not drawn: {error}\n  what to do: registry catalog")
 
 
 @app.command(name="republish")

@@ -20,6 +20,8 @@ MAX_FILES = 100_000
 """Files that a source folder may have unless its configuration says otherwise."""
 ONE_RUN = {"bump": "minor", "engine": "ray"}
 """Keys that --config alone can set, and a value of each."""
+SWITCHES = ("publish", "catalog")
+"""Keys that are true or false, which --config hands over as texts."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -35,10 +37,11 @@ def normalise(config: dict[str, Any]) -> dict[str, Any]:
 
     `publish=false` becomes a bool, `datasets=emotion,tabular` a list.
     """
-    publish, datasets = config.get("publish"), config.get("datasets")
+    datasets = config.get("datasets")
     if isinstance(datasets, str) and datasets != "all":
         datasets = datasets.split(",")
-    return {**config, "publish": BOOLEANS.get(str(publish).lower(), publish), "datasets": datasets}
+    switches = {key: BOOLEANS.get(str(config[key]).lower(), config[key]) for key in SWITCHES if key in config}
+    return {**config, **switches, "datasets": datasets}
 
 
 def _check_mirror(mirror: str | None) -> None:
