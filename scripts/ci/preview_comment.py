@@ -48,7 +48,7 @@ def comment(
     else:
         lines += _table(told) if told else ["No dataset changes."]
     if pages:
-        lines += ["", f"Rows, pictures and distributions side by side: the artifact `differences` of [this run]({pages})."]
+        lines += ["", f"Side by side, with rows and pictures: the artifact `differences` of [this run]({pages})."]
     for one in told:
         if one["dataset"] in diffs:
             lines += ["", f"### {markdown(one['dataset'])} {markdown(one['previous'])} &rarr; what is built", ""]

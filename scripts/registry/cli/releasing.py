@@ -114,7 +114,7 @@ def release(
 
 
 def _refresh_catalog(here: Repository) -> None:
-    """Draw the catalog again, where the configuration asks for that. Whatever comes of it, what is released stays so."""
+    """Draw the catalog again, where the configuration asks for that. What is released is so, whatever comes of it."""
     if not read_config(here.root).get("catalog"):
         return
     from registry.catalog.build import NEWEST, SITE, build
