@@ -12,8 +12,10 @@ from polars.testing import assert_frame_equal
 from registry_of_two_versions import FIRST, RELEASES, SECOND
 
 from registry import open_dataset
+from registry.catalog.runs import LoggedRuns
 from registry.errors import RegistryError
 from registry.shown import redacted
+from support import free_ports
 
 SPLITS = {
     "fashion-mnist": ["train", "val"],
@@ -379,6 +381,33 @@ def test_mlflow_records_the_dataset(registry, elsewhere, mlflow):
     assert "fashion-mnist.metrics.train.pixel_std" in wanted
     wanted |= {"fashion-mnist.version": "1.0.0", "tabular.version": "1.1.0"}
     assert recorded.data.params == wanted
+
+
+def test_the_catalog_finds_the_runs_that_logged_a_dataset(registry, elsewhere, mlflow, monkeypatch):
+    import mlflow as client
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow)
+    found, said = open_dataset("wine-quality", repo=registry.repository), []
+    with client.start_run(run_name="<b>one</b>") as run:
+        found.log_to_mlflow()
+    with client.start_run():
+        open_dataset("tabular", repo=registry.repository).log_to_mlflow()
+    logged = LoggedRuns(said.append)
+    (ours,) = [one for one in logged.of("wine-quality")[found.digest] if one["name"] == "<b>one</b>"]
+    assert ours["address"] == f"{mlflow}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert ours["status"] == "FINISHED"
+    assert logged.of("emotion") == {}
+    assert said == []
+
+
+def test_the_catalog_goes_on_without_an_mlflow_that_answers(monkeypatch):
+    (port,) = free_ports(1)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ada:secret@127.0.0.1:{port}")
+    said = []
+    logged = LoggedRuns(said.append)
+    assert [logged.of(name) for name in ("emotion", "tabular")] == [{}, {}]
+    assert len(said) == 1
+    assert "secret" not in said[0]
 
 
 def test_mlflow_takes_many_statistics(registry, elsewhere, mlflow):

@@ -691,8 +691,8 @@ class TestThisRepository:
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
         schema = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text())
         assert set(config) == set(schema["properties"]) - ONE_RUN.keys()
-        # A registry from before has no number of shards.
-        assert set(schema["properties"]) - set(schema["required"]) == {"shards", *ONE_RUN}
+        # A registry from before has no number of shards, and no catalog.
+        assert set(schema["properties"]) - set(schema["required"]) == {"shards", "catalog", *ONE_RUN}
 
     @pytest.mark.parametrize("mode", ["mirror", "upstream"])
     def test_its_datasets_load_in_every_mode(self, mode):

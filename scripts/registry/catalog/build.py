@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from registry.cards.hub import about_of
 from registry.catalog.dataset import DatasetPages, VersionPage, data_of, gather
 from registry.catalog.folder import Folder
-from registry.catalog.pages import STATIC, dataset_page, kind_of, page, script_of, static
+from registry.catalog.pages import STATIC, Around, dataset_page, kind_of, page, script_of, static
+from registry.catalog.runs import LoggedRuns
 from registry.errors import RegistryError
 from registry.files import json_digest, sha256_of
 from registry.storage.address import public_address
@@ -61,16 +62,17 @@ def build(
     for alias in other_names(repository.git):
         aliases[alias.release.dataset] = sorted({*aliases[alias.release.dataset], alias.name})
     children = _children(repository, known)
-    drawn_by, recorded = _drawn_by(), {}
+    drawn_by, recorded, logged = _drawn_by(), {}, LoggedRuns(say)
     for name, those in known.items():
-        key = _key(those, number, aliases[name], children.get(name, []), drawn_by)
+        around = Around(aliases[name], children.get(name, []), logged.of(name))
+        key = _key(those, number, around, drawn_by)
         before = folder.before.get(name, {})
         if before.get("key") == key and folder.keep(before["files"]):
             recorded[name] = before
             continue
         say(f"drawing {name}")
         found = gather(repository, name, number)
-        recorded[name] = _write(repository, folder, found, len(those), aliases[name], children.get(name, []), key)
+        recorded[name] = _write(repository, folder, found, len(those), around, key)
         folder.record({**folder.before, **recorded})
     folder.put("diff.html", page("diff.html.jinja", base="", inline=None))
     folder.put("index.html", _index(repository, recorded))
@@ -86,13 +88,11 @@ def _drawn_by() -> str:
     return json_digest({path.relative_to(str(here)).as_posix(): sha256_of(path) for path in with_all})
 
 
-def _key(
-    those: Sequence[Release], number: int | None, aliases: Sequence[str], children: Sequence[str], drawn_by: str
-) -> str:
+def _key(those: Sequence[Release], number: int | None, around: Around, drawn_by: str) -> str:
     """Return a digest of all that the pages of a dataset are drawn from."""
     superseded = {tag: str(version) for tag, version in taken_back(those).items()}
     tags = {release.tag: [release.commit, release.message] for release in those}
-    return json_digest([tags, superseded, number, list(aliases), list(children), drawn_by])
+    return json_digest([tags, superseded, number, asdict(around), drawn_by])
 
 
 def _children(repository: Repository, known: Mapping[str, Sequence[Release]]) -> dict[str, list[str]]:
@@ -113,8 +113,7 @@ def _write(
     folder: Folder,
     found: DatasetPages,
     number: int,
-    aliases: Sequence[str],
-    children: Sequence[str],
+    around: Around,
     key: str,
 ) -> dict[str, Any]:
     """Write the pages of a dataset; return what is recorded of it."""
@@ -125,9 +124,7 @@ def _write(
     paths = [folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())]
     paths.append(folder.put(f"data/{found.name}.js", script_of(data)))
     for version in found.versions:
-        content = dataset_page(
-            found, version, address=address, left_out=number - len(found.versions), aliases=aliases, children=children
-        )
+        content = dataset_page(found, version, around, address=address, left_out=number - len(found.versions))
         paths.append(folder.put(f"datasets/{version.tag}.html", content))
         if version is found.newest:
             paths.append(folder.put(f"datasets/{found.name}.html", content))

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -179,18 +180,21 @@ def _reasons(entry: Entry) -> Iterator[tuple[str, str]]:
             yield level.groups() if level else ("", line)
 
 
+@dataclass(frozen=True)
+class Around:
+    """What is around a dataset: other names, datasets that are made of it, {md5 of its data: runs that logged it}."""
+
+    aliases: Sequence[str] = ()
+    children: Sequence[str] = ()
+    runs: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+
+
 def dataset_page(
-    found: DatasetPages,
-    this: VersionPage,
-    *,
-    address: str | None,
-    left_out: int,
-    aliases: Sequence[str],
-    children: Sequence[str],
+    found: DatasetPages, this: VersionPage, around: Around, *, address: str | None, left_out: int
 ) -> bytes:
     """Return the page of one version of a dataset.
 
-    `left_out` older versions are not in the catalog; `children` are the datasets that are made of this one.
+    `left_out` older versions are not in the catalog.
     """
     snapshot, place = this.snapshot, found.versions.index(this)
     more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
@@ -206,8 +210,9 @@ def dataset_page(
         without_values=found.without_values.get(this.version, ""),
         sections=[(id_, word) for id_, word in SECTIONS.items() if snapshot is not None or id_ in UNREADABLE],
         left_out=left_out,
-        aliases=aliases,
-        children=children,
+        aliases=around.aliases,
+        children=around.children,
+        runs=[] if snapshot is None else around.runs.get(snapshot.data_md5, []),
         **({"about": {"title": found.name, "description": "", "license": "unknown"}} | more),
     )
 
