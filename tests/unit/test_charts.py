@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from datetime import date
 from xml.etree import ElementTree
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from registry.describe.charts import distributions, draw_distributions
+from registry.describe.charts import distributions, draw_distributions, measured
+from registry.describe.profile import Profile
 from support import ROOT
 
 ABOUT = {"name": "some-data", "title": "Some data"}
@@ -73,6 +77,36 @@ def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, nam
         if len(series) > 1:
             assert set(series) <= set(shown)
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
+
+
+def profiled(*values):
+    """The profile of a column `a & b`, whose values these are."""
+    profile = Profile(pa.schema([("a & b", pa.array(values).type)]))
+    profile.add("train", pa.record_batch([pa.array(values)], names=["a & b"]), np.arange(len(values), dtype=np.uint64))
+    return METADATA["none"] | {"profile": profile.figures()}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.5 + number for number in range(100)], "train: 0.5 to 99.5, half at most 49.5"),
+        ([f"{'x' * number}{number}" for number in range(10, 99)], "train: 12 to 100, half at most 56"),
+        (
+            [date(2024, 2, number) for number in range(1, 28)],
+            "train: 2024-02-01 to 2024-02-27, half at most 2024-02-14",
+        ),
+    ],
+)
+def test_what_is_measured_becomes_a_histogram(tmp_path, values, said):
+    metadata = profiled(*values)
+    draw_distributions(metadata, tmp_path / "figure.svg")
+    (title,) = measured(metadata)
+    assert {title, said} <= {*texts(tmp_path / "figure.svg")}
+
+
+@pytest.mark.parametrize("values", [[1, 2] * 50, [1.5] * 9, ["yes", "no"] * 20, [None, 2.5]])
+def test_what_is_constant_or_counted_has_none(values):
+    assert measured(profiled(*values)) == {}
 
 
 def test_a_label_that_is_too_long_is_cut(tmp_path):

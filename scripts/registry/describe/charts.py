@@ -1,6 +1,8 @@
 """Charts for the report, as SVG written by hand: a library would take longer to load than all bars take to draw."""
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,17 @@ from typing import Any
 from registry.files import atomic_file
 
 Series = dict[str, dict[str, int]]
+Measured = dict[str, dict[str, Any]]
+"""What a profile says of one measure of a column, by split."""
 
 BAR, LINE, BARS = 14, 24, 420
 """Pixels: the height of a bar, that of a line of text, and the length of a chart's longest bar."""
 LETTER = 7
 """Pixels that a letter takes at most, as a rule."""
+TALL = 60
+"""Pixels: the height of a histogram."""
+HISTOGRAMS = 40
+"""Measures of columns that are drawn."""
 LONGEST = 60
 """Letters of a label that are shown."""
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
@@ -30,6 +38,25 @@ def distributions(metadata: dict[str, Any]) -> dict[str, Series]:
         if key.endswith("_distribution"):
             charts[key.removesuffix("_distribution")] = {"": counts}
     return charts or {"samples": {"": {split: facts["num_samples"] for split, facts in metadata["splits"].items()}}}
+
+
+def measured(metadata: dict[str, Any]) -> dict[str, Measured]:
+    """Return {title: what the profile says} of the first measures that have a histogram, and more than one value."""
+    found = {
+        f"{column}, {measure}": splits
+        for column, measures in metadata.get("profile", {}).items()
+        for measure, splits in measures.items()
+        if all("histogram" in one for one in splits.values())
+        and any(one["quantiles"]["min"] != one["quantiles"]["max"] for one in splits.values())
+        and not _is_counted(measures, measure)
+    }
+    return dict([*found.items()][:HISTOGRAMS])
+
+
+def _is_counted(measures: Mapping[str, Measured], measure: str) -> bool:
+    """Tell whether each value of a column is counted, so that numbers and lengths tell no more."""
+    classes = measures.get("classes")
+    return measure in ("value", "characters") and bool(classes) and not any(one["others"] for one in classes.values())
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:
@@ -64,14 +91,46 @@ def _chart(title: str, series: Series, left: float, top: float) -> tuple[list[st
     return elements, y + LINE
 
 
+def _histogram(title: str, splits: Measured, top: float) -> tuple[list[str], float]:
+    """Return the elements of the histograms of a measure, one for each split, from `top` on, and where they end."""
+    elements, y = [_text(LINE, top, title, ' font-weight="bold"')], top + LINE / 2
+    for number, (split, one) in enumerate(splits.items()):
+        counts, quantiles = one["histogram"]["counts"], one["quantiles"]
+        wide, most = BARS / len(counts), max(counts) or 1
+        elements += [
+            f'<rect x="{LINE + place * wide:.1f}" y="{y + TALL - TALL * count / most:.1f}" width="{wide:.1f}" '
+            f'height="{TALL * count / most:.1f}" fill="{COLOURS[number % len(COLOURS)]}"/>'
+            for place, count in enumerate(counts)
+            if count
+        ]
+        low, middle, high = (_quantile(quantiles[name], one.get("unit")) for name in ("min", "50", "max"))
+        y += TALL + LINE / 2
+        elements.append(_text(LINE, y + 4, f"{split}: {low} to {high}, half at most {middle}", ' font-size="10"'))
+        y += LINE / 2
+    return elements, y + LINE
+
+
+def _quantile(value: float, unit: str | None) -> str:
+    """Return a number with six digits, or the day that it stands for."""
+    if unit is None:
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{f'{unit}s': value}):%Y-%m-%d}"
+    except OverflowError:
+        return f"{value:,} {unit}s"
+
+
 def draw_distributions(metadata: dict[str, Any], path: str | Path) -> None:
-    """Write one horizontal bar chart per distribution as an SVG whose bytes depend on the metadata alone."""
+    """Draw all that is counted as bars, and what is measured as histograms; the SVG depends on the metadata alone."""
     charts = distributions(metadata)
     labels = [label for series in charts.values() for counts in series.values() for label in counts]
     left = LINE + LETTER * max((min(len(label), LONGEST) for label in labels), default=0)
     elements, y = [_text(LINE, LINE, metadata["dataset"]["title"], ' font-size="15"')], 2.5 * LINE
     for title, series in charts.items():
         drawn, y = _chart(title, series, left, y)
+        elements += drawn
+    for title, splits in measured(metadata).items():
+        drawn, y = _histogram(title, splits, y)
         elements += drawn
     size = f'width="{left + BARS + 5 * LINE:g}" height="{y:g}"'
     lines = [
