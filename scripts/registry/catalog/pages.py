@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +17,7 @@ from registry.cards.card import counts_of, params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
+from registry.config.names import NAME
 from registry.extras import needed
 from registry.shown import UNPRINTABLE, redacted
 from registry.storage.snapshot import Snapshot
@@ -42,6 +43,8 @@ SECTIONS = {
     "lineage": "Where it comes from",
     "use": "Use it",
 }
+ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What comes of a description in which something is of another kind than it should be."""
 UNREADABLE = ("versions",)
 
 
@@ -192,11 +195,22 @@ class Around:
 def dataset_page(
     found: DatasetPages, this: VersionPage, around: Around, *, address: str | None, left_out: int
 ) -> bytes:
-    """Return the page of one version of a dataset.
+    """Return the page of one version of a dataset; where what it says of itself is odd, one that shows nothing of it.
 
     `left_out` older versions are not in the catalog.
     """
-    snapshot, place = this.snapshot, found.versions.index(this)
+    place = found.versions.index(this)
+    try:
+        return _dataset_page(found, this, place, around, address, left_out)
+    except (*ODD, needed("jinja2").TemplateError) as error:
+        problem = f"what it says of itself is nothing that a release writes ({type(error).__name__})"
+        return _dataset_page(found, replace(this, snapshot=None, problem=problem), place, around, address, left_out)
+
+
+def _dataset_page(
+    found: DatasetPages, this: VersionPage, place: int, around: Around, address: str | None, left_out: int
+) -> bytes:
+    snapshot = this.snapshot
     more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
     return page(
         "dataset.html.jinja",
@@ -204,7 +218,8 @@ def dataset_page(
         name=found.name,
         found=found,
         this=this,
-        newest=this is found.newest,
+        newest=place == 0,
+        place=place,
         previous=min(place + 1, len(found.versions) - 1),
         snapshot=snapshot,
         without_values=found.without_values.get(this.version, ""),
@@ -224,7 +239,9 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
     return {
         "about": about_of(snapshot),
         "kind": kind_of(snapshot),
-        "parents": source.get("datasets", {}),
+        "parents": {
+            other: (content, bool(re.fullmatch(NAME, other))) for other, content in source.get("datasets", {}).items()
+        },
         "files": source.get("files", []),
         "params": params_of(snapshot),
         "checks": [*_checks(snapshot)],
