@@ -23,8 +23,10 @@ from registry.describe.columns import (
     shown_value,
     type_in_words,
 )
+from registry.describe.gates import Finding, judged, keys_of
 from registry.describe.metadata import is_number, leaves
 from registry.describe.polars_types import is_in_polars
+from registry.describe.profile import Examples
 from registry.describe.referenced import Referenced
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import ContractError, RegistryError
@@ -37,6 +39,8 @@ TWIN = " = "
 """Stands between the keys of rows that have the same input."""
 TWINS = SHOWN // len(TWIN) + 2
 """Keys of one input that can show, however short they are."""
+ASKED = ("disjoint", "unique", "floors", "quality")
+"""What a contract may ask for beyond columns and rows."""
 ROWS = 1 << 18
 """Rows that are searched at once for those with the same input."""
 GATHERED = 1 << 20
@@ -103,6 +107,7 @@ class Contract:
         self._referenced = referenced or {}
         self._check_patterns()
         self._seen: dict[str, int] = {}
+        self._odd: list[Finding] = []
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
 
     def _check_patterns(self) -> None:
@@ -232,6 +237,7 @@ class Contract:
             )
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(manifest, sum(counts.values()))
+        self._note_odd(manifest)
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
         """Note every number of a metadata.json that is below its floor, or not there."""
@@ -239,6 +245,20 @@ class Contract:
         for name, floor in self._spec.get("floors", {}).items():
             if not found.get(name, math.nan) >= floor:
                 self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
+
+    def check_quality(self, metadata: dict[str, Any], examples: Examples) -> None:
+        """Hold what is odd about the rows of a metadata.json to the contract; `examples` are rows that show it."""
+        if quality := self._spec.get("quality"):
+            self._odd += judged(quality, metadata, examples)
+
+    def _note_odd(self, manifest: str | Path) -> None:
+        """Note what is odd and breaks the contract, with the keys of rows that show it."""
+        for one in filter(lambda one: one.fails, self._odd):
+            rows = one.rows[:EXAMPLES]
+            keys = keys_of(manifest, rows) if rows else {}
+            shown = [f"row {row} of {split} ({shown_value(keys[split, row])})" for split, row in rows]
+            found = f"{one.found}, such as {', '.join(shown)}" if shown else one.found
+            self._note(one.split, one.place, one.rule, [found], row=rows[0][1] if rows else None)
 
     def _check_inputs(self, manifest: str | Path, count: int) -> None:
         repeated = repeated_heads(lambda: (batch["input_id"] for batch in _read(manifest, "input_id")), count)
@@ -261,9 +281,12 @@ class Contract:
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if not self._breaches:
-            return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
-                rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
-            }
+            warnings = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
+            return (
+                {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
+                | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
+                | ({"warnings": warnings} if warnings else {})
+            )
         breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]
         lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
         cleaning = Path("reports", self._dataset, "cleaning.json")
