@@ -6,7 +6,7 @@
 | missing | {column: rows without a value}, of columns that have such |
 | constant | columns with one value in all rows, or with none in any |
 | unique | columns with another value in each row of a split; floats are not asked |
-| outliers | {column: {measure: {count, of}}}: values beyond Tukey's fences, of how many |
+| outliers | {column: {measure: {count, of}}}: values beyond Tukey's fences, of how many; none of vectors |
 | balance | {column: {split: {classes, ratio, entropy}}} of columns of classes, all of them named |
 
 All but the duplicates follows from the profile. `ratio` is that of the largest class to the smallest; `entropy` is
@@ -22,6 +22,9 @@ DIGITS = 4
 """To which ratios and entropies are rounded."""
 EXACT = ("string", "date", "time", "int", "uint")
 """How the dtypes begin whose values it tells something of if each is another one."""
+
+APART = ("rows", "classes", "norm", "similarity")
+"""What has no outliers: those of vectors would differ between machines, where a model has computed them."""
 
 
 def quality(profile: Profiled, dtypes: dict[str, str], duplicates: dict[str, int]) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def _is_unique(rows: dict[str, dict[str, int]]) -> bool:
 def _outliers(found: dict[str, Any]) -> dict[str, dict[str, int]]:
     counted = {}
     for measure, by_split in found.items():
-        if measure not in ("rows", "classes") and not (measure == "value" and found.get("classes")):
+        if measure not in APART and not (measure == "value" and found.get("classes")):
             count = sum(entry.get("outliers", 0) for entry in by_split.values())
             if count:
                 counted[measure] = {
