@@ -20,7 +20,10 @@ Row = tuple[str, int]
 
 @dataclass(frozen=True)
 class Finding:
-    """A figure beyond what a contract allows: `fails` tells if that breaks it; `rows` are some that show it."""
+    """A figure beyond what a contract allows: `fails` tells if that breaks it.
+
+    `rows` are some that show it; `twice` that it is about rows that are the same.
+    """
 
     split: str
     place: str
@@ -28,6 +31,7 @@ class Finding:
     found: str
     fails: bool
     rows: Sequence[Row] = field(default=())
+    twice: bool = False
 
 
 def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:
@@ -49,7 +53,8 @@ def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Ex
                 yield Finding(split, name, rule, f"{its['ratio']:g} times", worst[0] == FAIL)
     count, total = found["duplicates"]["samples"], sum(its["num_samples"] for its in metadata["splits"].values())
     if worst := beyond(quality.get("duplicates", {}), count / total):
-        yield Finding("all", "rows", f"at most {worst[1]:.4g} of them twice", _share(count, total), worst[0] == FAIL)
+        rule = f"at most {_percent(worst[1])} the same as others"
+        yield Finding("all", "rows", rule, _share(count, total), worst[0] == FAIL, twice=True)
 
 
 def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:
@@ -57,7 +62,7 @@ def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], ex
         total = its["count"] + its["missing"]
         if worst := beyond(limits, its["missing"] / total):
             those = [(split, row) for row in examples.get((split, name, "missing"), ())]
-            rule = f"at most {worst[1]:.4g} of its values missing"
+            rule = f"at most {_percent(worst[1])} of its values missing"
             yield Finding(split, name, rule, _share(its["missing"], total), worst[0] == FAIL, those)
 
 
@@ -72,24 +77,27 @@ def _outliers(
                 for row in rows
                 if (column, what) == (name, measure)
             ]
-            rule = f"at most {worst[1]:.4g} of its values ({measure}) outliers"
+            rule = f"at most {_percent(worst[1])} of its values ({measure}) outliers"
             yield Finding("all", name, rule, _share(its["count"], its["of"]), worst[0] == FAIL, those)
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
 def _share(count: int, total: int) -> str:
-    return f"{count / total:.4g} ({count:,} of {total:,})"
+    return f"{_percent(count / total)} ({count:,} of {total:,})"
 
 
-def keys_of(manifest: str | Path, rows: Sequence[Row]) -> dict[Row, str]:
-    """Return the keys that rows have in a manifest."""
-    wanted, seen, found = set(rows), dict[str, int](), dict[Row, str]()
+def keys_of(manifest: str | Path, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return each of these rows, in words, with the key that it has in a manifest."""
+    keys, seen = dict[Row, str](), dict[str, int]()
     with pq.ParquetFile(manifest, pre_buffer=False) as file:
-        for batch in file.iter_batches(AT_ONCE, columns=["split", "key"], use_threads=False):
+        for batch in file.iter_batches(AT_ONCE, columns=["split", "key"], use_threads=False) if rows else ():
             for name in pc.unique(batch["split"]).to_pylist():
-                start = seen.get(name, 0)
-                own = batch.filter(pc.equal(batch["split"], name))
+                start, own = seen.get(name, 0), batch.filter(pc.equal(batch["split"], name))
                 seen[name] = start + own.num_rows
-                for split, row in wanted:
+                for split, row in rows:
                     if split == name and start <= row < seen[name]:
-                        found[split, row] = own["key"][row - start].as_py()
-    return found
+                        keys[split, row] = own["key"][row - start].as_py()
+    return [(f"row {row} of {split}", keys[split, row]) for split, row in rows]

@@ -51,10 +51,14 @@ def _is_constant(found: dict[str, Any]) -> bool:
     if count + missing < 2 or (count and missing):
         return False
     values = {value for entry in found.get("classes", {}).values() for value in entry["values"]}
-    for measure in ("value", "time"):
-        values |= {entry["quantiles"][end] for entry in found.get(measure, {}).values() for end in ("min", "max")}
+    ends = {
+        entry["quantiles"][end]
+        for measure in ("value", "time")
+        for entry in found.get(measure, {}).values()
+        for end in ("min", "max")
+    }
     distinct = [entry.get("distinct") for entry in found["rows"].values()]
-    return not count or len(values) == 1 or (not values and distinct == [1])
+    return not count or len(ends or values) == 1 or (not values and distinct == [1])
 
 
 def _is_unique(rows: dict[str, dict[str, int]]) -> bool:

@@ -30,7 +30,7 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
         return [f"drift cannot be told: {before.name} is from before profiles"]
     moved = [one for one in drift(*profiles) if one.column not in quality.get("ignore", ())]
     found: dict[str, list[str]] = {FAIL: [], WARN: []}
-    for one in moved:
+    for one in sorted(moved, key=lambda one: -one.psi):
         for level, line in _beyond(quality["drift"], one):
             found[level].append(line)
     if found[FAIL]:
@@ -49,10 +49,10 @@ def _beyond(limits: Mapping[str, Any], one: Drift) -> Iterator[tuple[str, str]]:
     for name, figure in (("psi", one.psi), ("jensen_shannon", one.jensen_shannon)):
         worst = beyond(limits.get(name, {}), figure)
         if worst and one.psi > one.chance:
-            yield worst[0], f"{name} of {place} is {figure:.3g}, above {worst[1]:g}"
+            yield worst[0], f"{name} {figure:.3g} of {place} is above {worst[1]:g}"
     for name, values in (("new_values", one.new), ("lost_values", one.lost)):
         if values and name in limits:
-            yield limits[name], f"{place} has {name.replace('_', ' ')}: {_named(values)}"
+            yield limits[name], f"{name.replace('_', ' ')} of {place}: {_named(values)}"
 
 
 def _named(values: Sequence[str]) -> str:
