@@ -1,7 +1,7 @@
 """Find what is wrong with the file of one dataset, or with its name: by schemas, and by what no schema can tell."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,20 @@ def _check_contract(contract: dict[str, Any], where: str) -> None:
         for split, rows in splits.items()
         if isinstance(rows, dict) and rows["min"] > rows.get("max", rows["min"])
     ]
+    wrong += [f"quality.{problem}" for problem in _odd_limits(contract.get("quality", {}), contract["columns"])]
     if wrong:
         lines = [f"  contract.{line}" for line in wrong]
         raise RegistryError("not valid:\n" + "\n".join(lines), where=where, hint="fix these keys")
+
+
+def _odd_limits(quality: dict[str, Any], columns: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with limits that the schema takes."""
+    for name in quality.get("ignore", ()):
+        if name not in columns:
+            yield f"ignore: there is no column {name!r}"
+    for check, limits in (*quality.items(), *quality.get("drift", {}).items()):
+        if isinstance(limits, dict) and {"warn", "fail"} <= limits.keys() and limits["warn"] >= limits["fail"]:
+            yield f"{check}: warn, {limits['warn']:g}, is not below fail, {limits['fail']:g}"
 
 
 def _check_sources(files: list[dict[str, Any]], where: str) -> None:

@@ -14,6 +14,7 @@ from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.profile import Profile
 from registry.describe.provenance import write_provenance
+from registry.describe.quality import quality
 from registry.describe.referenced import Referenced, read_referenced
 from registry.describe.repeated import heads_of
 from registry.describe.run import run_of
@@ -77,9 +78,11 @@ def describe(
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
-        about.facts["profile"] = about.profile.figures()
+        about.facts |= _counted(about)
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
-        manifest.check_floors(about.metadata)
+        manifest.check_figures(about.metadata, about.profile.examples)
+    for line in manifest.verdict.get("warnings", ()):
+        print(f"warning: {line}")
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
     write_provenance(
         output.provenance,
@@ -91,6 +94,14 @@ def describe(
         code=snakemake.params.code,
         run=run_of(os.environ),
     )
+
+
+def _counted(about: Description) -> dict[str, Any]:
+    """Return what is counted for every dataset."""
+    profile, manifest = about.profile.figures(), about.manifest
+    duplicates = {"samples": manifest.duplicates(), "inputs": manifest.repeated_inputs()}
+    dtypes = {column["name"]: column["type"] for column in manifest.schema}
+    return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
 
 
 def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

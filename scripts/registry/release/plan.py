@@ -18,6 +18,7 @@ from registry.release.assess import (
     config_files,
     readable_pin,
 )
+from registry.release.drifted import check_drift, recorded_warnings
 from registry.release.lineage import keep_notes, name_source
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
@@ -31,7 +32,7 @@ from registry.storage.tags import Numbers, Release, tag_name
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dataset; `files` are what its release commits."""
+    """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass."""
 
     dataset: str
     state: State
@@ -42,6 +43,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     hint: str | None = None
     files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ def decide(
         check_first(repository, built, commit)
     changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
     changed += _moved(repository, built, commit)
-    changes = []
+    changes, warnings = [], recorded_warnings(built)
     if newest:
         config = datasets.get(name, {})
         before = _released(repository, newest)
         try:
             changes = compare(before, built, config.get("versioning", "fixed"))
+            warnings += check_drift(before, built)
         except GateError as error:
             reason = f"it cannot be compared with {newest.tag}: {str(error).splitlines()[0]}"
             raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
@@ -134,6 +137,7 @@ def decide(
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
         files=sorted([*changed, *outdated, *filter(None, [built.card])]),
+        warnings=warnings,
     )
     return Plan(built, outcome, changes, outdated)
 
