@@ -13,10 +13,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from registry.cards.card import counts_of, params_of, tables_of
+from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
+from registry.catalog.oddities import drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.extras import needed
 from registry.shown import UNPRINTABLE, redacted
@@ -220,6 +221,7 @@ def _dataset_page(
         this=this,
         newest=place == 0,
         place=place,
+        moved=drift_of(found.versions[place + 1] if place + 1 < len(found.versions) else None, this),
         previous=min(place + 1, len(found.versions) - 1),
         snapshot=snapshot,
         without_values=found.without_values.get(this.version, ""),
@@ -246,7 +248,9 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "params": params_of(snapshot),
         "checks": [*_checks(snapshot)],
         "verdict": bool(snapshot.provenance.get("contract", {}).get("passed")),
-        "problems": [*counts_of(_without_distributions(snapshot.metadata.get("summary", {})))],
+        "problems": problems_of(snapshot),
+        "warnings": warnings_of(snapshot),
+        "quality": [*quality_of(snapshot)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
         ],
@@ -256,10 +260,6 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
 def kind_of(snapshot: Snapshot) -> str:
     """Return the way in which a dataset is built."""
     return str(snapshot.provenance["config"].get("kind", "own code"))
-
-
-def _without_distributions(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in summary.items() if not name.endswith("_distribution")}
 
 
 def _checks(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
