@@ -144,6 +144,7 @@ def test_one_changed_dataset_makes_one_version_of_it_alone(second_once, released
     assert committed(clone) == {
         "config/datasets/tabular.yaml",
         "data/tabular/README.md",
+        "data/tabular/croissant.json",
         "data/tabular/manifest.parquet.dvc",
         "data/tabular/metadata.json",
         "data/tabular/processed.dvc",

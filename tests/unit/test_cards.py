@@ -1,6 +1,6 @@
 """Cards: whatever names, classes and texts a version has, they mark nothing up, and the front matter stays valid."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -56,7 +56,9 @@ def version(files=("data/x/processed/x.csv",), **facts):
 
 
 def occasion(**others):
-    return Occasion(**({"version": "1.0.0", "tag": "x-v1.0.0", "changes": ["first release"]} | others))
+    return Occasion(
+        **({"version": "1.0.0", "tag": "x-v1.0.0", "date": date(2026, 1, 1), "changes": ["first release"]} | others)
+    )
 
 
 def html(text):
