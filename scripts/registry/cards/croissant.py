@@ -113,7 +113,7 @@ def _about(snapshot: Snapshot, occasion: Occasion) -> dict[str, Any]:
         "identifier": occasion.tag,
         "url": url,
         "license": _licence(about["license"]),
-        "citeAs": about.get("citation", cited),
+        "citeAs": about.get("citation") or cited,
         "inLanguage": about.get("languages"),
         "keywords": about.get("tasks"),
         "comment": WRITTEN,

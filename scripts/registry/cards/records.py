@@ -40,6 +40,7 @@ def record_sets(snapshot: Snapshot, files: Distribution, ids: Ids) -> list[dict[
             its = [rows, *_pictures(files, split, f"{folder}{IMAGES}", ids, rows)]
         else:
             continue
+        its = [node for node in its if node["field"]]
         for node in its if several else []:
             node["field"].append(_split(split, node["@id"], ids))
         found += its
