@@ -19,6 +19,7 @@ from pictures import picture
 from project import DATASETS
 from registry.cards.croissant import croissant
 from registry.describe.logical import logical_type
+from support import ROOT
 
 CLIENT = Path(__file__).with_name("croissant_client.py")
 PICTURES = "radiology-mini"
@@ -170,6 +171,15 @@ def test_conversations_are_read_by_themselves_and_beside_their_pictures(released
                 rows.append({"file_name": row["image"], "image": ["RGB", *image.size]})
             rows[-1] |= {"conversations": row["conversations"], "split": split}
         assert sorted(records[f"{split}-pictures"], key=lambda row: row["file_name"]) == rows
+
+
+def test_the_hash_of_a_set_is_what_its_page_says(released_once):
+    folder = released_once.folder / "data" / PICTURES
+    command = "sha256sum processed/train/images/*.jpg | sha256sum"
+    found = subprocess.run(["bash", "-c", command], cwd=folder, env=os.environ | {"LC_ALL": "C"}, capture_output=True)
+    described = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))["distribution"]
+    assert found.stdout.decode().split()[0] in {node["sha256"] for node in described if node["@type"] == "cr:FileSet"}
+    assert command in (ROOT / "docs/cards.md").read_text(encoding="utf-8")
 
 
 def test_every_type_that_croissant_has_is_read_whatever_its_column_is_called(found):

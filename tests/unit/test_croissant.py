@@ -194,6 +194,11 @@ def test_data_that_is_a_single_file_is_read_where_it_stands():
     assert document["recordSet"][0]["field"][0]["source"]["fileObject"] == {"@id": "questions.csv"}
 
 
+@pytest.mark.parametrize("name", ["croissant.json", "Croissant.JSON"])
+def test_data_that_is_called_so_is_not_described(name):
+    assert version(provenance={"data": {"path": name}}).added == ["data/x/README.md"]
+
+
 def test_many_tables_are_one_set_and_named_one_by_one_while_they_are_not_too_many():
     for count in (MOST, MOST + 1):
         files = [f"data/x/processed/{number:05}.parquet" for number in range(count)]
