@@ -1,7 +1,6 @@
 """Cards: whatever names, classes and texts a version has, they mark nothing up, and the front matter stays valid."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -11,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from registry.cards.card import MOST, OLDER, Occasion, card
+from carded import occasion, version
+from registry.cards.card import MOST, OLDER, card
 from registry.cards.hub import _feature
 from registry.describe.logical import arrow_type, logical_type
-from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Entry
 
 HOSTILE = [
@@ -26,37 +25,6 @@ HOSTILE = [
     "@all",
     "\u202eabc",
 ]
-
-
-def version(files=("data/x/processed/x.csv",), **facts):
-    """A version of a dataset `x` that has a column, and what `facts` say."""
-    metadata = {
-        "dataset": {"name": "x", "title": "X", "description": "Some x.", "license": "MIT"},
-        "schema": {"features": {"value": {"dtype": "int64"}}},
-        "splits": {"all": {"num_samples": 3}},
-        "content_hash": "sha256:00",
-    }
-    provenance = {
-        "source": {"mode": "samples", "files": []},
-        "config": {},
-        "code": {"x/process.py": "00"},
-        "libraries": {"python": "3.11"},
-        "data": {"path": "processed", "files": 1, "bytes": 2, "md5": "00.dir"},
-    }
-    provenance |= facts.pop("provenance", {})
-    return Snapshot(
-        "x",
-        "what is built",
-        metadata | facts,
-        provenance,
-        {},
-        local=lambda path, fetch=True: SimpleNamespace(stat=lambda: SimpleNamespace(st_size=7)),
-        listed=lambda fetch=True: list(files),
-    )
-
-
-def occasion(**others):
-    return Occasion(**({"version": "1.0.0", "tag": "x-v1.0.0", "changes": ["first release"]} | others))
 
 
 def html(text):

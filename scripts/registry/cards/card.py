@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import yaml
@@ -20,13 +21,13 @@ MOST = 50
 """Classes, files or problems that a table names."""
 ADDRESS = re.compile(r"https?://[^\s<>|\\`]+")
 """What can be a link in a cell of a table."""
-WRITTEN = "# Written by registry publish"
-"""Begins the line of each card that tells it from a text of somebody else."""
+WRITTEN = "Written by registry publish"
+"""Tells a card, and what else a release adds, from a text of somebody else."""
 
 
 @dataclass(frozen=True)
 class Occasion:
-    """What only a release knows: its number and tag, what changed, the versions before it, newest first.
+    """What only a release knows: its number, tag and day, what changed, the versions before it, newest first.
 
     `address` is that of the registry, `notes` are sections that somebody wrote, in Markdown, and `problems` what
     cleaning has found, as JSON, if it has said so.
@@ -34,6 +35,7 @@ class Occasion:
 
     version: str
     tag: str
+    date: date
     changes: Sequence[str]
     before: Sequence[Entry] = ()
     address: str | None = None

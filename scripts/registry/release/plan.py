@@ -78,7 +78,7 @@ def decide(
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
     datasets = repository.committed_datasets(base.commit)
     check_configured(name, datasets)
-    built = Snapshot.on_disk(repository.root, name)
+    built = Snapshot.on_disk(repository.root, name, hashes=True)
     _check_places(repository, built)
     check_contract(built)
     built = name_source(repository, built, contained, planned)
@@ -136,7 +136,7 @@ def decide(
         previous,
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
-        files=sorted([*changed, *outdated, *filter(None, [built.card])]),
+        files=sorted([*changed, *outdated, *built.added]),
         warnings=warnings,
     )
     return Plan(built, outcome, changes, outdated)
