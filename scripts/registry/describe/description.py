@@ -50,6 +50,13 @@ class Description:
         """Return how many samples of a split were added so far."""
         return self.manifest.num_samples.get(split, 0)
 
+    def counted(self) -> dict[str, Any]:
+        """Return what metadata.json has for every dataset: its profile, and what is odd about its rows."""
+        profile = self.profile.figures()
+        duplicates = {"samples": self.manifest.duplicates(), "inputs": self.manifest.repeated_inputs()}
+        dtypes = {column["name"]: column["type"] for column in self.manifest.schema}
+        return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
+
 
 @contextmanager
 def describe(
@@ -78,7 +85,7 @@ def describe(
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
-        about.facts |= _counted(about)
+        about.facts |= about.counted()
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_figures(about.metadata, about.profile.examples)
     for line in manifest.verdict.get("warnings", ()):
@@ -94,14 +101,6 @@ def describe(
         code=snakemake.params.code,
         run=run_of(os.environ),
     )
-
-
-def _counted(about: Description) -> dict[str, Any]:
-    """Return what is counted for every dataset."""
-    profile, manifest = about.profile.figures(), about.manifest
-    duplicates = {"samples": manifest.duplicates(), "inputs": manifest.repeated_inputs()}
-    dtypes = {column["name"]: column["type"] for column in manifest.schema}
-    return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
 
 
 def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
