@@ -64,6 +64,14 @@ def test_groups_hold_all_values_and_are_few(old, new):
     assert len(groups) == 1 or min(shares) >= 1 / GROUPS - 1e-9
 
 
+def test_groups_are_no_wider_than_they_have_to_be():
+    ten, fine, wide = (histogram(np.arange(number)) for number in (10, 64, 128))
+    assert (ten["power"], fine["power"], wide["power"]) == (0, 0, 1)
+    assert _groups(ten, ten) == [(1, 1)] * 10
+    # The grid is that of the wider bins, and the first groups have most of the 64 values.
+    assert _groups(fine, wide) == [(10, 10)] * 6 + [(4, 18), (0, 50)]
+
+
 def test_the_same_rows_have_not_drifted():
     for column in ([1.5, 2.5, None], ["a", "b", "a"], [1, 2, 2, 2]):
         assert [(one.psi, one.jensen_shannon, one.new, one.lost) for one in moved(column, column).values()] != []

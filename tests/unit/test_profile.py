@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import json
 import math
 from collections import Counter
 from decimal import Decimal
@@ -15,6 +16,7 @@ from PIL import Image
 
 from registry.compare.drift import on_grid
 from registry.config.schema import breaches
+from registry.describe.encoded import picture_measures
 from registry.describe.histogram import BINS, histogram, quantiles
 from registry.describe.measures import vector_measures
 from registry.describe.metadata import PROFILE
@@ -167,6 +169,15 @@ def test_neither_order_nor_batches_show(order, sizes, few):
         assert profiled(moved, heads[list(order)], *sizes) == whole
 
 
+def test_there_is_no_minus_zero():
+    found = [
+        profiled(pa.record_batch({"x": values}), HEADS[:2], schema=pa.schema([("x", pa.float64())]))
+        for values in ([0.0, -0.0], [-0.0, 0.0])
+    ]
+    assert json.dumps(found[0]) == json.dumps(found[1])
+    assert "-0.0" not in json.dumps(found)
+
+
 @given(st.lists(st.lists(st.integers(0, 50), max_size=30)), st.integers(1, 10))
 def test_the_rows_with_the_lowest_ids_are_kept(batches, limit):
     kept = Kept(limit)
@@ -200,7 +211,7 @@ def test_encoded_pictures_are_measured_if_they_decode():
     data = io.BytesIO()
     Image.new("RGB", (30, 20), (100, 100, 100)).save(data, "JPEG")
     schema = pa.schema([("image", pa.binary())])
-    profile = Profile(schema, pictures=["image"])
+    profile = Profile(schema, pictures={"image": picture_measures})
     rows = pa.record_batch([pa.array([data.getvalue(), b"none", None])], schema=schema)
     profile.add("train", rows, np.arange(3, dtype=np.uint64))
     found = profile.figures()["image"]

@@ -1,7 +1,7 @@
 """Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from registry.config.columns import FOR_PEOPLE, Spec, references
 from registry.describe.manifest import Manifest, write_manifest
+from registry.describe.measures import Measure
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.profile import Profile
 from registry.describe.provenance import write_provenance
@@ -50,6 +51,13 @@ class Description:
         """Return how many samples of a split were added so far."""
         return self.manifest.num_samples.get(split, 0)
 
+    def counted(self) -> dict[str, Any]:
+        """Return what metadata.json has for every dataset: its profile, and what is odd about its rows."""
+        profile = self.profile.figures()
+        duplicates = {"samples": self.manifest.duplicates(), "inputs": self.manifest.repeated_inputs()}
+        dtypes = {column["name"]: column["type"] for column in self.manifest.schema}
+        return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
+
 
 @contextmanager
 def describe(
@@ -57,14 +65,15 @@ def describe(
     schema: pa.Schema,
     *,
     computed: Mapping[str, str] | None = None,
-    pictures: Collection[str] = (),
+    pictures: Mapping[str, Measure] | None = None,
 ) -> Iterator[Description]:
     """Collect what the block finds out about a dataset, and write it down when the block ends well.
 
     Of the rule it takes the inputs `sources`, `checksum` (of what is published) and, where the contract refers to other
     datasets, `references` (their data, a file or a folder each, in the order in which it names them), the outputs
     `manifest`, `metadata` and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that
-    of the samples; `computed` as for write_manifest, `pictures` names columns of encoded pictures. All breaches of the
+    of the samples; `computed` as for write_manifest, `pictures` says of columns of encoded pictures what
+    measures them (registry.describe.encoded). All breaches of the
     contract come in one RegistryError, and nothing is written.
     """
     dataset, output = snakemake.params.dataset, snakemake.output
@@ -78,7 +87,7 @@ def describe(
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
-        about.facts |= _counted(about)
+        about.facts |= about.counted()
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_figures(about.metadata, about.profile.examples)
     for line in manifest.verdict.get("warnings", ()):
@@ -94,14 +103,6 @@ def describe(
         code=snakemake.params.code,
         run=run_of(os.environ),
     )
-
-
-def _counted(about: Description) -> dict[str, Any]:
-    """Return what is counted for every dataset."""
-    profile, manifest = about.profile.figures(), about.manifest
-    duplicates = {"samples": manifest.duplicates(), "inputs": manifest.repeated_inputs()}
-    dtypes = {column["name"]: column["type"] for column in manifest.schema}
-    return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
 
 
 def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("metadata.schema.yaml")
 PROFILE = Path(__file__).with_name("profile.schema.yaml")
+QUALITY = Path(__file__).with_name("quality.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
 DERIVED = ("profile", "quality")
@@ -53,10 +54,20 @@ def metadata_digest(metadata: dict[str, Any]) -> str:
 
 def profile_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
     """Return the profile in a metadata.json, empty where it is from before profiles. Raises GateError for no such."""
-    profile = metadata.get("profile", {})
-    if wrong := breaches(profile, PROFILE):
-        raise GateError(f"its profile is not what a release writes: {wrong[0]}", where=where)
-    return profile
+    return _derived(metadata, "profile", PROFILE, where)
+
+
+def quality_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
+    """Return what is odd by a metadata.json, empty where it is from before that. Raises GateError for no such."""
+    return _derived(metadata, "quality", QUALITY, where)
+
+
+def _derived(metadata: dict[str, Any], key: str, schema: Path, where: str) -> dict[str, Any]:
+    if key not in metadata:
+        return {}
+    if wrong := breaches(metadata[key], schema):
+        raise GateError(f"its {key} is not what a release writes: {wrong[0]}", where=where)
+    return metadata[key]
 
 
 def metadata_of(

@@ -21,7 +21,7 @@ alone, in whatever order and batches they come.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,11 @@ import pyarrow.types as pat
 from registry.describe.histogram import histogram, quantiles
 from registry.describe.logical import plain_type
 from registry.describe.measures import (
+    Measure,
     cheap_measure,
     hashes_of,
     is_text,
     is_vector,
-    picture_measures,
     plain,
     unit_of,
     vector_measures,
@@ -77,13 +77,13 @@ Profiled = dict[str, dict[str, dict[str, dict[str, Any]]]]
 class Profile:
     """Collects the values of a dataset's columns, batch by batch and split by split.
 
-    `pictures` are the columns of encoded pictures. `examples` are rows that show what is odd about a column: the first
-    without a value (`missing`), and of each measure those that are farthest out.
+    `pictures` says of columns of encoded pictures what measures them. `examples` are rows that show what is odd about
+    a column: the first without a value (`missing`), and of each measure those that are farthest out.
     """
 
-    def __init__(self, schema: pa.Schema, pictures: Collection[str] = ()) -> None:
+    def __init__(self, schema: pa.Schema, pictures: Mapping[str, Measure] | None = None) -> None:
         self._fields = [schema.field(number) for number in range(min(len(schema), COLUMNS))]
-        self._pictures = pictures
+        self._pictures = pictures or {}
         self._split: _Split | None = None
         self._found: dict[str, Any] = {field.name: {} for field in self._fields}
         self.examples: Examples = {}
@@ -118,7 +118,7 @@ class Profile:
 class _Split:
     """The values of one split."""
 
-    def __init__(self, name: str, fields: list[pa.Field], pictures: Collection[str]) -> None:
+    def __init__(self, name: str, fields: list[pa.Field], pictures: Mapping[str, Measure]) -> None:
         self.name = name
         self._rows = 0
         self.examples: Examples = {}
@@ -128,7 +128,7 @@ class _Split:
         self._cheap = {name: measure for name, dtype in types.items() if (measure := cheap_measure(dtype))}
         texts = sum(map(is_text, types.values()))
         self._kept = Kept(min(ROWS, CELLS // max(len(self._cheap) + texts, 1)))
-        self._costly = {name: picture_measures for name in pictures if name in types}
+        self._costly = {name: measure for name, measure in pictures.items() if name in types}
         self._costly |= {name: vectors_of for name, dtype in types.items() if is_vector(dtype)}
         self._some = {name: Kept(_some(types[name], len(self._costly))) for name in self._costly}
         self._classes = {name: Counter[Any]() for name, dtype in types.items() if _most(dtype)}
@@ -155,7 +155,7 @@ class _Split:
         for name, measure in self._costly.items():
             self._add_some(self._some[name], measure, columns[name], heads, rows)
 
-    def _add_some(self, kept: Kept, measure: Any, values: pa.Array, heads: np.ndarray, rows: np.ndarray) -> None:
+    def _add_some(self, kept: Kept, measure: Measure, values: pa.Array, heads: np.ndarray, rows: np.ndarray) -> None:
         for start in range(0, len(values), kept.limit):
             part, its = values[start : start + kept.limit], heads[start : start + kept.limit]
             wanted = part.is_valid().to_numpy(zero_copy_only=False)
