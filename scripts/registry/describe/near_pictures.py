@@ -1,0 +1,191 @@
+"""Find pictures that are near-duplicates: copies that were resized, encoded again or cropped a little.
+
+What a perceptual hash (pHash) keeps of a picture are the signs of its lowest frequencies: small or uniform pictures
+share many of them, and a crop of 3 % changes a third. So the frequencies themselves are kept: SIDE x SIDE coefficients
+of the cosine transform of a grey thumbnail but for its mean, scaled to length 1, so that neither brightness nor
+contrast counts. The distance of two pictures is that of these vectors, as they are or with one picture laid over the
+other, which crops it at each edge by CROP at most. How far to crop follows from the tangents of the edges (Simard,
+LeCun, Denker: Efficient pattern recognition using a new transformation distance, 1993).
+
+All is held against all, in blocks; of a picture, 1,500 bytes are kept, most of them in a file.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from tempfile import TemporaryFile
+
+import numpy as np
+from PIL import Image
+
+THUMBNAIL = 28
+"""Pixels along a side of a thumbnail."""
+SIDE = 9
+"""Frequencies along a side; ..."""
+COARSE = (6, 4)
+"""... and those by which candidates are found, and sifted before that."""
+CROP = 0.036
+"""The share of a side that a crop takes off at an edge, at most: a pixel of 28."""
+STEPS = 12
+"""Steps in which that is measured."""
+NEAR = 0.048
+"""The greatest distance of near-duplicates; two pictures that have nothing in common are at 1.4."""
+CANDIDATE = (0.045, 0.04)
+"""The greatest distance of candidates by the tangents, in the frequencies of COARSE."""
+ROUNDS = 2
+"""How often candidates are laid over each other, each time better."""
+RIDGE = 1e-6
+"""Keeps tangents apart that are hardly there, or the same."""
+REACH = (1.05, 0.02, 0.35)
+"""How far a crop takes a picture: so many times what the tangents say of its corners, and so much more, at most this."""
+FLAT = 2.0
+"""Grey levels: a picture whose pixels differ less from their mean is of one colour, and has no near-duplicates."""
+UNIT = 1 << 14
+"""Coefficients are whole numbers of this part, so that the last bits of sums decide nothing."""
+BLOCK = (512, 2048)
+"""Pictures that are held against each other at once."""
+PAIRS = 1 << 13
+"""Candidates that are laid over each other at once."""
+
+Wanted = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Tells of pairs (i, j) of rows, as a bool array, which would add to what is known."""
+Pairs = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Arrays (i, j, distance) of near-duplicates."""
+
+
+def _transform(low: float, high: float) -> np.ndarray:
+    """Return the cosine transform (SIDE, THUMBNAIL) of the pixels between two places, 0 to 1, along a side."""
+    edges = np.clip(np.linspace(0, 1, THUMBNAIL + 1), low, high)
+    frequencies = np.pi * np.arange(1, SIDE)[:, None]
+    waves = np.sqrt(2) * np.diff(np.sin(frequencies * (edges - low) / (high - low))) / frequencies
+    return np.concatenate([np.diff(edges)[None] / (high - low), waves])
+
+
+TRANSFORMS = np.array(
+    [[_transform(CROP * low / STEPS, 1 - CROP * high / STEPS) for high in range(STEPS + 1)] for low in range(STEPS + 1)]
+)
+"""The transforms of a side of which so many steps are cropped off at both ends."""
+WHOLE = np.zeros(4, dtype=int)
+HALF = STEPS // 2
+EDGES = np.eye(4, dtype=int) * HALF
+"""Crops are steps off the left, the right, the top and the bottom."""
+CORNERS = ((0, 2), (0, 3), (1, 2), (1, 3))
+GRID = np.arange(1, SIDE * SIDE)
+SIFTED = [np.flatnonzero((GRID // SIDE < side) & (GRID % SIDE < side)) for side in COARSE]
+"""Which coefficients those of COARSE are."""
+
+
+class Pictures:
+    """Finds near-duplicates among pictures, which are added batch by batch."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()
+        self._count = 0
+
+    def add(self, pictures: Sequence[bytes | np.ndarray]) -> None:
+        """Add more pictures: the bytes of files, or grey pixels as uint8 (height, width)."""
+        for picture in pictures:
+            self._file.write(thumbnail(picture).tobytes())
+        self._count += len(pictures)
+
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+        """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
+        self._file.flush()
+        shape = (self._count, THUMBNAIL, THUMBNAIL)
+        thumbnails = np.memmap(self._file, np.uint8, "r", shape=shape) if self._count else np.empty(shape, np.uint8)
+        yield from _Search(thumbnails, rows, wanted).pairs(own)
+
+
+def thumbnail(picture: bytes | np.ndarray) -> np.ndarray:
+    """Return the thumbnail of a picture: grey, uint8 (THUMBNAIL, THUMBNAIL)."""
+    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else Image.open(io.BytesIO(picture))
+    with image:
+        image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))  # A JPEG of an eighth of the size takes a fraction of the time.
+        return np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+
+
+def coefficients(thumbnails: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """Return what is compared of pictures that are cropped so: float32 (n, SIDE * SIDE - 1), 0 for those of one colour.
+
+    `crop` is one of four numbers of steps, or one of these for each picture.
+    """
+    left, right, top, bottom = crop.T
+    found = TRANSFORMS[top, bottom] @ thumbnails.astype(np.float64) @ np.swapaxes(TRANSFORMS[left, right], -1, -2)
+    found = found.reshape(len(thumbnails), SIDE * SIDE)[:, 1:]
+    length = np.sqrt((found**2).sum(axis=1, keepdims=True))
+    return (np.rint(found * (UNIT / np.maximum(length, FLAT))) * (length >= FLAT) / UNIT).astype(np.float32)
+
+
+def _tangents(thumbnails: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return how the coefficients change, (n, 4, coefficients), as each edge is cropped by HALF of the steps."""
+    return np.stack([coefficients(thumbnails, edge) - whole for edge in EDGES], axis=1)
+
+
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum("...d,...d->...", vectors, vectors)
+
+
+class _Search:
+    """The search for near-duplicates among the pictures in some rows."""
+
+    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, wanted: Wanted) -> None:
+        self._thumbnails, self._wanted = thumbnails, wanted
+        starts = range(0, len(rows), BLOCK[1])
+        parts = [coefficients(thumbnails[rows[start : start + BLOCK[1]]], WHOLE) for start in starts]
+        found = np.concatenate([np.empty((0, len(GRID)), np.float32), *parts])
+        seen = found.any(axis=1)
+        self._rows, self._whole, self._own = rows[seen], found[seen], np.cumsum(seen)
+        self._coarse = self._whole[:, SIFTED[0]]
+
+    def pairs(self, own: int) -> Pairs:
+        """Yield pairs of near-duplicates."""
+        own = int(self._own[own - 1]) if own else 0
+        halves = _squares(self._coarse) / 2
+        columns = np.concatenate([self._coarse, np.ones((len(halves), 1), np.float32), -halves[:, None]], axis=1).T
+        for start in range(0, own, BLOCK[0]):
+            some = slice(start, min(start + BLOCK[0], own))
+            tangents = _tangents(self._thumbnails[self._rows[some]], self._whole[some])
+            bases = [np.linalg.qr(np.swapaxes(tangents[:, :, sifted], 1, 2))[0] for sifted in SIFTED]
+            reach = _reach(tangents[:, :, SIFTED[0]])
+            ones = np.ones((len(reach), 1), np.float32)
+            lines = np.concatenate([self._coarse[some], (reach**2 / 2 - halves[some])[:, None], ones], axis=1)
+            for first in range(start, len(halves), BLOCK[1]):
+                i, j = np.nonzero(lines @ columns[:, first : first + BLOCK[1]] > 0)
+                i, j = self._sift(start, bases, i, j + first)
+                for step in range(0, len(i), PAIRS):
+                    yield from self._near(start, tangents, i[step : step + PAIRS], j[step : step + PAIRS])
+
+    def _sift(self, start: int, bases: list[np.ndarray], i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return those pairs that are candidates by the tangents; `i` counts from `start`, at which a block begins."""
+        left = (j > i + start) & self._wanted(self._rows[i + start], self._rows[j])
+        for basis, sifted, limit in reversed([*zip(bases, SIFTED, CANDIDATE, strict=True)]):
+            i, j = i[left], j[left]
+            apart = self._whole[j[:, None], sifted] - self._whole[(i + start)[:, None], sifted]
+            along = (apart[:, None] @ basis[i])[:, 0]
+            left = _squares(apart) - _squares(along) <= limit**2
+        return i[left], j[left]
+
+    def _near(self, start: int, tangents: np.ndarray, i: np.ndarray, j: np.ndarray) -> Pairs:
+        """Yield those of some candidates that are near-duplicates."""
+        left = self._wanted(self._rows[i + start], self._rows[j])
+        i, j = i[left], j[left]
+        its, crops, apart = tangents[i], np.zeros((len(i), 4)), self._whole[j] - self._whole[i + start]
+        squares = its @ np.swapaxes(its, 1, 2) + RIDGE * np.eye(4, dtype=np.float32)
+        distances = _squares(apart)
+        for _ in range(ROUNDS):
+            crops += np.linalg.solve(squares, its @ apart[:, :, None])[:, :, 0]
+            steps = np.rint(HALF * crops).clip(-STEPS, STEPS).astype(int)
+            # What is cropped off the one cannot be seen in the other.
+            one = coefficients(self._thumbnails[self._rows[i + start]], np.maximum(steps, 0))
+            apart = coefficients(self._thumbnails[self._rows[j]], np.maximum(-steps, 0)) - one
+            distances = np.minimum(distances, _squares(apart))
+            crops = steps / HALF
+        i, distances = i + start, np.sqrt(distances)
+        near = distances <= NEAR
+        yield self._rows[i[near]], self._rows[j[near]], distances[near]
+
+
+def _reach(tangents: np.ndarray) -> np.ndarray:
+    """Return how far crops take pictures, given their tangents."""
+    times, more, most = REACH
+    corners = [_squares(tangents[:, one] + tangents[:, other]) for one, other in CORNERS]
+    return np.minimum(times * STEPS / HALF * np.sqrt(np.max(corners, axis=0)) + more, most).astype(np.float32)
