@@ -6,7 +6,7 @@ from typing import Any
 
 from registry.compare.manifests import manifest_of
 from registry.compare.rows import EXAMPLES, Columns, Rows, SplitRows, compare_columns, compare_rows
-from registry.describe.metadata import FILLED_IN, Leaf, is_number, leaves
+from registry.describe.metadata import Leaf, declared_facts, is_number, leaves
 from registry.storage.snapshot import Snapshot
 
 DECLARED = ("dataset", "schema")
@@ -102,8 +102,8 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
 
 
 def _found(metadata: dict[str, Any]) -> dict[Leaf, Any]:
-    apart = (*DECLARED, "content_hash", FILLED_IN)
-    return leaves({name: value for name, value in metadata.items() if name not in apart})
+    apart = (*DECLARED, "content_hash")
+    return leaves({name: value for name, value in declared_facts(metadata).items() if name not in apart})
 
 
 def _differing(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> Iterator[tuple[Leaf, Any, Any]]:

@@ -23,6 +23,7 @@ from registry.describe.columns import (
     shown_value,
     type_in_words,
 )
+from registry.describe.leaks import judged
 from registry.describe.metadata import is_number, leaves
 from registry.describe.polars_types import is_in_polars
 from registry.describe.referenced import Referenced
@@ -37,6 +38,8 @@ TWIN = " = "
 """Stands between the keys of rows that have the same input."""
 TWINS = SHOWN // len(TWIN) + 2
 """Keys of one input that can show, however short they are."""
+ASKED = ("disjoint", "unique", "floors", "quality")
+"""What a contract may ask for beyond columns and rows."""
 ROWS = 1 << 18
 """Rows that are searched at once for those with the same input."""
 GATHERED = 1 << 20
@@ -104,6 +107,7 @@ class Contract:
         self._check_patterns()
         self._seen: dict[str, int] = {}
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
+        self._warnings: list[str] = []
 
     def _check_patterns(self) -> None:
         """Raise RegistryError for what is no regular expression: when configuration is read, only some of it shows."""
@@ -240,6 +244,15 @@ class Contract:
             if not found.get(name, math.nan) >= floor:
                 self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
 
+    def check_leakage(self, metadata: dict[str, Any]) -> None:
+        """Hold the duplicates that a metadata.json counts to the contract."""
+        for leak in judged(self._spec, metadata):
+            if leak.fails:
+                self._note(leak.split, "leakage", leak.rule, leak.pairs[:EXAMPLES], leak.count)
+            else:
+                breach = _Breach(leak.count, examples=leak.pairs[:EXAMPLES])
+                self._warnings.append(f"{leak.split}: leakage: {leak.rule}{breach}")
+
     def _check_inputs(self, manifest: str | Path, count: int) -> None:
         repeated = repeated_heads(lambda: (batch["input_id"] for batch in _read(manifest, "input_id")), count)
         numbers = {"disjoint": 0, "unique": 0}
@@ -261,9 +274,15 @@ class Contract:
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if not self._breaches:
-            return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
-                rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
-            }
+            return (
+                {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
+                | {
+                    rule: self._spec[rule]
+                    for rule in ("disjoint", "unique", "floors", "quality")
+                    if self._spec.get(rule)
+                }
+                | ({"warnings": self._warnings} if self._warnings else {})
+            )
         breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]
         lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
         cleaning = Path("reports", self._dataset, "cleaning.json")

@@ -9,11 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.config.columns import FOR_PEOPLE, Spec, references
+from registry.config import leakage
+from registry.config.columns import FOR_PEOPLE, Spec
+from registry.describe.leakage import Leakage
 from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.provenance import write_provenance
-from registry.describe.referenced import Referenced, read_referenced
+from registry.describe.referenced import read_referenced
 from registry.describe.run import run_of
 from registry.errors import RegistryError
 from registry.files import sealed_path
@@ -30,6 +32,7 @@ class Description:
 
     schema: pa.Schema
     manifest: Manifest
+    leakage: Leakage | None = None
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class Description:
     ) -> None:
         """Append the samples of a batch to the manifest, and check them against the contract; see Manifest.add."""
         self.manifest.add(split, batch, inputs=inputs, keys=keys)
+        if self.leakage:
+            self.leakage.add(split, batch.select(inputs), keys)
 
     def num_samples(self, split: str) -> int:
         """Return how many samples of a split were added so far."""
@@ -51,15 +56,17 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
     """Collect what the block finds out about a dataset, and write it down when the block ends well.
 
     Of the rule it takes the inputs `sources`, `checksum` (of what is published) and, where the contract refers to other
-    datasets, `references` (their data, a file or a folder each, in the order in which it names them), the outputs
+    datasets, `references` (their data, a file or a folder each, in the order of
+    `leakage.referred`), the outputs
     `manifest`, `metadata` and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that
     of the samples; `computed` as for write_manifest. All breaches of the contract come in one RegistryError, and
     nothing is written.
     """
     dataset, output = snakemake.params.dataset, snakemake.output
     data = _published(snakemake)
-    with write_manifest(output.manifest, dataset, schema, computed, _referenced(snakemake)) as manifest:
-        about = Description(schema, manifest)
+    others = _others(snakemake)
+    with write_manifest(output.manifest, dataset, schema, computed, read_referenced(dataset, others)) as manifest:
+        about = Description(schema, manifest, _leakage(dataset["contract"], others))
         try:
             yield about
         except Exception:
@@ -67,8 +74,12 @@ def describe(snakemake: Any, schema: pa.Schema, *, computed: Mapping[str, str] |
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
+        if about.leakage:
+            about.facts["leakage"] = about.leakage.figures()
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
         manifest.check_floors(about.metadata)
+    for line in manifest.verdict.get("warnings", ()):
+        print(f"warning: {line}")
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
     write_provenance(
         output.provenance,
@@ -88,11 +99,18 @@ def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) 
     return {name: said.get(name, {}) | found.get(name, {}) for name in said | found}
 
 
-def _referenced(snakemake: Any) -> Referenced:
-    dataset = snakemake.params.dataset
-    names = [*references(dataset["contract"]["columns"])]
+def _others(snakemake: Any) -> dict[str, Path]:
+    """Return the data of the datasets to which the contract refers."""
+    names = leakage.referred(snakemake.params.dataset["contract"])
     data = map(Path, snakemake.input.references) if names else []
-    return read_referenced(dataset, dict(zip(names, data, strict=True)))
+    return dict(zip(names, data, strict=True))
+
+
+def _leakage(contract: Mapping[str, Any], others: Mapping[str, Path]) -> Leakage | None:
+    """Return what finds duplicates, if the contract asks for that of this data, and not only of older versions."""
+    said = leakage.leakage(contract)
+    against = {name: (others[name], one.get("column")) for name, one in leakage.others(contract).items()}
+    return Leakage(said, against) if said.keys() & {"across", "within", "against"} else None
 
 
 def _published(snakemake: Any) -> Path:

@@ -128,8 +128,9 @@ class Manifest:
         self._contract.conclude()
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
-        """Hold the numbers of a metadata.json to the contract."""
+        """Hold the numbers of a metadata.json to the contract, and the duplicates that it counts."""
         self._contract.check_floors(metadata)
+        self._contract.check_leakage(metadata)
 
     @property
     def content_hash(self) -> str:

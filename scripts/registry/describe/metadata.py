@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEMA = Path(__file__).with_name("metadata.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
+DERIVED = ("leakage",)
+"""Keys of metadata.json that say more of the same rows, for people and gates: they make no version."""
 
 Leaf = tuple[str, ...]
 """Where a value stands in metadata.json: the keys on the way to it."""
@@ -35,6 +37,11 @@ def is_number(value: Any) -> bool:
 def facts_of(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return metadata without what the release fills in."""
     return {key: value for key, value in metadata.items() if key != FILLED_IN}
+
+
+def declared_facts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without what the release fills in, and without what makes no version."""
+    return {key: value for key, value in facts_of(metadata).items() if key not in DERIVED}
 
 
 def metadata_digest(metadata: dict[str, Any]) -> str:

@@ -11,11 +11,12 @@ All is held against all, in blocks; of a picture, 1,500 bytes are kept, most of 
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from tempfile import TemporaryFile
 
 import numpy as np
-from PIL import Image
+
+from registry.describe.near import Pairs, Wanted
 
 THUMBNAIL = 28
 """Pixels along a side of a thumbnail."""
@@ -36,20 +37,19 @@ ROUNDS = 2
 RIDGE = 1e-6
 """Keeps tangents apart that are hardly there, or the same."""
 REACH = (1.05, 0.02, 0.35)
-"""How far a crop takes a picture: so many times what the tangents say of its corners, and so much more, at most this."""
+"""How far a crop takes a picture: so many times what the tangents say of its corners, and so much more; the most."""
+FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
+"""The decoders in use."""
 FLAT = 2.0
 """Grey levels: a picture whose pixels differ less from their mean is of one colour, and has no near-duplicates."""
 UNIT = 1 << 14
 """Coefficients are whole numbers of this part, so that the last bits of sums decide nothing."""
 BLOCK = (512, 2048)
 """Pictures that are held against each other at once."""
+LED_BY = 4
+"""Coefficients by which pictures are ordered."""
 PAIRS = 1 << 13
 """Candidates that are laid over each other at once."""
-
-Wanted = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Tells of pairs (i, j) of rows, as a bool array, which would add to what is known."""
-Pairs = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Arrays (i, j, distance) of near-duplicates."""
 
 
 def _transform(low: float, high: float) -> np.ndarray:
@@ -69,8 +69,8 @@ HALF = STEPS // 2
 EDGES = np.eye(4, dtype=int) * HALF
 """Crops are steps off the left, the right, the top and the bottom."""
 CORNERS = ((0, 2), (0, 3), (1, 2), (1, 3))
-GRID = np.arange(1, SIDE * SIDE)
-SIFTED = [np.flatnonzero((GRID // SIDE < side) & (GRID % SIDE < side)) for side in COARSE]
+ROW, COLUMN = np.divmod(np.arange(1, SIDE * SIDE), SIDE)
+SIFTED = [np.flatnonzero(np.maximum(ROW, COLUMN) < side) for side in COARSE]
 """Which coefficients those of COARSE are."""
 
 
@@ -78,29 +78,38 @@ class Pictures:
     """Finds near-duplicates among pictures, which are added batch by batch."""
 
     def __init__(self) -> None:
-        self._file = TemporaryFile()
+        self._file = TemporaryFile()  # noqa: SIM115  It is gone as soon as this object is.
         self._count = 0
 
-    def add(self, pictures: Sequence[bytes | np.ndarray]) -> None:
-        """Add more pictures: the bytes of files, or grey pixels as uint8 (height, width)."""
+    def add(self, pictures: Sequence[bytes | np.ndarray | None]) -> None:
+        """Add more pictures: the bytes of files, or pixels as uint8 (height, width, colours)."""
         for picture in pictures:
             self._file.write(thumbnail(picture).tobytes())
         self._count += len(pictures)
 
     def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
         """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
-        self._file.flush()
-        shape = (self._count, THUMBNAIL, THUMBNAIL)
-        thumbnails = np.memmap(self._file, np.uint8, "r", shape=shape) if self._count else np.empty(shape, np.uint8)
-        yield from _Search(thumbnails, rows, wanted).pairs(own)
+        if self._count:
+            self._file.flush()
+            shape = (self._count, THUMBNAIL, THUMBNAIL)
+            yield from _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted).pairs()
 
 
-def thumbnail(picture: bytes | np.ndarray) -> np.ndarray:
-    """Return the thumbnail of a picture: grey, uint8 (THUMBNAIL, THUMBNAIL)."""
-    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else Image.open(io.BytesIO(picture))
-    with image:
-        image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))  # A JPEG of an eighth of the size takes a fraction of the time.
-        return np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+def thumbnail(picture: bytes | np.ndarray | None) -> np.ndarray:
+    """Return the thumbnail of a picture: grey, uint8 (THUMBNAIL, THUMBNAIL); of one that nobody can read, black."""
+    # Datasets without pictures do without Pillow.
+    from PIL import Image
+
+    try:
+        if isinstance(picture, np.ndarray):
+            image = Image.fromarray(picture.squeeze(axis=-1) if picture.shape[-1] == 1 else picture)
+        else:
+            image = Image.open(io.BytesIO(picture or b""), formats=FORMATS)
+        with image:
+            image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))  # A JPEG of an eighth of the size takes less time.
+            return np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+    except Exception:  # Decoders raise whatever broken bytes lead them to.
+        return np.zeros((THUMBNAIL, THUMBNAIL), np.uint8)
 
 
 def coefficients(thumbnails: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -125,31 +134,39 @@ def _squares(vectors: np.ndarray) -> np.ndarray:
 
 
 class _Search:
-    """The search for near-duplicates among the pictures in some rows."""
+    """The search for near-duplicates among the pictures in some rows, of which the first `own` are a dataset's own.
 
-    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, wanted: Wanted) -> None:
+    They are taken in an order that follows from what they show, so that theirs plays no part.
+    """
+
+    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, own: int, wanted: Wanted) -> None:
         self._thumbnails, self._wanted = thumbnails, wanted
-        starts = range(0, len(rows), BLOCK[1])
-        parts = [coefficients(thumbnails[rows[start : start + BLOCK[1]]], WHOLE) for start in starts]
-        found = np.concatenate([np.empty((0, len(GRID)), np.float32), *parts])
-        seen = found.any(axis=1)
-        self._rows, self._whole, self._own = rows[seen], found[seen], np.cumsum(seen)
+        parts = [thumbnails[rows[start : start + BLOCK[1]]] for start in range(0, len(rows), BLOCK[1])]
+        whole = np.concatenate(
+            [np.empty((0, SIDE * SIDE - 1), np.float32), *(coefficients(one, WHOLE) for one in parts)]
+        )
+        seen = np.flatnonzero(whole.any(axis=1))
+        order = seen[np.lexsort((*whole[seen, LED_BY - 1 :: -1].T, seen >= own))]
+        self._rows, self._whole, self._own = rows[order], whole[order], np.count_nonzero(seen < own)
         self._coarse = self._whole[:, SIFTED[0]]
 
-    def pairs(self, own: int) -> Pairs:
+    def pairs(self) -> Pairs:
         """Yield pairs of near-duplicates."""
-        own = int(self._own[own - 1]) if own else 0
         halves = _squares(self._coarse) / 2
         columns = np.concatenate([self._coarse, np.ones((len(halves), 1), np.float32), -halves[:, None]], axis=1).T
-        for start in range(0, own, BLOCK[0]):
-            some = slice(start, min(start + BLOCK[0], own))
+        for start in range(0, self._own, BLOCK[0]):
+            some = slice(start, min(start + BLOCK[0], self._own))
             tangents = _tangents(self._thumbnails[self._rows[some]], self._whole[some])
             bases = [np.linalg.qr(np.swapaxes(tangents[:, :, sifted], 1, 2))[0] for sifted in SIFTED]
             reach = _reach(tangents[:, :, SIFTED[0]])
             ones = np.ones((len(reach), 1), np.float32)
             lines = np.concatenate([self._coarse[some], (reach**2 / 2 - halves[some])[:, None], ones], axis=1)
             for first in range(start, len(halves), BLOCK[1]):
-                i, j = np.nonzero(lines @ columns[:, first : first + BLOCK[1]] > 0)
+                leading = self._coarse[first : first + BLOCK[1], 0]
+                if leading.min() - self._coarse[some, 0].max() > reach.max():
+                    continue
+                places = np.flatnonzero(lines @ columns[:, first : first + BLOCK[1]] > 0)
+                i, j = np.divmod(places, len(leading))
                 i, j = self._sift(start, bases, i, j + first)
                 for step in range(0, len(i), PAIRS):
                     yield from self._near(start, tangents, i[step : step + PAIRS], j[step : step + PAIRS])

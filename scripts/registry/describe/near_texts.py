@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from registry.describe.near import Pairs, Wanted
+from registry.describe.near import Pairs, Wanted, mixed, with_equal_keys
 
 ALIKE = 0.45
 """The least similarity of near-duplicates, ..."""
-SHORT, SHORT_ALIKE = 10, 0.75
+SHORT, SHORT_ALIKE = 8, 0.75
 """... and if one of them has fewer words than this, of which three are much."""
 BANDS, HASHES = 40, 4
 """Texts are candidates if all hashes of a band are the same."""
@@ -44,7 +44,7 @@ class Texts:
         words = found.filter(found.list.len() > 0).explode()
         known = words.unique()
         hashes = pl.Series([_hash(word) for word in known], dtype=pl.UInt64)
-        hashed = words.replace_strict(known, hashes, return_dtype=pl.UInt64).to_numpy()
+        hashed = words.replace_strict(known, hashes, return_dtype=pl.UInt64).to_numpy().astype(np.uint64)
         order = np.lexsort((hashed, np.repeat(np.arange(len(lengths)), lengths)))
         place = np.arange(len(hashed)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         self._words.append(hashed[order][place < LONGEST])
@@ -86,39 +86,19 @@ def _hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Return uint64 values mixed as SplitMix64 does."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
 def _candidates(texts: _Ragged, known: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs (i, j), i < j, of texts that have a band of hashes in common; one may come again in another band."""
+    """Yield pairs of texts that have a band of hashes in common."""
     full = np.flatnonzero(texts.lengths)
-    starts = texts.starts[full]
     for band in range(BANDS if len(full) else 0):
-        key = np.zeros(len(full), np.uint64)
+        keys = np.zeros(len(full), np.uint64)
         for number in range(band * HASHES, (band + 1) * HASHES):
-            # The word with the least of these: it is each with a probability by its weight.
-            drawn = _mixed(known ^ _mixed(np.array([number], np.uint64)))
-            order = np.argsort(-np.log((drawn >> np.uint64(11)) + 0.5) / weights + 53 * np.log(2) / weights, kind="stable")
-            ranks = np.empty(len(order), np.uint32)
-            ranks[order] = np.arange(len(order), dtype=np.uint32)
-            key = _mixed(key ^ np.minimum.reduceat(ranks[texts.values], starts))
-        order = np.argsort(key, kind="stable")
-        yield from _grouped(full[order], key[order])
-
-
-def _grouped(rows: np.ndarray, keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the pairs of rows that have equal keys, which stand beside each other."""
-    step = 1
-    left = np.arange(len(rows))
-    while len(left := left[left < len(rows) - step]):
-        left = left[keys[left] == keys[left + step]]
-        yield rows[left], rows[left + step]
-        step += 1
+            # Of a text's words, each comes first with a probability by its weight.
+            drawn = mixed(known ^ mixed(np.array([number], np.uint64))) >> np.uint64(11)
+            order = np.argsort(-np.log((drawn + 0.5) / 2**53) / weights, kind="stable")
+            ranks = np.empty(len(order), np.uint64)
+            ranks[order] = np.arange(len(order), dtype=np.uint64)
+            keys = mixed(keys ^ np.minimum.reduceat(ranks[texts.values], texts.starts[full]))
+        yield from with_equal_keys(full, keys)
 
 
 def _parts(i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

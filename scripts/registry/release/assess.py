@@ -12,7 +12,7 @@ from registry.config.fingerprint import code_files, fingerprint
 from registry.config.load import SAMPLES, Datasets, check_samples, load_datasets, parents
 from registry.config.names import rule_of
 from registry.config.pins import pin_of
-from registry.describe.metadata import facts_of
+from registry.describe.metadata import declared_facts
 from registry.errors import RegistryError
 from registry.shown import some
 from registry.sources.accepted import changed_prompt, changed_sources, own_files
@@ -99,7 +99,7 @@ def _check_released(snapshot: Snapshot, releases: Releases) -> None:
         before = Snapshot.at(releases.repository, snapshot.dataset, latest.commit, latest.tag)
     except RegistryError as error:
         raise NotReady(State.UNRELEASED, str(error).partition("\n")[0], f"git tag --delete {latest.tag}") from None
-    if (facts_of(before.metadata), before.data_md5) != (facts_of(snapshot.metadata), snapshot.data_md5):
+    if (declared_facts(before.metadata), before.data_md5) != (declared_facts(snapshot.metadata), snapshot.data_md5):
         withdrawn = taken_back(releases.contained)
         those = [release for release in releases.contained if release.tag in withdrawn]
         if old := with_content(releases.repository, those, snapshot.content_hash):
