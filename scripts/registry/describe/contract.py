@@ -276,11 +276,7 @@ class Contract:
         if not self._breaches:
             return (
                 {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
-                | {
-                    rule: self._spec[rule]
-                    for rule in ("disjoint", "unique", "floors", "quality")
-                    if self._spec.get(rule)
-                }
+                | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
                 | ({"warnings": self._warnings} if self._warnings else {})
             )
         breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]

@@ -19,6 +19,7 @@ from registry.release.assess import (
     readable_pin,
 )
 from registry.release.lineage import keep_notes, name_source
+from registry.release.older import check_older
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
 from registry.storage.damage import MissingDataError
@@ -31,7 +32,7 @@ from registry.storage.tags import Numbers, Release, tag_name
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dataset; `files` are what its release commits."""
+    """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass."""
 
     dataset: str
     state: State
@@ -42,6 +43,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     hint: str | None = None
     files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def decide(
         check_first(repository, built, commit)
     changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
     changed += _moved(repository, built, commit)
-    changes = []
+    changes, warnings = [], []
     if newest:
         config = datasets.get(name, {})
         before = _released(repository, newest)
@@ -111,6 +113,8 @@ def decide(
             hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
+        if changes:
+            warnings += check_older(repository, built, contained[name])
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
@@ -134,6 +138,7 @@ def decide(
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
         files=sorted([*changed, *outdated, *filter(None, [built.card])]),
+        warnings=warnings,
     )
     return Plan(built, outcome, changes, outdated)
 

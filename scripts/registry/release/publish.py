@@ -169,7 +169,8 @@ def _write_cards(repository: Repository, base: Base, plans: Sequence[Plan], say:
             say(f"{built.card} is your own, and stays; config/datasets/{built.dataset}.md would be a part of each card")
             own.add(built.card)
         elif built.card:
-            write_card(repository, built, outcome.version, outcome.tag, outcome.reasons)
+            reasons = [*outcome.reasons, *map("warning: {}".format, outcome.warnings)]
+            write_card(repository, built, outcome.version, outcome.tag, reasons)
     return own
 
 
@@ -200,7 +201,7 @@ def _commit_message(plans: list[Plan]) -> str:
 
 
 def _entry(outcome: Outcome) -> str:
-    lines = [f"- {reason}" for reason in outcome.reasons]
+    lines = [f"- {reason}" for reason in outcome.reasons] + [f"- warning: {line}" for line in outcome.warnings]
     return "\n".join([f"{outcome.dataset} {outcome.version or ''}".rstrip() + ":", *lines])
 
 
