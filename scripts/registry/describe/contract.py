@@ -24,6 +24,7 @@ from registry.describe.columns import (
     type_in_words,
 )
 from registry.describe.gates import Finding, judged, keys_of
+from registry.describe.leaks import judged as judged_leaks
 from registry.describe.metadata import is_number, leaves
 from registry.describe.polars_types import is_in_polars
 from registry.describe.profile import Examples
@@ -82,6 +83,7 @@ class Contract:
         self._seen: dict[str, int] = {}
         self._odd: list[Finding] = []
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
+        self._warnings: list[str] = []
 
     def _check_patterns(self) -> None:
         """Raise RegistryError for what is no regular expression: when configuration is read, only some of it shows."""
@@ -235,6 +237,15 @@ class Contract:
                 found = f"{one.found}, such as {', '.join(shown)}" if shown else one.found
                 self._note(one.split, one.place, one.rule, [found], row=one.rows[0][1] if one.rows else None)
 
+    def check_leakage(self, metadata: dict[str, Any]) -> None:
+        """Hold the duplicates that a metadata.json counts to the contract."""
+        for leak in judged_leaks(self._spec, metadata):
+            if leak.fails:
+                self._note(leak.split, "leakage", leak.rule, leak.pairs[:EXAMPLES], leak.count)
+            else:
+                breach = _Breach(leak.count, examples=leak.pairs[:EXAMPLES])
+                self._warnings.append(f"{leak.split}: leakage: {leak.rule}{breach}")
+
     def _check_inputs(self, manifest: str | Path, count: int) -> None:
         numbers = {"disjoint": 0, "unique": 0}
         cases: dict[str, list[str]] = {"disjoint": [], "unique": []}
@@ -253,7 +264,8 @@ class Contract:
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if not self._breaches:
-            warnings = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
+            odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
+            warnings = odd + self._warnings
             if (more := len(warnings) - BREACHES) > 0:
                 warnings[BREACHES:] = [f"and {more:,} more"]
             return (

@@ -140,6 +140,7 @@ class Manifest:
         """Hold the numbers of a metadata.json to the contract; `examples` are rows that show what is odd about them."""
         self._contract.check_floors(metadata)
         self._contract.check_quality(metadata, examples)
+        self._contract.check_leakage(metadata)
 
     @property
     def content_hash(self) -> str:

@@ -18,7 +18,7 @@ PROFILE = Path(__file__).with_name("profile.schema.yaml")
 QUALITY = Path(__file__).with_name("quality.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
-DERIVED = ("profile", "quality")
+DERIVED = ("profile", "quality", "leakage")
 """Keys of metadata.json that say more of the same rows, for people and gates: they make no version."""
 
 Leaf = tuple[str, ...]

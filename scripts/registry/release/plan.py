@@ -20,6 +20,7 @@ from registry.release.assess import (
 )
 from registry.release.drifted import check_drift, recorded_warnings
 from registry.release.lineage import keep_notes, name_source
+from registry.release.older import check_older
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
 from registry.storage.damage import MissingDataError
@@ -114,6 +115,8 @@ def decide(
             hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
+        if changes:
+            warnings += check_older(repository, built, contained[name])
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
