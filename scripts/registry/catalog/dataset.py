@@ -12,7 +12,7 @@ import numpy as np
 from registry.catalog.numbered import MAX_RUNS, NumberedRows, runs_of
 from registry.catalog.profiles import profile_of
 from registry.catalog.values import Values, read_values
-from registry.compare.manifests import manifest_of, rows_of_splits
+from registry.compare.manifests import rows_of_splits
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
@@ -97,7 +97,7 @@ def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetP
 
 def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
     try:
-        rows = numbered.add(manifest_of(snapshot))
+        rows = numbered.add(snapshot)
     except RegistryError as error:
         return VersionPage(name, snapshot, error.what, entry=entry)
     # Why rows cannot be read is said where their values are missing.
