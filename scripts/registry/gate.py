@@ -7,7 +7,7 @@ GateError that names the place; nothing is trusted by half.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ MAX_DEPTH = 50
 MAX_VALUES = 200_000
 """Keys and values that there may be in all: to check so many against a schema takes seconds."""
 MAX_DIGITS = 19
+TOO_LARGE = 10**MAX_DIGITS
 """Digits that an integer may have: those of 64 bits."""
 MAX_PART, MAX_PATH = 200, 1000
 """Bytes that a file's name, and all of a path, may have: a name has 255 at most, and `.<name>.partial` is one, too."""
@@ -226,18 +227,20 @@ def _check_values(value: Any, where: object) -> None:
     raise GateError(f"nested more than {MAX_DEPTH} deep", where=where)
 
 
-def _inside(value: Any, where: object) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value
-        yield from value.values()
+def _inside(value: Any, where: object) -> Iterable[Any]:
+    if isinstance(value, int):
+        if abs(value) >= TOO_LARGE:
+            raise GateError(f"it has an integer of more than {MAX_DIGITS} digits", where=where)
+    elif isinstance(value, str):
+        if not _is_unicode(value):
+            raise GateError(f"{_shown(value)} is not Unicode", where=where)
+    elif isinstance(value, dict):
+        return [*value, *value.values()]
     elif isinstance(value, list):
-        yield from value
-    elif isinstance(value, str) and not _is_unicode(value):
-        raise GateError(f"{_shown(value)} is not Unicode", where=where)
+        return value
     elif isinstance(value, float) and not math.isfinite(value):
         raise GateError(f"{value} is not a number of JSON", where=where)
-    elif isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
-        raise GateError(f"it has an integer of more than {MAX_DIGITS} digits", where=where)
+    return ()
 
 
 def _is_unicode(text: str) -> bool:

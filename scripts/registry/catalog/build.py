@@ -17,7 +17,8 @@ from registry.files import json_digest, sha256_of
 from registry.storage.address import public_address
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import Release, odd_tags, other_names, releases, taken_back
+from registry.storage.snapshots import snapshots
+from registry.storage.tags import Release, entries_of, odd_tags, other_names, releases, taken_back
 
 SITE = "site"
 """Where the catalog of a checkout is, unless another folder is named."""
@@ -71,7 +72,7 @@ def build(
             recorded[name] = before
             continue
         say(f"drawing {name}")
-        found = gather(repository, name, number)
+        found = gather(repository, name, entries_of(those)[:number])
         recorded[name] = _write(repository, folder, found, len(those), around, key)
         folder.record({**folder.before, **recorded})
     folder.put("diff.html", page("diff.html.jinja", base="", inline=None))
@@ -98,13 +99,11 @@ def _key(those: Sequence[Release], number: int | None, around: Around, drawn_by:
 def _children(repository: Repository, known: Mapping[str, Sequence[Release]]) -> dict[str, list[str]]:
     """Return {dataset: those whose newest version is made of it}."""
     found = defaultdict(list)
-    for name, those in known.items():
-        try:
-            snapshot = Snapshot.at(repository, name, those[-1].commit, those[-1].tag)
-        except RegistryError:
-            continue
-        for parent in snapshot.provenance["source"].get("datasets", {}):
-            found[parent].append(name)
+    newest = snapshots(repository, [(name, those[-1]) for name, those in known.items()])
+    for snapshot in newest.values():
+        if isinstance(snapshot, Snapshot):
+            for parent in snapshot.provenance["source"].get("datasets", {}):
+                found[parent].append(snapshot.dataset)
     return found
 
 

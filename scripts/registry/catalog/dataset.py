@@ -12,11 +12,12 @@ import numpy as np
 from registry.catalog.numbered import MAX_RUNS, NumberedRows, runs_of
 from registry.catalog.profiles import profile_of
 from registry.catalog.values import Values, read_values
-from registry.compare.manifests import manifest_of, rows_of_splits
+from registry.compare.manifests import rows_of_splits
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import Entry, history
+from registry.storage.snapshots import snapshots
+from registry.storage.tags import Entry
 
 FIRST, SAMPLED, MOVED = 25, 25, 25
 """Rows of a split that a page shows: the first, others by chance, and those that a version has more or less."""
@@ -67,17 +68,17 @@ class DatasetPages:
         return self.versions[0]
 
 
-def gather(repository: Repository, dataset: str, number: int | None) -> DatasetPages:
-    """Return what is shown of a dataset with its newest versions, so many or all.
+def gather(repository: Repository, dataset: str, entries: Sequence[Entry]) -> DatasetPages:
+    """Return what is shown of a dataset with these versions, newest first.
 
     Manifests and the data of these versions are fetched where they are not here; what nobody has is said in its place.
     """
     numbered, versions = NumberedRows(), []
-    for entry in reversed(history(repository.git, dataset)[:number]):
-        try:
-            snapshot = Snapshot.at(repository, dataset, entry.commit, entry.tag)
-        except RegistryError as error:
-            versions.append(VersionPage(entry.version, None, error.what, entry=entry))
+    read = snapshots(repository, [(dataset, entry) for entry in entries])
+    for entry in reversed(entries):
+        snapshot = read[entry.tag]
+        if isinstance(snapshot, RegistryError):
+            versions.append(VersionPage(entry.version, None, snapshot.what, entry=entry))
         else:
             versions.append(_version(entry.version, snapshot, numbered, entry))
     found = DatasetPages(dataset, versions[::-1], numbered)
@@ -96,7 +97,7 @@ def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetP
 
 def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
     try:
-        rows = numbered.add(manifest_of(snapshot))
+        rows = numbered.add(snapshot)
     except RegistryError as error:
         return VersionPage(name, snapshot, error.what, entry=entry)
     # Why rows cannot be read is said where their values are missing.

@@ -5,12 +5,15 @@ came; a version is the list of its rows. Most rows stay from version to version,
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from registry.compare.manifests import ManifestFile
+from registry.compare.manifests import manifest_of
+from registry.files import json_digest
+from registry.storage.snapshot import MANIFEST, Snapshot
 
 IDS = ("sample_id", "input_id")
 SAME = [*IDS, "key", "split"]
@@ -29,17 +32,34 @@ class NumberedRows:
         self._known = pl.DataFrame(
             schema={**dict.fromkeys(IDS, pl.UInt128), "key": pl.String, "split": pl.String, "row": pl.UInt32}
         )
+        self._numbers: dict[str, np.ndarray] = {}
 
-    def add(self, manifest: ManifestFile) -> np.ndarray:
-        """Return the numbers of a version's rows, in their order; those that no version before it has are new."""
-        rows = pl.read_parquet(manifest.path, columns=SAME).with_columns(
+    def add(self, snapshot: Snapshot) -> np.ndarray:
+        """Return the numbers of a version's rows, in their order; those that no version before it has are new.
+
+        A manifest that several versions have is read once. Raises RegistryError for one that is not sound.
+        """
+        about = [snapshot.outs[f"{snapshot.folder}/{MANIFEST}"], snapshot.content_hash, snapshot.metadata["splits"]]
+        digest = json_digest(about)
+        if digest not in self._numbers:
+            self._numbers[digest] = self._of_rows(manifest_of(snapshot).path)
+        return self._numbers[digest]
+
+    def _of_rows(self, manifest: Path) -> np.ndarray:
+        rows = pl.read_parquet(manifest, columns=SAME).with_columns(
             pl.col(name).bin.reinterpret(dtype=pl.UInt128) for name in IDS
         )
-        new = rows.join(self._known, on=SAME, how="anti", maintain_order="left").unique(maintain_order=True)
-        start = len(self._known)
-        numbers = pl.Series("row", np.arange(start, start + len(new), dtype=np.uint32))
-        self._known = pl.concat([self._known, new.select(SAME).with_columns(numbers)])
-        return rows.join(self._known, on=SAME, how="left", maintain_order="left")["row"].to_numpy()
+        found = self._known_numbers(rows)
+        if found.null_count():
+            new = rows.filter(found.is_null()).unique(maintain_order=True)
+            start = len(self._known)
+            numbers = pl.Series("row", np.arange(start, start + len(new), dtype=np.uint32))
+            self._known = pl.concat([self._known, new.select(SAME).with_columns(numbers)])
+            found = self._known_numbers(rows)
+        return found.to_numpy()
+
+    def _known_numbers(self, rows: pl.DataFrame) -> pl.Series:
+        return rows.join(self._known, on=SAME, how="left", maintain_order="left")["row"]
 
     def __len__(self) -> int:
         return len(self._known)

@@ -127,7 +127,8 @@ def plain(text: object) -> str:
 def _pieces(text: str) -> Iterator[str]:
     """Yield a text in pieces, each odd character one of its own."""
     start = 0
-    for place, char in enumerate(text):
+    # Nearly all texts have none, and are not looked at char by char.
+    for place, char in enumerate("" if text.replace("\n", "").isprintable() else text):
         if _is_odd(char):
             yield from filter(None, (text[start:place], char))
             start = place + 1

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from registry.catalog.tables import batches_of, files_of, tables_of
 from registry.catalog.thumbnails import Thumbnail, thumbnail, thumbnail_of_pixels
 from registry.describe.logical import is_picture
 from registry.describe.turns import is_conversation
-from registry.reading.columns import FILE_NAME, IMAGE, picture_columns
+from registry.reading.columns import FILE_NAME, IMAGE, in_range, picture_columns
 from registry.reading.rows import SUFFIXES
 from registry.storage.snapshot import Snapshot
 
@@ -47,11 +47,11 @@ def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], int
             if not inside:
                 continue
             chosen = batch.take(pa.array([place - start for place in inside], pa.int64()))
+            columns = {field.name: _spelt(chosen[field.name], field, into.pictures) for field in chosen.schema}
             for at, place in enumerate(inside):
-                values = {name: chosen[name][at] for name in chosen.schema.names}
-                row = {name: _shown(value, into.pictures) for name, value in values.items()}
+                row = {name: values[at] for name, values in columns.items()}
                 if folder is not None:
-                    picture = _picture_file(snapshot, f"{folder}/{values[FILE_NAME]}", files)
+                    picture = _picture_file(snapshot, f"{folder}/{chosen[FILE_NAME][at]}", files)
                     row[IMAGE] = _kept(picture, into.pictures)
                 into.rows[rows[place]] = row
 
@@ -62,19 +62,21 @@ def _picture_file(snapshot: Snapshot, path: str, files: Collection[str]) -> Thum
     return thumbnail(snapshot.local(path).read_bytes())
 
 
-def _shown(value: pa.Scalar, pictures: dict[str, bytes]) -> Any:
-    """Return a value as a page shows it; a picture goes to `pictures`."""
-    dtype = value.type
-    if not value.is_valid:
-        return None
+def _spelt(column: pa.Array, field: pa.Field, pictures: dict[str, bytes]) -> list[Any]:
+    """Return the values of a column as a page shows them; pictures of it go to `pictures`. Raises RegistryError."""
+    spell = _speller(field.type, pictures)
+    with in_range(field.name):
+        return [None if value is None else spell(value) for value in column.to_pylist()]
+
+
+def _speller(dtype: pa.DataType, pictures: dict[str, bytes]) -> Callable[[Any], Any]:
     if is_picture(dtype):
-        return _kept(thumbnail_of_pixels(value.as_py()), pictures)
+        return lambda value: _kept(thumbnail_of_pixels(value), pictures)
     if picture_columns(pa.schema([(IMAGE, dtype)])):
-        content = value.as_py()
-        return _kept(thumbnail(content["bytes"] if isinstance(content, Mapping) else content), pictures)
+        return lambda value: _kept(thumbnail(value["bytes"] if isinstance(value, Mapping) else value), pictures)
     if is_conversation(dtype):
-        return {"messages": [_message(turn) for turn in value.as_py()[:MAX_ITEMS]]}
-    return _plain(value.as_py())
+        return lambda value: {"messages": [_message(turn) for turn in value[:MAX_ITEMS]]}
+    return _plain
 
 
 def _kept(picture: Thumbnail | None, pictures: dict[str, bytes]) -> dict[str, Any]:

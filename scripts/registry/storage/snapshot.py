@@ -194,7 +194,12 @@ class Snapshot:
         `reports` reads what is in reports/<dataset>/, too.
         """
         files = described(repository.git, dataset, revision, name, reports=reports)
-        snapshot = cls.of(dataset, name or revision, files)
+        return cls.read(repository, dataset, name or revision, files)
+
+    @classmethod
+    def read(cls, repository: "Repository", dataset: str, name: str, files: Mapping[str, bytes]) -> "Snapshot":
+        """Return the state that files of a repository describe. Raises as `of`."""
+        snapshot = cls.of(dataset, name, files)
         return replace(
             snapshot,
             local=lambda path, fetch=True: repository.store.local(path, snapshot.outs, fetch=fetch),

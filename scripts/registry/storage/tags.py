@@ -272,7 +272,11 @@ class Entry:
 
 def history(git: Git, dataset: str) -> list[Entry]:
     """Return the versions of a dataset, newest first. Raises RegistryError where there is none."""
-    known = releases(git)[dataset_of(git, dataset)]
+    return entries_of(releases(git)[dataset_of(git, dataset)])
+
+
+def entries_of(known: Sequence[Release]) -> list[Entry]:
+    """Return the history of releases of a dataset, oldest first: newest first."""
     superseded = taken_back(known)
     entries: list[Entry] = []
     for release in reversed(known):
