@@ -38,7 +38,8 @@ class ParquetRows:
         names = self.schema.names
         size = size or (PICTURES if picture_columns(self.schema) else ROWS)
         for file in self.files:
-            lacking = [name for name in names if name not in parquet_schema(file).names]
+            known = {*parquet_schema(file).names}
+            lacking = [name for name in names if name not in known]
             if lacking:
                 raise RegistryError(f"it lacks columns of the first file: {', '.join(lacking)}", where=file.name)
             with called(file) as path:
