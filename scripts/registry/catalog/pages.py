@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,7 @@ from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
 from registry.catalog.oddities import drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
+from registry.errors import RegistryError
 from registry.extras import needed
 from registry.shown import UNPRINTABLE, redacted
 from registry.storage.snapshot import Snapshot
@@ -237,7 +239,10 @@ def _dataset_page(
 
 def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> dict[str, Any]:
     source = snapshot.provenance["source"]
-    builder, tables = tables_of(snapshot)
+    builder, tables = "", {}
+    # Of files that nobody has, nothing can be said.
+    with suppress(RegistryError):
+        builder, tables = tables_of(snapshot)
     table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     return {
         "about": about_of(snapshot),
