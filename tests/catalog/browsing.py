@@ -54,7 +54,9 @@ class Visitor:
     def draw_all(self) -> None:
         """Have all charts drawn, as for paper, and wait until they are."""
         self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        self.page.wait_for_function("[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('svg'))")
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('svg'))"
+        )
 
     def look(self, name: str) -> None:
         """Keep a picture of all of the page."""

@@ -9,7 +9,7 @@ TEXTS = {
     "image": "<img src=x onerror=window.hit=1>",
     "ended": "</script><img src=x onerror='window.hit=1'><script>",
     "comment": "<!--<script>window.hit=1//-->",
-    "quotes": "\" onfocus=window.hit=1 autofocus x=\" ' `${window.hit=1}` \\\\",
+    "quotes": '" onfocus=window.hit=1 autofocus x=" \' `${window.hit=1}` \\\\',
     "template": "{{ window.hit }} {% raw %} ${window.hit=1}",
     "link": "[a link](javascript:window.hit=1) javascript:window.hit=1",
     "turned": "abc \u202eright to left\u202c, \u200bzero\u200d width\ufeff",
@@ -23,7 +23,14 @@ TEXTS = {
 HUGE = "word <b>and</b> word " * 250_000
 """A text of 5 MB."""
 CLASSES = ["</script><img src=x onerror=window.hit=1>", "__proto__", "constructor", "\u202eturned", 'a "quoted" one']
-COLUMNS = ["<img src=x onerror=window.hit=1>", "__proto__", "toString", "\"quotes' & <b>", "zero\u200bwidth \u202eturned", "a.b[0]"]
+COLUMNS = [
+    "<img src=x onerror=window.hit=1>",
+    "__proto__",
+    "toString",
+    "\"quotes' & <b>",
+    "zero\u200bwidth \u202eturned",
+    "a.b[0]",
+]
 TITLE = "<b>Hostile</b> &amp; <script>window.hit=1</script></title><img src=x onerror=window.hit=1>\u202e"
 
 

@@ -68,7 +68,9 @@ class Showcase(Clone):
         schema = next(iter(splits.values())).schema
         columns = {field.name: column_of(field.type, nullable=True) for field in schema}
         config = {"about": ABOUT, "contract": {"columns": columns, "rows": {}}}
-        text = yaml.dump(config | ({"aliases": [*aliases]} if aliases else {}), sort_keys=False, Dumper=yaml.CSafeDumper)
+        text = yaml.dump(
+            config | ({"aliases": [*aliases]} if aliases else {}), sort_keys=False, Dumper=yaml.CSafeDumper
+        )
         self.write(f"config/datasets/{name}.yaml", text)
         dataset = {"name": name, "source": "generated", "params": {}, **config}
         folder = self.folder / "data" / name
@@ -83,7 +85,11 @@ class Showcase(Clone):
                 pq.write_table(table, file)
                 rows = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema)]
                 keys = rows[0].column(0).cast(pa.string())
-                profile.add(split, rows[0], heads_of(manifest.add(split, rows[0], inputs=inputs or [schema.names[0]], keys=keys)))
+                profile.add(
+                    split,
+                    rows[0],
+                    heads_of(manifest.add(split, rows[0], inputs=inputs or [schema.names[0]], keys=keys)),
+                )
         seal(folder / "processed")
         facts = {"summary": {"num_samples": sum(manifest.num_samples.values())}, "profile": profile.figures()}
         # Said by the data alone: a configuration that has scripts in it is refused.
@@ -204,7 +210,13 @@ def hostile(registry: Showcase, *, more: bool) -> None:
     """Build a dataset of texts that mean harm, or are odd."""
     texts = [*TEXTS.values(), HUGE] + (["one more text"] if more else [])
     labels = [CLASSES[place % len(CLASSES)] for place in range(len(texts))]
-    table = pa.table({"key": texts[:0] or [f"{place} {text[:20]}" for place, text in enumerate(texts)], "text": texts, "label": labels})
+    table = pa.table(
+        {
+            "key": texts[:0] or [f"{place} {text[:20]}" for place, text in enumerate(texts)],
+            "text": texts,
+            "label": labels,
+        }
+    )
     for name in COLUMNS:
         table = table.append_column(name, pa.array([f"{name} {place}" for place in range(len(texts))]))
     about = {"title": TITLE, "description": TEXTS["script"], "license": TEXTS["quotes"], "citation": TEXTS["turned"]}

@@ -1,6 +1,7 @@
 """What is odd about a version: what cleaning counted, what its quality is, what its build was warned of, its drift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from registry.cards.card import counts_of
 from registry.catalog.dataset import VersionPage
@@ -28,6 +29,7 @@ def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     for what, count in found.get("duplicates", {}).items():
         if count:
             yield f"{what} that are there before", f"{count:,} of {snapshot.rows:,}"
+    yield from _leakage(snapshot.metadata.get("leakage", {}))
     for column, count in found.get("missing", {}).items():
         yield f"{column}, missing", f"{count:,} of {snapshot.rows:,}"
     for column, measures in found.get("outliers", {}).items():
@@ -42,6 +44,15 @@ def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                 f"{column} in {split}",
                 f"{its['classes']:,} classes, the largest {its['ratio']:,.4g} times the smallest",
             )
+
+
+def _leakage(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which rows are like others, where the contract has asked for that."""
+    for where in ("splits", "against"):
+        for split, others in found.get(where, {}).items():
+            for other, its in others.items():
+                if its["exact"] or its["near"]:
+                    yield f"{split}, like rows of {other}", f"{its['exact']:,} the same, {its['near']:,} nearly"
 
 
 def drift_of(old: VersionPage | None, new: VersionPage) -> list[Drift]:
