@@ -256,7 +256,7 @@ NUMBERS = [{"a": value * (1 + noise), "b": n} for n, value in enumerate((1.5, 2.
 
 
 @pytest.mark.parametrize("rows", [TEXTS, PICTURES, NUMBERS], ids=["texts", "pictures", "rows"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_neither_batches_nor_the_order_of_rows_change_what_is_found(rows, data):
     order = data.draw(st.permutations(range(len(rows))))

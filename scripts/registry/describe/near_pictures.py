@@ -33,7 +33,7 @@ STEPS = 24
 """Steps in which that is measured."""
 NEAR = 0.105
 """The greatest distance of near-duplicates, ..."""
-CANDIDATE = (0.105, 0.09)
+CANDIDATE = (0.125, 0.105)
 """... and of candidates by the tangents, in the frequencies of COARSE: times the root of how far crops take a picture.
 
 The more detail a picture has, the more of it is lost when it is resized, and the farther a crop takes it. Two pictures
