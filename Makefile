@@ -23,9 +23,10 @@ data: .venv/base
 report: data
 	$(BIN)/snakemake --cores all --report report.html
 
-test: .venv/test .venv-mlflow/ready .venv-langchain/ready .venv-hf/ready
+test: .venv/test .venv-mlflow/ready .venv-langchain/ready .venv-hf/ready .venv-mlcroissant/ready
 	MLFLOW_BIN=$(CURDIR)/.venv-mlflow/bin/mlflow LANGCHAIN_PYTHON=$(CURDIR)/.venv-langchain/bin/python \
-		HF_PYTHON=$(CURDIR)/.venv-hf/bin/python $(BIN)/pytest -n $(WORKERS) --dist worksteal
+		HF_PYTHON=$(CURDIR)/.venv-hf/bin/python CROISSANT_PYTHON=$(CURDIR)/.venv-mlcroissant/bin/python \
+		$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # The servers of compose.yaml, with what .env.docker says, whatever the environment of the user says.
 STACK = set -a; . ./.env.docker; set +a; \
@@ -127,6 +128,7 @@ lock:
 	$(COMPILE) --no-deps envs/model.in -o envs/model.txt
 	$(COMPILE) envs/mlflow-server.in -o envs/mlflow-server.txt
 	$(COMPILE) envs/langchain.in -o envs/langchain.txt
+	$(COMPILE) envs/mlcroissant.in -o envs/mlcroissant.txt
 	$(COMPILE) --extra hf --extra polars pyproject.toml -o envs/hf.txt
 
 .venv/base: envs/requirements.txt envs/model.txt
@@ -156,6 +158,13 @@ lock:
 	@echo "Setting up .venv-langchain, a reader for the tests."
 	$(PYTHON) -m venv .venv-langchain
 	$(call INSTALL,.venv-langchain,envs/langchain.txt)
+	@touch $@
+
+# mlcroissant, which reads what releases say of themselves as Croissant; it brings pandas and SciPy.
+.venv-mlcroissant/ready: envs/mlcroissant.txt
+	@echo "Setting up .venv-mlcroissant, a reader for the tests."
+	$(PYTHON) -m venv .venv-mlcroissant
+	$(call INSTALL,.venv-mlcroissant,envs/mlcroissant.txt)
 	@touch $@
 
 # The client beside Hugging Face datasets, which bounds what it shares with the workflow, and PyTorch, for the tests of training. PyTorch is not

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from clone import Clone, under_git
 from mlflow_server import MLflowServer
 from project import Project, copy_folder, copy_repository
+from registry.storage.snapshot import ADDED
 from support import FUZZ, MIRROR, ROOT, STRESS, Server, examples, shared
 
 # Machines are slow at times; that is no reason to fail.
@@ -104,7 +105,7 @@ def built_once(once, released_once) -> Project:
     def make(folder: Path) -> str:
         def released(inside: str, names: list[str]) -> set[str]:
             stored = {"cache", "storage", "tmp"} if Path(inside).name == ".dvc" else {".git"}
-            cards = {"README.md"} if Path(inside).parent.name == "data" else set()
+            cards = {*ADDED} if Path(inside).parent.name == "data" else set()
             return {name for name in names if name in stored | cards or fnmatch(name, "?*.dvc")}
 
         shutil.copytree(released_once.folder, folder, symlinks=True, ignore=released)

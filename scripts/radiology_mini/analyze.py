@@ -11,6 +11,7 @@ import pyarrow as pa
 from PIL import Image
 
 from registry.describe.description import Description, describe
+from registry.describe.encoded import picture_measures
 from registry.describe.figures import contact_sheet
 from registry.describe.statistics import summarise
 from registry.workflow.job import job
@@ -112,7 +113,7 @@ def measure(
 
 
 if __name__ == "__main__":
-    with job(snakemake), describe(snakemake, SCHEMA, pictures=["image"]) as about:
+    with job(snakemake), describe(snakemake, SCHEMA, pictures={"image": picture_measures}) as about:
         pictures = measure(
             about,
             raw=Path(snakemake.input.captions).parent,

@@ -10,11 +10,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 PARTIAL = ".partial"
 """How the hidden folders end in which something is written that is to appear whole."""
+
+
+class Hashed(NamedTuple):
+    """How many bytes a file has, and their hex SHA-256."""
+
+    size: int
+    sha256: str
 
 
 def remove(path: Path) -> None:
@@ -124,9 +131,26 @@ def json_digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def hashed(path: Path) -> Hashed:
+    """Return the size and the hash of a file."""
+    return Hashed(path.stat().st_size, sha256_of(path))
+
+
 def _md5_of(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+class _Both:
+    """Takes bytes for an md5 and a SHA-256 at once."""
+
+    def __init__(self) -> None:
+        self.md5, self.sha256, self.size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+
+    def update(self, content: memoryview) -> None:
+        self.md5.update(content)
+        self.sha256.update(content)
+        self.size += len(content)
 
 
 def _seal_of(path: Path) -> Path:
@@ -179,9 +203,24 @@ def dvc_digest(path: str | Path) -> str:
     The folder's is the md5 of the JSON list of its files, as dvc_data.hashfile.tree.Tree writes it.
     """
     path = Path(path)
-    if path.is_file():
-        return _md5_of(path)
-    entries = [{"md5": _md5_of(file), "relpath": file.relative_to(path).as_posix()} for file in data_files(path)]
+    return _as_dvc(path, {file: _md5_of(file) for file in data_files(path)})
+
+
+def dvc_digest_and_hashes(path: Path) -> tuple[str, dict[Path, Hashed]]:
+    """Return what `dvc_digest` does, and the hash of each file that `path` stands for, all of one reading."""
+    found = {}
+    for file in data_files(path):
+        with file.open("rb") as stream:
+            found[file] = hashlib.file_digest(stream, _Both)
+    digest = _as_dvc(path, {file: both.md5.hexdigest() for file, both in found.items()})
+    return digest, {file: Hashed(both.size, both.sha256.hexdigest()) for file, both in found.items()}
+
+
+def _as_dvc(path: Path, md5s: Mapping[Path, str]) -> str:
+    """Return DVC's digest of a file or a folder, of whose files these are the digests."""
+    if path in md5s:
+        return md5s[path]
+    entries = [{"md5": md5, "relpath": file.relative_to(path).as_posix()} for file, md5 in md5s.items()]
     entries.sort(key=itemgetter("relpath"))
     listing = json.dumps(entries, sort_keys=True).encode()
     return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"

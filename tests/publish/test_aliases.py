@@ -14,10 +14,18 @@ from invariants import Witness
 from registry.client import list_datasets, open_dataset
 from registry.errors import RegistryError
 from registry.files import dvc_digest
+from registry.storage.snapshot import ADDED
 from s3 import S3Server
 from tiny import Tiny, make_tiny
 
-DESCRIBED = ("README.md", "manifest.parquet.dvc", "metadata.json", "processed.dvc", "provenance.json", "raw.dvc")
+DESCRIBED = (
+    *ADDED,
+    "manifest.parquet.dvc",
+    "metadata.json",
+    "processed.dvc",
+    "provenance.json",
+    "raw.dvc",
+)
 
 
 def name_too(clone: Tiny, dataset: str, *aliases: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from clone import Clone
 from project import ALIASES, DATASETS
+from registry.storage.snapshot import ADDED
 from tiny import make_tiny
 
 MANGLE = '#!/bin/sh\nfor file in data/*/*.json; do echo "{}" > "$file"; done\ngit add --all\n'
@@ -58,7 +59,7 @@ def test_a_first_run_releases_all_datasets_in_one_commit(released_once, tmp_path
     files = set(released_once.git("ls-tree", "-r", "--name-only", "HEAD", "data").splitlines())
     for name in DATASETS:
         data = "questions.csv" if name == "opencloudhub-readmes-rag-evaluation" else "processed"
-        expected = {"README.md", "metadata.json", "provenance.json", "manifest.parquet.dvc", f"{data}.dvc", "raw.dvc"}
+        expected = {"metadata.json", "provenance.json", "manifest.parquet.dvc", f"{data}.dvc", "raw.dvc", *ADDED}
         if name == "events":
             expected.remove("raw.dvc")
         assert {path.removeprefix(f"data/{name}/") for path in files if path.startswith(f"data/{name}/")} == expected
@@ -144,6 +145,7 @@ def test_one_changed_dataset_makes_one_version_of_it_alone(second_once, released
     assert committed(clone) == {
         "config/datasets/tabular.yaml",
         "data/tabular/README.md",
+        "data/tabular/croissant.json",
         "data/tabular/manifest.parquet.dvc",
         "data/tabular/metadata.json",
         "data/tabular/processed.dvc",

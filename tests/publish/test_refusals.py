@@ -419,8 +419,8 @@ def test_numbers_are_raised_not_lowered_and_a_dry_run_changes_nothing(changed):
         printed = changed.registry("publish", "--dry-run")
         assert "tabular: would be released as tabular-v1.1.0 (MINOR)\n  100 rows added to all\n" in printed
         assert (
-            "  + config/datasets/tabular.yaml\n  + data/tabular/README.md\n  + data/tabular/manifest.parquet.dvc\n"
-            in printed
+            "  + config/datasets/tabular.yaml\n  + data/tabular/README.md\n  + data/tabular/croissant.json\n"
+            "  + data/tabular/manifest.parquet.dvc\n" in printed
         )
         assert "emotion" not in printed
         raised = outcome(changed, "tabular", "--dry-run", "--bump", "major", code=0)

@@ -1,11 +1,17 @@
-"""The card of a version: each release writes one, nothing is released for its sake, and what a user wrote stays."""
+"""What a release adds, card and Croissant: nothing is released for its sake, and what a user wrote stays."""
+
+import json
+from datetime import UTC, date, datetime
 
 import pytest
 from huggingface_hub import DatasetCard
 
+from registry.files import sha256_of
 from tiny import Tiny, make_tiny
 
 CARD = "data/letters/README.md"
+CROISSANT = "data/letters/croissant.json"
+ADDED = (CARD, CROISSANT)
 NOTES = "config/datasets/letters.md"
 
 
@@ -31,6 +37,10 @@ def card(clone: Tiny, revision: str = "HEAD") -> str:
     return clone.git("show", f"{revision}:{CARD}")
 
 
+def croissant(clone: Tiny, revision: str = "HEAD") -> dict:
+    return json.loads(clone.git("show", f"{revision}:{CROISSANT}"))
+
+
 def test_a_release_commits_its_card(clone):
     text = (clone.folder / CARD).read_text()
     assert clone.git("status", "--porcelain", "--", "data") == ""
@@ -50,6 +60,18 @@ def test_a_release_commits_its_card(clone):
     assert "- **1.0.0** (this one): first release" in text
     assert 'dvc get "$REPO" data/letters/processed --rev letters-v1.0.0' in text
     assert "REPO=ADDRESS-OF-THIS-REGISTRY" in text and str(clone.folder) not in text
+
+
+def test_a_release_commits_its_description_as_croissant(clone):
+    assert clone.git("show", f"letters-v1.0.0:{CROISSANT}") == (clone.folder / CROISSANT).read_text().rstrip("\n")
+    found, table = croissant(clone), clone.folder / "data/letters/processed/rest.parquet"
+    (file,) = found["distribution"]
+    assert (file["contentUrl"], file["sha256"]) == ("processed/rest.parquet", sha256_of(table))
+    assert file["contentSize"] == f"{table.stat().st_size} B"
+    assert (found["version"], found["identifier"]) == ("1.0.0", "letters-v1.0.0")
+    assert 0 <= (datetime.now(UTC).date() - date.fromisoformat(found["datePublished"])).days <= 1
+    assert [node["name"] for node in found["recordSet"][0]["field"]] == ["value"]
+    assert str(clone.folder) not in json.dumps(found)
 
 
 def test_the_next_card_tells_of_the_versions_before(clone):
@@ -90,27 +112,35 @@ def test_another_template_makes_no_release(clone):
     assert clone.git("rev-parse", "HEAD") == before
 
 
-def test_a_text_of_the_users_own_stays(clone):
+@pytest.mark.parametrize("added", ADDED)
+def test_a_text_of_the_users_own_stays(clone, added):
+    others = {*ADDED} - {added}
     for own in ("mine\n", None):
+        version, before = ("1.1.0", "1.0.0") if own else ("1.2.0", "1.2.0")
         clone.build("letters", 12 if own else 14)
         if own:
-            clone.write(CARD, own)
+            clone.write(added, own)
         else:
-            clone.git("checkout", "--", CARD)
+            clone.git("checkout", "--", added)
         printed = clone.registry("publish")
-        assert ("data/letters/README.md is your own, and stays" in printed) == bool(own)
-        if own:
-            assert (clone.folder / CARD).read_text() == own
-            assert "- **1.0.0** (this one)" in card(clone)
-        else:
-            assert "- **1.2.0** (this one)" in card(clone)
+        assert (f"{added} is your own, and stays" in printed) == bool(own)
+        assert ("config/datasets/letters.md would be" in printed) == bool(own and added == CARD)
+        assert (clone.folder / added).read_text() == own or not own
+        assert said(clone, added) == before
+        assert {said(clone, other) for other in others} == {version}
 
 
-def test_what_a_killed_release_left_is_written_again(clone):
+def said(clone: Tiny, added: str) -> str:
+    """The version that a file says it is of."""
+    return croissant(clone)["version"] if added == CROISSANT else card(clone).partition("** (this one)")[0][-5:]
+
+
+@pytest.mark.parametrize("added", ADDED)
+def test_what_a_killed_release_left_is_written_again(clone, added):
     clone.build("letters", 12)
-    clone.write(CARD, (clone.folder / CARD).read_text() + "of a release that never was\n")
+    clone.write(added, (clone.folder / added).read_text() + "of a release that never was\n")
     clone.registry("publish")
-    assert "- **1.1.0** (this one)" in card(clone) and "never was" not in card(clone)
+    assert said(clone, added) == "1.1.0" and "never was" not in (clone.folder / added).read_text()
     assert clone.git("status", "--porcelain", "--", "data") == ""
 
 
@@ -120,36 +150,56 @@ def test_cards_go_back_and_forth_with_their_versions(clone):
     clone.registry("publish")
     assert "| `found, nulls` | 3 |" in card(clone)
     clone.registry("rollback", "letters", "1.0.0")
-    assert card(clone) == card(clone, "letters-v1.0.0") == (clone.folder / CARD).read_text().rstrip("\n")
+    for added in ADDED:
+        text = (clone.folder / added).read_text().rstrip("\n")
+        assert clone.git("show", f"HEAD:{added}") == clone.git("show", f"letters-v1.0.0:{added}") == text
     clone.registry("republish", "letters", "1.0.0", "--reason", "1.1.0 is wrong")
     again = card(clone, "letters-v2.0.0")
     assert "- **2.0.0** (this one): content of 1.0.0; reason: 1.1.0 is wrong; 2 rows removed from all\n- 1.1.0" in again
     assert (clone.folder / CARD).read_text().rstrip("\n") == again
     assert "nulls" not in again, "that was found in 1.1.0"
+    old, new = (croissant(clone, f"letters-v{version}") for version in ("1.0.0", "2.0.0"))
+    assert (new["version"], new["distribution"]) == ("2.0.0", old["distribution"])
     clone.registry("unpin", "letters", code=None)  # No rule makes it, which Snakemake then says.
     assert clone.git("status", "--porcelain", "--", "data") == "" and card(clone) == again
+    assert croissant(clone) == new
 
 
-def test_an_edited_card_is_not_lost_by_a_rollback(clone):
+@pytest.mark.parametrize("added", ADDED)
+def test_one_that_was_edited_is_not_lost_by_a_rollback(clone, added):
     clone.build("letters", 12)
     clone.registry("publish")
-    clone.write(CARD, "mine\n")
-    assert "unpublished work would be lost: data/letters/README.md" in clone.registry(
-        "rollback", "letters", "1.0.0", code=1
-    )
-    assert (clone.folder / CARD).read_text() == "mine\n"
+    clone.write(added, "mine\n")
+    assert f"unpublished work would be lost: {added}" in clone.registry("rollback", "letters", "1.0.0", code=1)
+    assert (clone.folder / added).read_text() == "mine\n"
 
 
 def test_a_version_without_a_card_has_none_after_a_rollback(clone):
     """As all that were released before there were cards."""
     clone.build("letters", 12)
-    clone.git("rm", "--quiet", CARD)
+    clone.git("rm", "--quiet", *ADDED)
     clone.git("commit", "--quiet", "--message", "No card")
-    clone.write(CARD, "mine\n")
+    for added in ADDED:
+        clone.write(added, "mine\n")
     clone.registry("publish")
-    assert clone.git("ls-tree", "--name-only", "letters-v1.1.0", CARD) == ""
-    (clone.folder / CARD).unlink()
+    assert clone.git("ls-tree", "--name-only", "letters-v1.1.0", *ADDED) == ""
+    for added in ADDED:
+        (clone.folder / added).unlink()
     clone.registry("rollback", "letters", "1.0.0")
-    assert (clone.folder / CARD).is_file()
+    assert all((clone.folder / added).is_file() for added in ADDED)
     clone.registry("rollback", "letters", "1.1.0")
-    assert not (clone.folder / CARD).exists()
+    assert not any((clone.folder / added).exists() for added in ADDED)
+
+
+def test_a_version_of_before_gets_one_when_it_is_released_again(clone):
+    clone.build("letters", 12)
+    clone.git("rm", "--quiet", *ADDED)
+    clone.git("commit", "--quiet", "--message", "No card")
+    clone.write(CROISSANT, "mine\n")
+    clone.registry("publish")
+    (clone.folder / CROISSANT).unlink()
+    clone.build("letters", 14)
+    clone.registry("publish")
+    clone.registry("republish", "letters", "1.1.0", "--reason", "as before")
+    assert croissant(clone, "letters-v2.0.0")["version"] == "2.0.0"
+    assert clone.git("ls-tree", "--name-only", "letters-v1.1.0", CROISSANT) == ""

@@ -11,8 +11,10 @@ from clone import Clone, under_git
 from project import copy_repository
 from registry.config.fingerprint import _content, fingerprint
 from registry.config.load import load_datasets, normalise, read_yaml
+from registry.describe.description import Description
 from registry.describe.manifest import row_keys, write_manifest
 from registry.describe.metadata import metadata_of, write_metadata
+from registry.describe.profile import Profile
 from registry.describe.provenance import write_provenance
 from registry.files import atomic_folder, dvc_digest, seal, write_json
 from registry.formats.tables import only_batch
@@ -35,10 +37,12 @@ class Tiny(Clone):
         site = {"DVC_SITE_CACHE_DIR": str(self.folder.parent / ".site-cache")}
         return super().environment(**(site | self.variables | extra))
 
-    def build(self, name: str, rows: int, seed: int = 0, run: dict[str, str] | None = None) -> str:
+    def build(
+        self, name: str, rows: int, seed: int = 0, run: dict[str, str] | None = None, *, profile: bool = False
+    ) -> str:
         """Build a dataset as a run would: `rows` numbers that start at `seed`. Return the digest of its data.
 
-        `run` is what its provenance says of the run.
+        `run` is what its provenance says of the run; without `profile`, its metadata is as it was before profiles.
 
         More rows continue the same numbers. All rows but the last file's stay in files that do not change.
         """
@@ -58,8 +62,12 @@ class Tiny(Clone):
         seal(folder / "processed")
         schema = pq.read_schema(folder / "processed" / "rest.parquet")
         with write_manifest(folder / "manifest.parquet", dataset, schema) as manifest:
-            manifest.add("all", only_batch(table, schema), inputs=["value"], keys=row_keys("values.csv", 0, rows))
-        metadata = metadata_of(dataset, manifest, summary={"num_samples": rows})
+            about = Description(schema, manifest, Profile(schema))
+            about.add("all", only_batch(table, schema), inputs=["value"], keys=row_keys("values.csv", 0, rows))
+            facts = {"summary": {"num_samples": rows}} | (about.counted() if profile else {})
+            metadata = metadata_of(dataset, manifest, **facts)
+            if profile:
+                manifest.check_figures(metadata, about.profile.examples)
         write_metadata(folder / "metadata.json", metadata)
         write_provenance(
             folder / "provenance.json",

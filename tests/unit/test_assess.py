@@ -16,7 +16,7 @@ from registry.config.load import Datasets
 from registry.config.names import rule_of
 from registry.describe.manifest import write_manifest
 from registry.errors import RegistryError
-from registry.files import sha256_of, write_json
+from registry.files import hashed, sha256_of, write_json
 from registry.release.assess import assess, check_committed, check_contract, check_current, config_files, differences
 from registry.sources.raw import remember_raw
 from registry.storage.dvc import Store
@@ -99,6 +99,14 @@ def test_a_complete_dataset_is_read_with_what_dvc_will_track(root):
     assert built.outs["data/small-table/processed"] == built.data_md5
     assert built.manifest() == root / "data" / NAME / "manifest.parquet"
     check_contract(built)
+
+
+def test_the_hashes_of_its_files_are_those_of_the_bytes_that_were_checked(root):
+    built, table = Snapshot.on_disk(root, NAME, hashes=True), root / "data" / NAME / "processed" / "table.parquet"
+    before = hashed(table)
+    assert Snapshot.on_disk(root, NAME).hashed() == built.hashed()
+    table.write_bytes(b"changed")
+    assert built.hashed()[f"data/{NAME}/processed/table.parquet"] == before
 
 
 @pytest.mark.parametrize("stray", ["processed/.snakemake_timestamp", "raw/.snakemake_timestamp"])

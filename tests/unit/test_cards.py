@@ -1,7 +1,6 @@
 """Cards: whatever names, classes and texts a version has, they mark nothing up, and the front matter stays valid."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -11,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from registry.cards.card import MOST, OLDER, Occasion, card
+from carded import occasion, version
+from registry.cards.card import MOST, OLDER, card
 from registry.cards.hub import _feature
 from registry.describe.logical import arrow_type, logical_type
-from registry.storage.snapshot import Snapshot
+from registry.gate import GateError
 from registry.storage.tags import Entry
 
 HOSTILE = [
@@ -28,40 +28,42 @@ HOSTILE = [
 ]
 
 
-def version(files=("data/x/processed/x.csv",), **facts):
-    """A version of a dataset `x` that has a column, and what `facts` say."""
-    metadata = {
-        "dataset": {"name": "x", "title": "X", "description": "Some x.", "license": "MIT"},
-        "schema": {"features": {"value": {"dtype": "int64"}}},
-        "splits": {"all": {"num_samples": 3}},
-        "content_hash": "sha256:00",
+def odd(name="x", **changes):
+    """What is odd about the rows of a version, most of it about a column."""
+    found = {
+        "duplicates": {"samples": 1200, "inputs": 1201},
+        "missing": {name: 3, "a": 4, "b": 1, "c": 2},
+        "constant": [name],
+        "unique": [name],
+        "outliers": {name: {"value": {"count": 5, "of": 50}, "characters": {"count": 1, "of": 50}}},
+        "balance": {name: {"train": {"classes": 2, "ratio": 2.5, "entropy": 0.9}}},
     }
-    provenance = {
-        "source": {"mode": "samples", "files": []},
-        "config": {},
-        "code": {"x/process.py": "00"},
-        "libraries": {"python": "3.11"},
-        "data": {"path": "processed", "files": 1, "bytes": 2, "md5": "00.dir"},
-    }
-    provenance |= facts.pop("provenance", {})
-    return Snapshot(
-        "x",
-        "what is built",
-        metadata | facts,
-        provenance,
-        {},
-        local=lambda path, fetch=True: SimpleNamespace(stat=lambda: SimpleNamespace(st_size=7)),
-        listed=lambda fetch=True: list(files),
-    )
-
-
-def occasion(**others):
-    return Occasion(**({"version": "1.0.0", "tag": "x-v1.0.0", "changes": ["first release"]} | others))
+    return found | changes
 
 
 def html(text):
     """What a host of git shows of a card, without its front matter."""
     return MarkdownIt("commonmark").enable("table").render(text.split("\n---\n", 1)[1])
+
+
+def test_what_is_odd_about_rows_is_told_in_a_few_lines():
+    text = card(version(quality=odd()), occasion())
+    assert text.partition("What is odd about the rows that are left:\n\n")[2].partition("\n\n")[0].splitlines() == [
+        "- Rows that are the same as one before them: 1,200.",
+        "- Rows whose input is that of one before them: 1,201.",
+        "- Rows without a value, in `a` (4), `x` (3), `c` (2) and 1 more.",
+        "- The same in all rows: `x`.",
+        "- Values far from most others, in `x` (5 of 50).",
+        "- How many times the rows of the smallest class the largest has, in `x` (2.5).",
+    ]
+    even = {"x": {"train": {"classes": 2, "ratio": 1.5, "entropy": 0.9}}}
+    none = odd(duplicates={"samples": 0, "inputs": 0}, missing={}, constant=[], outliers={}, balance=even)
+    assert "Known problems" not in card(version(quality=none), occasion())
+
+
+def test_what_is_odd_in_an_odd_way_is_refused():
+    with pytest.raises(GateError, match="its quality is not what a release writes"):
+        card(version(quality={"missing": ["x"]}), occasion())
 
 
 @given(st.sampled_from(HOSTILE) | st.text(min_size=1, max_size=30))
@@ -70,6 +72,7 @@ def test_texts_of_others_mark_nothing_up(text):
         dataset={"name": "x", "title": text, "description": text, "license": text, "citation": text},
         schema={"features": {text: {"dtype": "string", "unit": text, "description": text}}},
         splits={text: {"num_samples": 3, "class_distribution": {text: 3}}},
+        quality=odd(text),
         provenance={"config": {"params": {"classes": [text]}}},
     )
     found = card(snapshot, occasion(changes=[text], problems={text: 1, "rows": [text]}))

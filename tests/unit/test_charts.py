@@ -71,6 +71,7 @@ def test_any_dataset_can_be_drawn_with_its_title_charts_and_labels(tmp_path, nam
     draw_distributions(METADATA[name], tmp_path / "figure.svg")
     shown = texts(tmp_path / "figure.svg")
     assert "Some data" in shown
+    assert any(line.startswith("Rows: ") for line in shown)
     for title, series in distributions(METADATA[name]).items():
         assert title in shown
         assert {label for counts in series.values() for label in counts} <= set(shown)

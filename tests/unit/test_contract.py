@@ -350,8 +350,8 @@ def test_unique_inputs_occur_once_in_a_split(tmp_path):
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
 def test_inputs_are_compared_in_passes_over_a_few(tmp_path, monkeypatch, at_once):
     monkeypatch.setattr(repeated, "AT_ONCE", at_once)
-    monkeypatch.setattr("registry.describe.contract.ROWS", 4)
-    monkeypatch.setattr("registry.describe.contract.GATHERED", at_once)
+    monkeypatch.setattr("registry.describe.twins.ROWS", 4)
+    monkeypatch.setattr("registry.describe.twins.GATHERED", at_once)
     rows = [
         (f"input {number % 7 if number < 20 else number}", "train" if number % 2 else "val") for number in range(60)
     ]

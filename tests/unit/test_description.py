@@ -60,7 +60,7 @@ def test_what_was_found_out_stands_in_three_files_that_belong_together(snakemake
         assert about.num_samples("test") == 0
     metadata = json.loads((tmp_path / "metadata.json").read_text())
     assert metadata == about.metadata
-    assert list(metadata) == ["dataset", "schema", "splits", "metrics", "summary", "profile", "content_hash"]
+    assert list(metadata) == ["dataset", "schema", "splits", "metrics", "summary", "profile", "quality", "content_hash"]
     assert metadata["schema"]["features"]["size"] == {"dtype": "float64", "description": "how large it is"}
     assert metadata["splits"] == {
         "train": {"num_samples": 2, "class_distribution": {"a": 2}},

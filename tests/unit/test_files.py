@@ -17,6 +17,8 @@ from registry.files import (
     atomic_folder,
     data_files,
     dvc_digest,
+    dvc_digest_and_hashes,
+    hashed,
     link_or_copy,
     output_file,
     output_folder,
@@ -70,7 +72,9 @@ def dvc_repo(tmp_path_factory):
 @pytest.mark.parametrize("name", ["file", "folder", "single"])
 def test_the_digest_is_the_one_that_dvc_records(dvc_repo, name):
     (recorded,) = yaml.safe_load((dvc_repo / f"{name}.dvc").read_text())["outs"]
-    assert dvc_digest(dvc_repo / name) == recorded["md5"]
+    digest, hashes = dvc_digest_and_hashes(dvc_repo / name)
+    assert dvc_digest(dvc_repo / name) == digest == recorded["md5"]
+    assert hashes == {path: hashed(path) for path in data_files(dvc_repo / name)}
 
 
 def test_data_files_are_all_files_but_snakemakes_own_and_those_that_are_not_finished(dvc_repo):

@@ -269,7 +269,7 @@ def test_a_number_below_its_floor_leaves_no_manifest(tmp_path):
     dataset = {**DATASET, "contract": {**DATASET["contract"], "floors": {"summary.rows": 5}}}
     written = write_manifest(tmp_path / "m.parquet", dataset, table().schema)
     with pytest.raises(RegistryError, match="summary.rows at least 5"), written as manifest:
-        manifest.check_floors({"summary": {"rows": 4}})
+        manifest.check_figures({"summary": {"rows": 4}}, {})
     assert not any(tmp_path.iterdir())
 
 

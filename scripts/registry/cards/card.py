@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import yaml
 
 from registry.cards.hub import BUILDERS, about_of, front_matter
 from registry.cards.loading import ways_to_load
+from registry.describe.metadata import quality_of
 from registry.extras import needed
-from registry.shown import markdown, markdown_text, one_line, printable
+from registry.shown import markdown, markdown_text, one_line, printable, some
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import Entry
 
@@ -18,15 +20,19 @@ OLDER = 10
 """Versions before its own that a card tells of."""
 MOST = 50
 """Classes, files or problems that a table names."""
+SOME = 3
+"""Columns that a line names."""
+UNEVEN = 2
+"""A column is told of whose largest class has more than so many times the rows of the smallest."""
 ADDRESS = re.compile(r"https?://[^\s<>|\\`]+")
 """What can be a link in a cell of a table."""
-WRITTEN = "# Written by registry publish"
-"""Begins the line of each card that tells it from a text of somebody else."""
+WRITTEN = "Written by registry publish"
+"""Tells a card, and what else a release adds, from a text of somebody else."""
 
 
 @dataclass(frozen=True)
 class Occasion:
-    """What only a release knows: its number and tag, what changed, the versions before it, newest first.
+    """What only a release knows: its number, tag and day, what changed, the versions before it, newest first.
 
     `address` is that of the registry, `notes` are sections that somebody wrote, in Markdown, and `problems` what
     cleaning has found, as JSON, if it has said so.
@@ -34,6 +40,7 @@ class Occasion:
 
     version: str
     tag: str
+    date: date
     changes: Sequence[str]
     before: Sequence[Entry] = ()
     address: str | None = None
@@ -73,6 +80,7 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         scripts=sorted(snapshot.provenance["code"]),
         libraries=snapshot.provenance["libraries"],
         problems=None if occasion.problems is None else [*counts_of(occasion.problems)],
+        odd=[*_odd(quality_of(snapshot.metadata, where=snapshot.name))],
         occasion=occasion,
         older=occasion.before[:OLDER],
         ways=ways_to_load(snapshot, occasion.version, occasion.tag, occasion.address, table, builder),
@@ -143,3 +151,38 @@ def counts_of(found: Any, name: str = "") -> Iterator[tuple[str, int]]:
         yield name, len(found)
     elif isinstance(found, int) and not isinstance(found, bool) and found:
         yield name, found
+
+
+def _odd(quality: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was counted that is odd about rows, a line of Markdown each, of columns the worst first."""
+    if not quality:
+        return
+    same, inputs = quality["duplicates"]["samples"], quality["duplicates"]["inputs"]
+    if same:
+        yield f"Rows that are the same as one before them: {same:,}."
+    if inputs > same:
+        yield f"Rows whose input is that of one before them: {inputs:,}."
+    if missing := quality["missing"]:
+        yield f"Rows without a value, in {_worst(missing)}."
+    if quality["constant"]:
+        yield f"The same in all rows: {_named([_code(name) for name in quality['constant']])}."
+    if outliers := {name: max(its.values(), key=_share) for name, its in quality["outliers"].items()}:
+        columns = sorted(outliers, key=lambda name: -_share(outliers[name]))
+        shown = [f"{_code(name)} ({outliers[name]['count']:,} of {outliers[name]['of']:,})" for name in columns]
+        yield f"Values far from most others, in {_named(shown)}."
+    ratios = {name: max(its["ratio"] for its in by_split.values()) for name, by_split in quality["balance"].items()}
+    if uneven := {name: ratio for name, ratio in ratios.items() if ratio > UNEVEN}:
+        yield f"How many times the rows of the smallest class the largest has, in {_worst(uneven)}."
+
+
+def _share(found: Mapping[str, int]) -> float:
+    return found["count"] / found["of"]
+
+
+def _worst(figures: Mapping[str, float]) -> str:
+    columns = sorted(figures, key=lambda name: -figures[name])
+    return _named([f"{_code(name)} ({figures[name]:,})" for name in columns])
+
+
+def _named(columns: Sequence[str]) -> str:
+    return some(columns, SOME)

@@ -1,29 +1,32 @@
-"""What a release has for people beside its data. It is committed with the release, and no version is made for it."""
+"""What a release adds for people and programs. It is committed with the release, and no version is made for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from registry.cards.card import WRITTEN, Occasion, card
+from registry.cards.croissant import croissant
 from registry.files import atomic_file, read_regular
 from registry.gate import MAX_DESCRIPTION, GateError, checked_inside, read_json
 from registry.storage.address import public_address
 from registry.storage.repository import Repository
-from registry.storage.snapshot import Snapshot
+from registry.storage.snapshot import CARD, CROISSANT, Snapshot
 from registry.storage.tags import history, releases
 
 MAX_NOTES = 1 << 20
 """Bytes of sections that somebody wrote which a card takes."""
+WRITERS: Mapping[str, Callable[[Snapshot, Occasion], str]] = {CARD: card, CROISSANT: croissant}
 
 
-def new_card(
+def new_cards(
     repository: Repository,
     snapshot: Snapshot,
     version: str,
     tag: str,
     changes: Sequence[str],
     problems: Mapping[str, Any] | None = None,
-) -> bytes:
-    """Return the card of what is about to be released under a number, for these reasons.
+) -> dict[str, bytes]:
+    """Return {path: content} of what is added to what is about to be released under a number, for these reasons.
 
     `problems` are what cleaning has found in it, where that is known. Raises GateError for sections of the user's own
     that are a link, or behind one.
@@ -35,33 +38,44 @@ def new_card(
     occasion = Occasion(
         version,
         tag,
+        datetime.now(UTC).date(),
         changes,
         history(repository.git, name) if name in releases(repository.git) else [],
         public_address(origin) if origin else None,
         read_regular(notes, MAX_NOTES).decode(errors="replace").strip() if notes.is_file() else "",
         problems,
     )
-    return card(snapshot, occasion).encode()
+    return {path: WRITERS[path.rpartition("/")[2]](snapshot, occasion).encode() for path in snapshot.added}
 
 
-def is_own(repository: Repository, snapshot: Snapshot, head: str) -> bool:
-    """Tell whether a text of the user's own is where the card goes, which neither `head` nor a release has made.
+def own_files(repository: Repository, snapshot: Snapshot, head: str) -> list[str]:
+    """Return where texts of the user's own are in the place of what a release adds, as `head` does not have them.
 
     What a killed release left there is none.
     """
-    if snapshot.card is None:
-        return False
-    place = checked_inside(repository.root, snapshot.card)
-    if not place.exists() or not repository.git.changed(head, [snapshot.card]):
-        return False
-    return WRITTEN.encode() not in read_regular(place, MAX_DESCRIPTION)
+    places = {path: checked_inside(repository.root, path) for path in snapshot.added}
+    changed = repository.git.changed(head, [path for path, place in places.items() if place.exists()])
+    return [path for path in changed if WRITTEN.encode() not in read_regular(places[path], MAX_DESCRIPTION)]
 
 
-def write_card(repository: Repository, snapshot: Snapshot, version: str, tag: str, changes: Sequence[str]) -> None:
-    """Write the card of what is built here, and about to be released, where its commit takes it from."""
+def write_cards(
+    repository: Repository,
+    snapshot: Snapshot,
+    version: str,
+    tag: str,
+    changes: Sequence[str],
+    *,
+    own: Sequence[str],
+) -> None:
+    """Write what is added to what is built here, and about to be released, where its commit takes it from.
+
+    What is the user's `own` stays.
+    """
     problems = _problems(repository, snapshot.dataset)
-    with atomic_file(checked_inside(repository.root, snapshot.card)) as partial:
-        partial.write_bytes(new_card(repository, snapshot, version, tag, changes, problems))
+    for path, content in new_cards(repository, snapshot, version, tag, changes, problems).items():
+        if path not in own:
+            with atomic_file(checked_inside(repository.root, path)) as partial:
+                partial.write_bytes(content)
 
 
 def _problems(repository: Repository, dataset: str) -> dict[str, Any] | None:

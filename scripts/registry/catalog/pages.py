@@ -6,17 +6,21 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from registry.cards.card import counts_of, params_of, tables_of
+from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
+from registry.catalog.oddities import drift_of, problems_of, quality_of, warnings_of
+from registry.config.names import NAME
+from registry.errors import RegistryError
 from registry.extras import needed
 from registry.shown import UNPRINTABLE, redacted
 from registry.storage.snapshot import Snapshot
@@ -42,6 +46,8 @@ SECTIONS = {
     "lineage": "Where it comes from",
     "use": "Use it",
 }
+ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What comes of a description in which something is of another kind than it should be."""
 UNREADABLE = ("versions",)
 
 
@@ -193,11 +199,22 @@ class Around:
 def dataset_page(
     found: DatasetPages, this: VersionPage, around: Around, *, address: str | None, left_out: int
 ) -> bytes:
-    """Return the page of one version of a dataset.
+    """Return the page of one version of a dataset; where what it says of itself is odd, one that shows nothing of it.
 
     `left_out` older versions are not in the catalog.
     """
-    snapshot, place = this.snapshot, found.versions.index(this)
+    place = found.versions.index(this)
+    try:
+        return _dataset_page(found, this, place, around, address, left_out)
+    except (*ODD, needed("jinja2").TemplateError) as error:
+        problem = f"what it says of itself is nothing that a release writes ({type(error).__name__})"
+        return _dataset_page(found, replace(this, snapshot=None, problem=problem), place, around, address, left_out)
+
+
+def _dataset_page(
+    found: DatasetPages, this: VersionPage, place: int, around: Around, address: str | None, left_out: int
+) -> bytes:
+    snapshot = this.snapshot
     more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
     return page(
         "dataset.html.jinja",
@@ -205,7 +222,9 @@ def dataset_page(
         name=found.name,
         found=found,
         this=this,
-        newest=this is found.newest,
+        newest=place == 0,
+        place=place,
+        moved=drift_of(found.versions[place + 1] if place + 1 < len(found.versions) else None, this),
         previous=min(place + 1, len(found.versions) - 1),
         snapshot=snapshot,
         without_values=found.without_values.get(this.version, ""),
@@ -220,17 +239,24 @@ def dataset_page(
 
 def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> dict[str, Any]:
     source = snapshot.provenance["source"]
-    builder, tables = tables_of(snapshot)
+    builder, tables = "", {}
+    # Of files that nobody has, nothing can be said.
+    with suppress(RegistryError):
+        builder, tables = tables_of(snapshot)
     table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     return {
         "about": about_of(snapshot),
         "kind": kind_of(snapshot),
-        "parents": source.get("datasets", {}),
+        "parents": {
+            other: (content, bool(re.fullmatch(NAME, other))) for other, content in source.get("datasets", {}).items()
+        },
         "files": source.get("files", []),
         "params": params_of(snapshot),
         "checks": [*_checks(snapshot)],
         "verdict": bool(snapshot.provenance.get("contract", {}).get("passed")),
-        "problems": [*counts_of(_without_distributions(snapshot.metadata.get("summary", {})))],
+        "problems": problems_of(snapshot),
+        "warnings": warnings_of(snapshot),
+        "quality": [*quality_of(snapshot)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
         ],
@@ -240,10 +266,6 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
 def kind_of(snapshot: Snapshot) -> str:
     """Return the way in which a dataset is built."""
     return str(snapshot.provenance["config"].get("kind", "own code"))
-
-
-def _without_distributions(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in summary.items() if not name.endswith("_distribution")}
 
 
 def _checks(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from registry.catalog.tables import batches_of, tables_of
 from registry.compare.manifests import read_manifest, rows_of_splits
+from registry.describe.metadata import profile_of as profile_said
 from registry.describe.profile import Profile
 from registry.describe.repeated import heads_of
 from registry.storage.snapshot import Snapshot
@@ -17,10 +18,10 @@ MAX_ROWS = 200_000
 def profile_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return how the columns of a version are distributed, as `registry.describe.profile` says.
 
-    Raises RegistryError where that has to be read from rows, and these cannot be.
+    Raises RegistryError where it is no profile, or where it has to be read from rows, and these cannot be.
     """
-    if "profile" in snapshot.metadata:
-        return snapshot.metadata["profile"]
+    if said := profile_said(snapshot.metadata, where=snapshot.name):
+        return said
     if not 0 < snapshot.rows <= MAX_ROWS:
         return {}
     manifest, profile = read_manifest(snapshot.manifest()), None

@@ -23,10 +23,12 @@ from registry.cli.common import (
     say,
 )
 from registry.compare.diff import DatasetDiff, Fact, Statistic, diff
+from registry.compare.drift import Drift, drift
 from registry.compare.manifests import MAX_ROWS
 from registry.compare.rows import EXAMPLES
+from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
-from registry.shown import one_line, redacted
+from registry.shown import one_line, redacted, some
 from registry.storage.damage import MissingDataError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
@@ -40,6 +42,8 @@ SHOWN = 20
 """Statistics that a person is shown unless they ask for more."""
 WIDTH, LEAD = 80, 20
 """Characters of a changed value that are shown, and how many of these before the first that differs."""
+NAMED = 5
+"""Values that came or went that are shown."""
 AROUND = 200
 """Characters on both sides that are searched for secrets."""
 
@@ -81,15 +85,18 @@ def show_diff(
     examples = EXAMPLES if rows is None else rows
     found = diff(*snapshots, examples=examples)
     values, missing = _values(snapshots, found, fetch=rows is not None)
+    moved = drift(*(profile_of(snapshot.metadata, where=snapshot.name) for snapshot in snapshots))
     if as_json:
         changed = [dataclasses.asdict(row) for row in values]
         print_json(
             {"from": names[0], "to": names[1]}
             | dataclasses.asdict(found)
             | {"values": None if missing else changed, "values_missing": missing}
+            | {"drift": [dataclasses.asdict(one) for one in moved]}
         )
     else:
         print_diff(names, found, values, None if show_all else SHOWN)
+        _print_drift(moved, None if show_all else SHOWN)
     if missing:
         say(f"values of changed rows are not shown: {missing}")
         if rows is not None:
@@ -237,6 +244,24 @@ def _print_statistics(statistics: Sequence[Statistic], limit: int | None) -> Non
     print_table(("statistic", "before", "after", "change"), rows, right=("before", "after", "change"))
     if len(moved) < len(statistics):
         console.print(f"{len(statistics) - len(moved):,} more statistics moved; --all shows every one.")
+
+
+def _print_drift(drifts: Sequence[Drift], limit: int | None) -> None:
+    """Print what moved more than chance would move it, the farthest first."""
+    moved = sorted((one for one in drifts if one.psi > one.chance or one.new or one.lost), key=lambda one: -one.psi)
+    if moved:
+        rows = [
+            (f"{one.column} ({one.measure})", one.split, f"{one.psi:.3f}", f"{one.jensen_shannon:.3f}", _came(one))
+            for one in moved[:limit]
+        ]
+        print_table(("drift", "split", "psi", "jensen-shannon", ""), rows, right=("psi", "jensen-shannon"))
+    if limit and len(moved) > limit:
+        console.print(f"{len(moved) - limit:,} more have drifted; --all shows every one.")
+
+
+def _came(one: Drift) -> str | None:
+    kinds = (("new", one.new), ("lost", one.lost))
+    return "; ".join(f"{kind}: {some(values, NAMED)}" for kind, values in kinds if values) or None
 
 
 def _size(one: Statistic) -> float:

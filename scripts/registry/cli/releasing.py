@@ -223,6 +223,8 @@ def _print(done: Publication, *, named: bool) -> None:
             print_line(_line(outcome, done.dry_run))
             for reason in outcome.reasons if outcome.state in (State.RELEASED, State.RECORDED) else ():
                 print_line(f"  {reason}")
+            for line in outcome.warnings:
+                print_line(f"  warning: {line}")
             for file in outcome.files if done.dry_run else ():
                 print_line(f"  + {file}")
     for path in done.uncommitted_aliases:

@@ -1,10 +1,11 @@
 """Find what is wrong with the file of one dataset, or with its name: by schemas, and by what no schema can tell."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from registry.config import leakage
 from registry.config.columns import problems
 from registry.config.kinds import check_kind
 from registry.config.names import LONGEST, TAKEN, is_name, rule_of, tagged_alike
@@ -82,7 +83,7 @@ def _check_markup(value: Any, where: str) -> None:
                 _check_markup(one, where)
 
 
-def _check_contract(contract: dict[str, Any], where: str) -> None:
+def _check_contract(contract: dict[str, Any], name: str, where: str) -> None:
     """Raise RegistryError for what a schema cannot find: bounds of which none can be, ranges that nothing is in."""
     wrong = [f"columns.{problem}" for problem in problems(contract["columns"])] + [
         f"rows.{mode}.{split}: min {rows['min']} is more than max {rows['max']}"
@@ -90,9 +91,21 @@ def _check_contract(contract: dict[str, Any], where: str) -> None:
         for split, rows in splits.items()
         if isinstance(rows, dict) and rows["min"] > rows.get("max", rows["min"])
     ]
+    wrong += [f"quality.{problem}" for problem in _odd_limits(contract.get("quality", {}), contract["columns"])]
+    wrong += [f"quality.leakage.{problem}" for problem in leakage.problems(contract, name)]
     if wrong:
         lines = [f"  contract.{line}" for line in wrong]
         raise RegistryError("not valid:\n" + "\n".join(lines), where=where, hint="fix these keys")
+
+
+def _odd_limits(quality: dict[str, Any], columns: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with limits that the schema takes."""
+    for name in quality.get("ignore", ()):
+        if name not in columns:
+            yield f"ignore: there is no column {name!r}"
+    for check, limits in (*quality.items(), *quality.get("drift", {}).items()):
+        if isinstance(limits, dict) and {"warn", "fail"} <= limits.keys() and limits["warn"] >= limits["fail"]:
+            yield f"{check}: warn, {limits['warn']:g}, is not below fail, {limits['fail']:g}"
 
 
 def _check_sources(files: list[dict[str, Any]], where: str) -> None:
@@ -131,7 +144,7 @@ def check_dataset(name: str, dataset: Any, root: Path) -> None:
     _check_spelling(dataset, where)
     validate(dataset, "dataset", where=where)
     _check_markup(dataset, where)
-    _check_contract(dataset["contract"], where)
+    _check_contract(dataset["contract"], name, where)
     _check_sources(dataset.get("sources", {}).get("files", []), where)
     dataset.setdefault("params", {})
     validate_params(dataset["params"], name, root, dataset.get("kind"))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from registry.config import embeddings
+from registry.config import embeddings, leakage
 from registry.config.checks import check_alias, check_dataset, check_name
-from registry.config.columns import is_of_type, places, references
+from registry.config.columns import is_of_type, places
 from registry.config.kinds import STEPS
 from registry.config.names import closest, rule_of, tagged_alike
 from registry.config.reading import IN_PLACE, SAMPLES, read_yaml, sample_checksums, source_name
@@ -102,6 +102,17 @@ def _check_references(datasets: "Datasets", name: str) -> None:
             where=f"config/datasets/{name}.yaml",
             hint="name a dataset of this registry, and a column of its contract that has the same type",
         )
+    for other, said in leakage.others(datasets[name]["contract"]).items():
+        if other in datasets.broken:
+            raise _refers_to_broken(name, other)
+        columns = datasets[other]["contract"]["columns"] if other in datasets else None
+        if columns is None or said.get("column", next(iter(columns))) not in columns:
+            what = f"{other} is no dataset" if columns is None else f"{other} has no column {said['column']}"
+            raise RegistryError(
+                f"contract.quality.leakage.against: {what}",
+                where=f"config/datasets/{name}.yaml",
+                hint="name datasets of this registry, and columns of their contracts",
+            )
 
 
 def _check_rule(datasets: "Datasets", name: str) -> None:
@@ -270,7 +281,7 @@ def parents(dataset: dict[str, Any]) -> list[str]:
 
 def referenced(dataset: dict[str, Any]) -> list[str]:
     """Return the names of the datasets that a dataset's contract refers to: itself may be one of them."""
-    return [*references(dataset.get("contract", {}).get("columns", {}))]
+    return leakage.referred(dataset.get("contract", {}))
 
 
 def needed(dataset: dict[str, Any]) -> list[str]:

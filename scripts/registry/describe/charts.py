@@ -1,6 +1,7 @@
 """Charts for the report, as SVG written by hand: a library would take longer to load than all bars take to draw."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -91,6 +92,14 @@ def _chart(title: str, series: Series, left: float, top: float) -> tuple[list[st
     return elements, y + LINE
 
 
+def _about(metadata: dict[str, Any]) -> list[str]:
+    """Return what a card begins with: what the dataset is, its rows, its licence."""
+    about = metadata["dataset"]
+    rows = ", ".join(f"{split} {its['num_samples']:,}" for split, its in metadata["splits"].items())
+    words = textwrap.wrap(about.get("description", ""), LONGEST) + textwrap.wrap(f"Rows: {rows}", LONGEST)
+    return words + textwrap.wrap(f"Licence: {about['license']}", LONGEST) if "license" in about else words
+
+
 def _histogram(title: str, splits: Measured, top: float) -> tuple[list[str], float]:
     """Return the elements of the histograms of a measure, one for each split, from `top` on, and where they end."""
     elements, y = [_text(LINE, top, title, ' font-weight="bold"')], top + LINE / 2
@@ -125,7 +134,11 @@ def draw_distributions(metadata: dict[str, Any], path: str | Path) -> None:
     charts = distributions(metadata)
     labels = [label for series in charts.values() for counts in series.values() for label in counts]
     left = LINE + LETTER * max((min(len(label), LONGEST) for label in labels), default=0)
-    elements, y = [_text(LINE, LINE, metadata["dataset"]["title"], ' font-size="15"')], 2.5 * LINE
+    elements, y = [_text(LINE, LINE, metadata["dataset"]["title"], ' font-size="15"')], 2 * LINE
+    for line in _about(metadata):
+        elements.append(_text(LINE, y, line, ' fill="#555"'))
+        y += LINE
+    y += LINE
     for title, series in charts.items():
         drawn, y = _chart(title, series, left, y)
         elements += drawn

@@ -23,47 +23,25 @@ from registry.describe.columns import (
     shown_value,
     type_in_words,
 )
+from registry.describe.gates import Finding, judged, keys_of
+from registry.describe.leaks import judged as judged_leaks
 from registry.describe.metadata import is_number, leaves
 from registry.describe.polars_types import is_in_polars
+from registry.describe.profile import Examples
 from registry.describe.referenced import Referenced
-from registry.describe.repeated import among, repeated_heads
+from registry.describe.twins import same_rows, shown_twins, twins_in
 from registry.errors import ContractError, RegistryError
 
 EXAMPLES = 3
 """Cases of a breach that are shown."""
 BREACHES = 10
 """Breaches that are shown."""
-TWIN = " = "
-"""Stands between the keys of rows that have the same input."""
-TWINS = SHOWN // len(TWIN) + 2
-"""Keys of one input that can show, however short they are."""
-ROWS = 1 << 18
-"""Rows that are searched at once for those with the same input."""
-GATHERED = 1 << 20
-"""Rows found that are in memory before those with the same input become one."""
+ASKED = ("disjoint", "unique", "floors", "quality")
+"""What a contract may ask for beyond columns and rows."""
 
 
 def _expected_rows(spec: int | dict[str, int]) -> tuple[int, int | None]:
     return (spec, spec) if isinstance(spec, int) else (spec["min"], spec.get("max"))
-
-
-def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
-    """Yield the rows of a manifest, ROWS at once."""
-    with pyarrow.parquet.ParquetFile(manifest, pre_buffer=False) as file:
-        yield from file.iter_batches(ROWS, columns=list(columns), use_threads=False)
-
-
-def _with_inputs(manifest: str | Path, heads: np.ndarray) -> pl.DataFrame:
-    """Return input_id, split and key of the rows whose inputs have ids that begin with one of these heads, by key.
-
-    Of an input that many rows of a split have, the first keys are enough.
-    """
-    found = []
-    for batch in _read(manifest, "input_id", "split", "key"):
-        found.append(pl.DataFrame(batch.filter(pyarrow.array(among(batch["input_id"], heads)))))
-        if sum(rows.height for rows in found) > GATHERED:
-            found = [pl.concat(found).sort("key").group_by("input_id", "split").head(TWINS)]
-    return pl.concat(found).sort("key")
 
 
 def _breaking(
@@ -103,7 +81,9 @@ class Contract:
         self._referenced = referenced or {}
         self._check_patterns()
         self._seen: dict[str, int] = {}
+        self._odd: list[Finding] = []
         self._breaches: dict[tuple[str, str, str], _Breach] = {}
+        self._warnings: list[str] = []
 
     def _check_patterns(self) -> None:
         """Raise RegistryError for what is no regular expression: when configuration is read, only some of it shows."""
@@ -232,6 +212,7 @@ class Contract:
             )
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(manifest, sum(counts.values()))
+        self._note_odd(manifest)
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
         """Note every number of a metadata.json that is below its floor, or not there."""
@@ -240,20 +221,42 @@ class Contract:
             if not found.get(name, math.nan) >= floor:
                 self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
 
+    def check_quality(self, metadata: dict[str, Any], examples: Examples) -> None:
+        """Hold what is odd about the rows of a metadata.json to the contract; `examples` are rows that show it."""
+        if quality := self._spec.get("quality"):
+            self._odd += judged(quality, metadata, examples)
+
+    def _note_odd(self, manifest: str | Path) -> None:
+        """Note what is odd and breaks the contract, with the keys of rows that show it."""
+        for one in self._odd:
+            if one.fails:
+                shown = (
+                    [*map(shown_value, same_rows(manifest, sum(self._seen.values()), EXAMPLES))] if one.twice else []
+                )
+                shown += [f"{place} ({shown_value(key)})" for place, key in keys_of(manifest, one.rows[:EXAMPLES])]
+                found = f"{one.found}, such as {', '.join(shown)}" if shown else one.found
+                self._note(one.split, one.place, one.rule, [found], row=one.rows[0][1] if one.rows else None)
+
+    def check_leakage(self, metadata: dict[str, Any]) -> None:
+        """Hold the duplicates that a metadata.json counts to the contract."""
+        for leak in judged_leaks(self._spec, metadata):
+            if leak.fails:
+                self._note(leak.split, "leakage", leak.rule, leak.pairs[:EXAMPLES], leak.count)
+            else:
+                breach = _Breach(leak.count, examples=leak.pairs[:EXAMPLES])
+                self._warnings.append(f"{leak.split}: leakage: {leak.rule}{breach}")
+
     def _check_inputs(self, manifest: str | Path, count: int) -> None:
-        repeated = repeated_heads(lambda: (batch["input_id"] for batch in _read(manifest, "input_id")), count)
         numbers = {"disjoint": 0, "unique": 0}
         cases: dict[str, list[str]] = {"disjoint": [], "unique": []}
-        for heads in repeated:
-            rows = _with_inputs(manifest, heads)
+        for rows in twins_in(manifest, "input_id", count):
             twins = {
                 "disjoint": rows.group_by("input_id").agg("key", pl.n_unique("split")).filter(pl.col("split") > 1),
                 "unique": rows.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1),
             }
             for rule, those in twins.items():
                 numbers[rule] += those.height
-                keys = those["key"].list.join(TWIN).str.head(SHOWN + 1)
-                cases[rule] = sorted([*cases[rule], *keys.sort().head(EXAMPLES)])[:EXAMPLES]
+                cases[rule] = sorted([*cases[rule], *shown_twins(those, EXAMPLES)])[:EXAMPLES]
         for rule, what in {"disjoint": "in two splits", "unique": "twice in a split"}.items():
             if self._spec.get(rule) and numbers[rule]:
                 self._note("all", "inputs", f"none {what}", [shown_value(keys) for keys in cases[rule]], numbers[rule])
@@ -261,9 +264,15 @@ class Contract:
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if not self._breaches:
-            return {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows} | {
-                rule: self._spec[rule] for rule in ("disjoint", "unique", "floors") if self._spec.get(rule)
-            }
+            odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
+            warnings = odd + self._warnings
+            if (more := len(warnings) - BREACHES) > 0:
+                warnings[BREACHES:] = [f"and {more:,} more"]
+            return (
+                {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
+                | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
+                | ({"warnings": warnings} if warnings else {})
+            )
         breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]
         lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
         cleaning = Path("reports", self._dataset, "cleaning.json")

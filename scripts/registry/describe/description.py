@@ -1,7 +1,7 @@
 """Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.config.columns import FOR_PEOPLE, Spec, references
+from registry.config import leakage
+from registry.config.columns import FOR_PEOPLE, Spec
+from registry.describe.leakage import Leakage
 from registry.describe.manifest import Manifest, write_manifest
+from registry.describe.measures import Measure
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.profile import Profile
 from registry.describe.provenance import write_provenance
-from registry.describe.referenced import Referenced, read_referenced
+from registry.describe.quality import quality
+from registry.describe.referenced import read_referenced
 from registry.describe.repeated import heads_of
 from registry.describe.run import run_of
 from registry.errors import RegistryError
@@ -33,6 +37,7 @@ class Description:
     schema: pa.Schema
     manifest: Manifest
     profile: Profile
+    leakage: Leakage | None = None
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -44,10 +49,19 @@ class Description:
         """Append the samples of a batch to manifest and profile, and check them by the contract; see Manifest.add."""
         ids = self.manifest.add(split, batch, inputs=inputs, keys=keys)
         self.profile.add(split, batch, heads_of(ids))
+        if self.leakage:
+            self.leakage.add(split, batch.select(inputs), keys)
 
     def num_samples(self, split: str) -> int:
         """Return how many samples of a split were added so far."""
         return self.manifest.num_samples.get(split, 0)
+
+    def counted(self) -> dict[str, Any]:
+        """Return what metadata.json has for every dataset: its profile, and what is odd about its rows."""
+        profile = self.profile.figures()
+        duplicates = {"samples": self.manifest.duplicates(), "inputs": self.manifest.repeated_inputs()}
+        dtypes = {column["name"]: column["type"] for column in self.manifest.schema}
+        return {"profile": profile, "quality": quality(profile, dtypes, duplicates)}
 
 
 @contextmanager
@@ -56,20 +70,21 @@ def describe(
     schema: pa.Schema,
     *,
     computed: Mapping[str, str] | None = None,
-    pictures: Collection[str] = (),
+    pictures: Mapping[str, Measure] | None = None,
 ) -> Iterator[Description]:
     """Collect what the block finds out about a dataset, and write it down when the block ends well.
 
     Of the rule it takes the inputs `sources`, `checksum` (of what is published) and, where the contract refers to other
-    datasets, `references` (their data, a file or a folder each, in the order in which it names them), the outputs
+    datasets, `references` (their data, a file or a folder each, in the order of `leakage.referred`), the outputs
     `manifest`, `metadata` and `provenance`, and the params `dataset` (its configuration) and `code`. `schema` is that
-    of the samples; `computed` as for write_manifest, `pictures` names columns of encoded pictures. All breaches of the
-    contract come in one RegistryError, and nothing is written.
+    of the samples; `computed` as for write_manifest, `pictures` says of columns of encoded pictures what measures them
+    (registry.describe.encoded). All breaches of the contract come in one RegistryError, and nothing is written.
     """
     dataset, output = snakemake.params.dataset, snakemake.output
     data = _published(snakemake)
-    with write_manifest(output.manifest, dataset, schema, computed, _referenced(snakemake)) as manifest:
-        about = Description(schema, manifest, Profile(schema, pictures))
+    others = _others(snakemake)
+    with write_manifest(output.manifest, dataset, schema, computed, read_referenced(dataset, others)) as manifest:
+        about = Description(schema, manifest, Profile(schema, pictures), _leakage(dataset["contract"], others))
         try:
             yield about
         except Exception:
@@ -77,9 +92,13 @@ def describe(
             manifest.check_samples()
             raise
         features = _features(dataset["contract"]["columns"], about.features)
-        about.facts["profile"] = about.profile.figures()
+        about.facts |= about.counted()
+        if about.leakage:
+            about.facts["leakage"] = about.leakage.figures()
         about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
-        manifest.check_floors(about.metadata)
+        manifest.check_figures(about.metadata, about.profile.examples)
+    for line in manifest.verdict.get("warnings", ()):
+        print(f"warning: {line}")
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
     write_provenance(
         output.provenance,
@@ -99,11 +118,18 @@ def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) 
     return {name: said.get(name, {}) | found.get(name, {}) for name in said | found}
 
 
-def _referenced(snakemake: Any) -> Referenced:
-    dataset = snakemake.params.dataset
-    names = [*references(dataset["contract"]["columns"])]
+def _others(snakemake: Any) -> dict[str, Path]:
+    """Return the data of the datasets to which the contract refers."""
+    names = leakage.referred(snakemake.params.dataset["contract"])
     data = map(Path, snakemake.input.references) if names else []
-    return read_referenced(dataset, dict(zip(names, data, strict=True)))
+    return dict(zip(names, data, strict=True))
+
+
+def _leakage(contract: Mapping[str, Any], others: Mapping[str, Path]) -> Leakage | None:
+    """Return what finds duplicates, if the contract asks for that of this data, and not only of older versions."""
+    said = leakage.leakage(contract)
+    against = {name: (others[name], one.get("column")) for name, one in leakage.others(contract).items()}
+    return Leakage(said, against) if said.keys() & {"across", "within", "against"} else None
 
 
 def _published(snakemake: Any) -> Path:

@@ -6,7 +6,6 @@ coarser one by adding up. Widths and edges are exact, and all else is counted: n
 """
 
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -67,18 +66,3 @@ def _bins(values: Any, power: int) -> Any:
         return values >> power
     with np.errstate(over="ignore"):
         return np.floor(np.ldexp(values, -power))
-
-
-def on_grid(found: dict[str, Any], power: int) -> Counter[int]:
-    """Return {number of a bin: count} of a histogram on a grid that is as coarse as its own, or coarser.
-
-    What is `below` counts as in the bin before the first, what is `above` as in the one after the last: that is at most
-    a thousandth of the values on either side.
-    """
-    first, counts = found["first"], found["counts"]
-    numbered = [(first - 1, found["below"]), *enumerate(counts, first), (first + len(counts), found["above"])]
-    merged: Counter[int] = Counter()
-    for number, count in numbered:
-        if count:
-            merged[number >> (power - found["power"])] += count
-    return merged

@@ -17,7 +17,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -31,6 +31,7 @@ from registry.describe.canonical import canonical, data_of, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
 from registry.describe.logical import logical_type
+from registry.describe.profile import Examples
 from registry.describe.referenced import Referenced
 from registry.describe.repeated import among, repeated_heads
 from registry.errors import RegistryError
@@ -55,10 +56,11 @@ class Manifest:
         schema: pa.Schema,
         contract: Contract,
         computed: Mapping[str, str],
-        sample_ids: IO[bytes],
+        ids: tuple[IO[bytes], IO[bytes]],
     ) -> None:
         self._writer = writer
-        self._ids = sample_ids
+        self._ids = ids
+        self._counted: dict[tuple[int, int], int] = {}
         self._contract = contract
         self.computed = computed
         self.schema = [{"name": field.name, "type": logical_type(field.type)} for field in schema]
@@ -86,8 +88,9 @@ class Manifest:
         parts = [self._identify(split, batch.slice(start, ROWS), inputs) for start in range(0, batch.num_rows, ROWS)]
         ids = [b"".join(those) for those in zip(*parts, strict=True)] or [b"", b""]
         self._content.add(ids[0])
-        self._ids.seek(0, os.SEEK_END)
-        self._ids.write(ids[0])
+        for file, those in zip(self._ids, ids, strict=True):
+            file.seek(0, os.SEEK_END)
+            file.write(those)
         self.num_samples[split] += batch.num_rows
         columns = [_as_array(those) for those in ids]
         split_column = pa.repeat(split, batch.num_rows)
@@ -109,28 +112,35 @@ class Manifest:
 
     def duplicates(self) -> int:
         """Return how many of the samples so far are the same as one before them."""
-        found = 0
-        for heads in repeated_heads(self._sample_ids, sum(self.num_samples.values())):
-            rows, once = 0, _as_array(b"")
-            for ids in self._sample_ids():
-                twins = ids.filter(pa.array(among(ids, heads)))
-                rows += len(twins)
-                once = pc.unique(pa.concat_arrays([once, twins]))
-            found += rows - len(once)
-        return found
+        return self._repeated(0)
 
-    def _sample_ids(self) -> Iterator[pa.FixedSizeBinaryArray]:
-        self._ids.seek(0)
-        while ids := self._ids.read(IDS * ID_BYTES):
-            yield _as_array(ids)
+    def repeated_inputs(self) -> int:
+        """Return how many of the samples so far have the same input as one before them."""
+        return self._repeated(1)
+
+    def _repeated(self, which: int) -> int:
+        file, count = self._ids[which], sum(self.num_samples.values())
+        if (which, count) not in self._counted:
+            found = 0
+            for heads in repeated_heads(lambda: _ids_in(file), count):
+                rows, once = 0, _as_array(b"")
+                for ids in _ids_in(file):
+                    twins = ids.filter(pa.array(among(ids, heads)))
+                    rows += len(twins)
+                    once = pc.unique(pa.concat_arrays([once, twins]))
+                found += rows - len(once)
+            self._counted[which, count] = found
+        return self._counted[which, count]
 
     def check_samples(self) -> None:
         """Raise RegistryError if the samples so far break the contract."""
         self._contract.conclude()
 
-    def check_floors(self, metadata: dict[str, Any]) -> None:
-        """Hold the numbers of a metadata.json to the contract."""
+    def check_figures(self, metadata: dict[str, Any], examples: Examples) -> None:
+        """Hold the numbers of a metadata.json to the contract; `examples` are rows that show what is odd about them."""
         self._contract.check_floors(metadata)
+        self._contract.check_quality(metadata, examples)
+        self._contract.check_leakage(metadata)
 
     @property
     def content_hash(self) -> str:
@@ -163,7 +173,8 @@ def write_manifest(
     if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
         raise RegistryError(f"more than one column is called {', '.join(twice)}", where=dataset["name"])
     contract = Contract(dataset, referenced)
-    with atomic_file(path) as partial, SpooledTemporaryFile(IDS * ID_BYTES, dir=partial.parent) as ids:
+    with atomic_file(path) as partial, ExitStack() as stack:
+        ids = tuple(stack.enter_context(SpooledTemporaryFile(IDS * ID_BYTES, dir=partial.parent)) for _ in range(2))
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
             manifest = Manifest(writer, schema, contract, computed or {}, ids)
             yield manifest
@@ -182,6 +193,12 @@ def write_manifest(
 def row_keys(file: str, start: int, count: int) -> list[str]:
     """Name samples by their source file and 0-based position in it, as `file:position`."""
     return [f"{file}:{position}" for position in range(start, start + count)]
+
+
+def _ids_in(file: IO[bytes]) -> Iterator[pa.FixedSizeBinaryArray]:
+    file.seek(0)
+    while ids := file.read(IDS * ID_BYTES):
+        yield _as_array(ids)
 
 
 def _as_array(ids: bytes) -> pa.FixedSizeBinaryArray:

@@ -12,7 +12,6 @@
 | norm, similarity | vectors: their lengths, and the cosines of their angles to the mean of all |
 """
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -27,10 +26,9 @@ from registry.describe.turns import Turns, is_conversation
 
 Measured = dict[str, np.ndarray]
 """Numbers by measure, one for each row; where a row has none, it is masked."""
+Measure = Callable[[pa.Array], Measured]
 
 DAYS, MICROSECONDS = "day", "microsecond"
-SIDE = 64
-"""Pixels along the side of a picture that are enough for its brightness."""
 DIMENSIONS = 1 << 13
 """Of a vector that is measured, at most: sums of so many squares of STEPS are exact."""
 STEPS = 20
@@ -69,7 +67,7 @@ def unit_of(dtype: pa.DataType) -> str | None:
     return None if not pat.is_temporal(dtype) else DAYS if pat.is_date(dtype) else MICROSECONDS
 
 
-def cheap_measure(dtype: pa.DataType) -> Callable[[pa.Array], Measured] | None:
+def cheap_measure(dtype: pa.DataType) -> Measure | None:
     """Return what measures values of a plain type, of which all rows can be measured; None where nothing does."""
     if pat.is_integer(dtype) or pat.is_floating(dtype) or pat.is_decimal(dtype):
         return lambda values: {"value": _numbers(values)}
@@ -144,33 +142,6 @@ def _means(values: pa.Array) -> np.ndarray:
     found = _flat(values)
     means = found.sum(axis=1, dtype=np.int64) / max(found.shape[1], 1)
     return np.ma.masked_array(means, values.is_null().to_numpy(zero_copy_only=False)) if values.null_count else means
-
-
-def picture_measures(values: pa.Array) -> Measured:
-    """Measure encoded pictures, none of them null. One that does not decode has no measures."""
-    rows = [_picture(data) for data in values.to_pylist()]
-    masked = [row is None for row in rows]
-    found = np.array([row or (0, 0, 0) for row in rows], np.float64).reshape(-1, 3)
-    dtypes = {"width": np.int64, "height": np.int64, "brightness": np.float64}
-    return {
-        name: np.ma.masked_array(column.astype(dtype), masked)
-        for (name, dtype), column in zip(dtypes.items(), found.T, strict=True)
-    }
-
-
-def _picture(data: bytes) -> tuple[int, int, float] | None:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            image.draft("L", (SIDE, SIDE))  # A picture of an eighth of the size takes a fraction of the time.
-            pixels = np.asarray(image.convert("L"))
-    except MemoryError:
-        raise
-    except Exception:  # decoders raise whatever broken bytes lead them to
-        return None
-    return width, height, int(pixels.sum(dtype=np.int64)) / pixels.size
 
 
 def vectors_of(values: pa.Array) -> Measured:

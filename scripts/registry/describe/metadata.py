@@ -5,17 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from registry.config.fingerprint import SCRIPTS
 from registry.config.names import rule_of
-from registry.config.schema import read_schema, validate
+from registry.config.schema import breaches, read_schema, validate
 from registry.errors import RegistryError
 from registry.files import json_digest, write_json
+from registry.gate import GateError
 
 if TYPE_CHECKING:
     from registry.describe.manifest import Manifest
 
 SCHEMA = Path(__file__).with_name("metadata.schema.yaml")
+PROFILE = Path(__file__).with_name("profile.schema.yaml")
+QUALITY = Path(__file__).with_name("quality.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
-DERIVED = ("profile", "quality")
+DERIVED = ("profile", "quality", "leakage")
 """Keys of metadata.json that say more of the same rows, for people and gates: they make no version."""
 
 Leaf = tuple[str, ...]
@@ -47,6 +50,24 @@ def declared_facts(metadata: dict[str, Any]) -> dict[str, Any]:
 def metadata_digest(metadata: dict[str, Any]) -> str:
     """Return the hex SHA-256 of the facts of a metadata.json, however the file may lay them out."""
     return json_digest(facts_of(metadata))
+
+
+def profile_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
+    """Return the profile in a metadata.json, empty where it is from before profiles. Raises GateError for no such."""
+    return _derived(metadata, "profile", PROFILE, where)
+
+
+def quality_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
+    """Return what is odd by a metadata.json, empty where it is from before that. Raises GateError for no such."""
+    return _derived(metadata, "quality", QUALITY, where)
+
+
+def _derived(metadata: dict[str, Any], key: str, schema: Path, where: str) -> dict[str, Any]:
+    if key not in metadata:
+        return {}
+    if wrong := breaches(metadata[key], schema):
+        raise GateError(f"its {key} is not what a release writes: {wrong[0]}", where=where)
+    return metadata[key]
 
 
 def metadata_of(

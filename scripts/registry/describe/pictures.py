@@ -10,6 +10,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from registry.describe.encoded import picture_measures
 from registry.describe.figures import contact_sheet
 from registry.describe.statistics import summarise
 from registry.formats.images import near_pairs
@@ -60,6 +61,8 @@ class Pictures:
                 tile = image.convert("RGB")
                 tile.thumbnail((TILE, TILE))
                 row.append(tile)
+
+    measures = staticmethod(picture_measures)
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """Return, by split, statistics of the pictures' widths, heights (in pixels) and bytes."""

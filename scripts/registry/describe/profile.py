@@ -21,7 +21,7 @@ alone, in whatever order and batches they come.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,11 @@ import pyarrow.types as pat
 from registry.describe.histogram import histogram, quantiles
 from registry.describe.logical import plain_type
 from registry.describe.measures import (
+    Measure,
     cheap_measure,
     hashes_of,
     is_text,
     is_vector,
-    picture_measures,
     plain,
     unit_of,
     vector_measures,
@@ -50,7 +50,7 @@ ENTRIES = 600
 """Measures of columns in a split that are told of; what comes after is left out."""
 AT_ONCE = 1 << 16
 """Rows that are measured at once."""
-ROWS, CELLS = 1 << 20, 1 << 23
+ROWS, CELLS = 1 << 20, 1 << 22
 """Rows, and values in all, that are kept of a split, ..."""
 SOME, NUMBERS = 1 << 12, 1 << 22
 """... and of a column of encoded pictures or vectors; numbers in all of these."""
@@ -63,21 +63,30 @@ LONGEST = 100
 FIRST = 10_000
 """Rows whose values tell mostly that a column has too many."""
 FENCE = 1.5
+ROW = ("", "row")
+"""Under which the numbers of rows are kept."""
 
+EXAMPLES = 3
+"""Rows that show what is odd."""
+
+Examples = dict[tuple[str, str, str], list[int]]
+"""The numbers of rows, by split, column and measure."""
 Profiled = dict[str, dict[str, dict[str, dict[str, Any]]]]
 
 
 class Profile:
     """Collects the values of a dataset's columns, batch by batch and split by split.
 
-    `pictures` are the columns of encoded pictures.
+    `pictures` says of columns of encoded pictures what measures them. `examples` are rows that show what is odd about
+    a column: the first without a value (`missing`), and of each measure those that are farthest out.
     """
 
-    def __init__(self, schema: pa.Schema, pictures: Collection[str] = ()) -> None:
+    def __init__(self, schema: pa.Schema, pictures: Mapping[str, Measure] | None = None) -> None:
         self._fields = [schema.field(number) for number in range(min(len(schema), COLUMNS))]
-        self._pictures = pictures
+        self._pictures = pictures or {}
         self._split: _Split | None = None
         self._found: dict[str, Any] = {field.name: {} for field in self._fields}
+        self.examples: Examples = {}
 
     def add(self, split: str, batch: pa.RecordBatch, heads: np.ndarray) -> None:
         """Add the rows of a batch, whose ids begin with these uint64; all batches of a split come one after another."""
@@ -102,34 +111,41 @@ class Profile:
         if self._split is not None:
             for column, measure, entry in self._split.figures():
                 self._found[column].setdefault(measure, {})[self._split.name] = entry
+            self.examples |= self._split.examples
             self._split = None
 
 
 class _Split:
     """The values of one split."""
 
-    def __init__(self, name: str, fields: list[pa.Field], pictures: Collection[str]) -> None:
+    def __init__(self, name: str, fields: list[pa.Field], pictures: Mapping[str, Measure]) -> None:
         self.name = name
         self._rows = 0
+        self.examples: Examples = {}
         types = {field.name: plain_type(field.type) for field in fields}
         self._types = types
         self._missing = dict.fromkeys(types, 0)
         self._cheap = {name: measure for name, dtype in types.items() if (measure := cheap_measure(dtype))}
         texts = sum(map(is_text, types.values()))
         self._kept = Kept(min(ROWS, CELLS // max(len(self._cheap) + texts, 1)))
-        self._costly = {name: picture_measures for name in pictures if name in types}
+        self._costly = {name: measure for name, measure in pictures.items() if name in types}
         self._costly |= {name: vectors_of for name, dtype in types.items() if is_vector(dtype)}
         self._some = {name: Kept(_some(types[name], len(self._costly))) for name in self._costly}
         self._classes = {name: Counter[Any]() for name, dtype in types.items() if _most(dtype)}
 
     def add(self, batch: pa.RecordBatch, heads: np.ndarray) -> None:
-        self._rows += batch.num_rows
+        start, self._rows = self._rows, self._rows + batch.num_rows
         columns = {name: plain(batch.column(name)) for name in self._types}
         for name, values in columns.items():
-            self._missing[name] += values.null_count
+            if values.null_count:
+                self._missing[name] += values.null_count
+                shown = self.examples.setdefault((self.name, name, "missing"), [])
+                first = np.flatnonzero(values.is_null())[: EXAMPLES - len(shown)]
+                shown += (start + first).tolist()
         self._count(columns)
         wanted = self._kept.wanted(heads)
-        found: dict[tuple[str, str], np.ndarray] = {}
+        rows = np.arange(start, self._rows, dtype=np.uint32)
+        found: dict[tuple[str, str], np.ndarray] = {ROW: rows if wanted is None else rows[wanted]}
         for name, measure in self._cheap.items():
             values = columns[name] if wanted is None else columns[name].filter(pa.array(wanted))
             found |= {(name, what): numbers for what, numbers in measure(values).items()}
@@ -137,15 +153,16 @@ class _Split:
                 found[name, "hash"] = hashes_of(values)
         self._kept.add(heads if wanted is None else heads[wanted], found)
         for name, measure in self._costly.items():
-            self._add_some(self._some[name], measure, columns[name], heads)
+            self._add_some(self._some[name], measure, columns[name], heads, rows)
 
-    def _add_some(self, kept: Kept, measure: Any, values: pa.Array, heads: np.ndarray) -> None:
+    def _add_some(self, kept: Kept, measure: Measure, values: pa.Array, heads: np.ndarray, rows: np.ndarray) -> None:
         for start in range(0, len(values), kept.limit):
             part, its = values[start : start + kept.limit], heads[start : start + kept.limit]
             wanted = part.is_valid().to_numpy(zero_copy_only=False)
             if (lowest := kept.wanted(its)) is not None:
                 wanted = wanted & lowest
-            kept.add(its[wanted], measure(part.filter(pa.array(wanted))))
+            those = rows[start : start + kept.limit][wanted]
+            kept.add(its[wanted], {ROW: those} | measure(part.filter(pa.array(wanted))))
 
     def _count(self, columns: dict[str, pa.Array]) -> None:
         """Count the values of columns that have few so far."""
@@ -162,29 +179,44 @@ class _Split:
     def figures(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Yield each column and measure of it, and what there is to say."""
         kept = {name: [what for column, what in self._kept.names() if column == name] for name in self._types}
+        rows = self._kept.take(ROW) if self._rows else np.empty(0, np.uint32)
         for name, dtype in self._types.items():
             count, entries, distinct = self._rows - self._missing[name], [], None
             if (counts := self._classes.get(name)) and (pat.is_boolean(dtype) or 2 * len(counts) <= count):
                 entries.append(("classes", _classes(counts)))
             for what in kept[name]:
-                ordered = _ordered(self._kept.take((name, what)))
+                values = self._kept.take((name, what))
+                ordered = _ordered(values)
                 if what in ("hash", "value", "time") and len(ordered) == count and _is_whole(dtype):
                     distinct = int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(count)
                 if what != "hash" and len(ordered):
                     entries.append((what, _entry(ordered, count, unit_of(dtype) if what == "time" else None)))
+                    self._show(name, *entries[-1], values, rows)
             if name in self._some:
-                entries += self._some_figures(self._some[name], count)
+                entries += self._some_figures(name, count)
             known = {} if distinct is None else {"distinct": distinct}
             yield name, "rows", {"count": count, "missing": self._missing[name], **known}
             for what, entry in entries:
                 yield name, what, entry
 
-    def _some_figures(self, kept: Kept, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _some_figures(self, name: str, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        kept = self._some[name]
+        if not len(kept):
+            return
+        rows = kept.take(ROW)
         for what in kept.names():
             values = kept.take(what)
             for measure, numbers in (vector_measures(values) if what == "vectors" else {what: values}).items():
                 if len(ordered := _ordered(numbers)):
-                    yield measure, _entry(ordered, count)
+                    yield measure, (entry := _entry(ordered, count))
+                    self._show(name, measure, entry, numbers, rows)
+
+    def _show(self, name: str, measure: str, entry: dict[str, Any], values: np.ndarray, rows: np.ndarray) -> None:
+        """Note which rows are farthest out."""
+        if entry.get("outliers"):
+            far = np.ma.filled(_beyond(values, *_fences(entry["quantiles"])), 0)
+            first = np.lexsort((rows, -far))[: min(EXAMPLES, entry["outliers"])]
+            self.examples[self.name, name, measure] = rows[first].tolist()
 
 
 def _is_whole(dtype: pa.DataType) -> bool:
@@ -211,8 +243,7 @@ def _classes(counts: Counter[Any]) -> dict[str, Any]:
 
 def _ordered(values: np.ndarray) -> np.ndarray:
     """Return numbers without those that are masked, sorted; floats as float64."""
-    values = values.compressed() if isinstance(values, np.ma.MaskedArray) else values
-    values.sort()
+    values = np.sort(values.compressed() if isinstance(values, np.ma.MaskedArray) else values)
     return values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
 
 
@@ -221,7 +252,16 @@ def _entry(ordered: np.ndarray, count: int, unit: str | None = None) -> dict[str
     entry = {"count": count} | ({"unit": unit} if unit else {})
     entry |= {"sampled": len(ordered)} if len(ordered) < count else {}
     entry |= {"quantiles": found, "histogram": histogram(ordered)}
-    if spread := found["75"] - found["25"]:
-        low, high = found["25"] - FENCE * spread, found["75"] + FENCE * spread
-        entry["outliers"] = int((ordered < low).sum() + (ordered > high).sum())
+    if found["75"] > found["25"]:
+        entry["outliers"] = int(np.count_nonzero(_beyond(ordered, *_fences(found))))
     return entry
+
+
+def _fences(found: dict[str, float]) -> tuple[float, float]:
+    spread = FENCE * (found["75"] - found["25"])
+    return found["25"] - spread, found["75"] + spread
+
+
+def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return how far beyond the fences each value is; 0 for one that is not."""
+    return np.maximum(np.maximum(low - values, values - high), 0)

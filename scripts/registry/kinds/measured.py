@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from registry.describe.charts import draw_distributions
 from registry.describe.description import Description, describe
 from registry.describe.distributions import Values, number_statistics
+from registry.describe.measures import Measured
 from registry.describe.texts import TextLengths
 from registry.describe.turns import Conversations, is_conversation
 from registry.formats.tables import value_counts
@@ -25,6 +26,9 @@ class Pictures(Protocol):
 
     def add(self, split: str, keys: Sequence[str], pictures: Sequence[bytes], labels: Sequence[str] | None) -> None:
         """Add pictures of a split."""
+
+    def measures(self, values: pa.Array) -> Measured:
+        """Measure encoded pictures, none of them null, for the profile."""
 
     def metrics(self) -> dict[str, Any]:
         """Return what there is to know of them, by split."""
@@ -49,7 +53,7 @@ def measured(
     options = with_roles(kind, columns, dataset["params"])
     tables = dict(zip(snakemake.params.splits, map(Path, snakemake.input.tables), strict=True))
     schema = schema or pq.read_schema(next(iter(tables.values())))
-    with describe(snakemake, schema, pictures=[IMAGE] if pictures else ()) as about:
+    with describe(snakemake, schema, pictures={IMAGE: pictures.measures} if pictures else None) as about:
         measure(
             about,
             tables,

@@ -18,7 +18,9 @@ from registry.release.assess import (
     config_files,
     readable_pin,
 )
+from registry.release.drifted import check_drift, recorded_warnings
 from registry.release.lineage import keep_notes, name_source
+from registry.release.older import check_older
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
 from registry.storage.damage import MissingDataError
@@ -31,7 +33,7 @@ from registry.storage.tags import Numbers, Release, tag_name
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dataset; `files` are what its release commits."""
+    """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass."""
 
     dataset: str
     state: State
@@ -42,6 +44,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     hint: str | None = None
     files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def decide(
         raise NotReady(State.PINNED, f"at version {pin['version']}", f"registry unpin {name} removes the pin")
     datasets = repository.committed_datasets(base.commit)
     check_configured(name, datasets)
-    built = Snapshot.on_disk(repository.root, name)
+    built = Snapshot.on_disk(repository.root, name, hashes=True)
     _check_places(repository, built)
     check_contract(built)
     built = name_source(repository, built, contained, planned)
@@ -97,12 +100,13 @@ def decide(
         check_first(repository, built, commit)
     changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
     changed += _moved(repository, built, commit)
-    changes = []
+    changes, warnings = [], recorded_warnings(built)
     if newest:
         config = datasets.get(name, {})
         before = _released(repository, newest)
         try:
             changes = compare(before, built, config.get("versioning", "fixed"))
+            warnings += check_drift(before, built)
         except GateError as error:
             reason = f"it cannot be compared with {newest.tag}: {str(error).splitlines()[0]}"
             raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
@@ -111,6 +115,8 @@ def decide(
             hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
+        if changes:
+            warnings += check_older(repository, built, contained[name])
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
@@ -133,7 +139,8 @@ def decide(
         previous,
         _named(newest.version if newest else None, version),
         [change.reason for change in changes] or ["first release"],
-        files=sorted([*changed, *outdated, *filter(None, [built.card])]),
+        files=sorted([*changed, *outdated, *built.added]),
+        warnings=warnings,
     )
     return Plan(built, outcome, changes, outdated)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from registry.cards.write import is_own, write_card
+from registry.cards.write import own_files, write_cards
 from registry.compare.semver import Level
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_inside
@@ -24,7 +24,7 @@ from registry.release.plan import Outcome, Plan, decide
 from registry.release.record import Base, blocked, record, retry_on_conflict
 from registry.storage.remotes import release_remote, way_to
 from registry.storage.repository import Repository
-from registry.storage.snapshot import NoReleaseError, Snapshot
+from registry.storage.snapshot import CARD, NoReleaseError, Snapshot
 from registry.storage.states import NotReady, State
 from registry.storage.tags import TAG, numbers, releases, tag_message
 
@@ -165,11 +165,13 @@ def _write_cards(repository: Repository, base: Base, plans: Sequence[Plan], say:
     own = set()
     for plan in plans:
         built, outcome = plan.built, plan.outcome
-        if is_own(repository, built, base.head):
-            say(f"{built.card} is your own, and stays; config/datasets/{built.dataset}.md would be a part of each card")
-            own.add(built.card)
-        elif built.card:
-            write_card(repository, built, outcome.version, outcome.tag, outcome.reasons)
+        its = own_files(repository, built, base.head)
+        for path in its:
+            card = f"; config/datasets/{built.dataset}.md would be a part of each card" if path.endswith(CARD) else ""
+            say(f"{path} is your own, and stays{card}")
+        reasons = [*outcome.reasons, *map("warning: {}".format, outcome.warnings)]
+        write_cards(repository, built, outcome.version, outcome.tag, reasons, own=its)
+        own |= {*its}
     return own
 
 
@@ -200,7 +202,7 @@ def _commit_message(plans: list[Plan]) -> str:
 
 
 def _entry(outcome: Outcome) -> str:
-    lines = [f"- {reason}" for reason in outcome.reasons]
+    lines = [f"- {reason}" for reason in outcome.reasons] + [f"- warning: {line}" for line in outcome.warnings]
     return "\n".join([f"{outcome.dataset} {outcome.version or ''}".rstrip() + ":", *lines])
 
 

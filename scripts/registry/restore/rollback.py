@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from registry.cards.write import is_own, new_card
+from registry.cards.write import new_cards, own_files
 from registry.compare.semver import compare
 from registry.config.pins import PIN, pin_of
 from registry.errors import RegistryError
@@ -188,9 +188,7 @@ def _republish(
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), way)
-    if wanted.card:
-        card = new_card(repository, wanted, str(number), tag, reasons)
-        wanted = replace(wanted, files=wanted.files | {wanted.card: card})
+    wanted = replace(wanted, files=wanted.files | new_cards(repository, wanted, str(number), tag, reasons))
     files = _place(repository, wanted, pin, base.commit, force=force)
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
     text = tag_message(number, [*reasons[:2], *levels], wanted)
@@ -239,8 +237,8 @@ def _place(
     raw = []
     if (root / snapshot.raw).exists() and not has_batches(root / snapshot.raw):
         raw = [*differing(repository, {snapshot.raw: snapshot.outs.get(snapshot.raw)})]
-    edited = _edited(repository, base, [path for path in gone if path != snapshot.card])
-    edited += [snapshot.card] if is_own(repository, snapshot, base) else []
+    edited = _edited(repository, base, [path for path in gone if path not in snapshot.added])
+    edited += own_files(repository, snapshot, base)
     lost = [] if force else [*unsaved(repository, snapshot, [*wrong, *raw]), *edited]
     if lost:
         raise RegistryError(

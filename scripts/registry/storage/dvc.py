@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import RegistryError
-from registry.files import dvc_digest, private_place, remove
+from registry.files import Hashed, dvc_digest, hashed, private_place, remove
 from registry.gate import FOLDER, MAX_LISTING, GateError, checked_inside, checked_md5, read_listing, read_yaml
 from registry.storage.connection import bounded, checked_url, open_remote
 from registry.storage.damage import Fault, MissingDataError, faults, faulty
@@ -124,6 +124,15 @@ class Store:
             if self._damaged(self.path(md5)):
                 self.fetch([md5])
         return {f"{out}/{file}": digest for file, digest in self.listing(md5).items()}
+
+    def hashed(self, out: str, md5: str) -> dict[str, Hashed]:
+        """Return {path: size and SHA-256} of an output that is a file, or of the files of one that is a folder.
+
+        Fetches what is not there. Raises RegistryError.
+        """
+        listed = self.listed(out, md5)
+        places = self.files(listed.values())
+        return {path: hashed(places[digest]) for path, digest in listed.items()}
 
     def _here(self, md5: str) -> Path:
         """Return where the cache keeps an object that it has undamaged. Raises MissingDataError."""

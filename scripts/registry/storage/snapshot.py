@@ -14,7 +14,16 @@ from registry.config.pins import PIN
 from registry.config.schema import breaches
 from registry.describe.metadata import metadata_digest
 from registry.errors import RegistryError
-from registry.files import content_sha256, data_files, dvc_digest, read_regular, sealed
+from registry.files import (
+    Hashed,
+    content_sha256,
+    data_files,
+    dvc_digest,
+    dvc_digest_and_hashes,
+    hashed,
+    read_regular,
+    sealed,
+)
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
 from registry.sources.in_place import changed_in_place
 from registry.sources.raw import changed_raw, without_served_by
@@ -27,8 +36,9 @@ if TYPE_CHECKING:
 METADATA, PROVENANCE, MANIFEST, RAW = "metadata.json", "provenance.json", "manifest.parquet", "raw"
 DESCRIPTIONS = (MANIFEST, METADATA, PROVENANCE)
 """What stands beside the data of every dataset."""
-CARD = "README.md"
-"""What a release adds for people: it is no data, and makes no version."""
+CARD, CROISSANT = "README.md", "croissant.json"
+ADDED = (CARD, CROISSANT)
+"""What a release adds for people, and for programs: it is no data, and makes no version."""
 SHOWN = 160
 """Characters of what is wrong that a message shows."""
 MAX_FILES = 1000
@@ -53,8 +63,9 @@ class Snapshot:
 
     `name` is the tag or commit, or says that it is built; `outs` maps what DVC tracks of it (paths in the repository)
     to its md5; `local(path)` returns where one of these, or a file in one, can be read, and `listed()` the paths of the
-    files of its data: both fetch what is not here, or raise MissingDataError with `fetch=False`. `files` are those that
-    git tracks of it {path: content}, where they were read from git.
+    files of its data: both fetch what is not here, or raise MissingDataError with `fetch=False`. `hashed()` returns
+    {path: size and SHA-256} of these, which are read unless they just were. `files` are those that git tracks of it
+    {path: content}, where they were read from git.
     """
 
     dataset: str
@@ -64,6 +75,7 @@ class Snapshot:
     outs: dict[str, str] = field(repr=False)
     local: Callable[..., Path] = field(default=_out_of_reach, repr=False, compare=False)
     listed: Callable[..., list[str]] = field(default=_out_of_reach, repr=False, compare=False)
+    hashed: Callable[[], dict[str, Hashed]] = field(default=_out_of_reach, repr=False, compare=False)
     files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -77,10 +89,10 @@ class Snapshot:
         return f"{self.folder}/{self.provenance['data']['path']}"
 
     @property
-    def card(self) -> str | None:
-        """Where its card is in the repository; None where its data is called so, in any case."""
-        path = f"{self.folder}/{CARD}"
-        return None if self.data.casefold() == path.casefold() else path
+    def added(self) -> list[str]:
+        """Where its card and its like are in the repository, but for one that its data is called as, in any case."""
+        paths = [f"{self.folder}/{name}" for name in ADDED]
+        return [path for path in paths if path.casefold() != self.data.casefold()]
 
     @property
     def raw(self) -> str:
@@ -154,6 +166,7 @@ class Snapshot:
             self,
             local=lambda path, fetch=True: root / path,
             listed=lambda fetch=True: [file.relative_to(root).as_posix() for file in data_files(root / self.data)],
+            hashed=lambda: {file.relative_to(root).as_posix(): hashed(file) for file in data_files(root / self.data)},
         )
 
     def tables(self, files: Iterable[str], kinds: Sequence[str]) -> dict[str, list[str]]:
@@ -191,6 +204,7 @@ class Snapshot:
             snapshot,
             local=lambda path, fetch=True: repository.store.local(path, snapshot.outs, fetch=fetch),
             listed=lambda fetch=True: list(repository.store.listed(snapshot.data, snapshot.data_md5, fetch=fetch)),
+            hashed=lambda: repository.store.hashed(snapshot.data, snapshot.data_md5),
         )
 
     @classmethod
@@ -202,11 +216,12 @@ class Snapshot:
         return cls.of(dataset, "the working tree", files).in_tree(root)
 
     @classmethod
-    def on_disk(cls, root: Path, dataset: str, *, quick: bool = False) -> "Snapshot":
+    def on_disk(cls, root: Path, dataset: str, *, quick: bool = False, hashes: bool = False) -> "Snapshot":
         """Return what is built, checked by content: data, manifest and metadata must be what provenance.json says.
 
         The .dvc files are not looked at: they are older than a build that is not published. `quick` compares the number
-        and the size of the files, and hashes none. Raises NotReady with the state not built, incomplete or damaged.
+        and the size of the files, and hashes none; `hashes` keeps the SHA-256 of each, of the same reading. Raises
+        NotReady with the state not built, incomplete or damaged.
         """
         folder, build = root / "data" / dataset, f"run snakemake --cores all {rule_of(dataset)}"
         try:
@@ -230,8 +245,18 @@ class Snapshot:
             raise NotReady(
                 State.INCOMPLETE, f"data/{dataset}/{missing[0]} is not here", f"run registry pull {dataset}, or {build}"
             )
-        outs = _outs_by_size(root, dataset, provenance) if quick else _outs_by_content(root, dataset, provenance)
-        return cls(dataset, "what is built", metadata, provenance, outs).in_tree(root)
+        found: dict[Path, Hashed] = {}
+        if quick:
+            outs = _outs_by_size(root, dataset, provenance)
+        elif hashes:
+            digest, found = dvc_digest_and_hashes(folder / data)
+            outs = _outs_by_content(root, dataset, provenance, digest)
+        else:
+            outs = _outs_by_content(root, dataset, provenance, dvc_digest(folder / data))
+        built = cls(dataset, "what is built", metadata, provenance, outs).in_tree(root)
+        if not hashes:
+            return built
+        return replace(built, hashed=lambda: {path.relative_to(root).as_posix(): its for path, its in found.items()})
 
 
 def described(
@@ -248,9 +273,9 @@ def described(
 
 
 def same_files(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> bool:
-    """Tell whether files {path: content} in the folders of two names are the same, byte for byte, cards aside."""
+    """Tell whether files {path: content} in the folders of two names are the same, but for what releases add."""
     named = ({path.rpartition("/")[2]: content for path, content in files.items()} for files in (one, other))
-    first, second = ({name: content for name, content in files.items() if name != CARD} for files in named)
+    first, second = ({name: content for name, content in files.items() if name not in ADDED} for files in named)
     return bool(first) and first == second
 
 
@@ -258,7 +283,7 @@ def is_description(path: str, dataset: str) -> bool:
     """Tell whether git tracks a file as part of a dataset's version: its .dvc files, descriptions and reports."""
     folder, _, file = path.rpartition("/")
     if folder == f"data/{dataset}":
-        return file in (METADATA, PROVENANCE, CARD) or file.endswith(".dvc")
+        return file in (METADATA, PROVENANCE, *ADDED) or file.endswith(".dvc")
     return path.startswith(f"reports/{dataset}/")
 
 
@@ -321,10 +346,12 @@ def _outs_by_size(root: Path, dataset: str, provenance: Mapping[str, Any]) -> di
     return {f"{folder}/{data['path']}": data["md5"], f"{folder}/{MANIFEST}": provenance["manifest"]["md5"]}
 
 
-def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any]) -> dict[str, str]:
-    """Return what DVC is to track, if its bytes are what provenance.json says. Raises NotReady."""
+def _outs_by_content(root: Path, dataset: str, provenance: Mapping[str, Any], found: str) -> dict[str, str]:
+    """Return what DVC is to track, if its bytes are what provenance.json says. Raises NotReady.
+
+    `found` is the digest of the data.
+    """
     folder, data = root / "data" / dataset, provenance["data"]
-    found = dvc_digest(folder / data["path"])
     if found != data["md5"] and sealed(folder / data["path"]) == found:
         raise _made_again(dataset, data["path"])
     if found != data["md5"]:

@@ -1,0 +1,63 @@
+"""What is odd about a version: what cleaning counted, what its quality is, what its build was warned of, its drift."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from registry.cards.card import counts_of
+from registry.catalog.dataset import VersionPage
+from registry.compare.drift import Drift, drift
+from registry.storage.snapshot import Snapshot
+
+MOVED = 10
+"""Measures of columns that moved most, of those that moved more than by chance."""
+
+
+def problems_of(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Return what was counted of a version, beside its classes: [(what, how many)]."""
+    summary = snapshot.metadata.get("summary", {})
+    return [*counts_of({name: value for name, value in summary.items() if not name.endswith("_distribution")})]
+
+
+def warnings_of(snapshot: Snapshot) -> Sequence[str]:
+    """Return what the build of a version was warned of, a line each."""
+    return [str(line) for line in snapshot.provenance["contract"].get("warnings", [])]
+
+
+def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield what `registry.describe.quality` has counted of a version, in words: (what, how much)."""
+    found = snapshot.metadata.get("quality", {})
+    for what, count in found.get("duplicates", {}).items():
+        if count:
+            yield f"{what} that are there before", f"{count:,} of {snapshot.rows:,}"
+    yield from _leakage(snapshot.metadata.get("leakage", {}))
+    for column, count in found.get("missing", {}).items():
+        yield f"{column}, missing", f"{count:,} of {snapshot.rows:,}"
+    for column, measures in found.get("outliers", {}).items():
+        for measure, its in measures.items():
+            yield f"{column}, outliers by {measure}", f"{its['count']:,} of {its['of']:,}"
+    for word in ("constant", "unique"):
+        for column in found.get(word, []):
+            yield column, f"{word} in all rows"
+    for column, splits in found.get("balance", {}).items():
+        for split, its in splits.items():
+            yield (
+                f"{column} in {split}",
+                f"{its['classes']:,} classes, the largest {its['ratio']:,.4g} times the smallest",
+            )
+
+
+def _leakage(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which rows are like others, where the contract has asked for that."""
+    for where in ("splits", "against"):
+        for split, others in found.get(where, {}).items():
+            for other, its in others.items():
+                if its["exact"] or its["near"]:
+                    yield f"{split}, like rows of {other}", f"{its['exact']:,} the same, {its['near']:,} nearly"
+
+
+def drift_of(old: VersionPage | None, new: VersionPage) -> list[Drift]:
+    """Return what moved most from the version before, and by more than chance would have it."""
+    if old is None or not (old.profile and new.profile):
+        return []
+    moved: list[Drift] = [one for one in drift(old.profile, new.profile) if one.psi > one.chance]
+    return sorted(moved, key=lambda one: -one.psi)[:MOVED]

@@ -1,0 +1,103 @@
+"""Hold what is odd about rows to `contract.quality`: what is too much breaks the contract, or is warned of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from registry.config.limits import FAIL, beyond
+from registry.describe.profile import Examples
+
+AT_ONCE = 1 << 18
+"""Rows of a manifest that are in memory."""
+
+Row = tuple[str, int]
+"""A split, and the number of a row in it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A figure beyond what a contract allows: `fails` tells if that breaks it.
+
+    `rows` are some that show it; `twice` that it is about rows that are the same.
+    """
+
+    split: str
+    place: str
+    rule: str
+    found: str
+    fails: bool
+    rows: Sequence[Row] = field(default=())
+    twice: bool = False
+
+
+def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:
+    """Yield what of a metadata.json is beyond the limits in `contract.quality`; drift is for the release to judge."""
+    found, profile = metadata["quality"], metadata["profile"]
+    asked = [name for name in profile if name not in quality.get("ignore", ())]
+    for rule in ("constant", "unique"):
+        if rule in quality:
+            what = "one value" if rule == "constant" else "another value in each row"
+            for name in asked:
+                if name in found[rule]:
+                    yield Finding("all", name, f"not {rule}", what, quality[rule] == FAIL)
+    for name in asked:
+        yield from _missing(quality.get("missing", {}), name, profile[name]["rows"], examples)
+        yield from _outliers(quality.get("outliers", {}), name, found["outliers"].get(name, {}), examples)
+        for split, its in found["balance"].get(name, {}).items():
+            if worst := beyond(quality.get("balance", {}), its["ratio"]):
+                rule = f"largest class at most {worst[1]:g} times the smallest"
+                yield Finding(split, name, rule, f"{its['ratio']:g} times", worst[0] == FAIL)
+    count, total = found["duplicates"]["samples"], sum(its["num_samples"] for its in metadata["splits"].values())
+    if worst := beyond(quality.get("duplicates", {}), count / total):
+        rule = f"at most {_percent(worst[1])} the same as others"
+        yield Finding("all", "rows", rule, _share(count, total), worst[0] == FAIL, twice=True)
+
+
+def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:
+    for split, its in rows.items():
+        total = its["count"] + its["missing"]
+        if worst := beyond(limits, its["missing"] / total):
+            those = [(split, row) for row in examples.get((split, name, "missing"), ())]
+            rule = f"at most {_percent(worst[1])} of its values missing"
+            yield Finding(split, name, rule, _share(its["missing"], total), worst[0] == FAIL, those)
+
+
+def _outliers(
+    limits: Mapping[str, float], name: str, found: Mapping[str, Any], examples: Examples
+) -> Iterator[Finding]:
+    for measure, its in found.items():
+        if worst := beyond(limits, its["count"] / its["of"]):
+            those = [
+                (split, row)
+                for (split, column, what), rows in examples.items()
+                for row in rows
+                if (column, what) == (name, measure)
+            ]
+            rule = f"at most {_percent(worst[1])} of its values ({measure}) outliers"
+            yield Finding("all", name, rule, _share(its["count"], its["of"]), worst[0] == FAIL, those)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _share(count: int, total: int) -> str:
+    return f"{_percent(count / total)} ({count:,} of {total:,})"
+
+
+def keys_of(manifest: str | Path, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return each of these rows, in words, with the key that it has in a manifest."""
+    keys, seen = dict[Row, str](), dict[str, int]()
+    with pq.ParquetFile(manifest, pre_buffer=False) as file:
+        for batch in file.iter_batches(AT_ONCE, columns=["split", "key"], use_threads=False) if rows else ():
+            for name in pc.unique(batch["split"]).to_pylist():
+                start, own = seen.get(name, 0), batch.filter(pc.equal(batch["split"], name))
+                seen[name] = start + own.num_rows
+                for split, row in rows:
+                    if split == name and start <= row < seen[name]:
+                        keys[split, row] = own["key"][row - start].as_py()
+    return [(f"row {row} of {split}", keys[split, row]) for split, row in rows]

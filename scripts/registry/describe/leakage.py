@@ -1,0 +1,190 @@
+"""Find rows that are the same as others or nearly so: in their split, in another one, and in other datasets.
+
+What is compared is what the rows are about, their inputs: a picture, a text or conversation, else all columns together.
+Rows with equal inputs are `exact` duplicates; the other ones are near-duplicates by what finds these.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.config.leakage import DIGITS
+from registry.describe.canonical import canonical, row_digests
+from registry.describe.logical import logical_type
+from registry.describe.samples import Samples
+from registry.errors import RegistryError
+
+NAMED = 3
+"""Pairs that are named of two splits, or of a split and another dataset, ..."""
+MOST = 20
+"""... and in all."""
+ROWS = 1 << 12
+"""Rows of another dataset that are in memory at once."""
+BYTES = 8
+"""Of a digest."""
+
+
+class Leakage:
+    """Holds the rows of a dataset, which are added batch by batch, against each other and against other datasets.
+
+    `said` is what its contract says of leakage; `others` maps the names of other datasets to their data, a file or a
+    folder, and the column that is compared there, None for those that are called as here.
+    """
+
+    def __init__(self, said: Mapping[str, Any], others: Mapping[str, tuple[Path, str | None]]) -> None:
+        self._said, self._others = said, others
+        self._schema: pa.Schema | None = None
+        self._samples: Samples | None = None
+        self._labels: dict[str, int] = {}
+        self._digests, self._splits = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        self._keys: list[pa.StringArray] = [pa.array([], pa.string())]
+
+    def add(self, split: str, inputs: pa.RecordBatch, keys: Sequence[str] | pa.StringArray) -> None:
+        """Add more rows of a split: the columns of their inputs, and their keys."""
+        if self._samples is None:
+            self._schema, self._samples = inputs.schema, Samples(inputs, self._said.get("digits", DIGITS))
+        self._take(self._labels.setdefault(split, len(self._labels)), inputs, pa.array(keys, pa.string()))
+
+    def _take(self, label: int, inputs: pa.RecordBatch, keys: pa.StringArray) -> None:
+        digests = row_digests([canonical(column) for column in inputs.columns], BYTES)
+        self._digests.append(np.frombuffer(digests, np.uint64))
+        self._splits.append(np.full(inputs.num_rows, label))
+        self._keys.append(keys)
+        if self._said.get("near", True):
+            self._samples.add(inputs)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what was found, for metadata.json; see metadata.schema.yaml."""
+        if self._samples is None:
+            return {}
+        own, splits = sum(map(len, self._digests)), [*self._labels]
+        for other, (data, column) in self._others.items():
+            for file, start, inputs in _read(other, data, column, self._schema):
+                keys = pa.array([f"{file}:{start + row}" for row in range(inputs.num_rows)], pa.string())
+                self._take(len(self._labels), inputs, keys)
+            self._labels[f"\0{other}"] = len(self._labels)
+        rows = _Rows(np.concatenate(self._digests), np.concatenate(self._splits), len(self._labels), own)
+        if self._said.get("near", True):
+            rows.find(self._samples)
+        names = [*splits, *self._others]
+        found: dict[str, Any] = {"compared": self._samples.sort, "columns": self._schema.names, "splits": {}}
+        for here, there, exact, near in rows.counts(len(splits)):
+            kind = found["splits"] if there < len(splits) else found.setdefault("against", {})
+            kind.setdefault(names[here], {})[names[there]] = {"exact": exact, "near": near}
+        keys = pa.chunked_array(self._keys)
+        examples = [
+            {
+                "split": names[rows.labels[one]],
+                "key": keys[one].as_py(),
+                "like": {
+                    "split" if rows.labels[other] < len(splits) else "dataset": names[rows.labels[other]],
+                    "key": keys[other].as_py(),
+                },
+                "distance": round(distance, 3),
+                "exact": exact,
+            }
+            for one, other, distance, exact in rows.examples(len(splits))
+        ]
+        return found | ({"examples": examples[:MOST]} if examples else {})
+
+
+class _Rows:
+    """Which of some rows, of which the first `own` are those of the dataset, are like which others.
+
+    Rows with the same inputs are a group; what `labels` says is the split of a row, or the other dataset.
+    """
+
+    def __init__(self, digests: np.ndarray, labels: np.ndarray, number: int, own: int) -> None:
+        self.labels, self._own = labels, own
+        _, self._first, self._group = np.unique(digests, return_index=True, return_inverse=True)
+        self._counts = np.zeros((len(self._first), number), np.int64)
+        np.add.at(self._counts, (self._group, labels), 1)
+        self._present = self._counts > 0
+        self._near = np.zeros_like(self._present)
+        self._pairs: list[np.ndarray] = [np.empty((0, 3))]
+        places = self._group * number + labels
+        self._ordered = np.argsort(places, kind="stable")
+        self._places = places[self._ordered]
+
+    def find(self, samples: Samples) -> None:
+        """Note which groups are near-duplicates."""
+        rows = np.sort(self._first)
+        own = int(np.searchsorted(rows, self._own))
+        for i, j, distances in samples.pairs(rows, own, self._wanted):
+            if len(i):
+                one, other = self._group[i], self._group[j]
+                np.logical_or.at(self._near, one, self._present[other])
+                np.logical_or.at(self._near, other, self._present[one])
+                self._pairs.append(np.stack([one, other, distances], axis=1))
+
+    def _wanted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        one, other = self._group[i], self._group[j]
+        new = (self._present[other] & ~self._near[one]).any(axis=1) & (i < self._own)
+        return (one != other) & (new | ((self._present[one] & ~self._near[other]).any(axis=1) & (j < self._own)))
+
+    def counts(self, splits: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield, of each split and each split or dataset, how many rows have an exact, or else a near, twin there."""
+        for here in range(splits):
+            for there in range(self._counts.shape[1]):
+                its, same = self._counts[:, here], self._present[:, there]
+                same = self._counts[:, here] > 1 if here == there else same
+                exact, near = int(its[same].sum()), int(its[self._near[:, there] & ~same].sum())
+                if exact or near:
+                    yield here, there, exact, near
+
+    def examples(self, splits: int) -> Iterator[tuple[int, int, float, bool]]:
+        """Yield the closest pairs (row, other row, distance, if they are the same) of any two splits or datasets."""
+        number = self._counts.shape[1]
+        pairs = [(here, there) for here in range(splits) for there in range(here + 1, number)]
+        several = np.argsort(self._first, kind="stable")
+        several = several[self._counts[several].sum(axis=1) > 1]
+        near = np.concatenate(self._pairs)
+        one, other = (near[:, side].astype(np.int64) for side in (0, 1))
+        order = np.lexsort((self._first[other], self._first[one], near[:, 2]))
+        one, other, distances = one[order], other[order], near[order, 2]
+        for here, there in pairs + [(split, split) for split in range(splits)]:
+            twice = self._counts[several, there] > (here == there)
+            same = several[self._present[several, here] & twice]
+            direct = self._present[one, here] & self._present[other, there]
+            reverse = self._present[other, here] & self._present[one, there] & ~direct
+            alike = np.flatnonzero(direct | reverse)
+            # Half of them are the same, where there are enough of both.
+            most = NAMED - min(len(alike), NAMED // 2)
+            for group in same[:most]:
+                yield self._row(group, here, 0), self._row(group, there, int(here == there)), 0.0, True
+            for place in alike[: NAMED - min(len(same), most)]:
+                groups = (one[place], other[place]) if direct[place] else (other[place], one[place])
+                yield self._row(groups[0], here, 0), self._row(groups[1], there, 0), float(distances[place]), False
+
+    def _row(self, group: int, label: int, number: int) -> int:
+        """Return the row of a group of such a number among those with a label."""
+        place = np.searchsorted(self._places, group * self._counts.shape[1] + label)
+        return int(self._ordered[place + number])
+
+
+def _read(other: str, data: Path, column: str | None, schema: pa.Schema) -> Iterator[tuple[str, int, pa.RecordBatch]]:
+    """Yield the inputs of another dataset from its Parquet files: the name of the file, the first row, and the rows."""
+    files = [data] if data.suffix == ".parquet" else sorted(data.rglob("*.parquet"))
+    if not files:
+        raise RegistryError("it has no Parquet file, which a dataset that is held against it needs", where=str(data))
+    names = [column] if column else schema.names
+    for path in files:
+        found = pq.read_schema(path)
+        for name, field in zip(names, schema, strict=True):
+            what = None
+            if name not in found.names:
+                what = f"it has no column {name}"
+            elif logical_type(found.field(name).type) != logical_type(field.type):
+                what = f"its column {name} is {found.field(name).type}, not {field.type}"
+            if what:
+                hint = f"say which column to compare: against: {{{other}: {{column: ..., fail: 0}}}}"
+                raise RegistryError(f"{what}, and another dataset is held against it", where=str(path), hint=hint)
+        start, label = 0, path.relative_to(data).as_posix() if path != data else path.name
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(ROWS, columns=names, use_threads=False):
+                yield label, start, pa.record_batch([batch[name] for name in names], names=schema.names)
+                start += batch.num_rows

@@ -1,0 +1,208 @@
+"""Find pictures that are near-duplicates: copies that were resized, encoded again or cropped a little.
+
+What a perceptual hash (pHash) keeps of a picture are the signs of its lowest frequencies: small or uniform pictures
+share many of them, and a crop of 3 % changes a third. So the frequencies themselves are kept: SIDE x SIDE coefficients
+of the cosine transform of a grey thumbnail but for its mean, scaled to length 1, so that neither brightness nor
+contrast counts. The distance of two pictures is that of these vectors, as they are or with one picture laid over the
+other, which crops it at each edge by CROP at most. How far to crop follows from the tangents of the edges (Simard,
+LeCun, Denker: Efficient pattern recognition using a new transformation distance, 1993).
+
+All is held against all, in blocks; of a picture, 1,500 bytes are kept, most of them in a file.
+"""
+
+import io
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+
+import numpy as np
+
+from registry.describe.near import Pairs, Wanted
+
+THUMBNAIL = 28
+"""Pixels along a side of a thumbnail."""
+SIDE = 9
+"""Frequencies along a side; ..."""
+COARSE = (6, 4)
+"""... and those by which candidates are found, and sifted before that."""
+CROP = 0.036
+"""The share of a side that a crop takes off at an edge, at most: a pixel of 28."""
+STEPS = 12
+"""Steps in which that is measured."""
+NEAR = 0.048
+"""The greatest distance of near-duplicates; two pictures that have nothing in common are at 1.4."""
+CANDIDATE = (0.045, 0.04)
+"""The greatest distance of candidates by the tangents, in the frequencies of COARSE."""
+ROUNDS = 2
+"""How often candidates are laid over each other, each time better."""
+RIDGE = 1e-6
+"""Keeps tangents apart that are hardly there, or the same."""
+REACH = (1.05, 0.02, 0.35)
+"""How far a crop takes a picture: so many times what the tangents say of its corners, and so much more; the most."""
+FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
+"""The decoders in use."""
+FLAT = 2.0
+"""Grey levels: a picture whose pixels differ less from their mean is of one colour, and has no near-duplicates."""
+UNIT = 1 << 14
+"""Coefficients are whole numbers of this part, so that the last bits of sums decide nothing."""
+BLOCK = (512, 2048)
+"""Pictures that are held against each other at once."""
+LED_BY = 4
+"""Coefficients by which pictures are ordered."""
+PAIRS = 1 << 13
+"""Candidates that are laid over each other at once."""
+
+
+def _transform(low: float, high: float) -> np.ndarray:
+    """Return the cosine transform (SIDE, THUMBNAIL) of the pixels between two places, 0 to 1, along a side."""
+    edges = np.clip(np.linspace(0, 1, THUMBNAIL + 1), low, high)
+    frequencies = np.pi * np.arange(1, SIDE)[:, None]
+    waves = np.sqrt(2) * np.diff(np.sin(frequencies * (edges - low) / (high - low))) / frequencies
+    return np.concatenate([np.diff(edges)[None] / (high - low), waves])
+
+
+TRANSFORMS = np.array(
+    [[_transform(CROP * low / STEPS, 1 - CROP * high / STEPS) for high in range(STEPS + 1)] for low in range(STEPS + 1)]
+)
+"""The transforms of a side of which so many steps are cropped off at both ends."""
+WHOLE = np.zeros(4, dtype=int)
+HALF = STEPS // 2
+EDGES = np.eye(4, dtype=int) * HALF
+"""Crops are steps off the left, the right, the top and the bottom."""
+CORNERS = ((0, 2), (0, 3), (1, 2), (1, 3))
+ROW, COLUMN = np.divmod(np.arange(1, SIDE * SIDE), SIDE)
+SIFTED = [np.flatnonzero(np.maximum(ROW, COLUMN) < side) for side in COARSE]
+"""Which coefficients those of COARSE are."""
+
+
+class Pictures:
+    """Finds near-duplicates among pictures, which are added batch by batch."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115  It is gone as soon as this object is.
+        self._count = 0
+
+    def add(self, pictures: Sequence[bytes | np.ndarray | None]) -> None:
+        """Add more pictures: the bytes of files, or pixels as uint8 (height, width, colours)."""
+        for picture in pictures:
+            self._file.write(thumbnail(picture).tobytes())
+        self._count += len(pictures)
+
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+        """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
+        if self._count:
+            self._file.flush()
+            shape = (self._count, THUMBNAIL, THUMBNAIL)
+            yield from _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted).pairs()
+
+
+def thumbnail(picture: bytes | np.ndarray | None) -> np.ndarray:
+    """Return the thumbnail of a picture: grey, uint8 (THUMBNAIL, THUMBNAIL); of one that nobody can read, black."""
+    # Datasets without pictures do without Pillow.
+    from PIL import Image
+
+    try:
+        if isinstance(picture, np.ndarray):
+            image = Image.fromarray(picture.squeeze(axis=-1) if picture.shape[-1] == 1 else picture)
+        else:
+            image = Image.open(io.BytesIO(picture or b""), formats=FORMATS)
+        with image:
+            image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))  # A JPEG of an eighth of the size takes less time.
+            return np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+    except Exception:  # Decoders raise whatever broken bytes lead them to.
+        return np.zeros((THUMBNAIL, THUMBNAIL), np.uint8)
+
+
+def coefficients(thumbnails: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """Return what is compared of pictures that are cropped so: float32 (n, SIDE * SIDE - 1), 0 for those of one colour.
+
+    `crop` is one of four numbers of steps, or one of these for each picture.
+    """
+    left, right, top, bottom = crop.T
+    found = TRANSFORMS[top, bottom] @ thumbnails.astype(np.float64) @ np.swapaxes(TRANSFORMS[left, right], -1, -2)
+    found = found.reshape(len(thumbnails), SIDE * SIDE)[:, 1:]
+    length = np.sqrt((found**2).sum(axis=1, keepdims=True))
+    return (np.rint(found * (UNIT / np.maximum(length, FLAT))) * (length >= FLAT) / UNIT).astype(np.float32)
+
+
+def _tangents(thumbnails: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return how the coefficients change, (n, 4, coefficients), as each edge is cropped by HALF of the steps."""
+    return np.stack([coefficients(thumbnails, edge) - whole for edge in EDGES], axis=1)
+
+
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum("...d,...d->...", vectors, vectors)
+
+
+class _Search:
+    """The search for near-duplicates among the pictures in some rows, of which the first `own` are a dataset's own.
+
+    They are taken in an order that follows from what they show, so that theirs plays no part.
+    """
+
+    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, own: int, wanted: Wanted) -> None:
+        self._thumbnails, self._wanted = thumbnails, wanted
+        parts = [thumbnails[rows[start : start + BLOCK[1]]] for start in range(0, len(rows), BLOCK[1])]
+        whole = np.concatenate(
+            [np.empty((0, SIDE * SIDE - 1), np.float32), *(coefficients(one, WHOLE) for one in parts)]
+        )
+        seen = np.flatnonzero(whole.any(axis=1))
+        order = seen[np.lexsort((*whole[seen, LED_BY - 1 :: -1].T, seen >= own))]
+        self._rows, self._whole, self._own = rows[order], whole[order], np.count_nonzero(seen < own)
+        self._coarse = self._whole[:, SIFTED[0]]
+
+    def pairs(self) -> Pairs:
+        """Yield pairs of near-duplicates."""
+        halves = _squares(self._coarse) / 2
+        columns = np.concatenate([self._coarse, np.ones((len(halves), 1), np.float32), -halves[:, None]], axis=1).T
+        for start in range(0, self._own, BLOCK[0]):
+            some = slice(start, min(start + BLOCK[0], self._own))
+            tangents = _tangents(self._thumbnails[self._rows[some]], self._whole[some])
+            bases = [np.linalg.qr(np.swapaxes(tangents[:, :, sifted], 1, 2))[0] for sifted in SIFTED]
+            reach = _reach(tangents[:, :, SIFTED[0]])
+            ones = np.ones((len(reach), 1), np.float32)
+            lines = np.concatenate([self._coarse[some], (reach**2 / 2 - halves[some])[:, None], ones], axis=1)
+            for first in range(start, len(halves), BLOCK[1]):
+                leading = self._coarse[first : first + BLOCK[1], 0]
+                if leading.min() - self._coarse[some, 0].max() > reach.max():
+                    continue
+                places = np.flatnonzero(lines @ columns[:, first : first + BLOCK[1]] > 0)
+                i, j = np.divmod(places, len(leading))
+                i, j = self._sift(start, bases, i, j + first)
+                for step in range(0, len(i), PAIRS):
+                    yield from self._near(start, tangents, i[step : step + PAIRS], j[step : step + PAIRS])
+
+    def _sift(self, start: int, bases: list[np.ndarray], i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return those pairs that are candidates by the tangents; `i` counts from `start`, at which a block begins."""
+        left = (j > i + start) & self._wanted(self._rows[i + start], self._rows[j])
+        for basis, sifted, limit in reversed([*zip(bases, SIFTED, CANDIDATE, strict=True)]):
+            i, j = i[left], j[left]
+            apart = self._whole[j[:, None], sifted] - self._whole[(i + start)[:, None], sifted]
+            along = (apart[:, None] @ basis[i])[:, 0]
+            left = _squares(apart) - _squares(along) <= limit**2
+        return i[left], j[left]
+
+    def _near(self, start: int, tangents: np.ndarray, i: np.ndarray, j: np.ndarray) -> Pairs:
+        """Yield those of some candidates that are near-duplicates."""
+        left = self._wanted(self._rows[i + start], self._rows[j])
+        i, j = i[left], j[left]
+        its, crops, apart = tangents[i], np.zeros((len(i), 4)), self._whole[j] - self._whole[i + start]
+        squares = its @ np.swapaxes(its, 1, 2) + RIDGE * np.eye(4, dtype=np.float32)
+        distances = _squares(apart)
+        for _ in range(ROUNDS):
+            crops += np.linalg.solve(squares, its @ apart[:, :, None])[:, :, 0]
+            steps = np.rint(HALF * crops).clip(-STEPS, STEPS).astype(int)
+            # What is cropped off the one cannot be seen in the other.
+            one = coefficients(self._thumbnails[self._rows[i + start]], np.maximum(steps, 0))
+            apart = coefficients(self._thumbnails[self._rows[j]], np.maximum(-steps, 0)) - one
+            distances = np.minimum(distances, _squares(apart))
+            crops = steps / HALF
+        i, distances = i + start, np.sqrt(distances)
+        near = distances <= NEAR
+        yield self._rows[i[near]], self._rows[j[near]], distances[near]
+
+
+def _reach(tangents: np.ndarray) -> np.ndarray:
+    """Return how far crops take pictures, given their tangents."""
+    times, more, most = REACH
+    corners = [_squares(tangents[:, one] + tangents[:, other]) for one, other in CORNERS]
+    return np.minimum(times * STEPS / HALF * np.sqrt(np.max(corners, axis=0)) + more, most).astype(np.float32)

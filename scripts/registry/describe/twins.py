@@ -1,0 +1,60 @@
+"""Find the rows of a manifest that are the same, or have the same input."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow
+import pyarrow.parquet
+
+from registry.describe.columns import SHOWN
+from registry.describe.repeated import among, repeated_heads
+
+TWIN = " = "
+"""Stands between the keys of rows that are twins."""
+TWINS = SHOWN // len(TWIN) + 2
+"""Keys of twins that can show, however short they are."""
+ROWS = 1 << 18
+"""Rows that are searched at once for twins."""
+GATHERED = 1 << 20
+"""Rows found that are in memory before twins become one."""
+
+
+def twins_in(manifest: str | Path, ids: str, count: int) -> Iterator[pl.DataFrame]:
+    """Yield rows of a manifest of so many that have an id more than once, some at a time, by key; twins come together.
+
+    `ids` is sample_id or input_id; the columns are that, split and key. Of an id that many rows of a split have, the
+    first keys are enough.
+    """
+    for heads in repeated_heads(lambda: (batch[ids] for batch in _read(manifest, ids)), count):
+        yield _with_ids(manifest, ids, heads)
+
+
+def shown_twins(twins: pl.DataFrame, number: int) -> list[str]:
+    """Return the first of these, each the joined keys of rows that are twins: their lists are in the column `key`."""
+    return twins["key"].list.join(TWIN).str.head(SHOWN + 1).sort().head(number).to_list()
+
+
+def same_rows(manifest: str | Path, count: int, number: int) -> list[str]:
+    """Return the joined keys of the first rows of a manifest that are the same as others."""
+    found: list[str] = []
+    for rows in twins_in(manifest, "sample_id", count):
+        several = rows.group_by("sample_id").agg("key").filter(pl.col("key").list.len() > 1)
+        found = sorted([*found, *shown_twins(several, number)])[:number]
+    return found
+
+
+def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
+    """Yield the rows of a manifest, ROWS at once."""
+    with pyarrow.parquet.ParquetFile(manifest, pre_buffer=False) as file:
+        yield from file.iter_batches(ROWS, columns=list(columns), use_threads=False)
+
+
+def _with_ids(manifest: str | Path, ids: str, heads: np.ndarray) -> pl.DataFrame:
+    found = []
+    for batch in _read(manifest, ids, "split", "key"):
+        found.append(pl.DataFrame(batch.filter(pyarrow.array(among(batch[ids], heads)))))
+        if sum(rows.height for rows in found) > GATHERED:
+            found = [pl.concat(found).sort("key").group_by(ids, "split").head(TWINS)]
+    return pl.concat(found).sort("key")

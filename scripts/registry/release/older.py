@@ -1,0 +1,73 @@
+"""Hold what models learn from against what older versions measured them by: `contract.quality.leakage.older`."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from registry.compare.manifests import manifest_of
+from registry.config.leakage import TRAINED_ON, beyond, in_words, leakage, limits_of
+from registry.errors import RegistryError
+from registry.shown import one_line, some
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady, State
+from registry.storage.tags import Release
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NAMED = 3
+"""Rows that a message names."""
+
+
+def check_older(repository: Repository, built: Snapshot, releases: Sequence[Release]) -> list[str]:
+    """Return what is to be warned of, a line each: rows that a test split of an older release had, by their inputs.
+
+    Raises NotReady where there are more of them than the contract lets pass.
+    """
+    said = leakage(built.provenance["config"].get("contract", {}))
+    if "older" not in said:
+        return []
+    learnt, warnings = _rows(built, said, tests=False), []
+    for before in _different(repository, built, releases):
+        found = _rows(before, said, tests=True).join(learnt, on="input_id", suffix="_now").sort("key_now", "key")
+        count = found["key_now"].n_unique()
+        if not (worst := beyond(limits_of(said["older"]), count, learnt.height)):
+            continue
+        pairs = [
+            one_line(f"{row['key_now']} of {row['split_now']} was {row['key']} of {row['split']}")
+            for row in found.head(NAMED).iter_rows(named=True)
+        ]
+        line = (
+            f"{in_words(worst[1])} that models learn from may have been in a test split of an older version; "
+            f"{before.name} had {count:,} of them: {some(pairs, NAMED)}"
+        )
+        if worst[0] == "fail":
+            where = f"config/datasets/{built.dataset}.yaml"
+            hint = f"leave them out, or set what contract.quality.leakage.older allows in {where}, and build again"
+            raise NotReady(State.REFUSED, line, hint)
+        warnings.append(line)
+    return warnings
+
+
+def _different(repository: Repository, built: Snapshot, releases: Sequence[Release]) -> Iterator[Snapshot]:
+    """Yield releases that hold other rows than what is built, and than each other, the newest first."""
+    seen = {built.content_hash}
+    for release in reversed(releases):
+        before = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+        if before.content_hash not in seen:
+            seen.add(before.content_hash)
+            yield before
+
+
+def _rows(snapshot: Snapshot, said: dict[str, Any], *, tests: bool) -> "pl.DataFrame":
+    """Return input_id, key and split of the rows in the splits by which models are measured, or in the other ones."""
+    import polars as pl
+
+    try:
+        path = manifest_of(snapshot).path
+    except RegistryError as error:
+        what = f"it cannot be held against {snapshot.name}: {error.what}"
+        raise NotReady(State.REFUSED, what, "bring that back, or take contract.quality.leakage.older out") from None
+    split = pl.col("split")
+    is_test = split.is_in(said["tests"]) if "tests" in said else split != TRAINED_ON
+    return pl.scan_parquet(path).filter(is_test == tests).select("input_id", "key", "split").collect()
