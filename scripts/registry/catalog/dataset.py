@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ MAX_ROWS = 3000
 """Rows whose values are read of a dataset."""
 MAX_BYTES = 400_000
 """Bytes of JSON that the values of rows have, and after which no more are taken."""
+LEAST = 2
+"""Bytes of JSON that a value has at least, with what comes between it and the next one."""
 MAX_PICTURES, PICTURE_BYTES = 300, 1_000_000
 """Small pictures, and bytes of them, after which no more are taken."""
 SEED = 0
@@ -109,7 +112,10 @@ def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry
 
 def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
     """Read the values of rows, those first that matter most, each in the newest version that has it and can be read."""
-    wanted = [*dict.fromkeys(rows)][:MAX_ROWS]
+    columns = max(
+        (len(one.snapshot.metadata["schema"]["features"]) for one in found.versions if one.snapshot), default=1
+    )
+    wanted = [*islice(dict.fromkeys(rows), min(MAX_ROWS, MAX_BYTES // (LEAST * columns)))]
     lacking, read = set(wanted), Values()
     for version in found.versions:
         if version.rows is None or not lacking:
@@ -171,7 +177,7 @@ def _within_bounds(read: Values, wanted: Sequence[int]) -> Values:
             continue
         names = {value["picture"] for value in row.values() if isinstance(value, dict) and "picture" in value}
         new = {name: read.pictures[name] for name in sorted(names) if name not in kept.pictures}
-        text += len(json.dumps(row, ensure_ascii=False).encode())
+        text += len(json.dumps([*row.values()], ensure_ascii=False).encode())
         pictures += sum(map(len, new.values()))
         if text > MAX_BYTES or pictures > PICTURE_BYTES or len(kept.pictures | new) > MAX_PICTURES:
             break

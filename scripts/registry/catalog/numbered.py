@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from registry.compare.manifests import manifest_of
+from registry.compare.manifests import manifest_batches, manifest_of
 from registry.files import json_digest
 from registry.storage.snapshot import MANIFEST, Snapshot
 
-IDS = ("sample_id", "input_id")
-SAME = [*IDS, "key", "split"]
+SAME = ("sample_id", "input_id", "key", "split")
 """What two rows agree in that are one."""
 MAX_RUNS = 100_000
 """Runs of rows that a page takes of a dataset: about a megabyte."""
@@ -26,12 +26,15 @@ Run = tuple[int, int]
 
 
 class NumberedRows:
-    """The rows that any version of a dataset has; `first` and `place` tell where each of them came first."""
+    """The rows that any version of a dataset has; the number of each is its place among them.
+
+    Of a value that is compared only a hash of 64 bits is held: of a million, two that differ are taken for one with a
+    chance of one to thirty million.
+    """
 
     def __init__(self) -> None:
-        self._known = pl.DataFrame(
-            schema={**dict.fromkeys(IDS, pl.UInt128), "key": pl.String, "split": pl.String, "row": pl.UInt32}
-        )
+        hashes = dict.fromkeys(("row", *SAME[:3]), pl.UInt64)
+        self._known = pl.DataFrame(schema=hashes | {"name": pl.String, "split": pl.Categorical})
         self._numbers: dict[str, np.ndarray] = {}
 
     def add(self, snapshot: Snapshot) -> np.ndarray:
@@ -42,46 +45,55 @@ class NumberedRows:
         about = [snapshot.outs[f"{snapshot.folder}/{MANIFEST}"], snapshot.content_hash, snapshot.metadata["splits"]]
         digest = json_digest(about)
         if digest not in self._numbers:
-            self._numbers[digest] = self._of_rows(manifest_of(snapshot).path)
+            self._numbers[digest] = self._numbered(manifest_of(snapshot).path)
         return self._numbers[digest]
 
-    def _of_rows(self, manifest: Path) -> np.ndarray:
-        rows = pl.read_parquet(manifest, columns=SAME).with_columns(
-            pl.col(name).bin.reinterpret(dtype=pl.UInt128) for name in IDS
-        )
-        found = self._known_numbers(rows)
-        if found.null_count():
-            new = rows.filter(found.is_null()).unique(maintain_order=True)
-            start = len(self._known)
-            numbers = pl.Series("row", np.arange(start, start + len(new), dtype=np.uint32))
-            self._known = pl.concat([self._known, new.select(SAME).with_columns(numbers)])
-            found = self._known_numbers(rows)
-        return found.to_numpy()
-
-    def _known_numbers(self, rows: pl.DataFrame) -> pl.Series:
-        return rows.join(self._known, on=SAME, how="left", maintain_order="left")["row"]
+    def _numbered(self, manifest: Path) -> np.ndarray:
+        none = self._known.select("row", *SAME[:3]).clear()
+        rows = pl.concat([none, *map(_hashes, manifest_batches(manifest))])
+        numbers, new = _found(self._known["row"].to_numpy(), rows["row"].to_numpy())
+        if len(new):
+            named = pl.read_parquet(manifest, columns=["key", "split"])[new]
+            named = named.select(pl.col("key").alias("name"), pl.col("split").cast(pl.Categorical))
+            self._known = pl.concat([self._known, rows[new].hstack(named)], rechunk=False)
+        return numbers
 
     def __len__(self) -> int:
         return len(self._known)
 
     def keys(self, rows: Sequence[int]) -> list[str]:
         """Return the keys of rows by their numbers."""
-        return self._known["key"].gather(list(rows)).to_list()
+        return self._known["name"].gather(list(rows)).to_list()
 
     def columns(self) -> dict[str, Any]:
         """Return of every row, in runs, which sample, input and key it has, by numbers, and its split by its name."""
         codes = {name: runs_of(_codes(self._known[column])) for name, column in _COLUMNS.items()}
-        splits = self._known["split"].rle().struct.unnest()
+        splits = self._known["split"].cast(pl.String).rle().struct.unnest()
         return codes | {"splits": [[value, length] for length, value in splits.iter_rows()]}
 
 
 _COLUMNS = {"samples": "sample_id", "inputs": "input_id", "keys": "key"}
 
 
+def _hashes(batch: pa.RecordBatch) -> pl.DataFrame:
+    """Return the hashes of some rows of a manifest, and of what they are compared by."""
+    hashes = pl.DataFrame(batch.select(SAME)).select(pl.all().hash())
+    return hashes.select(hashes.hash_rows().alias("row"), *SAME[:3])
+
+
+def _found(known: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of values among those that are known, new ones behind them, and the first place of each new."""
+    _, first, each = np.unique(np.concatenate([known, wanted]), return_index=True, return_inverse=True)
+    new = np.sort(first[first >= len(known)])
+    numbers = np.arange(len(known) + len(wanted), dtype=np.uint32)
+    numbers[new] = np.arange(len(known), len(known) + len(new))
+    return numbers[first[each[len(known) :]]], new - len(known)
+
+
 def _codes(values: pl.Series) -> np.ndarray:
     """Return a number for each value: the place at which it comes first."""
-    frame = pl.DataFrame({"value": values, "place": np.arange(len(values), dtype=np.uint32)})
-    return frame.select(pl.col("place").first().over("value"))["place"].to_numpy()
+    _, first, each = np.unique(values.to_numpy(), return_index=True, return_inverse=True)
+    return first[each]
 
 
 def runs_of(numbers: np.ndarray) -> list[Run]:

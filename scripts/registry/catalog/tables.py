@@ -15,8 +15,10 @@ from registry.storage.snapshot import Snapshot
 
 KINDS = ("parquet", "csv", "json")
 """Files that have rows, in the order in which they are preferred."""
-BATCH = 500
-"""Rows that are in memory at once."""
+VALUES, BYTES = 50_000, 4 << 20
+"""Values, and bytes as they are in the files, that are in memory at once, as far as rows are alike."""
+FEWEST = 100
+"""Rows that are in memory at once, however large they are."""
 
 
 class Batch(NamedTuple):
@@ -45,17 +47,23 @@ def batches_of(snapshot: Snapshot, tables: list[str], end: int | None = None) ->
 
     Pictures that are files of their own are not read. Raises RegistryError.
     """
-    start = 0
+    start, at_once = 0, _rows_at_once(snapshot)
     for table in tables:
         kind = table.rpartition(".")[2]
         here = {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
         columns = [FILE_NAME, "messages"] if kind == "json" else None
         folder = _folder_of_pictures(kind, table) if names_pictures(kind, here.values()) else None
-        for rows in rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).batches(BATCH):
+        for rows in rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).batches(at_once):
             if end is not None and start >= end:
                 return
             yield Batch(start, rows, folder)
             start += rows.num_rows
+
+
+def _rows_at_once(snapshot: Snapshot) -> int:
+    columns, rows = len(snapshot.metadata["schema"]["features"]), max(1, snapshot.rows)
+    size = snapshot.provenance["data"]["bytes"] / rows
+    return max(FEWEST, int(min(VALUES / max(1, columns), BYTES / max(1, size))))
 
 
 def _folder_of_pictures(kind: str, table: str) -> str:
