@@ -24,7 +24,9 @@ from showcase import PEOPLE, Showcase
 from specified import column_of
 from support import examples
 
-COUNTS = "[...document.querySelectorAll('#counts tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+COUNTS = (
+    "[...document.querySelectorAll('#counts tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+)
 
 
 def expected(found: DatasetDiff) -> dict[str, list[int]]:
@@ -123,12 +125,18 @@ def test_a_page_alone_needs_no_other_file(showcase_once, snapshots, browser, tmp
     assert "unsafe" not in policy
     assert "'self'" not in policy
     assert page.evaluate("[...document.querySelectorAll('[src], [href]')].map((one) => one.src ?? one.href)") == [
-        one for one in page.evaluate("[...document.querySelectorAll('[src], [href]')].map((one) => one.src ?? one.href)") if one.startswith(("data:", "file:"))
+        one
+        for one in page.evaluate("[...document.querySelectorAll('[src], [href]')].map((one) => one.src ?? one.href)")
+        if one.startswith(("data:", "file:"))
     ]
     visitor.leave()
 
 
-ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])), min_size=1, max_size=6)
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])),
+    min_size=1,
+    max_size=6,
+)
 STATES = st.dictionaries(st.sampled_from(["one", "two", "three"]), ROWS, min_size=1)
 
 
@@ -143,7 +151,9 @@ def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]]
         for split, rows in splits.items():
             texts, numbers, keys = ([row[place] for row in rows] for place in range(3))
             values = [texts, numbers, *([numbers] if wider else [])]
-            batch = pa.record_batch([pa.array(one, field.type) for one, field in zip(values, schema, strict=True)], schema=schema)
+            batch = pa.record_batch(
+                [pa.array(one, field.type) for one, field in zip(values, schema, strict=True)], schema=schema
+            )
             manifest.add(split, batch, inputs=["text"], keys=keys)
     metadata = metadata_of(dataset, manifest, summary={"num_samples": 1}, profile={})
     provenance = {"data": {"md5": manifest.content_hash}}

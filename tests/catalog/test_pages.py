@@ -10,7 +10,9 @@ from browsing import Visitor
 from hostile_values import CLASSES, TEXTS, TITLE
 from showcase import MANY, VERSIONS, WIDE
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+)
 HANDLERS = "[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames()).filter((name) => name.startsWith('on'))"
 LINKS = "[...document.querySelectorAll('a[href]')].map((link) => link.href)"
 MISSING = "[...document.images].filter((one) => one.complete && !one.naturalWidth).map((one) => one.src)"
@@ -71,7 +73,11 @@ def test_the_list_is_searched_filtered_and_sorted(visitor):
     page.get_by_label("Licence").select_option("Apache-2.0")
     assert shown(visitor) == sorted(set(VERSIONS) - {"hostile"})
     page.get_by_label("Licence").select_option("")
-    for column, first, last in (("Rows", "empty", "classes"), ("Dataset", "chats", "wide"), ("Version", None, "people")):
+    for column, first, last in (
+        ("Rows", "empty", "classes"),
+        ("Dataset", "chats", "wide"),
+        ("Version", None, "people"),
+    ):
         button = page.get_by_role("button", name=column, exact=True)
         button.click()
         head = page.get_by_role("columnheader", name=column, exact=True)
@@ -162,8 +168,12 @@ def test_text_of_others_is_text(visitor):
     viewer = page.locator("#viewer")
     for name in ("script", "image", "ended", "comment", "template", "entity", "link"):
         expect(viewer.get_by_text(TEXTS[name], exact=True).first).to_be_visible()
-    expect(viewer.get_by_role("row", name="abc")).to_contain_text("abc U+202Eright to leftU+202C, U+200BzeroU+200D widthU+FEFF")
-    expect(viewer.locator("tr", has_text="oneU+2028")).to_contain_text("oneU+2028twoU+2029threeU+0085fourU+0000fiveU+001B[31m")
+    expect(viewer.get_by_role("row", name="abc")).to_contain_text(
+        "abc U+202Eright to leftU+202C, U+200BzeroU+200D widthU+FEFF"
+    )
+    expect(viewer.locator("tr", has_text="oneU+2028")).to_contain_text(
+        "oneU+2028twoU+2029threeU+0085fourU+0000fiveU+001B[31m"
+    )
     expect(viewer).to_contain_text("5,250,000 characters in all")
     chart = page.locator(".column", has=page.get_by_role("heading", name="label")).locator(".chart")
     chart.scroll_into_view_if_needed()
