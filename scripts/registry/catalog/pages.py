@@ -86,10 +86,14 @@ def page(template: str, policy: str = POLICY, **values: Any) -> bytes:
 
 
 def script_of(data: Mapping[str, Any]) -> bytes:
-    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands."""
+    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands.
+
+    It is JSON in a text, so that names such as `__proto__` are names.
+    """
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f"registryCatalog({safe});\n".encode(errors="backslashreplace")
+    for char, spelt in {"\\": "\\\\", "'": "\\'", "<": "\\x3c", "\u2028": "\\u2028", "\u2029": "\\u2029"}.items():
+        text = text.replace(char, spelt)
+    return f"registryCatalog(JSON.parse('{text}'));\n".encode(errors="backslashreplace")
 
 
 def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
