@@ -7,9 +7,11 @@ const registryCatalog = (() => {
   const base = own.base ?? "";
   const PAGE = 50; // rows of a version that are drawn at once, ...
   const SHOWN = 20; // ... and those that differ
+  const WIDEST = 200; // columns that a table has
   const ODD = /[\p{C}\p{Zl}\p{Zp}]/u;
   const byId = (id) => document.getElementById(id);
-  const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 6 }) : String(value));
+  const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+  const number = (value) => (typeof value === "number" ? digits.format(value) : String(value));
 
   // --- text of others ------------------------------------------------------------------------------------------------
 
@@ -86,47 +88,43 @@ const registryCatalog = (() => {
     const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
     const [left, right] = [rowsOf(before), rowsOf(after)];
     const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
-    const found = { by, unchanged: [], moved: [], changed: [], removed: [], added: [] };
-    const [same, ...others] = match(left, right, (row) => `${identity[row]}/${split[row]}/${key[row]}`);
-    const [copies, old, fresh] = match(...others, (row) => `${identity[row]}/${split[row]}`);
-    const [kept, ...loose] = match(old, fresh, (row) => `${identity[row]}/${key[row]}`);
+    const [splits, rows] = [data.splitNames.length, data.total];
+    // Of copies of a sample, those stay together first that have the same key.
+    const [, ...others] = match(left, right, (row) => row);
+    const [, old, fresh] = match(...others, (row) => identity[row] * splits + split[row]);
+    const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
     const [carried, gone, come] = match(...loose, (row) => identity[row]);
-    const [changed, removed, added] = match(gone, come, (row) => `${key[row]}/${split[row]}`);
-    const [stayed, moved] = [same.concat(copies), kept.concat(carried)];
-    return Object.assign(found, { unchanged: stayed, moved, changed, removed, added });
+    const [changed, removed, added] = match(gone, come, (row) => key[row] * splits + split[row]);
+    return { by, moved: kept.concat(carried), changed, removed, added };
   }
 
   function knownInputs(input, left, right) {
-    const known = new Set(Array.from(right, (row) => input[row]));
+    const known = new Set(right.map((row) => input[row]));
     const shared = left.reduce((sum, row) => sum + known.has(input[row]), 0);
     return 2 * shared >= Math.min(left.length, right.length);
   }
 
+  // Pairs rows of one identity, a number, in their order; returns also those on the left and on the right that are left.
   function match(left, right, identity) {
-    const waiting = new Map();
-    for (const row of right) {
-      const id = identity(row);
-      const those = waiting.get(id);
-      if (those) those.push(row);
-      else waiting.set(id, [row]);
+    const [first, following, taken] = [new Map(), new Int32Array(right.length), new Uint8Array(right.length)];
+    for (let at = right.length - 1; at >= 0; at--) {
+      const id = identity(right[at]);
+      following[at] = first.get(id) ?? -1;
+      first.set(id, at);
     }
-    for (const those of waiting.values()) those.reverse();
-    const [pairs, rest, taken] = [[], [], new Map()];
+    const [pairs, rest] = [[], []];
     for (const row of left) {
-      const partner = waiting.get(identity(row))?.pop();
-      if (partner === undefined) rest.push(row);
-      else {
-        pairs.push([row, partner]);
-        taken.set(partner, (taken.get(partner) ?? 0) + 1);
+      const id = identity(row);
+      const at = first.get(id) ?? -1;
+      if (at < 0) {
+        rest.push(row);
+        continue;
       }
+      pairs.push([row, right[at]]);
+      taken[at] = 1;
+      first.set(id, following[at]);
     }
-    const unpaired = [];
-    for (const row of right) {
-      const often = taken.get(row) ?? 0;
-      if (often) taken.set(row, often - 1);
-      else unpaired.push(row);
-    }
-    return [pairs, rest, unpaired];
+    return [pairs, rest, Array.from(right).filter((_, at) => !taken[at])];
   }
 
   // --- values --------------------------------------------------------------------------------------------------------
@@ -219,7 +217,8 @@ const registryCatalog = (() => {
     }
 
     function table(rows, wanted) {
-      const used = data.columns.map((_, at) => at).filter((at) => rows.some((row) => data.values[row][at] !== null && data.values[row][at] !== undefined) || version.schema.some(([name]) => name === data.columns[at]));
+      const its = data.columns.map((_, at) => at).filter((at) => rows.some((row) => data.values[row][at] !== null && data.values[row][at] !== undefined) || version.schema.some(([name]) => name === data.columns[at]));
+      const used = its.slice(0, WIDEST);
       const heads = used.map((at) => {
         const button = element("button", { type: "button" }, marked(data.columns[at]));
         button.addEventListener("click", () => {
@@ -240,7 +239,8 @@ const registryCatalog = (() => {
         return element("tr", {}, split, ...cells, wanted.length ? element("td", {}, held_(row)) : null);
       });
       const last = wanted.length ? element("th", { scope: "col" }, "Versions") : null;
-      return element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Split"), ...heads, last)), element("tbody", {}, ...body));
+      const caption = its.length > WIDEST ? element("caption", {}, `The first ${WIDEST} of ${number(its.length)} columns`) : null;
+      return element("table", {}, caption, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Split"), ...heads, last)), element("tbody", {}, ...body));
     }
 
     words.addEventListener("input", () => ((state.limit = PAGE), draw()));
@@ -444,7 +444,11 @@ const registryCatalog = (() => {
     const pairs = paired(data, before, after);
     const splitOf = (row) => data.splitNames[data.of.split[row]];
     const names = [...new Set([...Object.keys(before.splits), ...Object.keys(after.splits)])];
-    const tally = (rows) => Object.fromEntries(names.map((name) => [name, rows.filter((row) => splitOf(row) === name).length]));
+    const tally = (rows) => {
+      const found = Object.fromEntries(names.map((name) => [name, 0]));
+      for (const row of rows) found[splitOf(row)]++;
+      return found;
+    };
     const counts = { added: tally(pairs.added), removed: tally(pairs.removed), changed: tally(pairs.changed.map(([row]) => row)), out: tally(pairs.moved.map(([row]) => row)), in: tally(pairs.moved.map(([, row]) => row)) };
     const head = ["Split", "Before", "After", "Added", "Removed", "Changed", "Moved in", "Moved out"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const body = names.map((name) => {
