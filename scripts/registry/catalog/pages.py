@@ -18,7 +18,7 @@ from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
-from registry.catalog.oddities import drift_of, problems_of, quality_of, warnings_of
+from registry.catalog.oddities import alike_of, drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.errors import RegistryError
 from registry.extras import needed
@@ -261,6 +261,7 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "problems": problems_of(snapshot),
         "warnings": warnings_of(snapshot),
         "quality": [*quality_of(snapshot)],
+        "alike": [*alike_of(snapshot)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
         ],
