@@ -27,8 +27,9 @@ def test_every_link_leads_to_a_page_that_opens(visitor):
         seen.add(path)
         page = visitor.open(path)
         expect(page.locator("h1")).to_be_visible()
-        visitor.draw_all()
         fragment = path.partition("#")[2]
+        if "-v" not in path and not (fragment and path.startswith("datasets/")):
+            visitor.draw_all()
         if path.startswith("diff.html#"):
             expect(page.locator("h1")).to_contain_text(fragment.partition("/")[2].replace("..", " → "))
         elif fragment:
@@ -41,7 +42,8 @@ def test_every_link_leads_to_a_page_that_opens(visitor):
         assert page.evaluate("window.hit") is None
         for address in page.evaluate(LINKS):
             assert address.startswith(("file:", "https://example.org/")), address
-            if inside := visitor.inside(address):
+            inside = visitor.inside(address)
+            if inside and not inside.endswith("#main"):
                 waiting.append(inside)
     opened = {path.partition("#")[0] for path in seen}
     assert opened == {str(path.relative_to(visitor.site)) for path in visitor.site.rglob("*.html")}
@@ -230,6 +232,12 @@ def test_keys_lead_through_the_page(visitor):
         if reached == {*wanted}:
             break
     assert reached == {*wanted}
+    page = visitor.open("diff.html#people/1.0.0..2.0.0")
+    expect(page.locator("#counts")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.locator("#counts")).to_be_visible()
     page = visitor.open("index.html")
     page.get_by_role("button", name="Rows", exact=True).focus()
     page.keyboard.press("Enter")
@@ -238,6 +246,8 @@ def test_keys_lead_through_the_page(visitor):
 
 ALL = ["index.html", *(f"datasets/{name}.html" for name in VERSIONS if name != "wide"), "datasets/lost-v1.0.0.html"]
 PAIRS = ["diff.html#people/1.1.0..2.0.0", "diff.html#people/2.0.0..3.1.0", "diff.html#pictures/1.0.0..2.0.0"]
+LOOKED_AT = ["index.html", "datasets/people.html", "datasets/pictures.html", "datasets/hostile.html", PAIRS[0]]
+"""Pages of which pictures are kept."""
 
 
 def test_paper(visitor):
@@ -250,7 +260,7 @@ def test_paper(visitor):
     visitor.look("people-print")
 
 
-@pytest.mark.parametrize("width", [360, 768, 3840])
+@pytest.mark.parametrize("width", [360, 3840])
 def test_no_page_is_wider_than_the_screen(visitor, width):
     visitor.page.set_viewport_size({"width": width, "height": 900})
     for path in [*ALL, *PAIRS]:
@@ -259,7 +269,7 @@ def test_no_page_is_wider_than_the_screen(visitor, width):
         if "wide" not in path:
             visitor.draw_all()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        if width != 768 and "wide" not in path:
+        if path in LOOKED_AT:
             visitor.look(f"{re.sub('[^a-z0-9.]+', '-', path)}-{width}")
 
 
@@ -272,6 +282,7 @@ def test_axe_finds_nothing(browser, site, scheme):
         expect(page.locator("h1")).to_be_visible()
         if "wide" not in path:
             visitor.draw_all()
+        if path in LOOKED_AT:
             visitor.look(f"{re.sub('[^a-z0-9.]+', '-', path)}-{scheme}")
         dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
         red = int(re.search(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[0])
