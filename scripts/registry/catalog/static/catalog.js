@@ -88,26 +88,15 @@ const registryCatalog = (() => {
     const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
     const [left, right] = [rowsOf(before), rowsOf(after)];
     const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
-<<<<<<< HEAD
     const [splits, rows] = [data.splitNames.length, data.total];
-    // Of copies of a sample, those stay together first that have the same key.
-    const [, ...others] = match(left, right, (row) => row);
-    const [, old, fresh] = match(...others, (row) => identity[row] * splits + split[row]);
+    const here = (row) => identity[row] * splits + split[row];
+    const exact = splits * rows ** 2 < Number.MAX_SAFE_INTEGER ? (row) => here(row) * rows + key[row] : (row) => `${here(row)}/${key[row]}`;
+    const [, ...others] = match(...withoutEnds(data, identity, left, right), exact);
+    const [, old, fresh] = match(...others, here);
     const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
     const [carried, gone, come] = match(...loose, (row) => identity[row]);
     const [changed, removed, added] = match(gone, come, (row) => key[row] * splits + split[row]);
     return { by, moved: kept.concat(carried), changed, removed, added };
-=======
-    const found = { by, unchanged: [], moved: [], changed: [], removed: [], added: [] };
-    const [ends, ...rest] = withoutEnds(data, identity, left, right);
-    const [same, ...others] = match(...rest, (row) => `${identity[row]}/${split[row]}/${key[row]}`);
-    const [copies, old, fresh] = match(...others, (row) => `${identity[row]}/${split[row]}`);
-    const [kept, ...loose] = match(old, fresh, (row) => `${identity[row]}/${key[row]}`);
-    const [carried, gone, come] = match(...loose, (row) => identity[row]);
-    const [changed, removed, added] = match(gone, come, (row) => `${key[row]}/${split[row]}`);
-    const [stayed, moved] = [ends.concat(same, copies), kept.concat(carried)];
-    return Object.assign(found, { unchanged: stayed, moved, changed, removed, added });
->>>>>>> cattests
   }
 
   // Rows that are the same, one after another, from the beginning of a split, or up to its end, are where they were.
@@ -115,7 +104,7 @@ const registryCatalog = (() => {
     const { split, key } = data.of;
     const bySplit = (rows) => Map.groupBy(rows, (row) => split[row]);
     const [befores, afters] = [bySplit(left), bySplit(right)];
-    const [pairs, old, fresh] = [[], [], []];
+    const [old, fresh] = [[], []];
     for (const code of new Set([...befores.keys(), ...afters.keys()])) {
       const [before, after] = [befores.get(code) ?? [], afters.get(code) ?? []];
       const shorter = Math.min(before.length, after.length);
@@ -128,12 +117,10 @@ const registryCatalog = (() => {
       if (head < before.length) head = alike(key, head);
       let tail = 0;
       while (tail < shorter - head && identity[before.at(-1 - tail)] === identity[after.at(-1 - tail)]) tail++;
-      before.slice(0, head).forEach((row, place) => pairs.push([row, after[place]]));
-      before.slice(before.length - tail).forEach((row, place) => pairs.push([row, after[after.length - tail + place]]));
-      for (const row of before.slice(head, before.length - tail)) old.push(row);
-      for (const row of after.slice(head, after.length - tail)) fresh.push(row);
+      for (let at = head; at < before.length - tail; at++) old.push(before[at]);
+      for (let at = head; at < after.length - tail; at++) fresh.push(after[at]);
     }
-    return [pairs, old, fresh];
+    return [old, fresh];
   }
 
   function knownInputs(input, left, right) {
