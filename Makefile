@@ -104,6 +104,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/releases.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/authoring.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/schedule.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/leakage.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/streams.py
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
 	.venv-dagster/bin/python benchmarks/orchestrate.py

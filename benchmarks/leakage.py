@@ -10,12 +10,12 @@ them are counted, though many are near-duplicates indeed, which the data had bef
 import gzip
 import io
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -246,7 +246,8 @@ def timed(sort: str) -> None:
             some = part.slice(start, BATCH)
             leakage.add(split, some, [f"{split}:{start + row}" for row in range(some.num_rows)])
     leakage.figures()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
+    peak = int(status["VmHWM"].split()[0]) / 1024
     wall, cpu = time.monotonic() - started, time.process_time() - before
     print(f"| {rows.num_rows:,} {sort} | {wall:.1f} | {cpu:.1f} | {peak:.0f} | 30 s |")
 

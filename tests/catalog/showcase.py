@@ -34,8 +34,8 @@ PEOPLE = {
     "4.0.0": "the content of 1.1.0 again",
 }
 """The versions of the dataset people, and what is new in each."""
-LOST = ("1.0.0", "2.0.0", "3.0.0")
-"""Those of the dataset lost: of the first nobody has anything, of the second nobody has the rows."""
+LOST = ("0.9.0", "1.0.0", "2.0.0", "3.0.0")
+"""Those of the dataset lost. The first is none: a tag alone. Of the second nobody has any file, of the third the rows."""
 WIDE, MANY = 2_000, 10_000
 """Columns of the dataset wide, and classes of the dataset classes."""
 VERSIONS = {
@@ -181,7 +181,8 @@ def make_showcase(folder: Path) -> str:
     registry.registry(*republish("people", "1.1.0", "<i>the column</i> was wrong"))
     registry.lose("lost-v1.0.0", "processed", "manifest.parquet")
     registry.lose("lost-v2.0.0", "processed")
-    registry.git("tag", "--annotate", "--message", "<img src=x onerror=window.hit=1>", "people-v9.9.9", "HEAD^{/Start}")
+    registry.git("tag", "--annotate", "--message", f"lost\n\n{TEXTS['script']}", "lost-v0.9.0", "HEAD^{/Start}")
+    registry.git("tag", "people-v9.9.9", "people-v1.0.0^{commit}")
     return ""
 
 

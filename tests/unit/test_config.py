@@ -741,6 +741,30 @@ def test_what_a_contract_cannot_refer_to(root, dataset, words):
         loaded(CONFIG, root)
 
 
+def held_against(against):
+    return changed(DATASET, ["contract", "quality"], {"leakage": {"against": against}})
+
+
+def test_rows_are_held_against_other_datasets_which_are_needed_for_that(root):
+    write(root, "three", held_against(["one", "two"]))
+    datasets = loaded(CONFIG, root)
+    assert referenced(datasets["three"]) == needed(datasets["three"]) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("against", "words"),
+    [
+        (["nine"], "against: nine is no dataset"),
+        ({"one": {"column": "c", "fail": 0}}, "against: one has no column c"),
+        (["three"], "against.three: it is this dataset itself"),
+    ],
+)
+def test_what_rows_cannot_be_held_against(root, against, words):
+    write(root, "three", held_against(against))
+    with pytest.raises(RegistryError, match=f"contract.quality.leakage.{words}"):
+        loaded(CONFIG, root)
+
+
 def test_a_dataset_that_refers_to_a_broken_one_is_left_out_with_it(root):
     write(root, "three", referring("one", "a"))
     write(root, "four", {**referring("three", "b"), "contract": {"columns": {"b": {}}, "rows": {}}})

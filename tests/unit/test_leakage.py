@@ -88,11 +88,19 @@ def test_texts_that_are_the_same_are_exact_and_near_ones_are_not_counted_again()
     figures = found({"train": [one, text(2), one, changed(one, 3)], "test": [one, text(3)]})
     assert figures["splits"]["train"] == {"train": {"exact": 2, "near": 1}, "test": {"exact": 2, "near": 1}}
     assert figures["splits"]["test"] == {"train": {"exact": 1, "near": 0}}
-    assert ("train-0", "test-0", True) in pairs(figures)
+    assert {("train-0", "test-0", True), ("train-0", "train-2", True)} < pairs(figures)
+
+
+def test_words_that_most_texts_have_make_none_alike():
+    common = "i feel that it is all about the way of"
+    figures = found({"train": [f"{common} {text(seed, 5)}" for seed in range(40)], "test": [f"{common} {text(90, 5)}"]})
+    assert figures["splits"] == {}
 
 
 def test_short_texts_are_near_only_if_they_are_almost_the_same():
-    figures = found({"train": ["i feel angry", "Thank you so much!"], "test": ["i feel happy", "thank you so much"]})
+    figures = found(
+        {"train": ["i feel so angry now", "Thank you so much!"], "test": ["i feel so happy now", "thank you so much"]}
+    )
     assert pairs(figures) == {("train-1", "test-1", False)}
 
 
@@ -111,6 +119,14 @@ def test_conversations_are_compared_by_all_that_is_said():
     assert pairs(figures) == {("train-1", "test-0", False)}
 
 
+def test_conversations_are_compared_whoever_says_which_part_of_it():
+    words = text(1, 12).split()
+    one = [said_by("user" if place % 2 else "assistant", word) for place, word in enumerate(words)]
+    two = [said_by("user", " ".join(words[place : place + 2])) for place in range(0, 12, 2)]
+    figures = found({"train": [{"messages": one}], "test": [{"messages": two}]})
+    assert pairs(figures) == {("train-0", "test-0", False)}
+
+
 COPIES = {
     "resized": lambda image: encoded(image.resize((61, 61), Image.Resampling.BICUBIC)),
     "encoded": lambda image: encoded(image, "JPEG", quality=70),
@@ -126,6 +142,13 @@ def test_copies_of_pictures_are_found(copy):
     assert figures["compared"] == "pictures"
     assert pairs(figures) == {("train-11", "test-10", False)}
     assert figures["splits"]["test"] == {"train": {"exact": 0, "near": 1}}
+
+
+def test_pictures_that_differ_in_a_part_are_not_alike():
+    image = picture(4)
+    other = image.copy()
+    other.paste(150, (60, 10, 68, 18))
+    assert found({"train": [encoded(image)], "test": [encoded(other)]})["splits"] == {}
 
 
 def test_pictures_of_one_colour_and_such_as_nobody_can_read_are_like_no_other():
@@ -159,6 +182,14 @@ def test_rows_with_noise_below_the_rounding_are_found_wherever_the_edges_are():
         "test": {"train": {"exact": 0, "near": 300}},
     }
     assert found({"train": rows, "test": noisy}, said={"digits": 12})["splits"] == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1.23449, 1.23451), (-0.0012349999, -0.0012350001), (8.6245e9, 8.6244999e9)]
+)
+def test_numbers_on_both_sides_of_a_roundings_edge_are_near(one, other):
+    figures = found({"train": [{"a": one, "n": 1}], "test": [{"a": other, "n": 1}]})
+    assert pairs(figures) == {("train-0", "test-0", False)}
 
 
 def test_numbers_beside_powers_of_ten_zeros_and_gaps_are_compared():
@@ -225,7 +256,7 @@ NUMBERS = [{"a": value * (1 + noise), "b": n} for n, value in enumerate((1.5, 2.
 
 
 @pytest.mark.parametrize("rows", [TEXTS, PICTURES, NUMBERS], ids=["texts", "pictures", "rows"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_neither_batches_nor_the_order_of_rows_change_what_is_found(rows, data):
     order = data.draw(st.permutations(range(len(rows))))

@@ -91,7 +91,7 @@ class Distribution:
             "name": name,
             "contentUrl": name,
             "contentSize": f"{about.size} B",
-            "encodingFormat": FORMATS.get(_suffix(path), BYTES),
+            "encodingFormat": FORMATS.get(_suffix(path).lower(), BYTES),
             "sha256": about.sha256,
         }
 
@@ -106,7 +106,7 @@ class Distribution:
             "name": f"{folder}/*.{kind}" if kind else folder,
             "description": f"{len(names):,} files, {sum(about.size for about in names.values()):,} bytes. The sha256 "
             "is that of what sha256sum prints of them in this folder, in the order of their names.",
-            "encodingFormat": FORMATS.get(kind, BYTES),
+            "encodingFormat": FORMATS.get(kind.lower(), BYTES),
             "includes": patterns,
             "sha256": listing_sha256({name: about.sha256 for name, about in names.items()}),
         }

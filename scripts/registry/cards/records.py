@@ -1,6 +1,6 @@
 """The rows of a version in the words of Croissant: a record set for each split, and one that lists the splits.
 
-Pictures that are files have a record set of their own: mlcroissant joins rows of JSON to files, and not files to rows.
+Pictures that are files have record sets of their own, which rows are joined to: mlcroissant joins no files to JSON.
 """
 
 import re

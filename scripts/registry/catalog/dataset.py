@@ -99,15 +99,15 @@ def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetP
 
 
 def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
+    # Why rows cannot be read is said where their values are missing.
+    rows, profile, problem = None, {}, None
+    with suppress(RegistryError):
+        profile = profile_of(snapshot)
     try:
         rows = numbered.add(snapshot)
     except RegistryError as error:
-        return VersionPage(name, snapshot, error.what, entry=entry)
-    # Why rows cannot be read is said where their values are missing.
-    profile = {}
-    with suppress(RegistryError):
-        profile = profile_of(snapshot)
-    return VersionPage(name, snapshot, rows=rows, profile=profile, entry=entry)
+        problem = error.what
+    return VersionPage(name, snapshot, problem, rows, profile, entry)
 
 
 def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
@@ -194,9 +194,7 @@ def data_of(found: DatasetPages) -> dict[str, Any]:
     scattered = sum(map(len, runs.values())) > MAX_RUNS
     return {
         "name": found.name,
-        "versions": [
-            _as_json(version, [] if scattered else runs.get(version.version, [])) for version in found.versions
-        ],
+        "versions": [_as_json(version, None if scattered else runs.get(version.version)) for version in found.versions],
         "total": len(found.numbered),
         "scattered": scattered,
         **({} if scattered else found.numbered.columns()),
@@ -206,7 +204,7 @@ def data_of(found: DatasetPages) -> dict[str, Any]:
     }
 
 
-def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]] | None) -> dict[str, Any]:
     snapshot = version.snapshot
     about: dict[str, Any] = {"version": version.version, "tag": version.tag}
     if snapshot is None or version.rows is None:

@@ -55,6 +55,17 @@ def _leakage(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     yield f"{split}, like rows of {other}", f"{its['exact']:,} the same, {its['near']:,} nearly"
 
 
+def alike_of(snapshot: Snapshot) -> Iterator[tuple[str, str, float]]:
+    """Yield pairs of rows of a version that are like each other, where its contract has looked for them.
+
+    Each pair is a row with its split, the row that it is like, with its split or dataset, and how far they are apart.
+    """
+    for pair in snapshot.metadata.get("leakage", {}).get("examples", []):
+        like = pair["like"]
+        of = like.get("dataset", like.get("split", ""))
+        yield f"{pair['key']} of {pair['split']}", f"{like['key']} of {of}", pair["distance"]
+
+
 def drift_of(old: VersionPage | None, new: VersionPage) -> list[Drift]:
     """Return what moved most from the version before, and by more than chance would have it."""
     if old is None or not (old.profile and new.profile):

@@ -18,7 +18,7 @@ from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
-from registry.catalog.oddities import drift_of, problems_of, quality_of, warnings_of
+from registry.catalog.oddities import alike_of, drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.errors import RegistryError
 from registry.extras import needed
@@ -86,10 +86,14 @@ def page(template: str, policy: str = POLICY, **values: Any) -> bytes:
 
 
 def script_of(data: Mapping[str, Any]) -> bytes:
-    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands."""
+    """Return a script that hands data to the page. Nothing in it ends the script, wherever it stands.
+
+    It is JSON in a text, so that names such as `__proto__` are names.
+    """
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f"registryCatalog({safe});\n".encode(errors="backslashreplace")
+    for char, spelt in {"\\": "\\\\", "'": "\\'", "<": "\\x3c", "\u2028": "\\u2028", "\u2029": "\\u2029"}.items():
+        text = text.replace(char, spelt)
+    return f"registryCatalog(JSON.parse('{text}'));\n".encode(errors="backslashreplace")
 
 
 def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
@@ -257,6 +261,7 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "problems": problems_of(snapshot),
         "warnings": warnings_of(snapshot),
         "quality": [*quality_of(snapshot)],
+        "alike": [*alike_of(snapshot)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
         ],

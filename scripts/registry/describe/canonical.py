@@ -28,6 +28,7 @@ Dictionaries, run-end encoding, views and extension types are spelt as the value
 import math
 import struct
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -42,13 +43,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 _LENGTH = struct.Struct("<Q")
-_NULL = pa.scalar(b"n", pa.large_binary())
 _INT64_MAX = 2**63 - 1
 _DECIMAL_BYTES = 32
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MOMENT = [("seconds", "<i8"), ("nanoseconds", "<u4")]
 _DAY = 86_400_000
 """Milliseconds."""
+
+
+@cache
+def _null() -> pa.LargeBinaryScalar:
+    """Return the spelling of null; made on import, it would have pyarrow load pandas."""
+    return pa.scalar(b"n", pa.large_binary())
 
 
 def _fixed_width(prefix: bytes, numbers: pa.Array, count: int) -> pa.LargeBinaryArray:
@@ -276,19 +282,19 @@ def canonical(column: pa.Array) -> pa.LargeBinaryArray:
         if not (
             pat.is_primitive(dtype.value_type) or pat.is_string(dtype.value_type) or pat.is_binary(dtype.value_type)
         ):
-            return pc.coalesce(canonical(column.dictionary).take(column.indices), _NULL)
+            return pc.coalesce(canonical(column.dictionary).take(column.indices), _null())
         column = column.dictionary_decode()
     if pat.is_string_view(dtype) or pat.is_binary_view(dtype):
         column = column.cast(pa.large_string() if pat.is_string_view(dtype) else pa.large_binary())
     if pat.is_null(dtype):
-        return pa.repeat(_NULL, len(column))
+        return pa.repeat(_null(), len(column))
     valid = column.is_valid() if column.null_count else None
     if pat.is_nested(dtype):
-        return _nested(column) if valid is None else pc.if_else(valid, _nested(column), _NULL)
+        return _nested(column) if valid is None else pc.if_else(valid, _nested(column), _null())
     if valid is None:
         return _present(column)
     places = pc.if_else(valid, pc.subtract(pc.cumulative_sum(valid.cast(pa.int64())), 1), None)
-    return pc.coalesce(_present(column.drop_null()).take(places), _NULL)
+    return pc.coalesce(_present(column.drop_null()).take(places), _null())
 
 
 def row_digests(columns: Sequence[pa.LargeBinaryArray], size: int) -> bytes:

@@ -53,10 +53,18 @@ def _different(repository: Repository, built: Snapshot, releases: Sequence[Relea
     """Yield releases that hold other rows than what is built, and than each other, the newest first."""
     seen = {built.content_hash}
     for release in reversed(releases):
-        before = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+        try:
+            before = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+        except RegistryError as error:
+            raise _unreadable(release.tag, error) from None
         if before.content_hash not in seen:
             seen.add(before.content_hash)
             yield before
+
+
+def _unreadable(name: str, error: RegistryError) -> NotReady:
+    what = f"it cannot be held against {name}: {error.what}"
+    return NotReady(State.REFUSED, what, "bring that back, or take contract.quality.leakage.older out")
 
 
 def _rows(snapshot: Snapshot, said: dict[str, Any], *, tests: bool) -> "pl.DataFrame":
@@ -66,8 +74,7 @@ def _rows(snapshot: Snapshot, said: dict[str, Any], *, tests: bool) -> "pl.DataF
     try:
         path = manifest_of(snapshot).path
     except RegistryError as error:
-        what = f"it cannot be held against {snapshot.name}: {error.what}"
-        raise NotReady(State.REFUSED, what, "bring that back, or take contract.quality.leakage.older out") from None
+        raise _unreadable(snapshot.name, error) from None
     split = pl.col("split")
     is_test = split.is_in(said["tests"]) if "tests" in said else split != TRAINED_ON
     return pl.scan_parquet(path).filter(is_test == tests).select("input_id", "key", "split").collect()

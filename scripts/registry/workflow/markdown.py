@@ -56,9 +56,8 @@ def _released(datasets: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         release = one["release"] or {}
         if release.get("state") in ("released", "recorded"):
             what = release["tag"] or "committed without a new version"
-            yield f"{markdown(one['dataset'])}: {markdown(what)}" + "".join(
-                f"\n  - {markdown(reason)}" for reason in release["reasons"]
-            )
+            lines = [*release["reasons"], *(f"warning: {line}" for line in release.get("warnings", ()))]
+            yield f"{markdown(one['dataset'])}: {markdown(what)}" + "".join(f"\n  - {markdown(line)}" for line in lines)
 
 
 def _held_back(record: Mapping[str, Any]) -> Iterable[str]:

@@ -19,7 +19,7 @@ from registry.workflow.summary import Outcome
 RECORD = Path("logs", "run.json")
 """Below the folder of the run."""
 SCHEMA = Path(__file__).with_name("run.schema.yaml")
-RELEASED = ("state", "version", "tag", "previous", "level", "reasons", "hint")
+RELEASED = ("state", "version", "tag", "previous", "level", "reasons", "hint", "warnings")
 """What of an outcome of `registry publish` a dataset's release is told by."""
 HELD_BACK = (State.SKIPPED, State.DAMAGED, State.BROKEN, State.REFUSED)
 """What may become of a dataset when it is to be released that leaves it built and not released."""
@@ -118,7 +118,8 @@ def _all_is_built(record: Mapping[str, Any]) -> bool:
 
 def _releases(publication: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return {dataset: what came of its release}."""
-    return {one["dataset"]: {key: one[key] for key in RELEASED} for one in publication.get("outcomes", ())}
+    outcomes = publication.get("outcomes", ())
+    return {one["dataset"]: {key: one[key] for key in RELEASED if key in one} for one in outcomes}
 
 
 def _release(publication: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,13 @@ const registryCatalog = (() => {
     return element("bdi", {}, found);
   }
 
+  // What is called `constructor`, or so, may not be there.
+  const countOf = (values, name) => (Object.hasOwn(values, name) ? values[name] : 0);
+
+  function spelt(text) {
+    return Array.from(String(text), (char) => (ODD.test(char) ? `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : char)).join("");
+  }
+
   // --- rows, numbered over all versions ------------------------------------------------------------------------------
 
   function expanded(runs, length) {
@@ -70,19 +77,25 @@ const registryCatalog = (() => {
 
   const rowsOf = (version) => (version.list ??= expanded(version.rows ?? [], total(version.rows ?? [])));
 
+  const unknown = (data) => (data.scattered ? "The versions have their rows in orders too different for this page; registry diff compares them." : "The rows are not known here.");
+
   const holders = (data, row) => data.versions.filter((one) => (one.rows ?? []).some(([first, length]) => row >= first && row < first + length));
 
   // As `registry diff` pairs rows, each once: the same sample in the same split, then in another one, then the same key
-  // in the same split; what is left was removed or added.
+  // in the same split; what is left was removed or added. Among copies of a sample, those with the same key come first.
   function paired(data, before, after) {
     const { split, sample, input, key } = data.of;
     const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
     const [left, right] = [rowsOf(before), rowsOf(after)];
     const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
-    const [, old, fresh] = match(left, right, (row) => identity[row] * data.splitNames.length + split[row]);
-    const [moved, gone, come] = match(old, fresh, (row) => identity[row]);
-    const [changed, removed, added] = match(gone, come, (row) => key[row] * data.splitNames.length + split[row]);
-    return { by, moved, changed, removed, added };
+    const [splits, rows] = [data.splitNames.length, data.total];
+    // Of copies of a sample, those stay together first that have the same key.
+    const [, ...others] = match(left, right, (row) => row);
+    const [, old, fresh] = match(...others, (row) => identity[row] * splits + split[row]);
+    const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
+    const [carried, gone, come] = match(...loose, (row) => identity[row]);
+    const [changed, removed, added] = match(gone, come, (row) => key[row] * splits + split[row]);
+    return { by, moved: kept.concat(carried), changed, removed, added };
   }
 
   function knownInputs(input, left, right) {
@@ -161,6 +174,11 @@ const registryCatalog = (() => {
   function viewer(data, version) {
     const place = byId("viewer");
     if (!place) return;
+    if (!version.rows) {
+      place.textContent = unknown(data);
+      byId("find").hidden = true;
+      return;
+    }
     const held = new Set(rowsOf(version));
     const all = Object.keys(data.values).map(Number);
     const texts = new Map(all.map((row) => [row, `${data.names[row]} ${data.values[row].map(textOf).join(" ")}`.toLowerCase()]));
@@ -269,7 +287,7 @@ const registryCatalog = (() => {
       const totals = new Map();
       for (const [, one] of series) for (const [value, count] of Object.entries(one.values)) totals.set(value, (totals.get(value) ?? 0) + count);
       const values = [...totals].sort((one, other) => other[1] - one[1]).slice(0, 20).map(([value]) => value);
-      const bars = series.flatMap(([name, one]) => values.map((value) => ({ series: name, value, share: (one.values[value] ?? 0) / one.count })));
+      const bars = series.flatMap(([name, one]) => values.map((value) => ({ series: name, value: spelt(value), share: countOf(one.values, value) / one.count })));
       return {
         mark: { type: "bar", aria: false },
         data: { values: bars },
@@ -311,7 +329,7 @@ const registryCatalog = (() => {
     if (!known.length) return null;
     const words = known.map(([name, one]) => `${name}: ${inWords(measure, one)}`).join("; ");
     const title = MEASURES[measure] ?? measure;
-    const chart = element("div", { class: "chart", role: "img", "aria-label": beginning(`${title}. ${words}`) });
+    const chart = element("div", { class: "chart", role: "img", "aria-label": spelt(beginning(`${title}. ${words}`)) });
     const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), `: ${inWords(measure, one)}`));
     const constant = measure !== "classes" && known.every(([, one]) => one.quantiles.min === known[0][1].quantiles.max && one.quantiles.max === known[0][1].quantiles.max);
     if (!constant) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
@@ -398,6 +416,7 @@ const registryCatalog = (() => {
     if (before.schema && after.schema) {
       found.push(schemaSection(before, after));
       if (before.rows && after.rows) found.push(...rowsSections(data, before, after));
+      else found.push(section("Rows", element("p", {}, unknown(data))));
       found.push(chartsSection(before, after), factsSection(before, after));
     }
     place.replaceChildren(...found.filter(Boolean));
@@ -433,7 +452,7 @@ const registryCatalog = (() => {
     const counts = { added: tally(pairs.added), removed: tally(pairs.removed), changed: tally(pairs.changed.map(([row]) => row)), out: tally(pairs.moved.map(([row]) => row)), in: tally(pairs.moved.map(([, row]) => row)) };
     const head = ["Split", "Before", "After", "Added", "Removed", "Changed", "Moved in", "Moved out"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const body = names.map((name) => {
-      const numbers = [before.splits[name] ?? 0, after.splits[name] ?? 0, counts.added[name], counts.removed[name], counts.changed[name], counts.in[name], counts.out[name]];
+      const numbers = [countOf(before.splits, name), countOf(after.splits, name), counts.added[name], counts.removed[name], counts.changed[name], counts.in[name], counts.out[name]];
       return element("tr", {}, element("th", { scope: "row" }, marked(name)), ...numbers.map((one) => element("td", { class: "number" }, number(one))));
     });
     const table = element("div", { class: "scroll", role: "region", "aria-label": "Rows by split", tabindex: "0" }, element("table", { id: "counts" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));

@@ -1,0 +1,179 @@
+"""Any two versions side by side: the counts on the page are those of `registry diff`, for every pair."""
+
+import json
+from itertools import permutations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
+
+from browsing import Visitor
+from registry.catalog.dataset import data_of, gather_two
+from registry.compare.diff import DatasetDiff, diff
+from registry.describe.manifest import write_manifest
+from registry.describe.metadata import metadata_of
+from registry.storage.repository import Repository
+from registry.storage.snapshot import Snapshot
+from registry.storage.tags import find_release
+from showcase import PEOPLE, Showcase
+from specified import column_of
+from support import examples
+
+COUNTS = (
+    "[...document.querySelectorAll('#counts tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+)
+
+
+def expected(found: DatasetDiff) -> dict[str, list[int]]:
+    return {
+        split: [
+            *(rows.before, rows.after, rows.added, rows.removed, rows.changed),
+            *(sum(rows.moved_in.values()), sum(rows.moved_out.values())),
+        ]
+        for split, rows in found.splits.items()
+    }
+
+
+def drawn(page: Page) -> dict[str, list[int]]:
+    return {split: [int(one.replace(",", "")) for one in numbers] for split, *numbers in page.evaluate(COUNTS)}
+
+
+@pytest.fixture(scope="module")
+def snapshots(showcase_once: Showcase) -> dict[str, Snapshot]:
+    """Every version of the people, read before there is a browser."""
+    repository = Repository.open(showcase_once.folder)
+    found = {}
+    for version in PEOPLE:
+        release = find_release(repository.git, "people", version)
+        found[version] = Snapshot.at(repository, "people", release.commit, release.tag)
+        found[version].manifest()
+    return found
+
+
+def test_every_pair_has_the_counts_of_registry_diff(snapshots, visitor):
+    for before, after in permutations(PEOPLE, 2):
+        page = visitor.open(f"diff.html#people/{before}..{after}")
+        expect(page.locator("h1")).to_have_text(f"People {before} → {after}")
+        assert drawn(page) == expected(diff(snapshots[before], snapshots[after])), (before, after)
+
+
+def test_what_differs_is_shown(visitor):
+    page = visitor.open("diff.html#people/1.1.0..2.0.0")
+    changed = page.locator("section", has=page.get_by_role("heading", name="Changed"))
+    age = changed.locator("tbody tr").filter(has=page.get_by_role("cell", name="age", exact=True))
+    expect(age.locator("del")).to_have_text("27")
+    expect(age.locator("ins")).to_have_text("99")
+    name = changed.locator("tbody tr", has_text="Byron")
+    expect(name.locator("del")).to_have_text("Lovelace")
+    expect(name.locator("ins")).to_have_text("Byron")
+    expect(changed).to_contain_text("<script>window.hit=1</script>")
+    page = visitor.open("diff.html#people/2.0.0..3.0.0")
+    expect(page.get_by_text("train → test").first).to_be_visible()
+    page = visitor.open("diff.html#people/3.0.0..3.1.0")
+    expect(page.get_by_text("height float64 is new")).to_be_visible()
+    page = visitor.open("diff.html#pictures/1.0.0..2.0.0")
+    page.wait_for_function("[...document.images].filter((one) => one.naturalWidth).length >= 2")
+    expect(page.locator("del img, ins img")).to_have_count(2)
+
+
+@pytest.mark.parametrize(
+    ("fragment", "said"),
+    [
+        ("", "Choose them on the page of a dataset"),
+        ("people/1.0.0..7.0.0", "This catalog has no version 7.0.0 of people."),
+        ("<img src=x onerror=window.hit=1>/1.0.0..2.0.0", "Choose them"),
+        ("../../x/1.0.0..2.0.0", "Choose them"),
+        ("__proto__/1.0.0..2.0.0", "Choose them"),
+    ],
+)
+def test_a_link_that_leads_nowhere_says_so(visitor, fragment, said):
+    page = visitor.open(f"diff.html#{fragment}")
+    expect(page.locator("main")).to_contain_text(said)
+
+
+def test_a_dataset_that_is_not_there_is_said(browser, site):
+    visitor = Visitor(browser, site)
+    page = visitor.open("diff.html#nothing/1.0.0..2.0.0")
+    expect(page.locator("main")).to_contain_text("This catalog has no dataset nothing.")
+    # The browser says that the file is not there.
+    assert all("nothing.js" in one or "ERR_FILE_NOT_FOUND" in one for one in visitor.problems)
+    visitor.problems.clear()
+    visitor.leave()
+
+
+def test_a_page_alone_needs_no_other_file(showcase_once, snapshots, browser, tmp_path):
+    file = tmp_path / "alone" / "pictures.html"
+    showcase_once.registry("diff", "pictures", "1.0.0", "2.0.0", "--html", str(file))
+    people = tmp_path / "alone" / "people.html"
+    showcase_once.registry("diff", "people", "1.1.0", "2.0.0", "--html", str(people))
+    assert sorted(path.name for path in file.parent.iterdir()) == ["people.html", "pictures.html"]
+    visitor = Visitor(browser, file.parent)
+    page = visitor.open("pictures.html")
+    visitor.draw_all()
+    expect(page.locator("del img, ins img")).to_have_count(2)
+    page.wait_for_function("[...document.images].every((one) => one.naturalWidth)")
+    page = visitor.open("people.html")
+    visitor.draw_all()
+    visitor.look("alone")
+    assert drawn(page) == expected(diff(snapshots["1.1.0"], snapshots["2.0.0"]))
+    policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+    assert "unsafe" not in policy
+    assert "'self'" not in policy
+    assert page.evaluate("[...document.querySelectorAll('[src], [href]')].map((one) => one.src ?? one.href)") == [
+        one
+        for one in page.evaluate("[...document.querySelectorAll('[src], [href]')].map((one) => one.src ?? one.href)")
+        if one.startswith(("data:", "file:"))
+    ]
+    visitor.leave()
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])),
+    min_size=1,
+    max_size=6,
+)
+STATES = st.dictionaries(st.sampled_from(["one", "two", "three"]), ROWS, min_size=1)
+
+
+def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]], wider: bool) -> Snapshot:
+    """Return a state of a dataset whose rows are texts and numbers with these keys."""
+    schema = pa.schema([("text", pa.string()), ("number", pa.int64()), *([("more", pa.int64())] if wider else [])])
+    columns = {field.name: column_of(field.type) for field in schema}
+    about = {"title": "Things", "description": "Some.", "license": "CC0"}
+    dataset = {"name": "things", "source": "samples", "about": about, "contract": {"columns": columns, "rows": {}}}
+    path = folder / f"{name}.parquet"
+    with write_manifest(path, dataset, schema) as manifest:
+        for split, rows in splits.items():
+            texts, numbers, keys = ([row[place] for row in rows] for place in range(3))
+            values = [texts, numbers, *([numbers] if wider else [])]
+            batch = pa.record_batch(
+                [pa.array(one, field.type) for one, field in zip(values, schema, strict=True)], schema=schema
+            )
+            manifest.add(split, batch, inputs=["text"], keys=keys)
+    metadata = metadata_of(dataset, manifest, summary={"num_samples": 1}, profile={})
+    provenance, outs = {"data": {"md5": manifest.content_hash}}, {"data/things/manifest.parquet": manifest.md5}
+    return Snapshot("things", name, metadata, provenance, outs, lambda place, fetch=True: path, lambda fetch=True: [])
+
+
+@pytest.fixture(scope="module")
+def blank(browser, site) -> Page:
+    """The page of differences, before it has any."""
+    visitor = Visitor(browser, site)
+    yield visitor.open("diff.html")
+    visitor.leave()
+
+
+@settings(max_examples=examples(60))
+@given(old=STATES, new=STATES, wider=st.tuples(st.booleans(), st.booleans()))
+def test_any_two_states_have_the_counts_of_registry_diff(blank, old, new, wider):
+    with TemporaryDirectory() as folder:
+        before, after = state(Path(folder), "1.0.0", old, wider[0]), state(Path(folder), "2.0.0", new, wider[1])
+        data: dict[str, Any] = data_of(gather_two(("1.0.0", before), ("2.0.0", after)))
+        data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
+        blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+        assert drawn(blank) == expected(diff(before, after))
