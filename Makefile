@@ -109,6 +109,7 @@ bench: .venv/test .venv-torch/ready .venv-cluster/ready .venv-dagster/test
 	PATH="$(CURDIR)/.venv-cluster/bin:$$PATH" python benchmarks/cluster.py
 	.venv-dagster/bin/python benchmarks/orchestrate.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/many.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/catalog.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/container.py
 
 # Needs uv (`pip install uv`). The locks name no index, so that they work behind any. Dagster's packages ask for extras of others, which pip takes
