@@ -52,7 +52,9 @@ def link(address: str) -> Markup:
 
 
 def number(value: Any) -> str:
-    """Return a number with six digits, or an integer with all of them; another value as it is."""
+    """Return a number with six digits, or an integer with all of them; yes or no; another value as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
