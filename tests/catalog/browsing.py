@@ -75,4 +75,5 @@ class Visitor:
         """Go; nothing that anybody else has written must have been run, and nothing must have been complained of."""
         hit = self.page.evaluate("window.hit")
         self.context.close()
-        assert (hit, self.problems) == (None, [])
+        assert self.problems == [], "\n".join(self.problems)
+        assert hit is None

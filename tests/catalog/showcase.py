@@ -35,7 +35,7 @@ PEOPLE = {
 }
 """The versions of the dataset people, and what is new in each."""
 LOST = ("0.9.0", "1.0.0", "2.0.0", "3.0.0")
-"""Those of the dataset lost. The first is none: a tag alone. Of the second nobody has any file, of the third the rows."""
+"""Those of the dataset lost. The first is a tag alone; of the second nobody has a file, of the third the rows."""
 WIDE, MANY = 2_000, 10_000
 """Columns of the dataset wide, and classes of the dataset classes."""
 VERSIONS = {

@@ -37,9 +37,9 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
         raise NotReady(
             State.REFUSED,
             f"it drifted from {before.name}: {some(found[FAIL], NAMED)}",
-            f"registry diff {built.dataset} latest --html drift.html draws it; fix the source or the params, or, if the "
-            f"data is right, set what contract.quality.drift allows in config/datasets/{built.dataset}.yaml, commit it and "
-            "build again",
+            f"registry diff {built.dataset} latest --html drift.html draws it; fix the source or the params, or, if "
+            "the data is right, set what contract.quality.drift allows in "
+            f"config/datasets/{built.dataset}.yaml, commit it and build again",
         )
     return [f"drift from {before.name}: {line}" for line in found[WARN]]
 

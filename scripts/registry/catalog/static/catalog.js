@@ -89,13 +89,38 @@ const registryCatalog = (() => {
     const [left, right] = [rowsOf(before), rowsOf(after)];
     const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
     const [splits, rows] = [data.splitNames.length, data.total];
-    // Of copies of a sample, those stay together first that have the same key.
-    const [, ...others] = match(left, right, (row) => row);
-    const [, old, fresh] = match(...others, (row) => identity[row] * splits + split[row]);
+    const here = (row) => identity[row] * splits + split[row];
+    const exact = splits * rows ** 2 < Number.MAX_SAFE_INTEGER ? (row) => here(row) * rows + key[row] : (row) => `${here(row)}/${key[row]}`;
+    const [, ...others] = match(...withoutEnds(data, identity, left, right), exact);
+    const [, old, fresh] = match(...others, here);
     const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
     const [carried, gone, come] = match(...loose, (row) => identity[row]);
     const [changed, removed, added] = match(gone, come, (row) => key[row] * splits + split[row]);
     return { by, moved: kept.concat(carried), changed, removed, added };
+  }
+
+  // Rows that are the same, one after another, from the beginning of a split, or up to its end, are where they were.
+  function withoutEnds(data, identity, left, right) {
+    const { split, key } = data.of;
+    const bySplit = (rows) => Map.groupBy(rows, (row) => split[row]);
+    const [befores, afters] = [bySplit(left), bySplit(right)];
+    const [old, fresh] = [[], []];
+    for (const code of new Set([...befores.keys(), ...afters.keys()])) {
+      const [before, after] = [befores.get(code) ?? [], afters.get(code) ?? []];
+      const shorter = Math.min(before.length, after.length);
+      const alike = (by, end) => {
+        let number = 0;
+        while (number < end && by[before[number]] === by[after[number]]) number++;
+        return number;
+      };
+      let head = alike(identity, shorter);
+      if (head < before.length) head = alike(key, head);
+      let tail = 0;
+      while (tail < shorter - head && identity[before.at(-1 - tail)] === identity[after.at(-1 - tail)]) tail++;
+      for (let at = head; at < before.length - tail; at++) old.push(before[at]);
+      for (let at = head; at < after.length - tail; at++) fresh.push(after[at]);
+    }
+    return [old, fresh];
   }
 
   function knownInputs(input, left, right) {
@@ -657,7 +682,8 @@ const registryCatalog = (() => {
     addEventListener("beforeprint", drawAll);
     if (byId("diff") && !known.size) {
       asked();
-      addEventListener("hashchange", asked);
+      // A link within the page, such as that to its content, asks for no other versions.
+      addEventListener("hashchange", () => byId(location.hash.slice(1)) ?? asked());
     }
   }
 
