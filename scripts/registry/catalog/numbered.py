@@ -5,14 +5,13 @@ came; a version is the list of its rows. Most rows stay from version to version,
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from registry.compare.manifests import manifest_batches, manifest_of
+from registry.compare.manifests import manifest_of
 from registry.files import json_digest
 from registry.storage.snapshot import MANIFEST, Snapshot
 
@@ -45,15 +44,16 @@ class NumberedRows:
         about = [snapshot.outs[f"{snapshot.folder}/{MANIFEST}"], snapshot.content_hash, snapshot.metadata["splits"]]
         digest = json_digest(about)
         if digest not in self._numbers:
-            self._numbers[digest] = self._numbered(manifest_of(snapshot).path)
+            self._numbers[digest] = self._read(snapshot)
         return self._numbers[digest]
 
-    def _numbered(self, manifest: Path) -> np.ndarray:
-        none = self._known.select("row", *SAME[:3]).clear()
-        rows = pl.concat([none, *map(_hashes, manifest_batches(manifest))])
+    def _read(self, snapshot: Snapshot) -> np.ndarray:
+        hashes = [self._known.select("row", *SAME[:3]).clear()]
+        manifest = manifest_of(snapshot, lambda batch: hashes.append(_hashes(batch)))
+        rows = pl.concat(hashes)
         numbers, new = _found(self._known["row"].to_numpy(), rows["row"].to_numpy())
         if len(new):
-            named = pl.read_parquet(manifest, columns=["key", "split"])[new]
+            named = pl.read_parquet(manifest.path, columns=["key", "split"])[new]
             named = named.select(pl.col("key").alias("name"), pl.col("split").cast(pl.Categorical))
             self._known = pl.concat([self._known, rows[new].hstack(named)], rechunk=False)
         return numbers

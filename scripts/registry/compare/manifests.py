@@ -1,6 +1,6 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -60,8 +60,10 @@ def rows_of_splits(sizes: Mapping[str, int]) -> dict[str, range]:
     return {split: range(end - size, end) for (split, size), end in zip(sizes.items(), ends, strict=True)}
 
 
-def manifest_of(snapshot: Snapshot) -> ManifestFile:
+def manifest_of(snapshot: Snapshot, see: Callable[["pa.RecordBatch"], None] = lambda batch: None) -> ManifestFile:
     """Open the manifest of a state, fetching it at need, and read it once to check it.
+
+    `see` is called with all its rows on the way, some at a time: before it is known that they are sound.
 
     Raises GateError if its rows are not those of the content hash, or are not as many as metadata.json says;
     RegistryError if it cannot be had.
@@ -70,7 +72,7 @@ def manifest_of(snapshot: Snapshot) -> ManifestFile:
     if manifest.content_hash != snapshot.content_hash:
         raise _unlike(snapshot, manifest, "content_hash differs")
     with _explained(manifest.path):
-        sizes, content_hash = _content(manifest)
+        sizes, content_hash = _content(manifest, see)
     if sizes != {split: about["num_samples"] for split, about in snapshot.metadata["splits"].items()}:
         raise _unlike(snapshot, manifest, "the number of rows differs")
     if content_hash != manifest.content_hash:
@@ -144,7 +146,7 @@ def _are_texts(value: Any, keys: Set[str]) -> bool:
     return isinstance(value, dict) and value.keys() == keys and all(isinstance(text, str) for text in value.values())
 
 
-def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
+def _content(manifest: ManifestFile, see: Callable[["pa.RecordBatch"], None]) -> tuple[dict[str, int], str]:
     """Return {split: its number of rows} and the content hash that the rows of a manifest make. Raises GateError."""
     import pyarrow.compute as pc
 
@@ -179,6 +181,7 @@ def _content(manifest: ManifestFile) -> tuple[dict[str, int], str]:
                 begin(split)
             content.add(ids[ID_BYTES * start : ID_BYTES * end])
             sizes[split] += end - start
+        see(batch)
     begin(None)
     return sizes, str(content)
 
