@@ -32,7 +32,7 @@ class Folder:
             )
         known = record or {"datasets": {}, "files": []}
         self.before: Mapping[str, dict[str, Any]] = known["datasets"]
-        self._old = {*known["files"]}
+        self._old = {*known["files"], *_files_of(self.before)}
         self._files: set[str] = set()
         self.written = 0
 
@@ -70,7 +70,8 @@ class Folder:
     def record(self, datasets: Mapping[str, Mapping[str, Any]]) -> None:
         """Write down what was written so far, and of which datasets, so that a catalog that was cut short goes on."""
         self.place.mkdir(parents=True, exist_ok=True)
-        write_json(self.place / RECORD, {"datasets": datasets, "files": sorted(self._old | self._files)})
+        shared = (self._old | self._files) - _files_of(datasets)
+        write_json(self.place / RECORD, {"datasets": datasets, "files": sorted(shared)})
 
     def close(self, datasets: Mapping[str, Mapping[str, Any]]) -> None:
         """Remove what the last catalog had more, and record what this one has."""
@@ -78,6 +79,10 @@ class Folder:
             checked_inside(self.place, path).unlink(missing_ok=True)
         self._old = set()
         self.record(datasets)
+
+
+def _files_of(datasets: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {path for one in datasets.values() for path in one["files"]}
 
 
 def _is_partial(path: Path) -> bool:
@@ -94,7 +99,7 @@ def _is_entry(entry: Any) -> bool:
     """Tell whether this is what is recorded of a dataset."""
     return (
         isinstance(entry, dict)
-        and isinstance(entry.get("key"), str)
+        and isinstance(entry.get("key"), str | None)
         and isinstance(entry.get("summary"), dict)
         and isinstance(entry.get("files"), list)
         and _own(entry["files"]) == entry["files"]
