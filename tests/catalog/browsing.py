@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from support import PATIENCE, ROOT
 
@@ -54,9 +54,7 @@ class Visitor:
     def draw_all(self) -> None:
         """Have all charts drawn, as for paper, and wait until they are."""
         self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('svg'))"
-        )
+        expect(self.page.locator(".chart:not(:has(svg))")).to_have_count(0)
 
     def look(self, name: str) -> None:
         """Keep a picture of all of the page."""

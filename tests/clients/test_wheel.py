@@ -18,6 +18,7 @@ from tiny import Tiny
 MEGABYTES = 420
 NEEDS = re.compile(r"error: needs (\w+): pip install 'data-registry\[(\w+)\]'\n")
 CALLS = {
+    "catalog": ("", "build"),
     "check": ("numbers", "build"),
     "diff": ("numbers 1.0.0 2.0.0", "polars"),
     "eject": ("numbers", None),
@@ -155,6 +156,12 @@ for command in {["", *COMMANDS]}:
     assert shown.exit_code == 0 and "Usage: " in shown.output, (command, shown.output)
 """
     must(str(client / "bin" / "python"), "-c", code, cwd=tmp_path)
+
+
+def test_a_page_of_a_difference(client, tiny):
+    done = registry(client, tiny, "diff", "numbers", "1.0.0", "2.0.0", "--html", "difference.html")
+    assert (done.returncode, done.stdout) == (1, "error: needs jinja2: pip install 'data-registry[build]'\n")
+    assert not (tiny.folder / "difference.html").exists()
 
 
 def test_a_release(client, tiny):

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,19 +11,19 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+from rich.filesize import decimal
 
 from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
+from registry.catalog.markup import bars, link, marked, number, plain, reasons, share_bar
 from registry.catalog.oddities import alike_of, drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.errors import RegistryError
 from registry.extras import needed
-from registry.shown import UNPRINTABLE, redacted
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import Entry
 
 STATIC = ("catalog.css", "catalog.js", "vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "LICENSE-vega")
 """Files that all pages share. Vega draws the charts."""
@@ -32,10 +31,6 @@ SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "catalo
 """Those that a page alone holds, in their order."""
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {NOTHING_ELSE}"
-LINK = re.compile(r"https?://[^\s<>\"'\\`|]+")
-_LEVEL = re.compile(r"(MAJOR|MINOR|PATCH): (.*)", re.DOTALL)
-_ABOUT = ("rows: ", "content: sha256:")
-"""How lines of a tag's message begin that are not why it was made."""
 SECTIONS = {
     "overview": "Overview",
     "versions": "Versions",
@@ -65,12 +60,12 @@ def environment() -> Any:
     found.filters |= {
         "marked": marked,
         "plain": plain,
-        "link": _link,
-        "number": _number,
-        "size": _size,
-        "share": _share,
-        "bars": _bars,
-        "reasons": lambda entry: [*_reasons(entry)],
+        "link": link,
+        "number": number,
+        "size": decimal,
+        "share": share_bar,
+        "bars": bars,
+        "reasons": lambda entry: [*reasons(entry)],
     }
     return found
 
@@ -115,80 +110,6 @@ def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
 def _digest(text: str) -> str:
     """Return the source by which a policy allows one text to be a script, or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def marked(text: object) -> Markup:
-    """Return a text in which what nobody can see, or what turns its direction, is spelt by its number."""
-    return Markup("").join(
-        Markup('<span class="odd">U+{:04X}</span>').format(ord(char)) if _is_odd(char) else escape(char)
-        for char in _pieces(redacted(str(text)))
-    )
-
-
-def plain(text: object) -> str:
-    """Return a text where no marks can stand, in a title or an attribute, without what nobody can see."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_odd(piece) else piece for piece in _pieces(redacted(str(text))))
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Yield a text in pieces, each odd character one of its own."""
-    start = 0
-    # Nearly all texts have none, and are not looked at char by char.
-    for place, char in enumerate("" if text.replace("\n", "").isprintable() else text):
-        if _is_odd(char):
-            yield from filter(None, (text[start:place], char))
-            start = place + 1
-    yield text[start:]
-
-
-def _is_odd(char: str) -> bool:
-    return len(char) == 1 and char not in "\n\t" and unicodedata.category(char).startswith(UNPRINTABLE)
-
-
-def _link(address: str) -> Markup:
-    if not LINK.fullmatch(address) or any(map(_is_odd, address)):
-        return marked(address)
-    return Markup('<a href="{0}" rel="noopener noreferrer">{0}</a>').format(redacted(address))
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
-
-
-def _size(value: int) -> str:
-    size = float(value)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
-def _share(share: float) -> Markup:
-    """Return a bar as long as a share of a whole."""
-    return Markup(
-        '<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{0:.1f} %">'
-        '<rect width="{0:.2f}" height="10" rx="1"/></svg>'
-    ).format(100 * share)
-
-
-def _bars(counts: Sequence[int]) -> Markup:
-    """Return small bars of some counts."""
-    highest, width = max(counts) or 1, 84 / len(counts)
-    drawn = (
-        Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
-            place * width, 40 - 40 * count / highest, max(width - 1, 0.5), 40 * count / highest
-        )
-        for place, count in enumerate(counts)
-    )
-    return Markup('<svg class="bars" viewBox="0 0 84 40" aria-hidden="true">{}</svg>').format(Markup("").join(drawn))
-
-
-def _reasons(entry: Entry) -> Iterator[tuple[str, str]]:
-    for line in entry.changes:
-        if not line.startswith(_ABOUT):
-            level = _LEVEL.fullmatch(line)
-            yield level.groups() if level else ("", line)
 
 
 @dataclass(frozen=True)
@@ -300,4 +221,4 @@ def _in_words(spec: Any) -> str:
 def _values(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value[:20])) + (f" and {len(value) - 20:,} more" if len(value) > 20 else "")
-    return f"({_in_words(value)})" if isinstance(value, Mapping) else _number(value)
+    return f"({_in_words(value)})" if isinstance(value, Mapping) else number(value)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from registry.cli.common import AsJson, app, print_json, repository, say
+from registry.extras import check_installed
 
 
 @app.command(name="catalog")
@@ -25,6 +26,8 @@ def draw_catalog(
 
     Data that is not here is fetched; only what changed since the last time is drawn again.
     """
+    # What brings it brings all that pages take.
+    check_installed("jinja2")
     from registry.catalog.build import SITE, build
 
     if versions != "all" and not (versions.isascii() and versions.isdigit() and int(versions) > 0):

@@ -28,6 +28,7 @@ from registry.compare.manifests import MAX_ROWS
 from registry.compare.rows import EXAMPLES
 from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
+from registry.extras import check_installed
 from registry.shown import one_line, redacted, some
 from registry.storage.damage import MissingDataError
 from registry.storage.repository import Repository
@@ -79,6 +80,7 @@ def show_diff(
     here = repository(context)
     names, snapshots = zip(*(_state(here, dataset, version) for version in (a, b)), strict=True)
     if html is not None:
+        check_installed("jinja2")
         from registry.catalog.difference import write_difference
 
         write_difference(html, *zip(names, snapshots, strict=True))
