@@ -29,7 +29,8 @@ def ways_to_load(
     repository = address or PLACEHOLDER
     repo = _text(repository)
     opened = (
-        f'from registry import open_dataset\n\ndataset = open_dataset("{snapshot.dataset}", "{version}", repo={repo})'
+        "from registry import open_dataset\n\n"
+        f'dataset = open_dataset("{snapshot.dataset}", "{version}", repo={repo})\ndataset.path, dataset.metadata'
     )
     rows = "\ndataset.to_pandas(), dataset.to_hf(), dataset.ray_dataset()" if table else ""
     get = f'REPO={shlex.quote(repository)}\ndvc get "$REPO" {shlex.quote(snapshot.data)} --rev {tag}'
