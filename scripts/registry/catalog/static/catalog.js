@@ -6,6 +6,7 @@ const registryCatalog = (() => {
   const own = document.currentScript.dataset;
   const base = own.base ?? "";
   const PAGE = 50; // rows of a version that are drawn at once, ...
+  const FOLDED = 400; // characters of a text that are not folded
   const SHOWN = 20; // ... and those that differ
   const WIDEST = 200; // columns that a table has
   const ODD = /[\p{C}\p{Zl}\p{Zp}]/u;
@@ -154,10 +155,16 @@ const registryCatalog = (() => {
 
   // --- values --------------------------------------------------------------------------------------------------------
 
+  // A long text shows its beginning until somebody opens it.
+  function folded(text, note) {
+    if (text.length <= FOLDED) return note ? element("span", {}, marked(text), note) : marked(text);
+    return element("details", {}, element("summary", {}, marked(`${text.slice(0, FOLDED / 2)}…`)), marked(text), note);
+  }
+
   function shown(value) {
     if (value === null || value === undefined) return element("span", { class: "held" }, "missing");
     if (typeof value === "number") return document.createTextNode(number(value));
-    if (typeof value !== "object") return marked(value);
+    if (typeof value !== "object") return folded(value);
     if ("picture" in value) {
       const small = Math.max(value.width, value.height) <= 64;
       return element("img", { src: picture(value.picture), alt: `a picture of ${value.width} by ${value.height} pixels`, class: small ? "pixels" : null, loading: "lazy" });
@@ -167,7 +174,7 @@ const registryCatalog = (() => {
       return element("ol", { class: "chat" }, ...turns);
     }
     if ("numbers" in value) return document.createTextNode(`${value.numbers.map((one) => (typeof one === "number" ? one.toPrecision(3) : one)).join(", ")}${value.of > value.numbers.length ? ` … ${number(value.of)} numbers` : ""}`);
-    if ("text" in value) return element("span", {}, marked(value.text), element("span", { class: "held" }, ` … ${number(value.of)} characters in all`));
+    if ("text" in value) return folded(value.text, element("span", { class: "held" }, ` … ${number(value.of)} characters in all`));
     return element("span", { class: "held" }, value.note ?? "");
   }
 
