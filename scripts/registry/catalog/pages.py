@@ -21,6 +21,7 @@ from registry.catalog.dataset import DatasetPages, VersionPage
 from registry.catalog.markup import bars, link, marked, number, plain, reasons, share_bar
 from registry.catalog.oddities import alike_of, drift_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
+from registry.describe.metadata import leaves
 from registry.errors import RegistryError
 from registry.extras import needed
 from registry.storage.snapshot import Snapshot
@@ -177,8 +178,8 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         },
         "files": source.get("files", []),
         "params": params_of(snapshot),
-        "checks": [*_checks(snapshot)],
-        "verdict": bool(snapshot.provenance.get("contract", {}).get("passed")),
+        "checks": [*_checks(snapshot, this.profile)],
+        "verdict": verdict_of(snapshot),
         "problems": problems_of(snapshot),
         "warnings": warnings_of(snapshot),
         "quality": [*quality_of(snapshot)],
@@ -194,12 +195,17 @@ def kind_of(snapshot: Snapshot) -> str:
     return str(snapshot.provenance["config"].get("kind", "own code"))
 
 
-def _checks(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
+def verdict_of(snapshot: Snapshot) -> bool:
+    """Tell whether a version says that it has passed its contract."""
+    return bool(snapshot.provenance["contract"].get("passed"))
+
+
+def _checks(snapshot: Snapshot, profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what a contract is about, what must hold, and what there is."""
     contract = snapshot.provenance["config"].get("contract", {})
     features = snapshot.metadata["schema"]["features"]
     for column, spec in contract.get("columns", {}).items():
-        yield column, _in_words(spec), str(features.get(column, {}).get("dtype", "not there"))
+        yield column, _in_words(spec), "; ".join(_figures(features.get(column, {}), profile.get(column, {})))
     sizes = {split: its["num_samples"] for split, its in snapshot.metadata["splits"].items()}
     rows = contract.get("rows", {})
     expected = rows.get(str(snapshot.provenance["source"]["mode"]), rows)
@@ -207,8 +213,29 @@ def _checks(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
     for rule, words in (("disjoint", "no input is in two splits"), ("unique", "no input is twice in a split")):
         if contract.get(rule):
             yield "inputs", words, "so it was"
+    facts = {".".join(path): value for path, value in leaves(snapshot.metadata).items()} if "floors" in contract else {}
     for floor, least in contract.get("floors", {}).items():
-        yield floor, f"at least {least}", ""
+        yield floor, f"at least {least}", number(facts.get(floor, ""))
+    for what, limits in contract.get("quality", {}).items():
+        yield (
+            f"quality, {what.replace('_', ' ')}",
+            _in_words(limits),
+            "below what fails" if verdict_of(snapshot) else "",
+        )
+
+
+def _figures(feature: Mapping[str, Any], measures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is known of a column that a contract may be about: its type, range and values, what is missing."""
+    yield str(feature.get("dtype", "not there"))
+    for measure in ("value", "characters", "items"):
+        ends = [one["quantiles"][end] for one in measures.get(measure, {}).values() for end in ("min", "max")]
+        if ends:
+            what = "" if measure == "value" else f" {measure}"
+            yield f"{number(min(ends))} to {number(max(ends))}{what}"
+    if classes := {value for one in measures.get("classes", {}).values() for value in one["values"]}:
+        yield f"{len(classes):,} {'value' if len(classes) == 1 else 'values'}"
+    if missing := sum(one["missing"] for one in measures.get("rows", {}).values()):
+        yield f"{missing:,} missing"
 
 
 def _in_words(spec: Any) -> str:
