@@ -26,8 +26,8 @@ MAX_DEPTH = 50
 MAX_VALUES = 200_000
 """Keys and values that there may be in all: to check so many against a schema takes seconds."""
 MAX_DIGITS = 19
-TOO_LARGE = 10**MAX_DIGITS
 """Digits that an integer may have: those of 64 bits."""
+TOO_LARGE = 10**MAX_DIGITS
 MAX_PART, MAX_PATH = 200, 1000
 """Bytes that a file's name, and all of a path, may have: a name has 255 at most, and `.<name>.partial` is one, too."""
 MD5 = re.compile(r"[0-9a-f]{32}")
