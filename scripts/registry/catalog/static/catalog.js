@@ -387,9 +387,16 @@ const registryCatalog = (() => {
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
 
+  const missingOf = (one) => `${((100 * one.missing) / (one.count + one.missing || 1)).toFixed(1)} % missing`;
+
   function missing(rows) {
-    const said = Object.entries(rows).filter(([, one]) => one.missing).map(([split, one]) => `${split}: ${((100 * one.missing) / (one.count + one.missing)).toFixed(1)} % missing`);
+    const said = Object.entries(rows).filter(([, one]) => one.missing).map(([split, one]) => `${split}: ${missingOf(one)}`);
     return said.length ? element("p", {}, marked(said.join(", "))) : null;
+  }
+
+  function movedMissing(before, after) {
+    const [old, now] = [missingOf(before), missingOf(after)];
+    return old === now ? null : element("p", {}, element("del", {}, old), " ", element("ins", {}, now));
   }
 
   let watcher;
@@ -563,11 +570,10 @@ const registryCatalog = (() => {
     const found = [];
     for (const [column, measures] of Object.entries(after.profile ?? {})) {
       for (const [measure, splits] of telling(measures)) {
-        if (measure === "rows") continue;
         for (const [split, one] of Object.entries(splits)) {
           const other = before.profile?.[column]?.[measure]?.[split];
           if (!other || JSON.stringify(other) === JSON.stringify(one)) continue;
-          const drawn = panel(measure, [[before.version, other], [after.version, one]]);
+          const drawn = measure === "rows" ? movedMissing(other, one) : panel(measure, [[before.version, other], [after.version, one]]);
           if (drawn) found.push(element("article", { class: "column" }, element("h3", {}, marked(column), element("code", {}, " ", marked(split))), drawn));
         }
       }
