@@ -177,3 +177,28 @@ def test_any_two_states_have_the_counts_of_registry_diff(blank, old, new, wider)
         data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
         blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
         assert drawn(blank) == expected(diff(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ((98, 2), (80, 20), ["2.0 % missing", "20.0 % missing"]),
+        ((50, 50), (100, 100), []),
+        ((0, 0), (0, 3), ["0.0 % missing", "100.0 % missing"]),
+    ],
+)
+def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after, said):
+    versions = [
+        {
+            "version": version,
+            "schema": [["text", "string"]],
+            "splits": {},
+            "facts": {},
+            "profile": {"text": {"rows": {"train": {"count": count, "missing": missing}}}},
+        }
+        for version, (count, missing) in (("1.0.0", before), ("2.0.0", after))
+    ]
+    data = {"name": "things", "title": "Things", "total": 0, "versions": versions, "alone": ["1.0.0", "2.0.0"]}
+    data |= {"columns": [], "values": {}, "names": {}}
+    blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+    assert blank.locator("article.column p").locator("del, ins").all_text_contents() == said
