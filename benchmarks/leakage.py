@@ -264,7 +264,7 @@ def main() -> None:
         ("wine-quality", wine(), any_row),
     ):
         lines += measured(name, case, fit)
-    lines += ["", "| on one core | wall s | CPU s | peak MB | aim |", "|---|---|---|---|---|"]
+    lines += ["", "| on two cores | wall s | CPU s | peak MB | aim |", "|---|---|---|---|---|"]
     lines += [run_timed(sort) for sort in TIMED]
     write_lines("leakage", lines)
     return None
