@@ -75,7 +75,7 @@ def about_of(snapshot: Snapshot) -> dict[str, Any]:
 def _sizes(snapshot: Snapshot, split: str, paths: Sequence[str]) -> dict[str, int]:
     """Return the bytes and the rows of a split."""
     sizes = [snapshot.local(f"{snapshot.folder}/{path}").stat().st_size for path in paths]
-    return {"num_bytes": sum(sizes), "num_examples": snapshot.metadata["splits"][split]["num_samples"]}
+    return {"num_bytes": sum(sizes), "num_examples": snapshot.sizes[split]}
 
 
 def _licence(about: Mapping[str, Any]) -> dict[str, str]:

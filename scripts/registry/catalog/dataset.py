@@ -121,39 +121,39 @@ def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
         if version.rows is None or not lacking:
             continue
         try:
-            read_values(version.snapshot, _by_split(version, lacking), read)
+            read_values(version.snapshot, _places(version, lacking), read)
         except RegistryError as error:
             found.without_values[version.version] = error.what
         lacking -= read.rows.keys()
     found.values = _within_bounds(read, wanted)
 
 
-def _by_split(version: VersionPage, lacking: set[int]) -> dict[str, dict[int, int]]:
+def _places(version: VersionPage, lacking: set[int]) -> dict[str, dict[int, int]]:
     """Return {split: {place in it: number of the row}} of the rows that are lacking and that a version has."""
     places = {}
-    for split, (start, end) in _splits(version).items():
-        rows = version.rows[start:end]
+    for split, rows in _by_split(version).items():
         inside = np.flatnonzero(np.isin(rows, np.fromiter(lacking, np.uint32, len(lacking))))
         places[split] = {int(place): int(rows[place]) for place in inside}
     return places
 
 
-def _splits(version: VersionPage) -> dict[str, tuple[int, int]]:
-    sizes = {split: about["num_samples"] for split, about in version.snapshot.metadata["splits"].items()}
-    return {split: (rows.start, rows.stop) for split, rows in rows_of_splits(sizes).items()}
+def _by_split(version: VersionPage) -> dict[str, np.ndarray]:
+    """Return {split: the numbers of its rows} of a version."""
+    places = rows_of_splits(version.snapshot.sizes)
+    return {split: version.rows[rows.start : rows.stop] for split, rows in places.items()}
 
 
 def _wanted(versions: Sequence[VersionPage]) -> Iterator[int]:
     """Yield the numbers of the rows to show, those first that matter most."""
     readable = [version for version in versions if version.rows is not None]
     for version in readable:
-        for start, end in _splits(version).values():
-            yield from version.rows[start : min(end, start + FIRST)].tolist()
+        for rows in _by_split(version).values():
+            yield from rows[:FIRST].tolist()
     yield from _moved(versions, MOVED)
     for version in readable[:1]:
         chance = random.Random(SEED)  # noqa: S311  it picks rows to look at
-        for start, end in _splits(version).values():
-            yield from version.rows[sorted(chance.sample(range(start, end), min(SAMPLED, end - start)))].tolist()
+        for rows in _by_split(version).values():
+            yield from rows[sorted(chance.sample(range(len(rows)), min(SAMPLED, len(rows))))].tolist()
     for version in readable:
         yield from version.rows[:MAX_ROWS].tolist()
 
@@ -163,8 +163,7 @@ def _moved(versions: Sequence[VersionPage], number: int) -> Iterator[int]:
     readable = [version for version in versions if version.rows is not None]
     for newer, older in zip(readable, readable[1:], strict=False):
         for here, there in ((newer, older), (older, newer)):
-            for start, end in _splits(here).values():
-                rows = here.rows[start:end]
+            for rows in _by_split(here).values():
                 yield from rows[~np.isin(rows, there.rows)][:number].tolist()
 
 
@@ -213,7 +212,7 @@ def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]] | None) -> di
         return about
     metadata = snapshot.metadata
     return about | {
-        "splits": {split: its["num_samples"] for split, its in metadata["splits"].items()},
+        "splits": snapshot.sizes,
         "schema": [[name, its["dtype"]] for name, its in metadata["schema"]["features"].items()],
         "facts": _facts(metadata),
         "profile": version.profile,

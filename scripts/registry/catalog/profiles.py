@@ -25,10 +25,9 @@ def profile_of(snapshot: Snapshot) -> dict[str, Any]:
     if not 0 < snapshot.rows <= MAX_ROWS:
         return {}
     manifest, profile = read_manifest(snapshot.manifest()), None
-    sizes = {split: its["num_samples"] for split, its in snapshot.metadata["splits"].items()}
+    places = rows_of_splits(snapshot.sizes)
     for split, tables in tables_of(snapshot).items():
-        places = rows_of_splits(sizes)[split]
-        heads = [heads_of(ids) for _, ids in manifest.column("sample_id", places)]
+        heads = [heads_of(ids) for _, ids in manifest.column("sample_id", places[split])]
         joined = np.concatenate(heads) if heads else np.empty(0, np.uint64)
         for batch in batches_of(snapshot, tables):
             profile = profile or Profile(batch.rows.schema)

@@ -79,9 +79,8 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
         before, after = (list(manifest.digests) for manifest in manifests)
         columns, rows = compare_columns(*manifests), compare_rows(*manifests, examples=examples)
     else:
-        sizes = {split: about["num_samples"] for split, about in old.metadata["splits"].items()}
-        before = after = list(sizes)
-        columns, rows = Columns(), Rows(None, {split: SplitRows(size, size) for split, size in sizes.items()})
+        before = after = list(old.sizes)
+        columns, rows = Columns(), Rows(None, {split: SplitRows(size, size) for split, size in old.sizes.items()})
     # What a model computed differs in its last bits from machine to machine.
     computed = any(feature.get("computed") for feature in new.metadata["schema"]["features"].values())
     statistics, others = _statistics(_found(old.metadata), _found(new.metadata))

@@ -71,7 +71,7 @@ class _Side:
             found.rows.update({start + position: row for position, row in read.rows.items()})
             found.ids.update({start + position: sample_id for position, sample_id in read.ids.items()})
             found = found._replace(count=start + read.count)
-        if found.count != self.snapshot.metadata["splits"][split]["num_samples"] or found.rows.keys() != {*positions}:
+        if found.count != self.snapshot.sizes[split] or found.rows.keys() != {*positions}:
             raise RegistryError(f"{name} has no table with one row for each sample of {split}")
         if self._is_computed():
             return found._replace(ids={})

@@ -27,7 +27,7 @@ def metadata_of(checkout: Checkout, snapshot: Snapshot) -> dict[str, Any]:
         "dagster/column_schema": _columns(metadata),
         "bytes": dg.MetadataValue.int(snapshot.provenance["data"]["bytes"]),
         "content_hash": snapshot.content_hash,
-        "splits": dg.MetadataValue.json({name: one["num_samples"] for name, one in metadata["splits"].items()}),
+        "splits": dg.MetadataValue.json(snapshot.sizes),
         **{part: dg.MetadataValue.json(metadata[part]) for part in STATISTICS if part in metadata},
         "metadata": dg.MetadataValue.path(str(checkout.root / snapshot.folder / METADATA)),
         **(_release(checkout, release) if release else {"version": "not released"}),

@@ -110,9 +110,14 @@ class Snapshot:
         return self.provenance["data"]["md5"]
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """How many samples each of its splits has, in their order."""
+        return {split: about["num_samples"] for split, about in self.metadata["splits"].items()}
+
+    @property
     def rows(self) -> int:
         """How many samples it has."""
-        return sum(split["num_samples"] for split in self.metadata["splits"].values())
+        return sum(self.sizes.values())
 
     @property
     def described(self) -> dict[str, str]:
