@@ -31,7 +31,7 @@ def new_cards(
     `problems` are what cleaning has found in it, where that is known. Raises GateError for sections of the user's own
     that are a link, or behind one.
     """
-    name, origin = snapshot.dataset, repository.git.origin()
+    name = snapshot.dataset
     notes = checked_inside(repository.root, path := f"config/datasets/{name}.md")
     if notes.is_symlink():
         raise GateError("it is a link, which may lead out of the checkout", where=path, hint="put a file in its place")
@@ -41,7 +41,7 @@ def new_cards(
         datetime.now(UTC).date(),
         changes,
         history(repository.git, name) if name in releases(repository.git) else [],
-        public_address(origin) if origin else None,
+        public_address(repository.git.origin()),
         read_regular(notes, MAX_NOTES).decode(errors="replace").strip() if notes.is_file() else "",
         problems,
     )

@@ -62,7 +62,7 @@ def build(
     aliases = defaultdict(list)
     for alias in other_names(repository.git):
         aliases[alias.release.dataset] = sorted({*aliases[alias.release.dataset], alias.name})
-    children = _children(repository, known)
+    children, address = _children(repository, known), public_address(repository.git.origin())
     drawn_by, recorded, logged = _drawn_by(), {}, LoggedRuns(say)
     for name, those in known.items():
         around = Around(aliases[name], children.get(name, []), logged.of(name))
@@ -73,7 +73,7 @@ def build(
             continue
         say(f"drawing {name}")
         found = gather(repository, name, entries_of(those)[:number])
-        recorded[name] = _write(repository, folder, found, len(those), around, key)
+        recorded[name] = _write(folder, found, len(those), around, key, address)
         folder.record({**folder.before, **recorded})
     folder.put("diff.html", page("diff.html.jinja", base="", inline=None))
     folder.put("index.html", _index(repository, recorded))
@@ -108,16 +108,14 @@ def _children(repository: Repository, known: Mapping[str, Sequence[Release]]) ->
 
 
 def _write(
-    repository: Repository,
     folder: Folder,
     found: DatasetPages,
     number: int,
     around: Around,
     key: str,
+    address: str | None,
 ) -> dict[str, Any]:
-    """Write the pages of a dataset; return what is recorded of it."""
-    origin = repository.git.origin()
-    address = public_address(origin) if origin else None
+    """Write the pages of a dataset, which has so many versions in all; return what is recorded of it."""
     title = found.newest.snapshot and about_of(found.newest.snapshot)["title"]
     data = data_of(found) | {"title": title or found.name}
     paths = [folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())]
@@ -178,7 +176,7 @@ def _small_bars(version: VersionPage) -> list[int]:
     for _, splits in measures:
         if histogram := next(iter(splits.values())).get("histogram"):
             return histogram["counts"]
-    sizes = [its["num_samples"] for its in version.snapshot.metadata["splits"].values()]
+    sizes = [*version.snapshot.sizes.values()]
     return sizes if len(sizes) > 1 else []
 
 

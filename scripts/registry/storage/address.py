@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from registry.shown import public_url
 
 
-def public_address(origin: str) -> str | None:
-    """Return the address of a repository on a server, the same by HTTPS and by SSH; None for a folder."""
-    clean = public_url(origin.strip())
+def public_address(origin: str | None) -> str | None:
+    """Return the address of a repository on a server, the same by HTTPS and by SSH; None for a folder, and for none."""
+    clean = public_url((origin or "").strip())
     if "://" not in clean:
         host, colon, path = clean.rpartition("@")[2].partition(":")
         clean = f"ssh://{host}/{path}" if colon and "/" not in host else ""

@@ -70,7 +70,7 @@ class Place:
     """
 
     def __init__(self, origin: str | None, root: Path) -> None:
-        self.address = public_address(origin) if origin else None
+        self.address = public_address(origin)
         self.namespace = self.address or "file"
         self._before = "" if self.address else f"{root.resolve()}/data/"
 
