@@ -61,7 +61,6 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
     )
     environment.filters |= {"code": _code, "text": markdown_text, "link": _link, "number": _number}
     builder, tables = tables_of(snapshot)
-    table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     found = environment.get_template("card.md.jinja").render(
         written=WRITTEN,
         head=_yaml(front_matter(snapshot, tables)),
@@ -83,7 +82,7 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         odd=[*_odd(quality_of(snapshot.metadata, where=snapshot.name))],
         occasion=occasion,
         older=occasion.before[:OLDER],
-        ways=ways_to_load(snapshot, occasion.version, occasion.tag, occasion.address, table, builder),
+        ways=ways_to_load(snapshot, occasion.version, occasion.tag, occasion.address, tables, builder),
         MOST=MOST,
     )
     return found.rstrip("\n") + "\n"

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.storage.snapshot import Snapshot
@@ -20,12 +21,13 @@ class Way:
 
 
 def ways_to_load(
-    snapshot: Snapshot, version: str, tag: str, address: str | None, table: str | None, builder: str
+    snapshot: Snapshot, version: str, tag: str, address: str | None, tables: Mapping[str, Sequence[str]], builder: str
 ) -> list[Way]:
-    """Return the ways to load a version; `table` is a path of a table of it, if it has any, and `builder` reads it.
+    """Return the ways to load a version, whose `tables` are {split: paths from its folder}, which `builder` reads.
 
     Whatever files are called, nothing but the lines that are meant runs.
     """
+    table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     repository = address or PLACEHOLDER
     repo = _text(repository)
     opened = (

@@ -14,6 +14,7 @@ from registry.cards.fields import Ids, columns, field, json_path
 from registry.config.kinds import FILE
 from registry.reading.columns import IMAGE, picture_columns
 from registry.reading.folders import ANNOTATIONS, IMAGES
+from registry.shown import some
 from registry.storage.snapshot import Snapshot
 
 PICTURES = ("jpeg", "jpg", "png")
@@ -96,9 +97,8 @@ def _rows(snapshot: Snapshot, split: str, source: Mapping[str, Any], ids: Ids) -
         else:
             left_out.append(name)
     if left_out:
-        named = ", ".join(left_out[:NAMED])
-        more = f" and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
-        node["description"] = f"Without the columns for whose types Croissant has no word: {named}{more}."
+        named = some(left_out, NAMED)
+        node["description"] = f"Without the columns for whose types Croissant has no word: {named}."
     return node
 
 

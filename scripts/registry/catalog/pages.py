@@ -24,6 +24,7 @@ from registry.config.names import NAME
 from registry.describe.metadata import leaves
 from registry.errors import RegistryError
 from registry.extras import needed
+from registry.shown import some
 from registry.storage.snapshot import Snapshot
 
 STATIC = ("catalog.css", "catalog.js", "vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "LICENSE-vega")
@@ -44,6 +45,8 @@ SECTIONS = {
 }
 ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What comes of a description in which something is of another kind than it should be."""
+NAMED = 20
+"""Values of a list in a contract that are named."""
 UNREADABLE = ("versions",)
 
 
@@ -169,7 +172,6 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
     # Of files that nobody has, nothing can be said.
     with suppress(RegistryError):
         builder, tables = tables_of(snapshot)
-    table = f"{snapshot.folder}/{next(iter(tables.values()))[0]}" if tables else None
     return {
         "about": about_of(snapshot),
         "kind": kind_of(snapshot),
@@ -185,7 +187,7 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "quality": [*quality_of(snapshot)],
         "alike": [*alike_of(snapshot)],
         "snippets": [
-            (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, table, builder)
+            (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, tables, builder)
         ],
     }
 
@@ -206,10 +208,9 @@ def _checks(snapshot: Snapshot, profile: Mapping[str, Any]) -> Iterator[tuple[st
     features = snapshot.metadata["schema"]["features"]
     for column, spec in contract.get("columns", {}).items():
         yield column, _in_words(spec), "; ".join(_figures(features.get(column, {}), profile.get(column, {})))
-    sizes = {split: its["num_samples"] for split, its in snapshot.metadata["splits"].items()}
     rows = contract.get("rows", {})
     expected = rows.get(str(snapshot.provenance["source"]["mode"]), rows)
-    yield "rows", _in_words(expected), _in_words(sizes)
+    yield "rows", _in_words(expected), _in_words(snapshot.sizes)
     for rule, words in (("disjoint", "no input is in two splits"), ("unique", "no input is twice in a split")):
         if contract.get(rule):
             yield "inputs", words, "so it was"
@@ -247,5 +248,5 @@ def _in_words(spec: Any) -> str:
 
 def _values(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value[:20])) + (f" and {len(value) - 20:,} more" if len(value) > 20 else "")
+        return some([*map(str, value)], NAMED)
     return f"({_in_words(value)})" if isinstance(value, Mapping) else number(value)

@@ -3,7 +3,6 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from registry.extras import needed
@@ -14,15 +13,6 @@ MOST = 200
 """Runs of a dataset that are asked for, the newest first."""
 _BUDGET = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """What MLflow's client does unless the environment says otherwise: the catalog goes on without a server."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run, the address of its page, and how it ended."""
-
-    name: str
-    address: str
-    status: str
 
 
 class LoggedRuns:
@@ -37,7 +27,7 @@ class LoggedRuns:
             self._client = needed("mlflow").MlflowClient()
 
     def of(self, dataset: str) -> dict[str, list[dict[str, str]]]:
-        """Return {md5 of a version's data: the runs that have logged it}, as JSON."""
+        """Return {md5 of a version's data: name, address and status of each run that has logged it}."""
         if self._client is None:
             return {}
         exceptions = needed("mlflow.exceptions")
@@ -52,7 +42,7 @@ class LoggedRuns:
         for run in runs:
             place = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
             address = f"{redacted(self._address).rstrip('/')}/{place}"
-            about = asdict(Run(str(run.info.run_name), address, str(run.info.status)))
+            about = {"name": str(run.info.run_name), "address": address, "status": str(run.info.status)}
             for given in run.inputs.dataset_inputs:
                 if given.dataset.name == dataset and about not in found[given.dataset.digest]:
                     found[given.dataset.digest].append(about)

@@ -53,7 +53,6 @@ def _of(image: Image.Image) -> Thumbnail:
         image.convert("RGBA" if "A" in image.getbands() else "RGB" if image.mode != "L" else "L").save(buffer, "PNG")
     else:
         suffix = "jpg"
-        image.draft("RGB", (SIDE, SIDE))
         small = image.convert("RGB")
         small.thumbnail((SIDE, SIDE))
         small.save(buffer, "JPEG", quality=75)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from registry.describe.logical import is_picture
+from registry.describe.measures import is_text
 from registry.describe.near import Pairs, Wanted
 from registry.describe.near_pictures import Pictures
 from registry.describe.near_rows import Rows
@@ -50,17 +51,13 @@ class Samples:
 def _sort_of(inputs: pa.RecordBatch) -> str:
     if inputs.num_columns == 1:
         column = inputs.column(0)
-        if is_conversation(column.type) or _is_text(column.type):
+        if is_conversation(column.type) or is_text(column.type):
             return TEXTS
         if is_picture(column.type) and len(_shape(column.type)) == 2:
             return PICTURES
         if (pat.is_binary(column.type) or pat.is_large_binary(column.type)) and column.null_count < len(column):
             return PICTURES if column.drop_null()[0].as_py().startswith(SIGNATURES) else ROWS
     return ROWS
-
-
-def _is_text(dtype: pa.DataType) -> bool:
-    return pat.is_string(dtype) or pat.is_large_string(dtype) or pat.is_string_view(dtype)
 
 
 def _shape(dtype: pa.DataType) -> tuple[int, ...]:
