@@ -24,9 +24,11 @@ class ContractError(RegistryError):
     """A dataset breaks its contract: `breaches` says to programs what the message says to people.
 
     Each has `rule`, `split`, `column` (or what else it is about: columns, rows, splits, inputs, floors), `row` (the
-    first, from 0 within the split; None where it is about no single row) and `message`.
+    first, from 0 within the split; None where it is about no single row), `message`, and `cases`: rows that show it.
+    `state` is what would have been written of the dataset, if that is known: its metadata and its provenance.
     """
 
     def __init__(self, what: str, *, where: object, hint: str, breaches: Sequence[dict[str, Any]]) -> None:
         super().__init__(what, where=where, hint=hint)
         self.breaches = list(breaches)
+        self.state: dict[str, Any] = {}

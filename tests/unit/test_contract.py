@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from registry.config.schema import SCHEMAS
-from registry.describe import repeated
+from registry.describe import breaches, repeated
 from registry.describe.contract import Contract
-from registry.errors import RegistryError
+from registry.errors import ContractError, RegistryError
 from registry.trace.preview import _said
 from registry.workflow.failures import FailedJob
 from registry.workflow.record import Ending, write_record
@@ -399,7 +399,26 @@ def test_all_breaches_of_all_batches_and_splits_come_in_one_message(tmp_path):
         0,
     )
     assert rows["all", "splits", "expected train"] is None
-    assert raised.value.breaches[0].keys() == {"rule", "split", "column", "row", "message"}
+    assert raised.value.breaches[0].keys() == {"rule", "split", "column", "row", "message", "cases"}
+    cases = {(one["split"], one["column"], one["rule"]): one["cases"] for one in raised.value.breaches}
+    assert cases["train", "n", "at least 0"] == [case(("train", 0, "key-0")), case(("train", 2, None))]
+    twins = ("train", 0, "key-0"), ("val", 0, "key-2"), ("train", 1, "key-1")
+    assert cases["all", "inputs", "none in two splits"] == [case(*twins)]
+    assert cases["all", "inputs", "none twice in a split"] == [case(twins[0], twins[2])]
+    assert cases["all", "splits", "expected train"] == []
+
+
+def case(*rows):
+    named = [{"split": split, "row": row, "key": key, "dataset": None} for split, row, key in rows]
+    return {"rows": named, "note": ""}
+
+
+def test_a_page_shows_some_cases_of_a_breach_and_of_all():
+    names = [f"c{number}" for number in range(breaches.MOST_SHOWN // breaches.SHOWN_ROWS + 2)]
+    with pytest.raises(ContractError) as raised:
+        judge(dict.fromkeys(names, {"dtype": "int64", "min": 0}), **dict.fromkeys(names, pa.array([-1] * 99)))
+    numbers = [len(one["cases"]) for one in raised.value.breaches]
+    assert numbers == [breaches.SHOWN_ROWS] * (len(names) - 2) + [0, 0]
 
 
 def test_long_lists_and_long_values_are_shortened():

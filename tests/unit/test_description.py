@@ -101,15 +101,20 @@ def test_breaches_of_values_rows_and_floors_come_in_one_message_and_nothing_is_w
     ):
         assert f"    {words}\n" in str(caught.value)
     assert written(snakemake) == set()
+    # What would have been written, for the page that shows the rows.
+    state = caught.value.state
+    assert state["metadata"]["splits"]["train"]["num_samples"] == 3
+    assert (state["provenance"]["data"]["path"], state["provenance"]["contract"]) == ("processed", {"passed": False})
 
 
 def test_statistics_that_fail_on_what_the_contract_forbids_are_not_the_news(snakemake):
     with (
-        pytest.raises(RegistryError, match="    train: size: finite: found nan "),
+        pytest.raises(RegistryError, match="    train: size: finite: found nan ") as caught,
         describe(snakemake, SCHEMA) as about,
     ):
         fill(about, train=(1.0, math.nan))
     assert written(snakemake) == set()
+    assert caught.value.state["metadata"]["splits"]["train"] == {"num_samples": 2}
 
 
 def test_statistics_that_fail_on_good_samples_are(snakemake):

@@ -183,10 +183,11 @@ def test_a_log_that_cannot_be_written_does_not_hide_the_message(tmp_path, capfd)
 def test_a_broken_contract_leaves_its_breaches_for_programs_until_the_job_runs_again(rule):
     breaches = [{"rule": "max 3", "split": "all", "column": "pH", "row": 7, "message": "found 4"}]
     error = ContractError("broken", where="tea", hint="heat it", breaches=breaches)
+    error.state = {"metadata": {"splits": {}}}
     status, lines = run(rule, lambda: fail(error))
     assert (status, lines) == (1, ["error: tea: broken", "  what to do: heat it"])
     left = Path(rule.log[0]).with_name("rule.breaches.json")
-    assert json.loads(left.read_text()) == breaches
+    assert json.loads(left.read_text()) == {"breaches": breaches, "metadata": {"splits": {}}}
     run(rule, lambda: fail(RegistryError("something else")))
     assert not left.exists()
 

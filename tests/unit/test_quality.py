@@ -112,7 +112,7 @@ def test_columns_to_ignore_are_not_judged(described):
 
 
 def test_many_warnings_are_cut(described, monkeypatch):
-    monkeypatch.setattr("registry.describe.contract.BREACHES", 1)
+    monkeypatch.setattr("registry.describe.contract.WARNINGS", 1)
     _, provenance = described({"missing": {"warn": 0}, "outliers": {"warn": 0}, "constant": "warn"})
     assert provenance["contract"]["warnings"][1:] == ["and 2 more"]
 

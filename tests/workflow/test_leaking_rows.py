@@ -39,9 +39,13 @@ def test_a_near_duplicate_in_another_split_blocks_the_build_and_names_both_rows(
     assert f"train: leakage: no row like one of test: found {pair}" in printed
     assert "test: leakage: no row like one of train: found" in printed
     assert not (bare.folder / "data/reviews/metadata.json").exists()
+    page = bare.folder / "logs/reviews/analyze.breaches.html"
+    shown = page.read_text(encoding="utf-8")
+    assert (TRAINING[1] in shown, NEAR in shown, TRAINING[0] in shown) == (True, True, False)
 
     reviews(bare, "across: {warn: 0, fail: 0.5}", TRAINING, [*EVALUATION, NEAR])
     bare.snakemake("--cores", "2")
+    assert not page.exists()
     assert f"warning: test: leakage: no row like one of train: found {pair}" in log(bare)
     found = metadata(bare, "reviews")["leakage"]
     assert found["splits"] == {
@@ -56,6 +60,8 @@ def test_another_dataset_is_built_first_and_held_against(bare):
     printed = bare.snakemake("--cores", "2", "reviews", fails=True)
     assert "train: leakage: no row like one of older-reviews: found 'reviews.jsonl:0' of train and" in printed
     assert "'train/train.parquet:2' of older-reviews, at a distance of 0." in printed
+    shown = (bare.folder / "logs/reviews/analyze.breaches.html").read_text(encoding="utf-8")
+    assert [text in shown for text in (TRAINING[0], TRAINING[1], NEAR, "Fine")] == [True, True, True, False]
     reviews(bare, "", ["Another one"], ["Fine"], name="older-reviews")
     bare.snakemake("--cores", "2", "reviews")
     assert metadata(bare, "reviews")["leakage"] == {"compared": "texts", "columns": ["text"], "splits": {}}
@@ -82,6 +88,7 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     clone.commit("Learn from a test")
     printed = clone.snakemake("--cores", "2", fails=True)
     assert "reviews-v1.0.0 had 1 of them: reviews.jsonl:3 of train was reviews.jsonl:3 of test" in printed
+    assert "registry diff reviews 1.0.0 --html older.html shows which rows moved" in printed
     assert "set what contract.quality.leakage.older allows in config/datasets/reviews.yaml" in printed
     assert clone.tags() == ["reviews-v1.0.0"]
 

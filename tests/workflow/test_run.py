@@ -1,5 +1,6 @@
 """Whole runs: what a user sees and gets."""
 
+import base64
 import json
 import os
 import re
@@ -204,9 +205,12 @@ def test_a_broken_contract_fails_before_anything_is_called_done(bare):
     assert not bare.complete("wine-quality")
     record = bare.record()
     assert (record["ending"], record["reason"]) == ("failed", "jobs that failed: 1")
-    assert [(job["rule"], job["log"]) for job in record["failed_jobs"]] == [
-        ("wine_quality_analyze", "logs/wine-quality/analyze.log")
+    seen = "logs/wine-quality/analyze.breaches.html"
+    assert [(job["rule"], job["log"], job["page"]) for job in record["failed_jobs"]] == [
+        ("wine_quality_analyze", "logs/wine-quality/analyze.log", seen)
     ]
+    assert f"to see the rows: {seen}" in printed
+    assert "winequality-red.csv:0" in (bare.folder / seen).read_text(encoding="utf-8")
     assert record["failed_jobs"][0]["message"].startswith("error: wine-quality: the contract is broken")
     found = {one["dataset"]: one for one in record["datasets"]}["wine-quality"]
     assert (found["state"], {one["column"] for one in found["breaches"]}) == ("failed", {"quality", "pH"})
@@ -229,9 +233,13 @@ def test_a_killed_run_is_completed_by_the_next(bare, built_once):
 
 
 def test_the_report_shows_metadata_and_figures_of_every_dataset(built):
-    built.snakemake("--report", "report.html")
+    printed = built.snakemake("--report", "report.html")
+    assert "the report leaves out" not in printed
     page = (built.folder / "report.html").read_text(encoding="utf-8")
     for name in DATASETS:
         assert f"data/{name}/metadata.json" in page
+        # As the report has it: in base64, without its end.
+        shown = base64.b64encode((built.folder / f"reports/{name}/dataset.html").read_bytes())
+        assert shown[:-4].decode() in page
     for figure in figures(built):
         assert str(figure.relative_to(built.folder)) in page

@@ -75,7 +75,7 @@ def build(
         found = gather(repository, name, entries_of(those)[:number])
         recorded[name] = _write(folder, found, len(those), around, key, address)
         folder.record({**folder.before, **recorded})
-    folder.put("diff.html", page("diff.html.jinja", base="", inline=None))
+    folder.put("diff.html", page("diff.html.jinja", base=""))
     folder.put("index.html", _index(repository, recorded))
     folder.close(recorded)
     versions = sum(one["summary"]["versions"] for one in recorded.values())

@@ -89,6 +89,14 @@ def gather(repository: Repository, dataset: str, entries: Sequence[Entry]) -> Da
     return found
 
 
+def gather_one(name: str, snapshot: Snapshot) -> DatasetPages:
+    """Return what is shown of one state of a dataset, under a name for it."""
+    numbered = NumberedRows()
+    found = DatasetPages(snapshot.dataset, [_version(name, snapshot, numbered)], numbered)
+    _add_values(found, [] if found.newest.rows is None else [*_first(found.newest), *_by_chance(found.newest)])
+    return found
+
+
 def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetPages:
     """Return what is shown of the difference between two states of a dataset, each with its name."""
     numbered = NumberedRows()
@@ -147,15 +155,25 @@ def _wanted(versions: Sequence[VersionPage]) -> Iterator[int]:
     """Yield the numbers of the rows to show, those first that matter most."""
     readable = [version for version in versions if version.rows is not None]
     for version in readable:
-        for rows in _by_split(version).values():
-            yield from rows[:FIRST].tolist()
+        yield from _first(version)
     yield from _moved(versions, MOVED)
     for version in readable[:1]:
-        chance = random.Random(SEED)  # noqa: S311  it picks rows to look at
-        for rows in _by_split(version).values():
-            yield from rows[sorted(chance.sample(range(len(rows)), min(SAMPLED, len(rows))))].tolist()
+        yield from _by_chance(version)
     for version in readable:
         yield from version.rows[:MAX_ROWS].tolist()
+
+
+def _first(version: VersionPage) -> Iterator[int]:
+    """Yield the first rows of each split of a version."""
+    for rows in _by_split(version).values():
+        yield from rows[:FIRST].tolist()
+
+
+def _by_chance(version: VersionPage) -> Iterator[int]:
+    """Yield some rows of each split of a version, which are the same whenever they are drawn."""
+    chance = random.Random(SEED)  # noqa: S311  it picks rows to look at
+    for rows in _by_split(version).values():
+        yield from rows[sorted(chance.sample(range(len(rows)), min(SAMPLED, len(rows))))].tolist()
 
 
 def _moved(versions: Sequence[VersionPage], number: int) -> Iterator[int]:
@@ -185,8 +203,8 @@ def _within_bounds(read: Values, wanted: Sequence[int]) -> Values:
     return kept
 
 
-def data_of(found: DatasetPages) -> dict[str, Any]:
-    """Return what the script of a page reads of a dataset, as JSON."""
+def data_of(found: DatasetPages, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return what the script of a page reads of a dataset, as JSON; `names` are what rows are called beside keys."""
     columns = [*dict.fromkeys(name for row in found.values.rows.values() for name in row)]
     numbers = sorted(found.values.rows)
     runs = {version.version: runs_of(version.rows) for version in found.versions if version.rows is not None}
@@ -199,7 +217,7 @@ def data_of(found: DatasetPages) -> dict[str, Any]:
         **({} if scattered else found.numbered.columns()),
         "columns": columns,
         "values": {number: [found.values.rows[number].get(name) for name in columns] for number in numbers},
-        "names": dict(zip(numbers, found.numbered.keys(numbers), strict=True)),
+        "names": dict(zip(numbers, found.numbered.keys(numbers), strict=True)) if names is None else names,
     }
 
 

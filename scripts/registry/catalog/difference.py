@@ -16,4 +16,4 @@ def write_difference(file: Path, old: tuple[str, Snapshot], new: tuple[str, Snap
     found = gather_two(old, new)
     data = data_of(found) | {"title": new[1].metadata["dataset"].get("title", found.name), "alone": [old[0], new[0]]}
     with atomic_file(file) as partial:
-        partial.write_bytes(page_alone(data, found.values.pictures))
+        partial.write_bytes(page_alone("diff.html.jinja", data, found.values.pictures))

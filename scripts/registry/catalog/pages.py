@@ -81,7 +81,7 @@ def static(name: str) -> bytes:
 
 def page(template: str, policy: str = POLICY, **values: Any) -> bytes:
     """Return a page, drawn by one of the templates."""
-    return environment().get_template(template).render(policy=policy, **values).encode()
+    return environment().get_template(template).render({"policy": policy, "inline": None} | values).encode()
 
 
 def script_of(data: Mapping[str, Any]) -> bytes:
@@ -95,8 +95,8 @@ def script_of(data: Mapping[str, Any]) -> bytes:
     return f"registryCatalog(JSON.parse('{text}'));\n".encode(errors="backslashreplace")
 
 
-def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
-    """Return the difference between the two versions that `data` holds as one page that needs no other file."""
+def page_alone(template: str, data: Mapping[str, Any], pictures: Mapping[str, bytes], **values: Any) -> bytes:
+    """Return a page that needs no other file, drawn by one of the templates, with what its script reads."""
     images = {
         name: f"data:image/{'png' if name.endswith('png') else 'jpeg'};base64,{base64.b64encode(content).decode()}"
         for name, content in pictures.items()
@@ -108,7 +108,7 @@ def page_alone(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes:
         f"img-src data:; {NOTHING_ELSE}"
     )
     inline = {"style": Markup(style), "scripts": [*map(Markup, scripts)]}  # noqa: S704  they are the catalog's own
-    return page("diff.html.jinja", policy, base="", inline=inline)
+    return page(template, policy, base="", inline=inline, **values)
 
 
 def _digest(text: str) -> str:
@@ -144,7 +144,7 @@ def _dataset_page(
     found: DatasetPages, this: VersionPage, place: int, around: Around, address: str | None, left_out: int
 ) -> bytes:
     snapshot = this.snapshot
-    more = {} if snapshot is None else _of_snapshot(snapshot, this, address)
+    more = {} if snapshot is None else of_snapshot(snapshot, this, address)
     return page(
         "dataset.html.jinja",
         base="../",
@@ -166,7 +166,8 @@ def _dataset_page(
     )
 
 
-def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> dict[str, Any]:
+def of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None = None) -> dict[str, Any]:
+    """Return what a page shows of what a version, or another state, says of itself."""
     source = snapshot.provenance["source"]
     builder, tables = "", {}
     # Of files that nobody has, nothing can be said.
@@ -188,7 +189,9 @@ def _of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None) -> 
         "alike": [*alike_of(snapshot)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, tables, builder)
-        ],
+        ]
+        if this.tag
+        else [],
     }
 
 

@@ -37,23 +37,26 @@ def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], int
 
     What is not here is fetched. Raises RegistryError for a version without rows, and for one whose rows cannot be read.
     """
-    files = {*files_of(snapshot)}
     for split, tables in tables_of(snapshot).items():
-        rows = wanted.get(split)
-        if not rows:
+        if rows := wanted.get(split):
+            read_tables(snapshot, tables, rows, into)
+
+
+def read_tables(snapshot: Snapshot, tables: list[str], rows: Mapping[int, int], into: Values) -> None:
+    """Do the same for rows of tables that follow each other, {place in them: number of the row}."""
+    files = {*files_of(snapshot)}
+    for start, batch, folder in batches_of(snapshot, tables, max(rows) + 1):
+        inside = [place for place in range(start, start + batch.num_rows) if place in rows]
+        if not inside:
             continue
-        for start, batch, folder in batches_of(snapshot, tables, max(rows) + 1):
-            inside = [place for place in range(start, start + batch.num_rows) if place in rows]
-            if not inside:
-                continue
-            chosen = batch.take(pa.array([place - start for place in inside], pa.int64()))
-            columns = {field.name: _spelt(chosen[field.name], field, into.pictures) for field in chosen.schema}
-            for at, place in enumerate(inside):
-                row = {name: values[at] for name, values in columns.items()}
-                if folder is not None:
-                    picture = _picture_file(snapshot, f"{folder}/{chosen[FILE_NAME][at]}", files)
-                    row[IMAGE] = _kept(picture, into.pictures)
-                into.rows[rows[place]] = row
+        chosen = batch.take(pa.array([place - start for place in inside], pa.int64()))
+        columns = {field.name: _spelt(chosen[field.name], field, into.pictures) for field in chosen.schema}
+        for at, place in enumerate(inside):
+            row = {name: values[at] for name, values in columns.items()}
+            if folder is not None:
+                picture = _picture_file(snapshot, f"{folder}/{chosen[FILE_NAME][at]}", files)
+                row[IMAGE] = _kept(picture, into.pictures)
+            into.rows[rows[place]] = row
 
 
 def _picture_file(snapshot: Snapshot, path: str, files: Collection[str]) -> Thumbnail | None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow.parquet
 
 from registry.config.columns import Spec, inner, places
 from registry.config.names import closest
+from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Row, found_rows
 from registry.describe.columns import (
     SHOWN,
     column_type,
@@ -23,19 +23,17 @@ from registry.describe.columns import (
     shown_value,
     type_in_words,
 )
-from registry.describe.gates import Finding, judged, keys_of
+from registry.describe.gates import Finding, judged
 from registry.describe.leaks import judged as judged_leaks
 from registry.describe.metadata import is_number, leaves
 from registry.describe.polars_types import is_in_polars
 from registry.describe.profile import Examples
 from registry.describe.referenced import Referenced
-from registry.describe.twins import same_rows, shown_twins, twins_in
-from registry.errors import ContractError, RegistryError
+from registry.describe.twins import Group, first_groups, groups_of, same_rows, twins_in
+from registry.errors import RegistryError
 
-EXAMPLES = 3
-"""Cases of a breach that are shown."""
-BREACHES = 10
-"""Breaches that are shown."""
+WARNINGS = 10
+"""Warnings that a verdict holds."""
 ASKED = ("disjoint", "unique", "floors", "quality")
 """What a contract may ask for beyond columns and rows."""
 
@@ -55,17 +53,6 @@ def _breaking(
             yield rule, rows
 
 
-@dataclass
-class _Breach:
-    count: int = 0
-    row: int | None = None
-    examples: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        more = f" and {self.count - EXAMPLES:,} more" if self.count > EXAMPLES else ""
-        return f": found {', '.join(self.examples)}{more}" if self.count else ""
-
-
 class Contract:
     """A dataset's contract in one source mode: collects breaches from batches and splits until `conclude`.
 
@@ -82,7 +69,7 @@ class Contract:
         self._check_patterns()
         self._seen: dict[str, int] = {}
         self._odd: list[Finding] = []
-        self._breaches: dict[tuple[str, str, str], _Breach] = {}
+        self._breaches = Breaches()
         self._warnings: list[str] = []
 
     def _check_patterns(self) -> None:
@@ -104,7 +91,7 @@ class Contract:
         start = self._seen.get(split, 0)
         self._seen[split] = start + batch.num_rows
         for rule in self._wrong_columns(batch.schema.names):
-            self._note(split, "columns", rule)
+            self._breaches.note(split, "columns", rule)
         # Under numbers, since polars takes names such as `*` and `^...$` for patterns.
         names = {str(number): name for number, name in enumerate(self._columns) if name in batch.schema.names}
         foreign = [number for number, name in names.items() if not is_in_polars(batch.schema.field(name).type)]
@@ -123,7 +110,7 @@ class Contract:
         for number, name in names.items():
             if number not in right:
                 found = samples.schema[number] if number in there else batch.schema.field(name).type
-                self._note(split, name, f"type {type_in_words(self._columns[name])}", [str(found)[:SHOWN]])
+                self._breaches.note(split, name, f"type {type_in_words(self._columns[name])}", [str(found)[:SHOWN]])
 
     def _rules(self, column: str, spec: Spec) -> dict[str, pl.Expr]:
         """Return the rules for the values in a column of a frame: see `rules_of`."""
@@ -157,11 +144,14 @@ class Contract:
         keys: Sequence[str] | pl.Series,
     ) -> None:
         """Note those of the values that are wrong, and their rows in a batch whose first row is `start`."""
-        cases = [
+        said = [
             f"{shown_value(value)} in row {start + row}{f' ({shown_value(keys[row])})' if len(keys) else ''}"
-            for value, row in zip(values.gather(wrong.head(EXAMPLES)).to_list(), rows[:EXAMPLES].tolist(), strict=True)
+            for value, row in zip(values.gather(wrong.head(SAID)).to_list(), rows[:SAID].tolist(), strict=True)
         ]
-        self._note(split, place, rule, cases, len(wrong), start + int(rows[0]))
+        cases = [
+            Case([Row(split, start + row, keys[row] if len(keys) else None)]) for row in rows[:SHOWN_ROWS].tolist()
+        ]
+        self._breaches.note(split, place, rule, said, len(wrong), start + int(rows[0]), cases)
 
     def _wrong_columns(self, found: list[str]) -> Iterator[str]:
         """Yield what is wrong with the names of the columns, or their order."""
@@ -181,20 +171,6 @@ class Contract:
             first = next(place for place, name in enumerate(self._columns) if found[place] != name)
             yield f"{shown_value(found[first])} stands where {shown_value([*self._columns][first])} belongs"
 
-    def _note(
-        self,
-        split: str,
-        place: str,
-        rule: str,
-        cases: Sequence[str] = (),
-        count: int | None = None,
-        row: int | None = None,
-    ) -> None:
-        """Note a breach, with the cases to show of it (there may be more) and its first row."""
-        breach = self._breaches.setdefault((split, place, rule), _Breach(row=row))
-        breach.count += len(cases) if count is None else count
-        breach.examples += cases[: EXAMPLES - len(breach.examples)]
-
     def check_splits(self, num_samples: Mapping[str, int], manifest: str | Path) -> None:
         """Note wrong row counts, and inputs that occur twice in a manifest with so many samples in each split."""
         counts = {split: count for split, count in num_samples.items() if count}
@@ -202,9 +178,9 @@ class Contract:
             low, high = _expected_rows(self._rows.get(split, {"min": 1}))
             found = counts.get(split, 0)
             if found < low or (high is not None and found > high):
-                self._note(split, "rows", f"expected {in_words(low, high)}", [f"{found:,}"])
+                self._breaches.note(split, "rows", f"expected {in_words(low, high)}", [f"{found:,}"])
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
-            self._note(
+            self._breaches.note(
                 "all",
                 "splits",
                 f"expected {', '.join(self._rows)}",
@@ -213,13 +189,16 @@ class Contract:
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(manifest, sum(counts.values()))
         self._note_odd(manifest)
+        self._breaches.find(manifest)
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
         """Note every number of a metadata.json that is below its floor, or not there."""
         found = {".".join(path): value for path, value in leaves(metadata).items() if is_number(value)}
         for name, floor in self._spec.get("floors", {}).items():
             if not found.get(name, math.nan) >= floor:
-                self._note("all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))])
+                self._breaches.note(
+                    "all", "floors", f"{name} at least {floor}", [str(found.get(name, "no such number"))]
+                )
 
     def check_quality(self, metadata: dict[str, Any], examples: Examples) -> None:
         """Hold what is odd about the rows of a metadata.json to the contract; `examples` are rows that show it."""
@@ -227,63 +206,60 @@ class Contract:
             self._odd += judged(quality, metadata, examples)
 
     def _note_odd(self, manifest: str | Path) -> None:
-        """Note what is odd and breaks the contract, with the keys of rows that show it."""
+        """Note what is odd and breaks the contract, with rows that show it."""
         for one in self._odd:
             if one.fails:
-                shown = (
-                    [*map(shown_value, same_rows(manifest, sum(self._seen.values()), EXAMPLES))] if one.twice else []
-                )
-                shown += [f"{place} ({shown_value(key)})" for place, key in keys_of(manifest, one.rows[:EXAMPLES])]
-                found = f"{one.found}, such as {', '.join(shown)}" if shown else one.found
-                self._note(one.split, one.place, one.rule, [found], row=one.rows[0][1] if one.rows else None)
+                groups = same_rows(manifest, sum(self._seen.values()), SHOWN_ROWS) if one.twice else []
+                rows = found_rows(manifest, one.rows[:SHOWN_ROWS])
+                said = [shown_value(group.words) for group in groups]
+                said += [f"row {row.number} of {row.split} ({shown_value(row.key)})" for row in rows]
+                found = f"{one.found}, such as {', '.join(said[:SAID])}" if said else one.found
+                cases = [*map(_case_of, groups), *(Case([row]) for row in rows)]
+                row = one.rows[0].number if one.rows else None
+                self._breaches.note(one.split, one.place, one.rule, [found], row=row, cases=cases)
 
     def check_leakage(self, metadata: dict[str, Any]) -> None:
         """Hold the duplicates that a metadata.json counts to the contract."""
         for leak in judged_leaks(self._spec, metadata):
+            said = leak.said[:SAID]
             if leak.fails:
-                self._note(leak.split, "leakage", leak.rule, leak.pairs[:EXAMPLES], leak.count)
+                self._breaches.note(leak.split, "leakage", leak.rule, said, leak.count, cases=leak.cases)
             else:
-                breach = _Breach(leak.count, examples=leak.pairs[:EXAMPLES])
-                self._warnings.append(f"{leak.split}: leakage: {leak.rule}{breach}")
+                self._warnings.append(f"{leak.split}: leakage: {leak.rule}{Breach(leak.count, said=said)}")
 
     def _check_inputs(self, manifest: str | Path, count: int) -> None:
         numbers = {"disjoint": 0, "unique": 0}
-        cases: dict[str, list[str]] = {"disjoint": [], "unique": []}
+        first: dict[str, list[Group]] = {"disjoint": [], "unique": []}
         for rows in twins_in(manifest, "input_id", count):
-            twins = {
-                "disjoint": rows.group_by("input_id").agg("key", pl.n_unique("split")).filter(pl.col("split") > 1),
-                "unique": rows.group_by("input_id", "split").agg("key").filter(pl.col("key").list.len() > 1),
+            groups = {
+                "disjoint": groups_of(rows, "input_id").filter(pl.col("splits").list.n_unique() > 1),
+                "unique": groups_of(rows, "input_id", "split"),
             }
-            for rule, those in twins.items():
+            for rule, those in groups.items():
                 numbers[rule] += those.height
-                cases[rule] = sorted([*cases[rule], *shown_twins(those, EXAMPLES)])[:EXAMPLES]
+                first[rule] = sorted([*first[rule], *first_groups(those, SHOWN_ROWS)])[:SHOWN_ROWS]
         for rule, what in {"disjoint": "in two splits", "unique": "twice in a split"}.items():
             if self._spec.get(rule) and numbers[rule]:
-                self._note("all", "inputs", f"none {what}", [shown_value(keys) for keys in cases[rule]], numbers[rule])
+                said, cases = [shown_value(group.words) for group in first[rule]], [*map(_case_of, first[rule])]
+                self._breaches.note("all", "inputs", f"none {what}", said, numbers[rule], cases=cases)
 
     def conclude(self) -> dict[str, Any]:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
-        if not self._breaches:
-            odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
-            warnings = odd + self._warnings
-            if (more := len(warnings) - BREACHES) > 0:
-                warnings[BREACHES:] = [f"and {more:,} more"]
-            return (
-                {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
-                | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
-                | ({"warnings": warnings} if warnings else {})
-            )
-        breaches = [f"    {split}: {place}: {rule}{breach}" for (split, place, rule), breach in self._breaches.items()]
-        lines = breaches[:BREACHES] + [f"    and {len(breaches) - BREACHES:,} more"] * (len(breaches) > BREACHES)
-        cleaning = Path("reports", self._dataset, "cleaning.json")
-        seen = f"see what was left out in {cleaning}; " if cleaning.is_file() else ""
-        raise ContractError(
-            "the contract is broken:\n" + "\n".join(lines),
-            where=self._dataset,
-            hint=f"{seen}fix the source or the params, or, if the data is right, the contract in "
-            f"config/datasets/{self._dataset}.yaml",
-            breaches=[
-                {"rule": rule, "split": split, "column": place, "row": breach.row, "message": f"{rule}{breach}"}
-                for (split, place, rule), breach in self._breaches.items()
-            ],
+        if self._breaches:
+            raise self._breaches.error(self._dataset)
+        odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
+        warnings = odd + self._warnings
+        if (more := len(warnings) - WARNINGS) > 0:
+            warnings[WARNINGS:] = [f"and {more:,} more"]
+        return (
+            {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
+            | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
+            | ({"warnings": warnings} if warnings else {})
         )
+
+
+def _case_of(group: Group) -> Case:
+    """Return rows that are the same as a case, the first of each split before others."""
+    rows = [Row(split, key=key) for split, key in group.rows]
+    first = {row.split: row for row in reversed(rows)}
+    return Case(sorted(rows, key=lambda row: row != first[row.split])[:MOST_ROWS])

@@ -16,12 +16,12 @@ from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.measures import Measure
 from registry.describe.metadata import metadata_of, write_metadata
 from registry.describe.profile import Profile
-from registry.describe.provenance import write_provenance
+from registry.describe.provenance import provenance_of, write_provenance
 from registry.describe.quality import quality
 from registry.describe.referenced import read_referenced
 from registry.describe.repeated import heads_of
 from registry.describe.run import run_of
-from registry.errors import RegistryError
+from registry.errors import ContractError, RegistryError
 from registry.files import sealed_path
 
 
@@ -83,33 +83,42 @@ def describe(
     dataset, output = snakemake.params.dataset, snakemake.output
     data = _published(snakemake)
     others = _others(snakemake)
-    with write_manifest(output.manifest, dataset, schema, computed, read_referenced(dataset, others)) as manifest:
-        about = Description(schema, manifest, Profile(schema, pictures), _leakage(dataset["contract"], others))
-        try:
-            yield about
-        except Exception:
-            # Statistics fail on values that the contract forbids; the breach is what has to be read.
-            manifest.check_samples()
-            raise
-        features = _features(dataset["contract"]["columns"], about.features)
-        about.facts |= about.counted()
-        if about.leakage:
-            about.facts["leakage"] = about.leakage.figures()
-        about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
-        manifest.check_figures(about.metadata, about.profile.examples)
+    made = {"data": data, "sources": snakemake.input.sources, "code": snakemake.params.code, "run": run_of(os.environ)}
+    try:
+        with write_manifest(output.manifest, dataset, schema, computed, read_referenced(dataset, others)) as manifest:
+            about = Description(schema, manifest, Profile(schema, pictures), _leakage(dataset["contract"], others))
+            try:
+                yield about
+            except Exception:
+                # Statistics fail on values that the contract forbids; the breach is what has to be read.
+                manifest.check_samples()
+                raise
+            features = _features(dataset["contract"]["columns"], about.features)
+            about.facts |= about.counted()
+            if about.leakage:
+                about.facts["leakage"] = about.leakage.figures()
+            about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
+            manifest.check_figures(about.metadata, about.profile.examples)
+    except ContractError as error:
+        error.state = _unwritten(dataset, about, made, others)
+        raise
     for line in manifest.verdict.get("warnings", ()):
         print(f"warning: {line}")
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
-    write_provenance(
-        output.provenance,
-        dataset,
-        manifest,
-        about.metadata,
-        data=data,
-        sources=snakemake.input.sources,
-        code=snakemake.params.code,
-        run=run_of(os.environ),
-    )
+    write_provenance(output.provenance, dataset, manifest, about.metadata, **made)
+
+
+def _unwritten(
+    dataset: dict[str, Any], about: Description, made: Mapping[str, Any], others: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Return what is known of a dataset that breaks its contract, for the page that shows how."""
+    metadata = about.metadata or metadata_of(dataset, about.manifest)
+    try:
+        provenance = provenance_of(dataset, about.manifest, metadata, **made)
+    except RegistryError:
+        return {}
+    references = {name: str(path) for name, path in others.items()}
+    return {"metadata": metadata, "provenance": provenance, "references": references}
 
 
 def _features(columns: Mapping[str, Spec], found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,20 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from registry.config.limits import FAIL, beyond
+from registry.describe.breaches import Row
 from registry.describe.profile import Examples
-
-AT_ONCE = 1 << 18
-"""Rows of a manifest that are in memory."""
-
-Row = tuple[str, int]
-"""A split, and the number of a row in it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], ex
     for split, its in rows.items():
         total = its["count"] + its["missing"]
         if worst := beyond(limits, its["missing"] / total):
-            those = [(split, row) for row in examples.get((split, name, "missing"), ())]
+            those = [Row(split, row) for row in examples.get((split, name, "missing"), ())]
             rule = f"at most {_percent(worst[1])} of its values missing"
             yield Finding(split, name, rule, _share(its["missing"], total), worst[0] == FAIL, those)
 
@@ -72,7 +63,7 @@ def _outliers(
     for measure, its in found.items():
         if worst := beyond(limits, its["count"] / its["of"]):
             those = [
-                (split, row)
+                Row(split, row)
                 for (split, column, what), rows in examples.items()
                 for row in rows
                 if (column, what) == (name, measure)
@@ -87,17 +78,3 @@ def _percent(share: float) -> str:
 
 def _share(count: int, total: int) -> str:
     return f"{_percent(count / total)} ({count:,} of {total:,})"
-
-
-def keys_of(manifest: str | Path, rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return each of these rows, in words, with the key that it has in a manifest."""
-    keys, seen = dict[Row, str](), dict[str, int]()
-    with pq.ParquetFile(manifest, pre_buffer=False) as file:
-        for batch in file.iter_batches(AT_ONCE, columns=["split", "key"], use_threads=False) if rows else ():
-            for name in pc.unique(batch["split"]).to_pylist():
-                start, own = seen.get(name, 0), batch.filter(pc.equal(batch["split"], name))
-                seen[name] = start + own.num_rows
-                for split, row in rows:
-                    if split == name and start <= row < seen[name]:
-                        keys[split, row] = own["key"][row - start].as_py()
-    return [(f"row {row} of {split}", keys[split, row]) for split, row in rows]

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.config.leakage import Limits, beyond, in_words, leakage, limits_of, others
+from registry.describe.breaches import Case, Row
 from registry.describe.columns import shown_value
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Too many duplicates: `rule` is what they break, which `fails` or is warned of; `pairs` name the first of them."""
+    """Too many duplicates: `rule` is what they break, which `fails` or is warned of.
+
+    `cases` are the first of them, which `said` names in words.
+    """
 
     split: str
     rule: str
     count: int
-    pairs: list[str]
+    said: list[str]
+    cases: list[Case]
     fails: bool
 
 
@@ -47,8 +52,9 @@ def _beyond(
     count = sum(numbers.values())
     if worst := beyond(limits, count, metadata["splits"][split]["num_samples"]):
         examples = metadata["leakage"].get("examples", [])
-        pairs = [named(one) for one in examples if (split, other) in _both_ways(one, kind)]
-        yield Leak(split, f"{in_words(worst[1])} like {those}", count, pairs or [f"{count:,}"], worst[0] == "fail")
+        its = [one for one in examples if (split, other) in _both_ways(one, kind)]
+        said, rule = [*map(named, its)] or [f"{count:,}"], f"{in_words(worst[1])} like {those}"
+        yield Leak(split, rule, count, said, [*map(_case, its)], worst[0] == "fail")
 
 
 def _both_ways(example: Mapping[str, Any], kind: str) -> list[tuple[str, str | None]]:
@@ -60,5 +66,15 @@ def named(example: Mapping[str, Any]) -> str:
     """Return a pair of rows that metadata.json names, as messages do."""
     like = example["like"]
     there = like.get("dataset", like.get("split"))
-    how = "the same" if example["exact"] else f"at a distance of {example['distance']:g}"
-    return f"{shown_value(example['key'])} of {example['split']} and {shown_value(like['key'])} of {there}, {how}"
+    rows = f"{shown_value(example['key'])} of {example['split']} and {shown_value(like['key'])} of {there}"
+    return f"{rows}, {_how(example)}"
+
+
+def _how(example: Mapping[str, Any]) -> str:
+    return "the same" if example["exact"] else f"at a distance of {example['distance']:g}"
+
+
+def _case(example: Mapping[str, Any]) -> Case:
+    like = example["like"]
+    other = Row(like.get("split", ""), key=like["key"], dataset=like.get("dataset"))
+    return Case([Row(example["split"], key=example["key"]), other], _how(example))

@@ -67,7 +67,7 @@ class Manifest:
         self._content = ContentHash(self.schema)
         self._columns: dict[str, dict[str, hashlib._Hash]] = {}
         self.num_samples: dict[str, int] = {}
-        self.verdict: dict[str, Any] = {}
+        self.verdict: dict[str, Any] = {"passed": False}
         self.md5: str | None = None
 
     def add(

@@ -29,6 +29,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.types as pat
 
+from registry.describe.breaches import SHOWN_ROWS
 from registry.describe.histogram import histogram, quantiles
 from registry.describe.logical import plain_type
 from registry.describe.measures import (
@@ -65,9 +66,6 @@ FIRST = 10_000
 FENCE = 1.5
 ROW = ("", "row")
 """Under which the numbers of rows are kept."""
-
-EXAMPLES = 3
-"""Rows that show what is odd."""
 
 Examples = dict[tuple[str, str, str], list[int]]
 """The numbers of rows, by split, column and measure."""
@@ -140,7 +138,7 @@ class _Split:
             if values.null_count:
                 self._missing[name] += values.null_count
                 shown = self.examples.setdefault((self.name, name, "missing"), [])
-                first = np.flatnonzero(values.is_null())[: EXAMPLES - len(shown)]
+                first = np.flatnonzero(values.is_null())[: SHOWN_ROWS - len(shown)]
                 shown += (start + first).tolist()
         self._count(columns)
         wanted = self._kept.wanted(heads)
@@ -215,7 +213,7 @@ class _Split:
         """Note which rows are farthest out."""
         if entry.get("outliers"):
             far = np.ma.filled(_beyond(values, *_fences(entry["quantiles"])), 0)
-            first = np.lexsort((rows, -far))[: min(EXAMPLES, entry["outliers"])]
+            first = np.lexsort((rows, -far))[: min(SHOWN_ROWS, entry["outliers"])]
             self.examples[self.name, name, measure] = rows[first].tolist()
 
 

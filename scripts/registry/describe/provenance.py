@@ -13,8 +13,7 @@ from registry.files import data_files, dvc_digest, sealed, write_json
 from registry.sources.raw import read_sources
 
 
-def write_provenance(
-    path: str | Path,
+def provenance_of(
     dataset: dict[str, Any],
     manifest: Manifest,
     metadata: dict[str, Any],
@@ -24,8 +23,8 @@ def write_provenance(
     code: dict[str, str],
     run: Mapping[str, str] | None = None,
     scripts: Path = SCRIPTS,
-) -> None:
-    """Write a dataset's provenance.json.
+) -> dict[str, Any]:
+    """Return what provenance.json says of a dataset.
 
     `data` is the folder or file that gets published, `sources` the record that its download or generation left, and
     `code` maps each script (relative to `scripts`) to its fingerprint. `run` is what is said of the run, if anything.
@@ -41,23 +40,25 @@ def write_provenance(
             hint=f"to make it again: {rebuild}; to have what was released: registry pull --force {name}",
         )
     files = data_files(data)
-    write_json(
-        path,
-        {
-            "source": read_sources(sources),
-            "config": dataset,
-            "code": code,
-            "libraries": libraries_behind(code, scripts),
-            "content_hash": manifest.content_hash,
-            "data": {
-                "path": data.name,
-                "files": len(files),
-                "bytes": sum(file.stat().st_size for file in files),
-                "md5": digest,
-            },
-            "manifest": {"md5": manifest.md5},
-            "metadata": {"sha256": metadata_digest(metadata)},
-            "contract": manifest.verdict,
-            **({"run": run} if run else {}),
+    return {
+        "source": read_sources(sources),
+        "config": dataset,
+        "code": code,
+        "libraries": libraries_behind(code, scripts),
+        "content_hash": manifest.content_hash,
+        "data": {
+            "path": data.name,
+            "files": len(files),
+            "bytes": sum(file.stat().st_size for file in files),
+            "md5": digest,
         },
-    )
+        "manifest": {"md5": manifest.md5},
+        "metadata": {"sha256": metadata_digest(metadata)},
+        "contract": manifest.verdict,
+        **({"run": run} if run else {}),
+    }
+
+
+def write_provenance(path: str | Path, *about: Any, **made: Any) -> None:
+    """Write a dataset's provenance.json; arguments and errors as for `provenance_of`."""
+    write_json(path, provenance_of(*about, **made))

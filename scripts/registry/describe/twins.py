@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,13 @@ GATHERED = 1 << 20
 """Rows found that are in memory before twins become one."""
 
 
+class Group(NamedTuple):
+    """Rows that are the same: their keys as words, which may be cut, and the split and the key of each."""
+
+    words: str
+    rows: list[tuple[str, str]]
+
+
 def twins_in(manifest: str | Path, ids: str, count: int) -> Iterator[pl.DataFrame]:
     """Yield rows of a manifest of so many that have an id more than once, some at a time, by key; twins come together.
 
@@ -31,17 +39,23 @@ def twins_in(manifest: str | Path, ids: str, count: int) -> Iterator[pl.DataFram
         yield _with_ids(manifest, ids, heads)
 
 
-def shown_twins(twins: pl.DataFrame, number: int) -> list[str]:
-    """Return the first of these, each the joined keys of rows that are twins: their lists are in the column `key`."""
-    return twins["key"].list.join(TWIN).str.head(SHOWN + 1).sort().head(number).to_list()
+def groups_of(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Return the groups of rows that are the same by these columns, with lists of their keys (`key`) and `splits`."""
+    return rows.group_by(by).agg("key", splits="split").filter(pl.col("key").list.len() > 1)
 
 
-def same_rows(manifest: str | Path, count: int, number: int) -> list[str]:
-    """Return the joined keys of the first rows of a manifest that are the same as others."""
-    found: list[str] = []
+def first_groups(groups: pl.DataFrame, number: int) -> list[Group]:
+    """Return the first of such groups, by the words for them."""
+    words = pl.col("key").list.join(TWIN).str.head(SHOWN + 1)
+    first = groups.select(words.alias("words"), "splits", "key").sort("words").head(number)
+    return [Group(words, [*zip(*those, strict=True)]) for words, *those in first.iter_rows()]
+
+
+def same_rows(manifest: str | Path, count: int, number: int) -> list[Group]:
+    """Return the first groups of rows of a manifest that are the same."""
+    found: list[Group] = []
     for rows in twins_in(manifest, "sample_id", count):
-        several = rows.group_by("sample_id").agg("key").filter(pl.col("key").list.len() > 1)
-        found = sorted([*found, *shown_twins(several, number)])[:number]
+        found = sorted([*found, *first_groups(groups_of(rows, "sample_id"), number)])[:number]
     return found
 
 

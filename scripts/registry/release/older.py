@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from semver import Version
+
 from registry.compare.manifests import manifest_of
 from registry.config.leakage import TRAINED_ON, beyond, in_words, leakage, limits_of
 from registry.errors import RegistryError
@@ -28,7 +30,7 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
     if "older" not in said:
         return []
     learnt, warnings = _rows(built, said, tests=False), []
-    for before in _different(repository, built, releases):
+    for version, before in _different(repository, built, releases):
         found = _rows(before, said, tests=True).join(learnt, on="input_id", suffix="_now").sort("key_now", "key")
         count = found["key_now"].n_unique()
         if not (worst := beyond(limits_of(said["older"]), count, learnt.height)):
@@ -43,14 +45,19 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
         )
         if worst[0] == "fail":
             where = f"config/datasets/{built.dataset}.yaml"
-            hint = f"leave them out, or set what contract.quality.leakage.older allows in {where}, and build again"
+            hint = (
+                f"registry diff {built.dataset} {version} --html older.html shows which rows moved; leave them "
+                f"out, or set what contract.quality.leakage.older allows in {where}, and build again"
+            )
             raise NotReady(State.REFUSED, line, hint)
         warnings.append(line)
     return warnings
 
 
-def _different(repository: Repository, built: Snapshot, releases: Sequence[Release]) -> Iterator[Snapshot]:
-    """Yield releases that hold other rows than what is built, and than each other, the newest first."""
+def _different(
+    repository: Repository, built: Snapshot, releases: Sequence[Release]
+) -> Iterator[tuple[Version, Snapshot]]:
+    """Yield releases, with their numbers, that hold other rows than what is built and than each other, newest first."""
     seen = {built.content_hash}
     for release in reversed(releases):
         try:
@@ -59,7 +66,7 @@ def _different(repository: Repository, built: Snapshot, releases: Sequence[Relea
             raise _unreadable(release.tag, error) from None
         if before.content_hash not in seen:
             seen.add(before.content_hash)
-            yield before
+            yield release.version, before
 
 
 def _unreadable(name: str, error: RegistryError) -> NotReady:

@@ -18,11 +18,15 @@ TAIL = 10
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job that failed: its rule, where its log is, and the last that this says; None where it says nothing."""
+    """A job that failed: its rule, where its log is, and the last that this says; None where it says nothing.
+
+    `page` is where the rows are shown by which it found a contract broken.
+    """
 
     rule: str
     log: str | None
     message: str | None
+    page: str | None = None
 
 
 def failed_jobs(
@@ -80,10 +84,12 @@ def print_failures(jobs: Iterable[FailedJob]) -> None:
     """Print on standard error what each job that failed has said last."""
     for job in jobs:
         said = job.message or "it has left no message; what Snakemake said of it is above"
-        print(f"\n{job.rule} failed{f' ({job.log})' if job.log else ''}:\n{said}", file=sys.stderr)
+        seen = f"\n  to see the rows: {job.page}" if job.page else ""
+        print(f"\n{job.rule} failed{f' ({job.log})' if job.log else ''}:\n{said}{seen}", file=sys.stderr)
 
 
 def breaches_of(dataset: str, *, since: float) -> list[dict[str, Any]]:
     """Return how a dataset broke its contract in a run which began at `since`, as its jobs have written it down."""
     written = [path for path in Path("logs", dataset).glob(f"*{BREACHES}") if path.stat().st_mtime >= since]
-    return [breach for path in sorted(written) for breach in json.loads(path.read_text(encoding="utf-8"))]
+    found = [breach for path in sorted(written) for breach in json.loads(path.read_text(encoding="utf-8"))["breaches"]]
+    return [{key: value for key, value in breach.items() if key != "cases"} for breach in found]

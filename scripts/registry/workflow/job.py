@@ -32,7 +32,7 @@ ENDED = re.compile(
 ERROR = "error: "
 """Begins the message that ends the log of a job that failed."""
 BREACHES = ".breaches.json"
-"""Ends the name, beside its log, of what a job writes that finds a contract broken: the breaches, for programs."""
+"""Ends the name, beside its log, of what a job writes that finds a contract broken: breaches and state of the error."""
 
 ENVIRONMENT = {
     errno.ENOSPC,
@@ -200,7 +200,7 @@ def job(snakemake: Any) -> Iterator[None]:
                 log.end()
                 print(_message(error), file=log, flush=True)
                 if isinstance(error, ContractError):
-                    write_json(breaches, error.breaches)
+                    write_json(breaches, {"breaches": error.breaches} | error.state)
                 sys.exit(1)
             finally:
                 log.end()

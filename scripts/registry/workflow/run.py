@@ -23,6 +23,7 @@ from registry.workflow.exchange import mind_pods
 from registry.workflow.failures import failed_jobs, print_failures
 from registry.workflow.hook import release_after_run, touch_at_once
 from registry.workflow.lineage import Lineage
+from registry.workflow.pages import remove_pages, with_pages
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import RECORD, Ending, write_record
 from registry.workflow.remote import Verdicts
@@ -78,6 +79,7 @@ class Run:
             self._verdicts.listen_to(self._workflow.scheduler._executor)
             # Snakemake would wait for the jobs, and whoever sent it would end Snakemake alone.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        remove_pages(self._workflow.dag.needrun_jobs())
         self._write(Ending.RUNNING)
         if not self._workflow.touch:
             self._lineage.begin(self._workflow.dag.needrun_jobs(), self._datasets, since=self.started)
@@ -95,6 +97,7 @@ class Run:
         failed = (
             [] if self._stop.told else failed_jobs(scheduler.failed, since=self.started, verdict_of=self._verdicts.of)
         )
+        failed = with_pages(failed, since=self.started)
         print_failures(failed)
         outcomes = print_summary(self._datasets, since=self.started)
         ending, reason = Ending.SUCCEEDED, None

@@ -190,12 +190,15 @@ const registryCatalog = (() => {
 
   const isWide = (value) => value !== null && typeof value === "object" && ("picture" in value || "messages" in value);
 
-  function rowCard(data, row, values) {
-    const cells = data.columns.flatMap((name, place) => {
-      const value = values[place];
-      if (value === null || value === undefined) return [];
+  const wrongFirst = (data, wrong) => data.columns.map((_, place) => place).sort((one, other) => (data.columns[other] === wrong) - (data.columns[one] === wrong));
+
+  // The column that something is wrong with is shown even without a value.
+  function rowCard(data, row, values, wrong) {
+    const cells = wrongFirst(data, wrong).flatMap((place) => {
+      const [name, value] = [data.columns[place], values[place]];
+      if ((value === null || value === undefined) && name !== wrong) return [];
       if (isWide(value) && "picture" in value) return [shown(value)];
-      return [element("dl", {}, element("dt", {}, marked(name)), element("dd", {}, shown(value)))];
+      return [element("dl", { class: name === wrong ? "wrong" : null }, element("dt", {}, marked(name)), element("dd", {}, shown(value)))];
     });
     cells.sort((one, other) => (other.tagName === "IMG") - (one.tagName === "IMG"));
     return element("article", { class: "card" }, ...cells, element("p", { class: "key" }, marked(data.names[row] ?? "")));
@@ -212,6 +215,7 @@ const registryCatalog = (() => {
       return;
     }
     const held = new Set(rowsOf(version));
+    const several = data.versions.length > 1;
     const all = Object.keys(data.values).map(Number);
     const texts = new Map(all.map((row) => [row, `${data.names[row]} ${data.values[row].map(textOf).join(" ")}`.toLowerCase()]));
     const order = [...rowsOf(version)].filter((row) => row in data.values);
@@ -232,13 +236,13 @@ const registryCatalog = (() => {
       const [rows, wanted] = chosen();
       const some = rows.slice(0, state.limit);
       const searched = all.length < data.total ? ` This page has the values of ${number(all.length)} of ${number(data.total)} rows.` : "";
-      count.textContent = wanted.length ? `${number(rows.length)} of ${number(all.length)} rows of all versions have these words.${searched}` : `${number(rows.length)} of ${number(held.size)} rows.${searched}`;
+      count.textContent = wanted.length ? `${number(rows.length)} of ${number(all.length)} rows${several ? " of all versions" : ""} have these words.${searched}` : `${number(rows.length)} of ${number(held.size)} rows.${searched}`;
       place.replaceChildren(wide ? element("div", { class: "cards" }, ...some.map((row) => withHolders(rowCard(data, row, data.values[row]), row, wanted))) : table(some, wanted));
       more.hidden = rows.length <= state.limit;
     }
 
     function withHolders(card, row, wanted) {
-      if (wanted.length) card.append(held_(row));
+      if (wanted.length && several) card.append(held_(row));
       return card;
     }
 
@@ -268,9 +272,9 @@ const registryCatalog = (() => {
           return element("td", { class: typeof value === "number" ? "number" : textOf(value).length > 60 ? "cell long" : "cell" }, shown(value));
         });
         const split = element("td", {}, marked(data.splitNames[data.of.split[row]]));
-        return element("tr", {}, split, ...cells, wanted.length ? element("td", {}, held_(row)) : null);
+        return element("tr", {}, split, ...cells, wanted.length && several ? element("td", {}, held_(row)) : null);
       });
-      const last = wanted.length ? element("th", { scope: "col" }, "Versions") : null;
+      const last = wanted.length && several ? element("th", { scope: "col" }, "Versions") : null;
       const caption = its.length > WIDEST ? element("caption", {}, `The first ${WIDEST} of ${number(its.length)} columns`) : null;
       return element("table", {}, caption, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Split"), ...heads, last)), element("tbody", {}, ...body));
     }
@@ -638,6 +642,40 @@ const registryCatalog = (() => {
   let waitingFor = null;
   const known = new Map();
 
+  // --- how a contract is broken --------------------------------------------------------------------------------------
+
+  function cases(data) {
+    const wide = Object.values(data.values).some((values) => values.some(isWide));
+    for (const place of document.querySelectorAll(".cases")) {
+      const [those, wrong] = [data.cases[place.dataset.breach], place.dataset.column];
+      if (!those.length) continue;
+      if (wide) place.append(element("div", { class: "cards" }, ...those.map((one) => caseCard(data, one, wrong))));
+      else place.append(caseTable(data, those, wrong));
+    }
+  }
+
+  function caseCard(data, { rows, note }, wrong) {
+    const those = rows.map((row) => (row in data.values ? rowCard(data, row, data.values[row], wrong) : rowCard(data, row, [])));
+    return element("div", { class: "case" }, ...those, note ? element("p", { class: "held" }, note) : null);
+  }
+
+  // The rows of a case stand together.
+  function caseTable(data, those, wrong) {
+    const used = wrongFirst(data, wrong).slice(0, WIDEST);
+    const heads = used.map((at) => element("th", { scope: "col" }, marked(data.columns[at])));
+    const bodies = those.map(({ rows, note }) => {
+      const lines = rows.map((row) => {
+        const values = data.values[row];
+        const cells = used.map((at) => element("td", { class: `${typeof values?.[at] === "number" ? "number" : "cell"}${data.columns[at] === wrong ? " wrong" : ""}` }, values ? shown(values[at]) : null));
+        return element("tr", {}, element("th", { scope: "row", class: "key" }, marked(data.names[row])), ...cells);
+      });
+      const last = note ? element("tr", {}, element("td", { class: "held", colspan: used.length + 1 }, note)) : null;
+      return element("tbody", {}, ...lines, last);
+    });
+    const table = element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Row"), ...heads)), ...bodies);
+    return element("div", { class: "scroll", role: "region", "aria-label": "Rows that show it", tabindex: "0" }, table);
+  }
+
   // --- the list of datasets ------------------------------------------------------------------------------------------
 
   function listing(table) {
@@ -706,6 +744,11 @@ const registryCatalog = (() => {
     known.set(data.name, prepared(data));
     Object.assign(pictures, data.pictures ?? {});
     if (data.alone) difference(data, ...data.alone);
+    else if (data.state) {
+      columns(data.versions[0]);
+      viewer(data, data.versions[0]);
+      if (data.cases) cases(data);
+    }
     else if (waitingFor?.name === data.name) difference(data, waitingFor.from, waitingFor.to);
     else if (own.dataset === data.name) {
       const version = data.versions.find((one) => one.tag === own.tag);

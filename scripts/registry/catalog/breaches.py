@@ -1,0 +1,94 @@
+"""Show how a dataset broke its contract: the rows that do, with their values, on a page that needs no other file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from registry.catalog.dataset import DatasetPages, VersionPage, data_of
+from registry.catalog.numbered import NumberedRows
+from registry.catalog.pages import SECTIONS
+from registry.catalog.state import drawn
+from registry.catalog.values import Values, read_tables, read_values
+from registry.describe.metadata import profile_of
+from registry.errors import RegistryError
+from registry.gate import checked_path
+from registry.storage.snapshot import Snapshot
+
+SHOWN = ("overview", "columns", "contract", "found", "lineage")
+"""Sections about the dataset."""
+
+
+def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
+    """Return the page of a dataset that broke its contract, by the record that the job which found it has left.
+
+    The record has the state and the breaches of a ContractError; rows are read below `root`, where they are there.
+    """
+    metadata = record["metadata"]
+    built = _state(metadata["dataset"]["name"], metadata, record["provenance"], root)
+    rows = _Rows(record["breaches"])
+    found = DatasetPages(built.dataset, [], NumberedRows())
+    try:
+        read_values(built, rows.own(), found.values)
+    except (RegistryError, OSError) as error:
+        found.without_values["as it was built"] = str(error)
+    for name, path in record["references"].items():
+        _read_others(name, path, root, rows.of(name), found.values)
+    profile = profile_of(metadata, where=built.dataset)
+    found.versions.append(VersionPage("as it was built", built, profile=profile))
+    data = data_of(found, rows.names) | {"cases": rows.cases}
+    sections = {"breaches": "What breaks the contract"} | {id_: SECTIONS[id_] for id_ in SHOWN}
+    places = {column: place for place, column in enumerate(metadata["schema"]["features"], 1)}
+    return drawn(found, built, data, sections, breaches=record["breaches"], places=places)
+
+
+def _state(dataset: str, metadata: dict[str, Any], provenance: dict[str, Any], root: Path) -> Snapshot:
+    return Snapshot(dataset, "what was built", metadata, provenance, {}).in_tree(root)
+
+
+class _Rows:
+    """The rows of the cases of breaches: each has a number, and a name; `cases` has the numbers of each breach's."""
+
+    def __init__(self, breaches: Sequence[Mapping[str, Any]]) -> None:
+        self._numbers: dict[tuple[str | None, str, int | str], int] = {}
+        self.names: list[str] = []
+        self.cases = [
+            [{"rows": [*map(self._numbered, case["rows"])], "note": case["note"]} for case in breach["cases"]]
+            for breach in breaches
+        ]
+
+    def _numbered(self, row: Mapping[str, Any]) -> int:
+        place = row["dataset"], row["split"], row["key"] if row["row"] is None else row["row"]
+        if place not in self._numbers:
+            name = f"row {row['row']:,}" if row["key"] is None else row["key"]
+            where = row["dataset"] or row["split"]
+            self.names.append(name if where == "all" else f"{name} of {where}")
+            self._numbers[place] = len(self._numbers)
+        return self._numbers[place]
+
+    def own(self) -> dict[str, dict[int, int]]:
+        """Return the rows of the dataset itself, {split: {place in it: number}}."""
+        found: dict[str, dict[int, int]] = {}
+        for (dataset, split, place), number in self._numbers.items():
+            if dataset is None and isinstance(place, int):
+                found.setdefault(split, {})[place] = number
+        return found
+
+    def of(self, dataset: str) -> Iterator[tuple[str, int, int]]:
+        """Yield the rows of another dataset: their file, place in it, and number."""
+        for (name, _, key), number in self._numbers.items():
+            if name == dataset:
+                file, _, place = str(key).rpartition(":")
+                yield file, int(place), number
+
+
+def _read_others(name: str, path: str, root: Path, rows: Iterator[tuple[str, int, int]], into: Values) -> None:
+    """Read rows of another dataset, whose data is at `path`, where that is here."""
+    data = Path(path)
+    metadata = {"dataset": {"name": name}, "schema": {"features": {}}, "splits": {}}
+    state = _state(name, metadata, {"data": {"path": data.name, "bytes": 0}}, root)
+    for file, place, number in rows:
+        table = path if data.suffix == ".parquet" else f"{path}/{checked_path(file, where=path)}"
+        try:
+            read_tables(state, [table], {place: number}, into)
+        except (RegistryError, OSError):
+            continue

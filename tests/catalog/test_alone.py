@@ -1,0 +1,129 @@
+"""Pages that need no other file: of one state of a dataset, and of how it broke its contract."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from browsing import Visitor
+from hostile_values import COLUMNS, TEXTS
+from registry.catalog.breaches import breaches_page
+from registry.catalog.state import state_page
+from registry.errors import RegistryError
+from registry.files import data_files
+from registry.storage.snapshot import Snapshot
+from showcase import Showcase
+from support import wait_until
+
+
+def record(showcase: Showcase, dataset: str, **breach: Any) -> dict[str, Any]:
+    """Return what a job would have left that found a contract broken, of the rows that are there."""
+    snapshot = Snapshot.on_disk(showcase.folder, dataset)
+    said = {"rule": "rule", "split": "all", "column": "id", "row": None, "message": "broken", "cases": []} | breach
+    return {
+        "metadata": snapshot.metadata,
+        "provenance": snapshot.provenance,
+        "references": {"people": "data/people/processed"},
+        "breaches": [said],
+    }
+
+
+def case(*rows: tuple[str, int | None, str], note: str = "", dataset: str | None = None) -> dict[str, Any]:
+    found = [{"split": split, "row": row, "key": key, "dataset": None} for split, row, key in rows]
+    if dataset:
+        found[-1] |= {"dataset": dataset, "split": "", "row": None}
+    return {"rows": found, "note": note}
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path):
+    """Open pages that are the only files of their folder, and leave them without complaints."""
+    visitors = []
+
+    def open_page(content: bytes, **options: Any) -> Visitor:
+        (tmp_path / "page.html").write_bytes(content)
+        visitors.append(Visitor(browser, tmp_path, **options))
+        visitors[-1].open("page.html")
+        visitors[-1].draw_all()
+        return visitors[-1]
+
+    yield open_page
+    for visitor in visitors:
+        visitor.leave()
+
+
+@pytest.mark.parametrize("dataset", ["people", "chats", "pictures", "hostile", "empty", "classes"])
+def test_a_state_is_shown_without_a_catalog(showcase_once, opened, dataset):
+    snapshot = Snapshot.on_disk(showcase_once.folder, dataset)
+    visitor = opened(state_page("as it is here", snapshot))
+    page = visitor.page
+    expect(page.locator("h1")).to_contain_text("as it is here")
+    expect(page.locator("#count")).to_contain_text(f"{snapshot.rows:,} rows.")
+    assert page.locator(".column").count() == len(snapshot.metadata["schema"]["features"])
+    for link in page.locator("a[href]:not([href^=http])").all():
+        assert page.locator(link.get_attribute("href")).count() == 1
+    if snapshot.rows:
+        assert page.locator("#viewer").locator("tbody tr, .card").count()
+    assert Axe().run(page).violations_count == 0
+
+
+def test_a_state_that_says_odd_things_is_one_error(showcase_once):
+    snapshot = Snapshot.on_disk(showcase_once.folder, "people")
+    snapshot.provenance["contract"] = {"passed": True, "warnings": 3}
+    with pytest.raises(RegistryError, match="nothing that a release writes"):
+        state_page("odd", snapshot)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_rows_that_break_a_contract_are_shown_and_the_column_first(showcase_once, opened, scheme):
+    rows = [case(("train", 3, "person-3")), case(("test", 0, "person-100"))]
+    message = "at least 99: found 30 in row 3"
+    said = record(showcase_once, "people", split="train", column="age", message=message, cases=rows)
+    visitor = opened(breaches_page(said, showcase_once.folder), color_scheme=scheme)
+    page, found = visitor.page, visitor.page.locator("#breaches")
+    expect(found.locator("h3")).to_have_text("age train")
+    expect(found).to_contain_text(message)
+    assert found.locator("thead th").all_inner_texts()[:2] == ["Row", "age"]
+    assert found.locator("tbody th").all_inner_texts() == ["person-3 of train", "person-100 of test"]
+    assert found.locator("td.wrong").all_inner_texts() == ["23", "20"]
+    found.get_by_text("How its values are distributed").click()
+    expect(page.locator("#column-3")).to_be_in_viewport()
+    expect(page.locator("#contract")).to_contain_text("It is broken.")
+    assert Axe().run(page).violations_count == 0
+    visitor.look(f"breaches-{scheme}")
+
+
+def test_rows_that_are_alike_stand_together_also_with_those_of_another_dataset(showcase_once, opened):
+    [table] = [path for path in data_files(showcase_once.folder / "data/people/processed") if "train" in path.name]
+    other = f"train/{table.name}:7"
+    alike = case(("all", 3, "chat-3"), ("all", 4, "chat-4"), note="at a distance of 0.1")
+    pairs = [alike, case(("all", 5, "chat-5"), ("", None, other), dataset="people")]
+    said = record(showcase_once, "chats", column="leakage", cases=pairs)
+    page = opened(breaches_page(said, showcase_once.folder)).page
+    first, second = page.locator(".case").all()
+    expect(first.locator(".chat")).to_have_count(2)
+    expect(first).to_contain_text(TEXTS["image"])
+    expect(first).to_contain_text("at a distance of 0.1")
+    assert second.locator(".card").all_inner_texts()[1].splitlines()[-1] == f"{other} of people"
+    expect(second).to_contain_text("Ada 7 Lovelace")
+
+
+def test_pictures_and_what_means_harm_are_shown(showcase_once, opened):
+    rows = [case(("all", 0, None)), case(("all", 1, TEXTS["ended"]))]
+    said = record(showcase_once, "hostile", column=COLUMNS[0], message=TEXTS["script"], cases=rows)
+    page = opened(breaches_page(said, showcase_once.folder)).page
+    expect(page.locator("#breaches h3")).to_have_text(COLUMNS[0])
+    expect(page.locator("#breaches")).to_contain_text(TEXTS["ended"])
+    split = next(iter(Snapshot.on_disk(showcase_once.folder, "pictures").sizes))
+    said = record(showcase_once, "pictures", cases=[case((split, 1, "one"))])
+    page = opened(breaches_page(said, showcase_once.folder)).page
+    wait_until(lambda: page.evaluate("[...document.querySelectorAll('.case img')].some((one) => one.naturalWidth)"))
+
+
+def test_without_the_data_the_rows_are_named(showcase_once, opened, tmp_path):
+    said = record(showcase_once, "people", column="age", cases=[case(("train", 3, "person-3"), ("train", None, "?"))])
+    visitor = opened(breaches_page(said, tmp_path / "elsewhere"))
+    expect(visitor.page.locator(".notice")).to_contain_text("No values of its rows are shown")
+    assert visitor.page.locator("#breaches tbody th").all_inner_texts() == ["person-3 of train", "? of train"]
