@@ -16,6 +16,7 @@ from registry.workflow.exchange import unfetched
 from registry.workflow.hook import LEFT_OUT
 
 NEVER_MADE = "logs/left-out"
+PAGE_CAPTION = workflow.current_basedir.join("../report/dataset.rst")
 LONGEST_NAME = 200
 """Bytes of a name that is part of the names of files, which may have 255."""
 
@@ -51,9 +52,16 @@ def state_of(dataset):
     return f"pinned at {PINNED[dataset]['version']}" if dataset in PINNED else "complete"
 
 
+def shown_complete(dataset):
+    """Return what makes a dataset complete and, while a report is made, the page that shows it there."""
+    page = RUN.page_of(dataset)
+    here = [report(page, caption=PAGE_CAPTION, category=dataset, labels={"what": "dataset"})] if page else []
+    return [*complete(dataset), *map(local, here)]
+
+
 def wanted(wildcards):
     """Return the files of all datasets that `snakemake` without a target builds."""
-    return [file for dataset in selected(config, DATASETS) for file in complete(dataset)]
+    return [file for dataset in selected(config, DATASETS) for file in shown_complete(dataset)]
 
 
 def named():

@@ -27,6 +27,7 @@ from registry.workflow.pages import remove_pages, with_pages
 from registry.workflow.progress import LOGGER, say_refusals_plainly, show_progress
 from registry.workflow.record import RECORD, Ending, write_record
 from registry.workflow.remote import Verdicts
+from registry.workflow.reporting import Reporting
 from registry.workflow.running import others_run, time_of_files
 from registry.workflow.stopping import TERMINATED, Stop
 from registry.workflow.summary import outcomes_of, print_summary
@@ -52,6 +53,7 @@ class Run:
         self._progress = None
         self._stop = Stop()
         self._lineage = Lineage(os.environ)
+        self._reporting = Reporting(workflow)
         # Snakemake sets it itself, later, for --report and its like.
         self._asked = workflow.resource_settings.cores, workflow.resource_settings.nodes
         self._ended = False
@@ -70,6 +72,10 @@ class Run:
     def configure(self, config: Mapping[str, Any], datasets: Datasets, pinned: Mapping[str, Any]) -> None:
         """Take the configuration of the run, the datasets, and {dataset: pin}, once they are known to be valid."""
         self._config, self._datasets, self._pinned = config, datasets, pinned
+
+    def page_of(self, dataset: str) -> str | None:
+        """Return the page of a dataset for the report, while one is made; see Reporting."""
+        return self._reporting.page_of(dataset)
 
     def begin(self) -> None:
         """Write down that jobs are about to start: a run that is killed leaves this."""
