@@ -13,6 +13,7 @@ from registry.catalog.breaches import breaches_page
 from registry.catalog.state import state_page
 from registry.errors import RegistryError
 from registry.files import data_files
+from registry.gate import GateError
 from registry.storage.snapshot import Snapshot
 from showcase import Showcase
 from support import wait_until
@@ -120,6 +121,17 @@ def test_pictures_and_what_means_harm_are_shown(showcase_once, opened):
     said = record(showcase_once, "pictures", cases=[case((split, 1, "one"))])
     page = opened(breaches_page(said, showcase_once.folder)).page
     wait_until(lambda: page.evaluate("[...document.querySelectorAll('.case img')].some((one) => one.naturalWidth)"))
+
+
+@pytest.mark.parametrize("place", ["../people", "..", "/tmp", "x/../../people"])
+def test_a_record_that_names_places_elsewhere_is_refused(showcase_once, place):
+    elsewhere = record(showcase_once, "people") | {"references": {"chats": place}}
+    with pytest.raises(GateError):
+        breaches_page(elsewhere, showcase_once.folder)
+    elsewhere = record(showcase_once, "people")
+    elsewhere["provenance"]["data"]["path"] = place
+    with pytest.raises(GateError):
+        breaches_page(elsewhere, showcase_once.folder)
 
 
 def test_without_the_data_the_rows_are_named(showcase_once, opened, tmp_path):

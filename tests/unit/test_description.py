@@ -104,6 +104,7 @@ def test_breaches_of_values_rows_and_floors_come_in_one_message_and_nothing_is_w
     # What would have been written, for the page that shows the rows.
     state = caught.value.state
     assert state["metadata"]["splits"]["train"]["num_samples"] == 3
+    assert json.dumps(state, allow_nan=False)
     assert (state["provenance"]["data"]["path"], state["provenance"]["contract"]) == ("processed", {"passed": False})
 
 

@@ -11,7 +11,7 @@ from registry.catalog.state import drawn
 from registry.catalog.values import Values, read_tables, read_values
 from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
-from registry.gate import checked_path
+from registry.gate import GateError, checked_path
 from registry.storage.snapshot import Snapshot
 
 SHOWN = ("overview", "columns", "contract", "found", "lineage")
@@ -22,9 +22,14 @@ def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
     """Return the page of a dataset that broke its contract, by the record that the job which found it has left.
 
     The record has the state and the breaches of a ContractError; rows are read below `root`, where they are there.
+    Raises GateError for a record that names other places.
     """
-    metadata = record["metadata"]
-    built = _state(metadata["dataset"]["name"], metadata, record["provenance"], root)
+    metadata, provenance = record["metadata"], record["provenance"]
+    folder = f"data/{metadata['dataset']['name']}/{provenance['data']['path']}"
+    for path in (folder, *record["references"].values()):
+        if not checked_path(path, where="breaches").startswith("data/"):
+            raise GateError(f"{path} is not in data/", where="breaches")
+    built = _state(metadata["dataset"]["name"], metadata, provenance, root)
     rows = _Rows(record["breaches"])
     found = DatasetPages(built.dataset, [], NumberedRows())
     try:

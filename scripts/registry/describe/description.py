@@ -1,5 +1,6 @@
 """Describe a dataset: what a script finds out about it becomes its manifest, metadata and provenance."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from registry.config.columns import FOR_PEOPLE, Spec
 from registry.describe.leakage import Leakage
 from registry.describe.manifest import Manifest, write_manifest
 from registry.describe.measures import Measure
-from registry.describe.metadata import metadata_of, write_metadata
+from registry.describe.metadata import is_number, leaves, metadata_of, write_metadata
 from registry.describe.profile import Profile
 from registry.describe.provenance import provenance_of, write_provenance
 from registry.describe.quality import quality
@@ -112,7 +113,9 @@ def _unwritten(
     dataset: dict[str, Any], about: Description, made: Mapping[str, Any], others: Mapping[str, Path]
 ) -> dict[str, Any]:
     """Return what is known of a dataset that breaks its contract, for the page that shows how."""
-    metadata = about.metadata or metadata_of(dataset, about.manifest)
+    # Values that the contract forbids, such as infinity, may have made figures that JSON has no numbers for.
+    finite = all(math.isfinite(value) for value in leaves(about.metadata).values() if is_number(value))
+    metadata = about.metadata if about.metadata and finite else metadata_of(dataset, about.manifest)
     try:
         provenance = provenance_of(dataset, about.manifest, metadata, **made)
     except RegistryError:

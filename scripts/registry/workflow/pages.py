@@ -1,13 +1,14 @@
 """Draw what people look at after a run: the page that shows how a dataset broke its contract."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from registry.files import atomic_file
+from registry.gate import read_json
 from registry.shown import shown
 from registry.workflow.failures import FailedJob
 from registry.workflow.job import BREACHES
@@ -20,7 +21,9 @@ def remove_pages(jobs: Iterable[Any]) -> None:
     """Remove the pages that an earlier run has drawn of Snakemake's jobs, which are about to run again."""
     for job in jobs:
         if job.log:
-            Path(job.log[0]).with_suffix(PAGE).unlink(missing_ok=True)
+            # A job that cannot write its log either says so.
+            with suppress(OSError):
+                Path(job.log[0]).with_suffix(PAGE).unlink()
 
 
 def with_pages(failed: Sequence[FailedJob], *, since: float) -> list[FailedJob]:
@@ -33,12 +36,12 @@ def _drawn(log: Path, since: float) -> str | None:
     record, page = log.with_suffix(BREACHES), log.with_suffix(PAGE)
     if not record.is_file() or record.stat().st_mtime < since:
         return None
-    said = json.loads(record.read_text(encoding="utf-8"))
-    if "metadata" not in said:
-        return None
     from registry.catalog.breaches import breaches_page
 
     try:
+        said = read_json(record.read_bytes(), where=record)
+        if "metadata" not in said:
+            return None
         content = breaches_page(said, Path())
         with atomic_file(page) as partial:
             partial.write_bytes(content)
