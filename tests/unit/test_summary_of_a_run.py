@@ -59,10 +59,11 @@ def test_what_is_not_released_is_named_with_the_reason():
 
 def test_a_page_holds_what_data_says_as_text_and_is_no_longer_than_github_shows():
     breach = {"rule": "dtype", "split": "all", "column": "x", "row": 3, "message": "<b>bold</b> | cell"}
-    job = {"rule": "tabular_process", "log": None, "message": "</pre>\n# heading"}
+    job = {"rule": "tabular_process", "log": None, "message": "</pre>\n# heading", "page": "logs/page.html"}
     page = as_markdown(record(dataset(breaches=[breach]), failed_jobs=[job], ending="failed"))
     assert "<b>" not in page
     assert "&lt;/pre&gt;" in page
+    assert "to see the rows: logs/page.html" in page
     assert page.startswith("## Failed\n")
     many = record(*(dataset(f"\N{CJK UNIFIED IDEOGRAPH-6570}-{number}", "refused") for number in range(20_000)))
     page = as_markdown(many)

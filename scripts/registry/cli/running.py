@@ -19,6 +19,7 @@ from registry.cli.common import (
     say,
 )
 from registry.sources.stream import batch_names
+from registry.workflow.failures import FailedJob
 from registry.workflow.record import read_record
 from registry.workflow.snakemake import become, target_of
 from registry.workflow.verdict import FAILED, exit_code, held_back, remarks
@@ -126,6 +127,6 @@ def print_verdict(record: Mapping[str, Any]) -> None:
     for line in remarks(record):
         console.print(line)
     for job in record["failed_jobs"]:
-        console.print(f"{job['rule']} failed:\n{job['message'] or 'it has left no message'}")
+        console.print(f"{job['rule']} failed:\n{FailedJob(**job).said}")
     for name, why in held_back(record).items():
         print_line(f"{name} is not released: {why}")

@@ -17,6 +17,7 @@ from registry.orchestrate.run import build
 from registry.orchestrate.versions import SEEN, code_version, event_tags, seen
 from registry.shown import one_line, shown
 from registry.storage.snapshot import Snapshot
+from registry.workflow.failures import FailedJob
 from registry.workflow.verdict import FAILED, exit_code, held_back, remarks
 
 Told = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -131,7 +132,7 @@ def _told(
     for line in (*remarks(record), *(f"{name} is not released: {why}" for name, why in held_back(record).items())):
         context.log.warning(line)
     if exit_code(record) == FAILED:
-        said = [f"{job['rule']}: {job['message'] or 'it has left no message'}" for job in record["failed_jobs"]]
+        said = [f"{job['rule']}: {FailedJob(**job).said}" for job in record["failed_jobs"]]
         raise dg.Failure("\n".join([*said, *remarks(record)]) or "not all went well", allow_retries=False)
 
 

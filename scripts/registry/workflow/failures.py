@@ -28,6 +28,12 @@ class FailedJob:
     message: str | None
     page: str | None = None
 
+    @property
+    def said(self) -> str:
+        """What people are told of it."""
+        said = self.message or "it has left no message"
+        return f"{said}\n  to see the rows: {self.page}" if self.page else said
+
 
 def failed_jobs(
     jobs: Iterable[Any], *, since: float, verdict_of: Callable[[Any], object | None] = lambda job: None
@@ -83,9 +89,8 @@ def _last_words(log: str) -> str | None:
 def print_failures(jobs: Iterable[FailedJob]) -> None:
     """Print on standard error what each job that failed has said last."""
     for job in jobs:
-        said = job.message or "it has left no message; what Snakemake said of it is above"
-        seen = f"\n  to see the rows: {job.page}" if job.page else ""
-        print(f"\n{job.rule} failed{f' ({job.log})' if job.log else ''}:\n{said}{seen}", file=sys.stderr)
+        said = job.said if job.message else f"{job.said}; what Snakemake said of it is above"
+        print(f"\n{job.rule} failed{f' ({job.log})' if job.log else ''}:\n{said}", file=sys.stderr)
 
 
 def breaches_of(dataset: str, *, since: float) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.filesize import decimal
 
 from registry.shown import markdown, markdown_block
+from registry.workflow.failures import FailedJob
 from registry.workflow.verdict import held_back, remarks
 
 LIMIT = 1_000_000
@@ -67,7 +68,7 @@ def _held_back(record: Mapping[str, Any]) -> Iterable[str]:
 
 def _failed(record: Mapping[str, Any]) -> Iterable[str]:
     for job in record["failed_jobs"]:
-        said = (job["message"] or "it has left no message")[-MESSAGE:]
+        said = FailedJob(**job).said[-MESSAGE:]
         yield f"{markdown(job['rule'])}\n\n{markdown_block(said)}\n"
     for one in record["datasets"]:
         for breach in one["breaches"]:
