@@ -1,5 +1,6 @@
 """Pages that need no other file: of one state of a dataset, and of how it broke its contract."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from browsing import Visitor
-from hostile_values import COLUMNS, TEXTS
+from hostile_values import COLUMNS, TEXTS, picture
 from registry.catalog.breaches import breaches_page
 from registry.catalog.state import state_page
 from registry.errors import RegistryError
@@ -109,6 +110,19 @@ def test_rows_that_are_alike_stand_together_also_with_those_of_another_dataset(s
     expect(first).to_contain_text("at a distance of 0.1")
     assert second.locator(".card").all_inner_texts()[1].splitlines()[-1] == f"{other} of people"
     expect(second).to_contain_text("Ada 7 Lovelace")
+
+
+def test_files_of_pictures_of_another_dataset_are_shown(showcase_once, opened, tmp_path):
+    root, file = tmp_path / "root", "train/images/a:1.png"
+    shutil.copytree(showcase_once.folder / "data/people", root / "data/people")
+    place = root / "data/scans/processed" / file
+    place.parent.mkdir(parents=True)
+    place.write_bytes(picture(3))
+    alike = case(("train", 3, "person-3"), ("", None, file), dataset="scans")
+    said = record(showcase_once, "people", cases=[alike]) | {"references": {"scans": "data/scans/processed"}}
+    page = opened(breaches_page(said, root)).page
+    expect(page.locator(".case img")).to_have_attribute("alt", "a picture of 83 by 60 pixels")
+    expect(page.locator(".case .card").nth(1)).to_contain_text(f"{file} of scans")
 
 
 def test_pictures_and_what_means_harm_are_shown(showcase_once, opened):

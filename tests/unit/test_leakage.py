@@ -64,7 +64,9 @@ def found(splits, others=None, said=None, batch=1000, **columns):
 
 def pairs(figures):
     """Return which rows the figures name."""
-    return {(one["key"], one["like"]["key"], one["exact"]) for one in figures.get("examples", [])}
+    found = [(one["key"], one["like"]["key"], one["exact"]) for one in figures.get("examples", [])]
+    assert len(found) == len({frozenset(pair[:2]) for pair in found})
+    return {*found}
 
 
 def test_texts_with_three_words_changed_are_found_across_and_within_splits():
@@ -237,9 +239,36 @@ def test_other_datasets_without_such_a_column_are_one_message(other, column, wor
     assert "against: {books: {column: ..., fail: 0}}" in error.value.hint
 
 
-def test_another_dataset_without_tables_is_one_message(tmp_path):
-    with pytest.raises(RegistryError, match="it has no Parquet file"):
+def test_another_dataset_without_rows_is_one_message(tmp_path):
+    with pytest.raises(RegistryError, match="it has no Parquet or CSV file, and no pictures"):
         found({"train": [text(1)]}, {"books": (tmp_path, None)})
+
+
+def test_a_csv_file_is_held_against(tmp_path):
+    lines = [text(90), text(2), changed(text(3), 5)]
+    (tmp_path / "books.csv").write_text("n,said\n" + "".join(f"{n},{line}\n" for n, line in enumerate(lines)))
+    figures = found({"train": [text(2), text(3)]}, {"books": (tmp_path / "books.csv", "said")})
+    assert figures["against"] == {"train": {"books": {"exact": 1, "near": 1}}}
+    assert {one["like"]["key"] for one in figures["examples"]} == {"books.csv:1", "books.csv:2"}
+    with pytest.raises(RegistryError, match="it is no table of these columns") as error:
+        found({"train": [text(2)]}, {"books": (tmp_path, None)})
+    assert "against: {books: {column: ..., fail: 0}}" in error.value.hint
+
+
+def test_files_of_pictures_are_held_against(tmp_path):
+    folder = tmp_path / "train" / "images"
+    folder.mkdir(parents=True)
+    own = [encoded(picture(seed)) for seed in range(20, 24)]
+    (folder / "same:1.png").write_bytes(own[1])
+    (folder / "near.jpg").write_bytes(encoded(picture(22).resize((80, 80)), "JPEG"))
+    (folder / "other.jpg").write_bytes(encoded(picture(9), "JPEG"))
+    (tmp_path / "train" / "annotations.json").write_text("[]")
+    figures = found({"test": own}, {"scans": (tmp_path, None)})
+    assert figures["against"] == {"test": {"scans": {"exact": 1, "near": 1}}}
+    assert [(one["key"], one["like"]["key"]) for one in figures["examples"]] == [
+        ("test-1", "train/images/same:1.png"),
+        ("test-2", "train/images/near.jpg"),
+    ]
 
 
 def test_no_more_than_twenty_pairs_are_named_and_some_of_any_two_splits():

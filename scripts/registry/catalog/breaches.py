@@ -8,7 +8,7 @@ from registry.catalog.dataset import DatasetPages, VersionPage, data_of
 from registry.catalog.numbered import NumberedRows
 from registry.catalog.pages import SECTIONS
 from registry.catalog.state import drawn
-from registry.catalog.values import Values, read_tables, read_values
+from registry.catalog.values import Values, read_picture, read_tables, read_values
 from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_path
@@ -16,6 +16,8 @@ from registry.storage.snapshot import Snapshot
 
 SHOWN = ("overview", "columns", "contract", "found", "lineage")
 """Sections about the dataset."""
+TABLES = (".parquet", ".csv")
+"""How the files end of which a row is named by its number."""
 
 
 def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
@@ -78,22 +80,26 @@ class _Rows:
                 found.setdefault(split, {})[place] = number
         return found
 
-    def of(self, dataset: str) -> Iterator[tuple[str, int, int]]:
-        """Yield the rows of another dataset: their file, place in it, and number."""
+    def of(self, dataset: str) -> Iterator[tuple[str, int]]:
+        """Yield the rows of another dataset: their key, and number."""
         for (name, _, key), number in self._numbers.items():
             if name == dataset:
-                file, _, place = str(key).rpartition(":")
-                yield file, int(place), number
+                yield str(key), number
 
 
-def _read_others(name: str, path: str, root: Path, rows: Iterator[tuple[str, int, int]], into: Values) -> None:
-    """Read rows of another dataset, whose data is at `path`, where that is here."""
+def _read_others(name: str, path: str, root: Path, rows: Iterator[tuple[str, int]], into: Values) -> None:
+    """Read rows of another dataset, whose data is at `path`, where that is here: of tables, or files of pictures."""
     data = Path(path)
     metadata = {"dataset": {"name": name}, "schema": {"features": {}}, "splits": {}}
     state = _state(name, metadata, {"data": {"path": data.name, "bytes": 0}}, root)
-    for file, place, number in rows:
-        table = path if data.suffix == ".parquet" else f"{path}/{checked_path(file, where=path)}"
+    for key, number in rows:
+        file, _, place = key.rpartition(":")
         try:
-            read_tables(state, [table], {place: number}, into)
+            if not file.endswith(TABLES):
+                read_picture(state, f"{path}/{checked_path(key, where=path)}", number, into)
+                continue
+            table = path if data.suffix in TABLES else f"{path}/{checked_path(file, where=path)}"
+            read_tables(state, [table], {int(place): number}, into)
         except (RegistryError, OSError):
+            # Its key is shown without its values.
             continue

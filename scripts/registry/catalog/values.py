@@ -59,6 +59,11 @@ def read_tables(snapshot: Snapshot, tables: list[str], rows: Mapping[int, int], 
             into.rows[rows[place]] = row
 
 
+def read_picture(snapshot: Snapshot, path: str, number: int, into: Values) -> None:
+    """Add a picture that is a file of a version's data as the row of this number."""
+    into.rows[number] = {IMAGE: _kept(thumbnail(snapshot.local(path).read_bytes()), into.pictures)}
+
+
 def _picture_file(snapshot: Snapshot, path: str, files: Collection[str]) -> Thumbnail | None:
     if path not in files or not path.lower().endswith(SUFFIXES):
         return None

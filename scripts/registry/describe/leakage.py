@@ -10,20 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from registry.config.leakage import DIGITS
 from registry.describe.canonical import canonical, row_digests
-from registry.describe.logical import logical_type
+from registry.describe.others import read_inputs
 from registry.describe.samples import Samples
-from registry.errors import RegistryError
 
 NAMED = 3
 """Pairs that are named of two splits, or of a split and another dataset, ..."""
 MOST = 20
 """... and in all."""
-ROWS = 1 << 12
-"""Rows of another dataset that are in memory at once."""
 BYTES = 8
 """Of a digest."""
 
@@ -63,8 +59,7 @@ class Leakage:
             return {}
         own, splits = sum(map(len, self._digests)), [*self._labels]
         for other, (data, column) in self._others.items():
-            for file, start, inputs in _read(other, data, column, self._schema):
-                keys = pa.array([f"{file}:{start + row}" for row in range(inputs.num_rows)], pa.string())
+            for keys, inputs in read_inputs(other, data, column, self._schema):
                 self._take(len(self._labels), inputs, keys)
             self._labels[f"\0{other}"] = len(self._labels)
         rows = _Rows(np.concatenate(self._digests), np.concatenate(self._splits), len(self._labels), own)
@@ -142,10 +137,7 @@ class _Rows:
         pairs = [(here, there) for here in range(splits) for there in range(here + 1, number)]
         several = np.argsort(self._first, kind="stable")
         several = several[self._counts[several].sum(axis=1) > 1]
-        near = np.concatenate(self._pairs)
-        one, other = (near[:, side].astype(np.int64) for side in (0, 1))
-        order = np.lexsort((self._first[other], self._first[one], near[:, 2]))
-        one, other, distances = one[order], other[order], near[order, 2]
+        one, other, distances = self._pairs_once()
         for here, there in pairs + [(split, split) for split in range(splits)]:
             twice = self._counts[several, there] > (here == there)
             same = several[self._present[several, here] & twice]
@@ -160,31 +152,17 @@ class _Rows:
                 groups = (one[place], other[place]) if direct[place] else (other[place], one[place])
                 yield self._row(groups[0], here, 0), self._row(groups[1], there, 0), float(distances[place]), False
 
+    def _pairs_once(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the groups of all pairs, each pair once, and their distances, the closest first."""
+        near = np.concatenate(self._pairs)
+        groups, distances = near[:, :2].astype(np.int64), near[:, 2]
+        groups = np.take_along_axis(groups, np.argsort(self._first[groups], axis=1), axis=1)
+        order = np.lexsort((self._first[groups[:, 1]], self._first[groups[:, 0]], distances))
+        _, once = np.unique(groups[order], axis=0, return_index=True)
+        kept = order[np.sort(once)]
+        return groups[kept, 0], groups[kept, 1], distances[kept]
+
     def _row(self, group: int, label: int, number: int) -> int:
         """Return the row of a group of such a number among those with a label."""
         place = np.searchsorted(self._places, group * self._counts.shape[1] + label)
         return int(self._ordered[place + number])
-
-
-def _read(other: str, data: Path, column: str | None, schema: pa.Schema) -> Iterator[tuple[str, int, pa.RecordBatch]]:
-    """Yield the inputs of another dataset from its Parquet files: the name of the file, the first row, and the rows."""
-    files = [data] if data.suffix == ".parquet" else sorted(data.rglob("*.parquet"))
-    if not files:
-        raise RegistryError("it has no Parquet file, which a dataset that is held against it needs", where=str(data))
-    names = [column] if column else schema.names
-    for path in files:
-        found = pq.read_schema(path)
-        for name, field in zip(names, schema, strict=True):
-            what = None
-            if name not in found.names:
-                what = f"it has no column {name}"
-            elif logical_type(found.field(name).type) != logical_type(field.type):
-                what = f"its column {name} is {found.field(name).type}, not {field.type}"
-            if what:
-                hint = f"say which column to compare: against: {{{other}: {{column: ..., fail: 0}}}}"
-                raise RegistryError(f"{what}, and another dataset is held against it", where=str(path), hint=hint)
-        start, label = 0, path.relative_to(data).as_posix() if path != data else path.name
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(ROWS, columns=names, use_threads=False):
-                yield label, start, pa.record_batch([batch[name] for name in names], names=schema.names)
-                start += batch.num_rows
