@@ -68,6 +68,9 @@ def test_the_report_leaves_out_pictures_that_no_release_holds(restored):
     for picture in ("reports/tabular/overview.svg", "reports/emotion/overview.svg"):
         assert f"the report leaves out {picture}: only a build makes it, no release holds it" in printed
     assert "data/tabular/metadata.json" in (restored.folder / "report.html").read_text(encoding="utf-8")
+    # What shows the data itself needs nothing but the data.
+    page = (restored.folder / "reports/tabular/dataset.html").read_text(encoding="utf-8")
+    assert '<span class="version">1.0.0</span>' in page
 
 
 def test_a_clone_gets_everything_and_computes_nothing(cloned, released_once):
