@@ -133,16 +133,32 @@ def test_a_page_alone_needs_no_other_file(showcase_once, snapshots, browser, tmp
 
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])),
-    min_size=1,
-    max_size=6,
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])), max_size=6
 )
-STATES = st.dictionaries(st.sampled_from(["one", "two", "three"]), ROWS, min_size=1)
+STATES = st.dictionaries(st.sampled_from(["one", "10", "2"]), ROWS, min_size=1)
+COLUMNS = [
+    {"text": pa.string(), "number": pa.int64()},
+    {"number": pa.int64(), "text": pa.string()},
+    {"text": pa.string(), "number": pa.int64(), "more": pa.int64()},
+    {"number": pa.int64(), "more": pa.int64()},
+    {"more": pa.int64(), "number": pa.int32()},
+    {"words": pa.string()},
+]
+"""Columns that a state may have; of these, the first is the input."""
+Splits = dict[str, list[tuple[str, int, str]]]
 
 
-def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]], wider: bool) -> Snapshot:
+@st.composite
+def two_states(draw: st.DrawFn) -> tuple[Splits, Splits]:
+    """Return the splits of two states, some of which may be the same."""
+    old, other = draw(STATES), draw(STATES)
+    same = {name: rows for name, rows in old.items() if draw(st.booleans())}
+    return old, dict(draw(st.permutations([*(other | same).items()])))
+
+
+def state(folder: Path, name: str, splits: Splits, dtypes: dict[str, pa.DataType], **facts: Any) -> Snapshot:
     """Return a state of a dataset whose rows are texts and numbers with these keys."""
-    schema = pa.schema([("text", pa.string()), ("number", pa.int64()), *([("more", pa.int64())] if wider else [])])
+    schema = pa.schema(dtypes)
     columns = {field.name: column_of(field.type) for field in schema}
     about = {"title": "Things", "description": "Some.", "license": "CC0"}
     dataset = {"name": "things", "source": "samples", "about": about, "contract": {"columns": columns, "rows": {}}}
@@ -150,12 +166,10 @@ def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]]
     with write_manifest(path, dataset, schema) as manifest:
         for split, rows in splits.items():
             texts, numbers, keys = ([row[place] for row in rows] for place in range(3))
-            values = [texts, numbers, *([numbers] if wider else [])]
-            batch = pa.record_batch(
-                [pa.array(one, field.type) for one, field in zip(values, schema, strict=True)], schema=schema
-            )
-            manifest.add(split, batch, inputs=["text"], keys=keys)
-    metadata = metadata_of(dataset, manifest, summary={"num_samples": 1}, profile={})
+            values = [texts if pa.types.is_string(dtype) else numbers for dtype in dtypes.values()]
+            batch = pa.record_batch([*map(pa.array, values, dtypes.values())], schema=schema)
+            manifest.add(split, batch, inputs=schema.names[:1], keys=keys)
+    metadata = metadata_of(dataset, manifest, **({"summary": {"num_samples": 1}, "profile": {}} | facts))
     provenance, outs = {"data": {"md5": manifest.content_hash}}, {"data/things/manifest.parquet": manifest.md5}
     return Snapshot("things", name, metadata, provenance, outs, lambda place, fetch=True: path, lambda fetch=True: [])
 
@@ -168,15 +182,24 @@ def blank(browser, site) -> Page:
     visitor.leave()
 
 
-@settings(max_examples=examples(60))
-@given(old=STATES, new=STATES, wider=st.tuples(st.booleans(), st.booleans()))
-def test_any_two_states_have_the_counts_of_registry_diff(blank, old, new, wider):
+def draw_difference(blank: Page, before: Snapshot, after: Snapshot) -> None:
+    """Have the page show the difference between two states."""
+    data: dict[str, Any] = data_of(gather_two(("1.0.0", before), ("2.0.0", after)))
+    data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
+    blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+
+
+@settings(max_examples=examples(100))
+@given(splits=two_states(), columns=st.tuples(st.sampled_from(COLUMNS), st.sampled_from(COLUMNS)))
+def test_any_two_states_have_the_counts_of_registry_diff(blank, splits, columns):
     with TemporaryDirectory() as folder:
-        before, after = state(Path(folder), "1.0.0", old, wider[0]), state(Path(folder), "2.0.0", new, wider[1])
-        data: dict[str, Any] = data_of(gather_two(("1.0.0", before), ("2.0.0", after)))
-        data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
-        blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
-        assert drawn(blank) == expected(diff(before, after))
+        before, after = (
+            state(Path(folder), name, *one) for name, one in zip("ab", zip(splits, columns, strict=True), strict=True)
+        )
+        draw_difference(blank, before, after)
+        found = diff(before, after)
+        assert drawn(blank) == expected(found)
+        assert [*drawn(blank)] == [*expected(found)]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +215,7 @@ def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after
         {
             "version": version,
             "schema": [["text", "string"]],
-            "splits": {},
+            "splits": [],
             "facts": {},
             "profile": {"text": {"rows": {"train": {"count": count, "missing": missing}}}},
         }

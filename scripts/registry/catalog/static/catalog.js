@@ -82,17 +82,34 @@ const registryCatalog = (() => {
 
   const holders = (data, row) => data.versions.filter((one) => (one.rows ?? []).some(([first, length]) => row >= first && row < first + length));
 
+  // The splits of two versions, in the order of the older one, then of the newer one; of a Map the order is kept.
+  const splitsOf = (before, after) => [...new Set([...before.splits, ...after.splits].map(([name]) => name))];
+
+  // Splits that both versions have, and that are the same in every column that both have: there, nothing was changed.
+  function sameSplits(before, after) {
+    const place = ({ schema }) => new Map(schema.map((column, at) => [JSON.stringify(column), at]));
+    const there = place(after);
+    const shared = [...place(before)].filter(([column]) => there.has(column)).map(([column, at]) => [at, there.get(column)]);
+    const [olds, news] = [before, after].map((one) => new Map(one.digests));
+    const same = (old, now) => now !== undefined && shared.length > 0 && shared.every(([at, other]) => old[at] === now[other]);
+    return new Set([...olds].filter(([name, old]) => same(old, news.get(name))).map(([name]) => name));
+  }
+
   // As `registry diff` pairs rows, each once: the same sample in the same split, then in another one, then the same key
   // in the same split; what is left was removed or added. Among copies of a sample, those with the same key come first.
+  // Splits that are the same are not looked at.
   function paired(data, before, after) {
     const { split, sample, input, key } = data.of;
     const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
-    const [left, right] = [rowsOf(before), rowsOf(after)];
-    const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
+    const same = sameSplits(before, after);
+    const codes = splitsOf(before, after).filter((name) => !same.has(name)).map((name) => data.splitNames.indexOf(name));
+    const wanted = new Set(codes);
+    const [left, right] = [before, after].map((one) => rowsOf(one).filter((row) => wanted.has(split[row])));
+    const [by, identity] = sameColumns || !codes.length ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
     const [splits, rows] = [data.splitNames.length, data.total];
     const here = (row) => identity[row] * splits + split[row];
     const exact = splits * rows ** 2 < Number.MAX_SAFE_INTEGER ? (row) => here(row) * rows + key[row] : (row) => `${here(row)}/${key[row]}`;
-    const [, ...others] = match(...withoutEnds(data, identity, left, right), exact);
+    const [, ...others] = match(...withoutEnds(data, identity, codes, left, right), exact);
     const [, old, fresh] = match(...others, here);
     const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
     const [carried, gone, come] = match(...loose, (row) => identity[row]);
@@ -101,12 +118,12 @@ const registryCatalog = (() => {
   }
 
   // Rows that are the same, one after another, from the beginning of a split, or up to its end, are where they were.
-  function withoutEnds(data, identity, left, right) {
+  function withoutEnds(data, identity, codes, left, right) {
     const { split, key } = data.of;
     const bySplit = (rows) => Map.groupBy(rows, (row) => split[row]);
     const [befores, afters] = [bySplit(left), bySplit(right)];
     const [old, fresh] = [[], []];
-    for (const code of new Set([...befores.keys(), ...afters.keys()])) {
+    for (const code of new Set(codes)) {
       const [before, after] = [befores.get(code) ?? [], afters.get(code) ?? []];
       const shorter = Math.min(before.length, after.length);
       const alike = (by, end) => {
@@ -482,16 +499,17 @@ const registryCatalog = (() => {
   function rowsSections(data, before, after) {
     const pairs = paired(data, before, after);
     const splitOf = (row) => data.splitNames[data.of.split[row]];
-    const names = [...new Set([...Object.keys(before.splits), ...Object.keys(after.splits)])];
+    const names = splitsOf(before, after);
+    const [sizes, newSizes] = [before, after].map((one) => new Map(one.splits));
     const tally = (rows) => {
-      const found = Object.fromEntries(names.map((name) => [name, 0]));
-      for (const row of rows) found[splitOf(row)]++;
+      const found = new Map(names.map((name) => [name, 0]));
+      for (const row of rows) found.set(splitOf(row), found.get(splitOf(row)) + 1);
       return found;
     };
     const counts = { added: tally(pairs.added), removed: tally(pairs.removed), changed: tally(pairs.changed.map(([row]) => row)), out: tally(pairs.moved.map(([row]) => row)), in: tally(pairs.moved.map(([, row]) => row)) };
     const head = ["Split", "Before", "After", "Added", "Removed", "Changed", "Moved in", "Moved out"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const body = names.map((name) => {
-      const numbers = [countOf(before.splits, name), countOf(after.splits, name), counts.added[name], counts.removed[name], counts.changed[name], counts.in[name], counts.out[name]];
+      const numbers = [sizes.get(name) ?? 0, newSizes.get(name) ?? 0, ...[counts.added, counts.removed, counts.changed, counts.in, counts.out].map((one) => one.get(name))];
       return element("tr", {}, element("th", { scope: "row" }, marked(name)), ...numbers.map((one) => element("td", { class: "number" }, number(one))));
     });
     const table = element("div", { class: "scroll", role: "region", "aria-label": "Rows by split", tabindex: "0" }, element("table", { id: "counts" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
