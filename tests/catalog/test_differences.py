@@ -202,6 +202,33 @@ def test_any_two_states_have_the_counts_of_registry_diff(blank, splits, columns)
         assert [*drawn(blank)] == [*expected(found)]
 
 
+def test_the_statistics_are_those_of_registry_diff(blank, tmp_path):
+    odd = {"quality": {"constant": ["text"]}, "leakage": {"splits": {}}}
+    old = {
+        "summary": {"num_samples": 1, "gone": {}, "files": 2**53, "same": 1},
+        "metrics": {"one": {"a.b": 1.5}, "one.a": {"b": 1}},
+        "source_data_version": "1.0.0",
+    }
+    new = {
+        "summary": {"num_samples": 2, "files": 2**53 + 1, "same": 1.0},
+        "metrics": {"one": {"a.b": 1.5}, "one.a": {"b": 2}},
+        "source_data_version": "1.1.0",
+        **odd,
+    }
+    features = {"text": {"unit": "words"}}, {"text": {"unit": "letters"}, "more": {"unit": "things"}}
+    before, after = (
+        state(tmp_path, name, {"one": [("a", 1, "k1")]}, columns, features=said, **facts)
+        for name, columns, said, facts in zip("ab", (COLUMNS[0], COLUMNS[2]), features, (old, new), strict=True)
+    )
+    found = diff(before, after)
+    told = {one.path for one in (*found.statistics, *found.metadata)}
+    assert {"summary.files", "summary.gone", "schema.features.text.unit"} < told
+    draw_difference(blank, before, after)
+    rows = blank.locator("section", has=blank.get_by_role("heading", name="Statistics")).locator("tbody tr")
+    assert {*rows.locator("th").all_text_contents()} == told | {"source_data_version"}
+    expect(rows.filter(has_text="summary.files").locator("td").first).to_have_text(str(2**53))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -216,7 +243,7 @@ def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after
             "version": version,
             "schema": [["text", "string"]],
             "splits": [],
-            "facts": {},
+            "facts": [],
             "profile": {"text": {"rows": {"train": {"count": count, "missing": missing}}}},
         }
         for version, (count, missing) in (("1.0.0", before), ("2.0.0", after))

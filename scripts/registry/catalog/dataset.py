@@ -12,8 +12,10 @@ import numpy as np
 
 from registry.catalog.numbered import MAX_RUNS, Numbered, NumberedRows, runs_of
 from registry.catalog.profiles import profile_of
-from registry.catalog.values import Values, read_values
+from registry.catalog.values import Values, exact, read_values
+from registry.compare.diff import told
 from registry.compare.manifests import rows_of_splits
+from registry.describe.metadata import FILLED_IN, Leaf
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
@@ -233,7 +235,7 @@ def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]] | None) -> di
     }
 
 
-def _facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a version says of itself beside its columns, in the order of metadata.json."""
-    apart = ("schema", "profile", "content_hash")
-    return {name: value for name, value in metadata.items() if name not in apart}
+def _facts(metadata: dict[str, Any]) -> list[tuple[Leaf, Any]]:
+    """Return what a version says of itself, as far as `registry diff` tells it, and what it says it was made of."""
+    facts = told(metadata) | ({(FILLED_IN,): metadata[FILLED_IN]} if FILLED_IN in metadata else {})
+    return [(path, exact(value)) for path, value in facts.items()]

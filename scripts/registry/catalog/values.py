@@ -90,12 +90,17 @@ def _message(turn: Mapping[str, Any]) -> list[Any]:
     return [_plain(value) for value in turn.values()]
 
 
+def exact(value: Any) -> Any:
+    """Return a value; an integer that JavaScript would round, as a text."""
+    return value if not isinstance(value, int) or -SAFE < value < SAFE else str(value)
+
+
 def _plain(value: Any) -> Any:
     match value:
         case None | bool():
             return value
         case int():
-            return value if -SAFE < value < SAFE else str(value)
+            return exact(value)
         case float():
             return value if math.isfinite(value) else str(value)
         case str():

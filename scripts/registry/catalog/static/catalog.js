@@ -599,13 +599,15 @@ const registryCatalog = (() => {
     return found.length ? section("Distributions that moved", element("div", { class: "columns" }, ...found)) : null;
   }
 
-  function leaves(value, path = []) {
-    if (value === null || typeof value !== "object" || Array.isArray(value)) return [[path.join("."), Array.isArray(value) ? JSON.stringify(value) : value]];
-    return Object.entries(value).flatMap(([name, inner]) => leaves(inner, [...path, name]));
+  // What versions say of their columns is compared of those that both have.
+  function factsOf(version, other) {
+    const there = new Set(other.schema.map(([name]) => name));
+    const told = version.facts.filter(([path]) => path[0] !== "schema" || there.has(path[2]));
+    return new Map(told.map(([path, value]) => [JSON.stringify(path), typeof value === "object" ? JSON.stringify(value) : value]));
   }
 
   function factsSection(before, after) {
-    const [old, now] = [new Map(leaves(before.facts)), new Map(leaves(after.facts))];
+    const [old, now] = [factsOf(before, after), factsOf(after, before)];
     const differing = [...new Set([...old.keys(), ...now.keys()])].filter((path) => old.get(path) !== now.get(path));
     const size = (path) => (typeof old.get(path) === "number" && typeof now.get(path) === "number" && old.get(path) ? Math.abs(now.get(path) / old.get(path) - 1) : Infinity);
     differing.sort((one, other) => size(other) - size(one));
@@ -613,7 +615,7 @@ const registryCatalog = (() => {
     const rows = differing.slice(0, 200).map((path) => {
       const share = size(path);
       const change = Number.isFinite(share) ? `${now.get(path) > old.get(path) ? "+" : "−"}${(100 * share).toFixed(2)} %` : old.has(path) ? (now.has(path) ? "" : "gone") : "new";
-      return element("tr", {}, element("th", { scope: "row" }, marked(path)), ...[old.get(path), now.get(path)].map((value) => element("td", { class: "number" }, value === undefined ? "" : typeof value === "number" ? number(value) : marked(beginning(String(value))))), element("td", { class: "number" }, change));
+      return element("tr", {}, element("th", { scope: "row" }, marked(JSON.parse(path).join("."))), ...[old.get(path), now.get(path)].map((value) => element("td", { class: "number" }, value === undefined ? "" : typeof value === "number" ? number(value) : marked(beginning(String(value))))), element("td", { class: "number" }, change));
     });
     const head = ["Statistic", "Before", "After", "Change"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
