@@ -1,4 +1,4 @@
-"""Pages of versions that somebody else has tagged: what is nothing that a release writes is said, and the rest is shown."""
+"""Pages of versions that somebody else has tagged: what no release writes is said, and the rest is shown."""
 
 from dataclasses import replace
 
