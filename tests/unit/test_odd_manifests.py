@@ -1,5 +1,6 @@
 """Manifests that are none, or not those of their version: one message each, before a row of them counts."""
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -79,6 +80,17 @@ def test_no_value_of_a_manifest_is_missing(tmp_path, rows):
     snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), with_values(rows, change))
     with pytest.raises(GateError, match="a value is missing"):
         manifest_of(snapshot)
+
+
+@pytest.mark.parametrize("texts", ["key", "split"])
+def test_texts_of_a_manifest_are_unicode(tmp_path, texts):
+    def forged(table):
+        column = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+        return table.set_column(table.schema.get_field_index(texts), texts, column)
+
+    snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), forged)
+    with pytest.raises(GateError, match=r"cannot be read as a manifest: .*UTF"):
+        manifest_of(snapshot, lambda batch: pl.DataFrame(batch))
 
 
 def other_ids(column):

@@ -86,8 +86,8 @@ def _kept(picture: Thumbnail | None, pictures: dict[str, bytes]) -> dict[str, An
     return {"picture": picture.name, "width": picture.width, "height": picture.height}
 
 
-def _message(turn: Mapping[str, Any]) -> list[Any]:
-    return [_plain(value) for value in turn.values()]
+def _message(turn: Mapping[str, Any] | None) -> list[Any]:
+    return [None, None] if turn is None else [_plain(turn[name]) for name in ("role", "content")]
 
 
 def exact(value: Any) -> Any:

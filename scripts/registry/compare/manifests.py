@@ -167,6 +167,8 @@ def _content(manifest: ManifestFile, see: Callable[["pa.RecordBatch"], None]) ->
             raise GateError("its splits are not those that it names, one after the other")
 
     for batch in manifest_batches(manifest.path):
+        # Of a text that is not Unicode, Arrow says nothing by itself, and Polars panics.
+        batch.validate(full=True)
         columns = {name: batch[name] for name in batch.schema.names}
         if any(column.null_count for column in columns.values()):
             raise GateError("a value is missing")

@@ -187,7 +187,7 @@ const registryCatalog = (() => {
       return element("img", { src: picture(value.picture), alt: `a picture of ${value.width} by ${value.height} pixels`, class: small ? "pixels" : null, loading: "lazy" });
     }
     if ("messages" in value) {
-      const turns = value.messages.map(([role, ...content]) => element("li", {}, element("b", {}, marked(role)), ...content.map(shown)));
+      const turns = value.messages.map(([role, content]) => element("li", {}, element("b", {}, shown(role)), shown(content)));
       return element("ol", { class: "chat" }, ...turns);
     }
     if ("numbers" in value) return document.createTextNode(`${value.numbers.map((one) => (typeof one === "number" ? one.toPrecision(3) : one)).join(", ")}${value.of > value.numbers.length ? ` … ${number(value.of)} numbers` : ""}`);
