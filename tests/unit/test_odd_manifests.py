@@ -93,6 +93,19 @@ def test_texts_of_a_manifest_are_unicode(tmp_path, texts):
         manifest_of(snapshot, lambda batch: pl.DataFrame(batch))
 
 
+def test_texts_that_no_row_has_are_unicode(tmp_path):
+    path = state(tmp_path, {"k": numbered("k", 3)}).manifest()
+    table = pq.read_table(path)
+    dictionary = pa.array([b"k", b"\xff"], pa.binary()).view(pa.string())
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0], pa.int32()), dictionary)
+    table = table.set_column(2, "key", texts).set_column(3, "split", texts)
+    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(table.schema.metadata)
+    with pytest.raises(GateError, match="cannot be read as a manifest: .*utf8"):
+        read_manifest(path).split_sizes()
+
+
 def other_ids(column):
     return pa.array([bytes(16), *column.to_pylist()[1:]], column.type)
 

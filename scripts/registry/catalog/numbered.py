@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from registry.compare.manifests import manifest_of
+from registry.compare.manifests import explained, manifest_of
 from registry.files import json_digest
 from registry.storage.snapshot import MANIFEST, Snapshot
 
@@ -66,7 +66,8 @@ class NumberedRows:
         rows = pl.concat(hashes)
         numbers, new = _found(self._known["row"].to_numpy(), rows["row"].to_numpy())
         if len(new):
-            named = pl.read_parquet(manifest.path, columns=["key", "split"])[new]
+            with explained(manifest.path):
+                named = pl.read_parquet(manifest.path, columns=["key", "split"])[new]
             named = named.select(pl.col("key").alias("name"), pl.col("split").cast(pl.Categorical))
             self._known = pl.concat([self._known, rows[new].hstack(named)], rechunk=False)
         schema = [*manifest.schema.items()]
