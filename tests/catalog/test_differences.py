@@ -252,3 +252,32 @@ def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after
     data |= {"columns": [], "values": {}, "names": {}}
     blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
     assert blank.locator("article.column p").locator("del, ins").all_text_contents() == said
+
+
+@pytest.mark.parametrize(
+    ("measure", "power", "first", "counts", "said"),
+    [
+        ("time", 10, 2**31, [1], "beyond all calendars to 1970-01-02"),
+        ("value", -1074, 0, [1, 2], "0 to 1"),
+        ("value", 1024, 1, [1], "0 to 1"),
+        ("value", 0, 2**60, [1, 2], "0 to 1"),
+        ("value", 0, 0, [0, 0], "0 to 1"),
+    ],
+)
+def test_what_no_calendar_and_no_scale_has_is_told_in_words(blank, measure, power, first, counts, said):
+    quantiles = dict.fromkeys(("5", "25", "50", "75", "95"), 0) | {"min": 2**31 if measure == "time" else 0, "max": 1}
+    histogram = {"power": power, "first": first, "counts": counts, "below": 0, "above": 0}
+    figures = {"count": 1, "quantiles": quantiles, "histogram": histogram}
+    figures |= {"unit": "day"} if measure == "time" else {}
+    about = {"schema": [["text", "string"]], "splits": [], "facts": []}
+    versions = [
+        {**about, "version": version, "profile": {"text": {measure: {"train": figures | {"count": count}}}}}
+        for version, count in (("1.0.0", 1), ("2.0.0", 2))
+    ]
+    data = {"name": "things", "title": "Things", "total": 0, "versions": versions, "alone": ["1.0.0", "2.0.0"]}
+    data |= {"columns": [], "values": {}, "names": {}}
+    blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+    blank.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(blank.locator("article.column .legend li").first).to_contain_text(f": {said}")
+    expect(blank.locator("article.column .chart")).to_have_count(0)
+    expect(blank.get_by_role("heading", name="Statistics")).to_be_visible()

@@ -102,7 +102,7 @@ def test_texts_that_no_row_has_are_unicode(tmp_path):
     with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({name: fact for name, fact in facts.items() if name.startswith(b"registry.")})
-    with pytest.raises(GateError, match="cannot be read as a manifest: .*utf8"):
+    with pytest.raises(GateError, match=r"cannot be read as a manifest: (?i:.*utf-?8)"):
         read_manifest(path).split_sizes()
 
 

@@ -381,8 +381,9 @@ const registryCatalog = (() => {
     const chart = element("div", { class: "chart", role: "img", "aria-label": spelt(beginning(`${title}. ${words}`)) });
     const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), `: ${inWords(measure, one)}`));
     const constant = measure !== "classes" && known.every(([, one]) => one.quantiles.min === known[0][1].quantiles.max && one.quantiles.max === known[0][1].quantiles.max);
-    if (!constant) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
-    return element("div", {}, element("p", {}, title), constant ? null : chart, element("ul", { class: "legend" }, ...legend));
+    const drawn = !constant && (measure === "classes" || isDrawable(measure, barsOf(known)));
+    if (drawn) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
+    return element("div", {}, element("p", {}, title), drawn ? chart : null, element("ul", { class: "legend" }, ...legend));
   }
 
   const beginning = (text, length = 300) => (text.length > length ? `${text.slice(0, length)}…` : text);
@@ -397,9 +398,15 @@ const registryCatalog = (() => {
     return found;
   }
 
+  const LAST = 8.64e15; // milliseconds from 1970 to the last day that JavaScript has
+  const dayOf = (time) => (Math.abs(time) <= LAST ? new Date(time).toISOString().slice(0, 10) : "beyond all calendars");
+
+  // Scales of what is nearly infinite, or has no width, cannot be drawn.
+  const isDrawable = (measure, bars) => bars.every(({ from, to, share }) => share >= 0 && to - from > 1e-300 && Math.max(-from, to) < (measure === "time" ? LAST : 1e300));
+
   function inWords(measure, { values, others, quantiles, unit, sampled }) {
     if (measure === "classes") return `${number(Object.keys(values).length)} ${Object.keys(values).length === 1 ? "value" : "values"}${others ? " and others" : ""}`;
-    const said = (value) => (unit ? new Date(value * { day: 86400000, microsecond: 0.001 }[unit]).toISOString().slice(0, 10) : number(value));
+    const said = (value) => (unit ? dayOf(value * { day: 86400000, microsecond: 0.001 }[unit]) : number(value));
     if (quantiles.min === quantiles.max) return `always ${said(quantiles.min)}`;
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
