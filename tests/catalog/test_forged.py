@@ -7,11 +7,13 @@ import pytest
 from registry.catalog.dataset import DatasetPages, VersionPage
 from registry.catalog.numbered import NumberedRows
 from registry.catalog.pages import Around, dataset_page
+from registry.catalog.summary import is_summary, summary_of
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.tags import entries_of, releases
 from showcase import Showcase
 
+ODD = [["a", 1], {"a": {}}, None, 7, [], "</option><script>window.hit=1</script>"]
 QUALITY = {"missing": {"age": 1}, "constant": [], "unique": ["id"], "outliers": {}, "balance": {}}
 LEAKAGE = {"compared": "rows", "columns": ["id"], "splits": {"train": {"test": {"exact": 2, "near": 1}}}}
 
@@ -65,3 +67,21 @@ def test_what_no_release_writes_is_said(version, key, forged):
     assert '<section id="overview"' in said
     assert "<script>" not in said
     assert "Nothing is odd about it" not in said
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("key", ["title", "description", "license", "homepage", "citation", "languages", "tasks"])
+def test_whatever_a_version_says_of_itself_is_shown(version, key, odd):
+    said = version.snapshot.metadata["dataset"] | {key: odd}
+    page = drawn(version, dataset=said)
+    assert '<section id="overview"' in page
+    assert "<script>" not in page
+    metadata = version.snapshot.metadata | {"dataset": said}
+    forged = replace(version, snapshot=replace(version.snapshot, metadata=metadata))
+    summary = summary_of(DatasetPages("people", [forged], NumberedRows()))
+    assert is_summary(summary, "people")
+
+
+def test_a_profile_without_splits_has_no_bars(version):
+    empty = replace(version, profile={"age": {"rows": {}, "classes": {}, "value": {}}})
+    assert summary_of(DatasetPages("people", [empty], NumberedRows()))["bars"] == [70, 20]
