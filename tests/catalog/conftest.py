@@ -23,6 +23,24 @@ def site(once, showcase_once) -> Path:
     return once("site", lambda folder: showcase_once.registry("catalog", str(folder), "--versions", "all"))
 
 
+@pytest.fixture(scope="session")
+def small_once(once, showcase_once) -> Showcase:
+    """The registry with the releases of two datasets alone, one of which has two."""
+
+    def make(folder: Path) -> str:
+        clone = showcase_once.copied(folder)
+        clone.git("tag", "--delete", *(tag for tag in clone.tags() if not tag.startswith(("chats-", "pictures-"))))
+        return ""
+
+    return Showcase(once("small-showcase", make))
+
+
+@pytest.fixture(scope="session")
+def small_site(once, small_once) -> Path:
+    """Its catalog; look but do not touch."""
+    return once("small-site", lambda folder: small_once.registry("catalog", str(folder)))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real browser. Not for longer than a module: its loop of events would be in the way of others."""

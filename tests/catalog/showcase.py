@@ -143,6 +143,11 @@ def people(first: int, last: int, **changed: Mapping[int, Any]) -> pa.Table:
     return pa.table({**columns, "born": pa.array(columns["born"], pa.timestamp("ms"))})
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    """Return {path: content} of all files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def make_showcase(folder: Path) -> str:
     """Make the registry; return what there is to know of how."""
     copy_repository(folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")

@@ -133,16 +133,32 @@ def test_a_page_alone_needs_no_other_file(showcase_once, snapshots, browser, tmp
 
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])),
-    min_size=1,
-    max_size=6,
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])), max_size=6
 )
-STATES = st.dictionaries(st.sampled_from(["one", "two", "three"]), ROWS, min_size=1)
+STATES = st.dictionaries(st.sampled_from(["one", "10", "2"]), ROWS, min_size=1)
+COLUMNS = [
+    {"text": pa.string(), "number": pa.int64()},
+    {"number": pa.int64(), "text": pa.string()},
+    {"text": pa.string(), "number": pa.int64(), "more": pa.int64()},
+    {"number": pa.int64(), "more": pa.int64()},
+    {"more": pa.int64(), "number": pa.int32()},
+    {"words": pa.string()},
+]
+"""Columns that a state may have; of these, the first is the input."""
+Splits = dict[str, list[tuple[str, int, str]]]
 
 
-def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]], wider: bool) -> Snapshot:
+@st.composite
+def two_states(draw: st.DrawFn) -> tuple[Splits, Splits]:
+    """Return the splits of two states, some of which may be the same."""
+    old, other = draw(STATES), draw(STATES)
+    same = {name: rows for name, rows in old.items() if draw(st.booleans())}
+    return old, dict(draw(st.permutations([*(other | same).items()])))
+
+
+def state(folder: Path, name: str, splits: Splits, dtypes: dict[str, pa.DataType], **facts: Any) -> Snapshot:
     """Return a state of a dataset whose rows are texts and numbers with these keys."""
-    schema = pa.schema([("text", pa.string()), ("number", pa.int64()), *([("more", pa.int64())] if wider else [])])
+    schema = pa.schema(dtypes)
     columns = {field.name: column_of(field.type) for field in schema}
     about = {"title": "Things", "description": "Some.", "license": "CC0"}
     dataset = {"name": "things", "source": "samples", "about": about, "contract": {"columns": columns, "rows": {}}}
@@ -150,12 +166,10 @@ def state(folder: Path, name: str, splits: dict[str, list[tuple[str, int, str]]]
     with write_manifest(path, dataset, schema) as manifest:
         for split, rows in splits.items():
             texts, numbers, keys = ([row[place] for row in rows] for place in range(3))
-            values = [texts, numbers, *([numbers] if wider else [])]
-            batch = pa.record_batch(
-                [pa.array(one, field.type) for one, field in zip(values, schema, strict=True)], schema=schema
-            )
-            manifest.add(split, batch, inputs=["text"], keys=keys)
-    metadata = metadata_of(dataset, manifest, summary={"num_samples": 1}, profile={})
+            values = [texts if pa.types.is_string(dtype) else numbers for dtype in dtypes.values()]
+            batch = pa.record_batch([*map(pa.array, values, dtypes.values())], schema=schema)
+            manifest.add(split, batch, inputs=schema.names[:1], keys=keys)
+    metadata = metadata_of(dataset, manifest, **({"summary": {"num_samples": 1}, "profile": {}} | facts))
     provenance, outs = {"data": {"md5": manifest.content_hash}}, {"data/things/manifest.parquet": manifest.md5}
     return Snapshot("things", name, metadata, provenance, outs, lambda place, fetch=True: path, lambda fetch=True: [])
 
@@ -168,15 +182,51 @@ def blank(browser, site) -> Page:
     visitor.leave()
 
 
-@settings(max_examples=examples(60))
-@given(old=STATES, new=STATES, wider=st.tuples(st.booleans(), st.booleans()))
-def test_any_two_states_have_the_counts_of_registry_diff(blank, old, new, wider):
+def draw_difference(blank: Page, before: Snapshot, after: Snapshot) -> None:
+    """Have the page show the difference between two states."""
+    data: dict[str, Any] = data_of(gather_two(("1.0.0", before), ("2.0.0", after)))
+    data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
+    blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+
+
+@settings(max_examples=examples(100))
+@given(splits=two_states(), columns=st.tuples(st.sampled_from(COLUMNS), st.sampled_from(COLUMNS)))
+def test_any_two_states_have_the_counts_of_registry_diff(blank, splits, columns):
     with TemporaryDirectory() as folder:
-        before, after = state(Path(folder), "1.0.0", old, wider[0]), state(Path(folder), "2.0.0", new, wider[1])
-        data: dict[str, Any] = data_of(gather_two(("1.0.0", before), ("2.0.0", after)))
-        data |= {"title": "Things", "alone": ["1.0.0", "2.0.0"]}
-        blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
-        assert drawn(blank) == expected(diff(before, after))
+        before, after = (
+            state(Path(folder), name, *one) for name, one in zip("ab", zip(splits, columns, strict=True), strict=True)
+        )
+        draw_difference(blank, before, after)
+        found = diff(before, after)
+        assert drawn(blank) == expected(found)
+        assert [*drawn(blank)] == [*expected(found)]
+
+
+def test_the_statistics_are_those_of_registry_diff(blank, tmp_path):
+    odd = {"quality": {"constant": ["text"]}, "leakage": {"splits": {}}}
+    old = {
+        "summary": {"num_samples": 1, "gone": {}, "files": 2**53, "same": 1},
+        "metrics": {"one": {"a.b": 1.5}, "one.a": {"b": 1}},
+        "source_data_version": "1.0.0",
+    }
+    new = {
+        "summary": {"num_samples": 2, "files": 2**53 + 1, "same": 1.0},
+        "metrics": {"one": {"a.b": 1.5}, "one.a": {"b": 2}},
+        "source_data_version": "1.1.0",
+        **odd,
+    }
+    features = {"text": {"unit": "words"}}, {"text": {"unit": "letters"}, "more": {"unit": "things"}}
+    before, after = (
+        state(tmp_path, name, {"one": [("a", 1, "k1")]}, columns, features=said, **facts)
+        for name, columns, said, facts in zip("ab", (COLUMNS[0], COLUMNS[2]), features, (old, new), strict=True)
+    )
+    found = diff(before, after)
+    told = {one.path for one in (*found.statistics, *found.metadata)}
+    assert {"summary.files", "summary.gone", "schema.features.text.unit"} < told
+    draw_difference(blank, before, after)
+    rows = blank.locator("section", has=blank.get_by_role("heading", name="Statistics")).locator("tbody tr")
+    assert {*rows.locator("th").all_text_contents()} == told | {"source_data_version"}
+    expect(rows.filter(has_text="summary.files").locator("td").first).to_have_text(str(2**53))
 
 
 @pytest.mark.parametrize(
@@ -192,8 +242,8 @@ def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after
         {
             "version": version,
             "schema": [["text", "string"]],
-            "splits": {},
-            "facts": {},
+            "splits": [],
+            "facts": [],
             "profile": {"text": {"rows": {"train": {"count": count, "missing": missing}}}},
         }
         for version, (count, missing) in (("1.0.0", before), ("2.0.0", after))
@@ -202,3 +252,32 @@ def test_how_many_values_are_missing_is_told_where_it_moved(blank, before, after
     data |= {"columns": [], "values": {}, "names": {}}
     blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
     assert blank.locator("article.column p").locator("del, ins").all_text_contents() == said
+
+
+@pytest.mark.parametrize(
+    ("measure", "power", "first", "counts", "said"),
+    [
+        ("time", 10, 2**31, [1], "beyond all calendars to 1970-01-02"),
+        ("value", -1074, 0, [1, 2], "0 to 1"),
+        ("value", 1024, 1, [1], "0 to 1"),
+        ("value", 0, 2**60, [1, 2], "0 to 1"),
+        ("value", 0, 0, [0, 0], "0 to 1"),
+    ],
+)
+def test_what_no_calendar_and_no_scale_has_is_told_in_words(blank, measure, power, first, counts, said):
+    quantiles = dict.fromkeys(("5", "25", "50", "75", "95"), 0) | {"min": 2**31 if measure == "time" else 0, "max": 1}
+    histogram = {"power": power, "first": first, "counts": counts, "below": 0, "above": 0}
+    figures = {"count": 1, "quantiles": quantiles, "histogram": histogram}
+    figures |= {"unit": "day"} if measure == "time" else {}
+    about = {"schema": [["text", "string"]], "splits": [], "facts": []}
+    versions = [
+        {**about, "version": version, "profile": {"text": {measure: {"train": figures | {"count": count}}}}}
+        for version, count in (("1.0.0", 1), ("2.0.0", 2))
+    ]
+    data = {"name": "things", "title": "Things", "total": 0, "versions": versions, "alone": ["1.0.0", "2.0.0"]}
+    data |= {"columns": [], "values": {}, "names": {}}
+    blank.evaluate("(data) => registryCatalog(JSON.parse(data))", json.dumps(data))
+    blank.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(blank.locator("article.column .legend li").first).to_contain_text(f": {said}")
+    expect(blank.locator("article.column .chart")).to_have_count(0)
+    expect(blank.get_by_role("heading", name="Statistics")).to_be_visible()

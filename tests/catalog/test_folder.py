@@ -13,29 +13,7 @@ import pytest
 
 from disk import fill, small_disk
 from invariants import one_message
-from showcase import Showcase
-
-
-@pytest.fixture(scope="module")
-def small_once(once, showcase_once) -> Showcase:
-    """The registry with the releases of two datasets alone, one of which has two."""
-
-    def make(folder: Path) -> str:
-        clone = showcase_once.copied(folder)
-        clone.git("tag", "--delete", *(tag for tag in clone.tags() if not tag.startswith(("chats-", "pictures-"))))
-        return ""
-
-    return Showcase(once("small-showcase", make))
-
-
-@pytest.fixture(scope="module")
-def small_site(once, small_once) -> Path:
-    """Its catalog; look but do not touch."""
-    return once("small-site", lambda folder: small_once.registry("catalog", str(folder)))
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from showcase import Showcase, content
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -65,14 +43,14 @@ def test_only_what_changed_is_written_again(small_once, small_site, tmp_path):
     found = clone.registry_json("catalog", str(out))
     assert found == {"index": str(out / "index.html"), "datasets": 2, "versions": 3, "written": 0}
     again = times(out)
-    assert {path for path in again if again[path] != before[path]} == {"catalog.json"}
+    assert again == before
     os.utime(out / "static" / "vega.min.js", ns=(1, 1))
     clone.git("tag", "--annotate", "--message", "chats 1.1.0\n\nMINOR: none", "chats-v1.1.0", "chats-v1.0.0^{commit}")
     found = clone.registry_json("catalog", str(out))
     after = times(out)
     changed = {path for path in after if after[path] != again.get(path)} - {"static/vega.min.js"}
     drawn = {f"datasets/chats{version}.html" for version in ("", "-v1.0.0", "-v1.1.0")}
-    assert changed == {*drawn, "data/chats.js", "index.html", "catalog.json"}
+    assert changed == {*drawn, "data/chats.js", "index.html", "records/chats.json"}
     assert (after["static/vega.min.js"], found["written"]) == (1, len(changed) - 1)
     clone.git("tag", "--delete", "chats-v1.0.0", "chats-v1.1.0")
     clone.registry("catalog", str(out))
@@ -86,13 +64,44 @@ def test_what_was_killed_is_completed(small_once, small_site, tmp_path, share):
     calls = small_once.calls("catalog", str(tmp_path / "counted"))
     assert small_once.killed(1 + int(share * calls), "catalog", str(out))
     small_once.registry("catalog", str(out))
-    assert {path: one for path, one in content(out).items() if ".partial/" not in path} == content(small_site)
+    assert content(out) == content(small_site)
+
+
+OTHERS = {
+    **{f"{folder}.notes.txt.partial/notes.txt": b"mine" for folder in ("", "pictures/", "records/")},
+    **{f"{folder}.mine.html.partial": b"mine" for folder in ("", "datasets/", "records/")},
+    "datasets/.chats.html.partial/other.html": b"mine",
+    "pictures/mine.jpg": b"mine",
+}
+"""Files of others that are called much like what a killed catalog leaves."""
+
+
+@pytest.mark.parametrize(
+    "when", ["before:pathlib.Path.write_bytes", "before:pathlib.Path.replace", "after:pathlib.Path.replace"]
+)
+@pytest.mark.parametrize(("number", "folder"), [(13, "records"), (17, "pictures")])
+def test_what_a_killed_one_has_begun_goes(small_once, tmp_path, when, number, folder):
+    clone, out = Showcase(small_once.copied(tmp_path / "registry").folder), tmp_path / "out"
+    clone.interfered(f"{when}:{number}", command=f"catalog {out}")
+    assert [path.parent.name for path in out.rglob(".*.partial")] == [folder]
+    for path, one in OTHERS.items():
+        (out / path).parent.mkdir(exist_ok=True, parents=True)
+        (out / path).write_bytes(one)
+    clone.git("tag", "--delete", "pictures-v1.0.0", "pictures-v2.0.0")
+    clone.registry("catalog", str(out))
+    assert {path.name for path in out.rglob(".*.partial")} == {
+        ".notes.txt.partial",
+        ".mine.html.partial",
+        ".chats.html.partial",
+    }
+    clone.registry("catalog", str(tmp_path / "alone"))
+    assert content(out) == content(tmp_path / "alone") | OTHERS
 
 
 def test_what_was_killed_while_it_wrote_its_first_file_is_completed(small_once, small_site, tmp_path):
     out = tmp_path / "out"
     command = f"catalog {out}"
-    small_once.interfered("before:pathlib.Path.write_text:1", command=command)
+    small_once.interfered("before:pathlib.Path.write_bytes:1", command=command)
     assert [path.name for path in out.iterdir()] == [".catalog.json.partial"]
     small_once.registry("catalog", str(out))
     assert content(out) == content(small_site)
@@ -105,9 +114,8 @@ def test_no_space_leaves_the_old_pages(small_once, small_site, tmp_path):
         before = content(out)
         changed = (out / "data" / "pictures.js").read_bytes() + b"\n" * 4096
         (out / "data" / "pictures.js").write_bytes(changed)
-        record = json.loads((out / "catalog.json").read_text())
-        record["datasets"]["pictures"]["key"] = "another"
-        (out / "catalog.json").write_text(json.dumps(record))
+        record = json.loads((out / "records" / "pictures.json").read_text())
+        (out / "records" / "pictures.json").write_text(json.dumps(record | {"key": "another"}))
         filler = fill(tmp_path / "disk", 0)
         printed = small_once.registry("catalog", str(out), code=1)
         one_message(printed)
@@ -137,27 +145,6 @@ def test_what_is_no_folder_is_refused(small_once, tmp_path, force):
         one_message(printed)
         assert "it is no folder" in printed
     assert (file.read_text(), link.is_symlink(), (tmp_path / "nowhere").exists()) == ("mine", True, False)
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"datasets": {}, "files": ["../victim.txt", "{victim}", "notes.txt", "static/../../victim.txt", 7, None, ""]},
-        {"datasets": {"chats": {"key": "x", "files": ["../victim.txt"], "summary": {}}}, "files": ["../victim.txt"]},
-        {"datasets": {"chats": [], "pictures": {"key": 1}}, "files": {"a": 1}},
-        {"datasets": [], "files": "x"},
-        [],
-    ],
-)
-def test_a_record_of_others_removes_nothing(small_once, small_site, tmp_path, record):
-    out, victim = tmp_path / "out", tmp_path / "victim.txt"
-    small_once.run("cp", "-a", str(small_site), str(out))
-    victim.write_text("mine")
-    (out / "notes.txt").write_text("mine")
-    (out / "catalog.json").write_text(json.dumps(record).replace("{victim}", str(victim)))
-    small_once.registry("catalog", str(out), "--force")
-    assert (victim.read_text(), (out / "notes.txt").read_text()) == ("mine", "mine")
-    assert content(out) == content(small_site) | {"notes.txt": b"mine"}
 
 
 def test_a_link_in_the_folder_leads_nowhere(small_once, small_site, tmp_path):

@@ -144,6 +144,7 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
     http_server.serve(f"/{file}", before)
     fresh.edit(config, "urls: []", f"urls: [{http_server.url}/{file}]")
     fresh.edit(config, "source: samples", "source: upstream")
+    fresh.edit(config, "  unique: true", "  unique: true\n  quality: {drift: {lost_values: fail}, unique: warn}")
     fresh.commit()
     assert f"{name}: released as 1.0.0" in fresh.registry("refresh", name)
     described = (fresh.folder / config).read_text(encoding="utf-8")
@@ -169,15 +170,27 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
         "level": "MINOR",
         "reasons": ["1 row added to all"],
         "diff": None,
+        "warnings": found["warnings"],
+        "refused": None,
         "failure": None,
     }
+    assert "all: question: not unique: found another value in each row" in found["warnings"]
     assert (found["diff"]["splits"]["all"]["before"], found["diff"]["splits"]["all"]["added"]) == (30, 1)
     assert everything(fresh) == state
     assert [path.name for path in killed.parents[2].iterdir()] == [f"{name}.lock"]
     assert len(http_server.requests) == 1
 
+    http_server.serve(f"/{file}", before.replace(b",overview", b",genai"))
+    printed = fresh.registry("refresh", name, code=1)
+    assert "It would become 2.0.0 (MAJOR):" in printed
+    assert (
+        "Its release would be refused: it drifted from opencloudhub-readmes-rag-evaluation-v1.0.0: lost values of "
+        "category (classes) in all: 'overview'" in printed
+    )
+
+    http_server.serve(f"/{file}", after)
     printed = fresh.registry("refresh", name, "--accept")
-    assert len(http_server.requests) == 2
+    assert len(http_server.requests) == 3
     assert f"{file}: {old} was what the data here is made of, {new} is accepted from now on" in printed
     assert f"{name}: released as 1.1.0" in printed
     assert fresh.git("show", f"HEAD:{config}").strip() == (fresh.folder / config).read_text(encoding="utf-8").strip()

@@ -1,5 +1,6 @@
 """Manifests that are none, or not those of their version: one message each, before a row of them counts."""
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -79,6 +80,30 @@ def test_no_value_of_a_manifest_is_missing(tmp_path, rows):
     snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), with_values(rows, change))
     with pytest.raises(GateError, match="a value is missing"):
         manifest_of(snapshot)
+
+
+@pytest.mark.parametrize("texts", ["key", "split"])
+def test_texts_of_a_manifest_are_unicode(tmp_path, texts):
+    def forged(table):
+        column = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+        return table.set_column(table.schema.get_field_index(texts), texts, column)
+
+    snapshot = rewritten(state(tmp_path, {"train": numbered("train", 3)}), forged)
+    with pytest.raises(GateError, match=r"cannot be read as a manifest: .*UTF"):
+        manifest_of(snapshot, lambda batch: pl.DataFrame(batch))
+
+
+def test_texts_that_no_row_has_are_unicode(tmp_path):
+    path = state(tmp_path, {"k": numbered("k", 3)}).manifest()
+    table, facts = pq.read_table(path), pq.read_metadata(path).metadata
+    dictionary = pa.array([b"k", b"\xff"], pa.binary()).view(pa.string())
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0], pa.int32()), dictionary)
+    table = table.set_column(2, "key", texts).set_column(3, "split", texts)
+    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({name: fact for name, fact in facts.items() if name.startswith(b"registry.")})
+    with pytest.raises(GateError, match=r"cannot be read as a manifest: (?i:.*utf-?8)"):
+        read_manifest(path).split_sizes()
 
 
 def other_ids(column):

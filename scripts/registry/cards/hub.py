@@ -66,10 +66,18 @@ def _pattern(paths: Sequence[str]) -> str | list[str]:
     return sorted({f"{path.rpartition('/')[0]}/*.{path.rpartition('.')[2]}" for path in paths})
 
 
+LISTS = ("languages", "tasks")
+"""What a version says of itself in lists; all else is a text."""
+
+
 def about_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return what a version says of itself for people; not every old one says all of it."""
     said = {"title": snapshot.dataset, "description": "", "license": "unknown"} | snapshot.metadata["dataset"]
-    return {name: value if isinstance(value, list) else str(value) for name, value in said.items()}
+    return {name: [*map(str, _listed(value))] if name in LISTS else str(value) for name, value in said.items()}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _sizes(snapshot: Snapshot, split: str, paths: Sequence[str]) -> dict[str, int]:

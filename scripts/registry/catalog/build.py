@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from registry.cards.hub import about_of
-from registry.catalog.dataset import DatasetPages, VersionPage, data_of, gather
-from registry.catalog.folder import Folder
-from registry.catalog.pages import STATIC, Around, dataset_page, kind_of, page, script_of, static
+from registry.catalog.dataset import DatasetPages, data_of, gather
+from registry.catalog.folder import Entry, Folder
+from registry.catalog.pages import STATIC, Around, dataset_page, page, script_of, static
 from registry.catalog.runs import LoggedRuns
+from registry.catalog.summary import summary_of
 from registry.errors import RegistryError
 from registry.files import json_digest, sha256_of
 from registry.storage.address import public_address
@@ -24,10 +24,6 @@ SITE = "site"
 """Where the catalog of a checkout is, unless another folder is named."""
 NEWEST = 20
 """Versions of each dataset that it has, unless told otherwise."""
-PREVIEWS = 2
-"""Pictures of a dataset in the list of all."""
-CLASSES = 200
-"""Classes of a column that the list can be searched for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def build(
     if not known:
         raise RegistryError("nothing is released here", hint="snakemake --cores all, or registry pull")
     folder = Folder(out, force=force)
-    folder.record(folder.before)
+    folder.begin(known)
     for name in STATIC:
         folder.put(f"static/{name}", static(name))
     aliases = defaultdict(list)
@@ -67,18 +63,17 @@ def build(
     for name, those in known.items():
         around = Around(aliases[name], children.get(name, []), logged.of(name))
         key = _key(those, number, around, drawn_by)
-        before = folder.before.get(name, {})
-        if before.get("key") == key and folder.keep(before["files"]):
+        before = folder.before.get(name)
+        if before and before.key == key and folder.keep(before.files):
             recorded[name] = before
             continue
         say(f"drawing {name}")
         found = gather(repository, name, entries_of(those)[:number])
         recorded[name] = _write(folder, found, len(those), around, key, address)
-        folder.record({**folder.before, **recorded})
     folder.put("diff.html", page("diff.html.jinja", base=""))
     folder.put("index.html", _index(repository, recorded))
     folder.close(recorded)
-    versions = sum(one["summary"]["versions"] for one in recorded.values())
+    versions = sum(one.summary["versions"] for one in recorded.values())
     return Built(out / "index.html", len(recorded), versions, folder.written)
 
 
@@ -114,75 +109,34 @@ def _write(
     around: Around,
     key: str,
     address: str | None,
-) -> dict[str, Any]:
+) -> Entry:
     """Write the pages of a dataset, which has so many versions in all; return what is recorded of it."""
     title = found.newest.snapshot and about_of(found.newest.snapshot)["title"]
     data = data_of(found) | {"title": title or found.name}
-    paths = [folder.put(f"pictures/{name}", content) for name, content in sorted(found.values.pictures.items())]
-    paths.append(folder.put(f"data/{found.name}.js", script_of(data)))
-    for version in found.versions:
+    pictures = {f"pictures/{name}": content for name, content in sorted(found.values.pictures.items())}
+    pages = {f"datasets/{version.tag}.html": version for version in found.versions}
+    paths = [*pictures, f"data/{found.name}.js", *pages, f"datasets/{found.name}.html"]
+    entry = Entry(None, paths, summary_of(found))
+    folder.record(found.name, entry)
+    for path, content in pictures.items():
+        folder.put(path, content)
+    folder.put(f"data/{found.name}.js", script_of(data))
+    for path, version in pages.items():
         content = dataset_page(found, version, around, address=address, left_out=number - len(found.versions))
-        paths.append(folder.put(f"datasets/{version.tag}.html", content))
+        folder.put(path, content)
         if version is found.newest:
-            paths.append(folder.put(f"datasets/{found.name}.html", content))
-    whole = not found.without_values and all(version.rows is not None for version in found.versions)
-    # What could not be read may come back: it is tried again.
-    return {"key": key if whole else None, "files": paths, "summary": _summary(found)}
+            folder.put(f"datasets/{found.name}.html", content)
+    if found.without_values or any(version.rows is None for version in found.versions):
+        # What could not be read may come back: it is tried again.
+        return entry
+    entry = entry._replace(key=key)
+    folder.record(found.name, entry)
+    return entry
 
 
-def _summary(found: DatasetPages) -> dict[str, Any]:
-    """Return what the list of datasets shows of one."""
-    newest = found.newest
-    summary = {
-        "name": found.name,
-        "version": newest.version,
-        "date": newest.entry.date.date().isoformat(),
-        "versions": len(found.versions),
-        "title": found.name,
-        "description": newest.problem or "",
-        "kind": "",
-        "licence": "",
-        "rows": 0,
-        "bytes": 0,
-        "text": found.name,
-        "pictures": [],
-        "bars": [],
-    }
-    if newest.snapshot is None:
-        return summary
-    snapshot, about = newest.snapshot, about_of(newest.snapshot)
-    features = snapshot.metadata["schema"]["features"]
-    words = [found.name, about["title"], about["description"], *features]
-    words += [str(label) for feature in features.values() for label in feature.get("classes", [])[:CLASSES]]
-    return summary | {
-        "title": about["title"],
-        "description": about["description"],
-        "kind": kind_of(snapshot),
-        "licence": about["license"],
-        "rows": snapshot.rows,
-        "bytes": snapshot.provenance["data"]["bytes"],
-        "text": " ".join(words),
-        "pictures": [*found.values.pictures][:PREVIEWS],
-        "bars": _small_bars(newest),
-    }
-
-
-def _small_bars(version: VersionPage) -> list[int]:
-    """Return the counts of one column that are drawn small: classes, else a histogram, else the sizes of splits."""
-    measures = [(name, splits) for column in version.profile.values() for name, splits in column.items()]
-    for name, splits in measures:
-        if name == "classes":
-            return [*next(iter(splits.values()))["values"].values()][:20]
-    for _, splits in measures:
-        if histogram := next(iter(splits.values())).get("histogram"):
-            return histogram["counts"]
-    sizes = [*version.snapshot.sizes.values()]
-    return sizes if len(sizes) > 1 else []
-
-
-def _index(repository: Repository, recorded: Mapping[str, Mapping[str, Any]]) -> bytes:
+def _index(repository: Repository, recorded: Mapping[str, Entry]) -> bytes:
     datasets = [
-        one["summary"] | {"order": ".".join(f"{int(part):06}" for part in one["summary"]["version"].split("."))}
+        one.summary | {"order": ".".join(f"{int(part):06}" for part in one.summary["version"].split("."))}
         for one in recorded.values()
     ]
     return page(

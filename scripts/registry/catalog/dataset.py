@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from registry.catalog.numbered import MAX_RUNS, NumberedRows, runs_of
+from registry.catalog.numbered import MAX_RUNS, Numbered, NumberedRows, runs_of
 from registry.catalog.profiles import profile_of
-from registry.catalog.values import Values, read_values
+from registry.catalog.values import Values, exact, read_values
+from registry.compare.diff import told
 from registry.compare.manifests import rows_of_splits
+from registry.describe.metadata import FILLED_IN, Leaf
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
@@ -35,18 +37,29 @@ SEED = 0
 
 @dataclass(frozen=True)
 class VersionPage:
-    """One version, or another state, of this name; `rows` are the numbers of its rows, in their order.
+    """One version, or another state, of this name, and the numbers of its rows.
 
-    `snapshot` is None where it cannot be read, and `rows` where its manifest cannot: `problem` says why. `entry` is
+    `snapshot` is None where it cannot be read, and `numbered` where its manifest cannot: `problem` says why. `entry` is
     what the history has of it, if it was released.
     """
 
     version: str
     snapshot: Snapshot | None
     problem: str | None = None
-    rows: np.ndarray | None = field(default=None, repr=False)
+    numbered: Numbered | None = field(default=None, repr=False)
     profile: dict[str, Any] = field(default_factory=dict, repr=False)
     entry: Entry | None = None
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """The numbers of its rows, in their order; None where they cannot be read."""
+        return self.numbered and self.numbered.rows
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many rows each of its splits has, in the order of its rows, whatever the order in its metadata.json."""
+        known = self.snapshot.sizes
+        return known if self.numbered is None else {split: known[split] for split, _ in self.numbered.digests}
 
     @property
     def tag(self) -> str | None:
@@ -106,16 +119,16 @@ def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetP
     return found
 
 
-def _version(name: str, snapshot: Snapshot, numbered: NumberedRows, entry: Entry | None = None) -> VersionPage:
+def _version(name: str, snapshot: Snapshot, known: NumberedRows, entry: Entry | None = None) -> VersionPage:
     # Why rows cannot be read is said where their values are missing.
-    rows, profile, problem = None, {}, None
+    numbered, profile, problem = None, {}, None
     with suppress(RegistryError):
         profile = profile_of(snapshot)
     try:
-        rows = numbered.add(snapshot)
+        numbered = known.add(snapshot)
     except RegistryError as error:
         problem = error.what
-    return VersionPage(name, snapshot, problem, rows, profile, entry)
+    return VersionPage(name, snapshot, problem, numbered, profile, entry)
 
 
 def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
@@ -147,7 +160,7 @@ def _places(version: VersionPage, lacking: set[int]) -> dict[str, dict[int, int]
 
 def _by_split(version: VersionPage) -> dict[str, np.ndarray]:
     """Return {split: the numbers of its rows} of a version."""
-    places = rows_of_splits(version.snapshot.sizes)
+    places = rows_of_splits(version.sizes)
     return {split: version.rows[rows.start : rows.stop] for split, rows in places.items()}
 
 
@@ -229,16 +242,18 @@ def _as_json(version: VersionPage, runs: Sequence[tuple[int, int]] | None) -> di
     if snapshot is None:
         return about
     metadata = snapshot.metadata
+    said = [(name, its["dtype"]) for name, its in metadata["schema"]["features"].items()]
     return about | {
-        "splits": snapshot.sizes,
-        "schema": [[name, its["dtype"]] for name, its in metadata["schema"]["features"].items()],
+        "splits": [*version.sizes.items()],
+        "schema": said if version.numbered is None else version.numbered.schema,
+        "digests": [] if version.numbered is None else version.numbered.digests,
         "facts": _facts(metadata),
         "profile": version.profile,
         "rows": runs,
     }
 
 
-def _facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a version says of itself beside its columns, in the order of metadata.json."""
-    apart = ("schema", "profile", "content_hash")
-    return {name: value for name, value in metadata.items() if name not in apart}
+def _facts(metadata: dict[str, Any]) -> list[tuple[Leaf, Any]]:
+    """Return what a version says of itself, as far as `registry diff` tells it, and what it says it was made of."""
+    facts = told(metadata) | ({(FILLED_IN,): metadata[FILLED_IN]} if FILLED_IN in metadata else {})
+    return [(path, exact(value)) for path, value in facts.items()]

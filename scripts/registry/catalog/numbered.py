@@ -5,13 +5,13 @@ came; a version is the list of its rows. Most rows stay from version to version,
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from registry.compare.manifests import manifest_of
+from registry.compare.manifests import explained, manifest_of
 from registry.files import json_digest
 from registry.storage.snapshot import MANIFEST, Snapshot
 
@@ -24,6 +24,18 @@ Run = tuple[int, int]
 """The first of some numbers that follow each other, and how many they are."""
 
 
+class Numbered(NamedTuple):
+    """The numbers of a version's rows, in their order, and its columns.
+
+    `schema` is [(name, dtype)]; `digests` is, of each split in the version's order, a number for each of these columns:
+    two have the same one if, and only if, they have the same values in the same order.
+    """
+
+    rows: np.ndarray
+    schema: list[tuple[str, str]]
+    digests: list[tuple[str, list[int]]]
+
+
 class NumberedRows:
     """The rows that any version of a dataset has; the number of each is its place among them.
 
@@ -34,10 +46,11 @@ class NumberedRows:
     def __init__(self) -> None:
         hashes = dict.fromkeys(("row", *SAME[:3]), pl.UInt64)
         self._known = pl.DataFrame(schema=hashes | {"name": pl.String, "split": pl.Categorical})
-        self._numbers: dict[str, np.ndarray] = {}
+        self._numbers: dict[str, Numbered] = {}
+        self._digests: dict[str, int] = {}
 
-    def add(self, snapshot: Snapshot) -> np.ndarray:
-        """Return the numbers of a version's rows, in their order; those that no version before it has are new.
+    def add(self, snapshot: Snapshot) -> Numbered:
+        """Return the numbers of a version's rows; those that no version before it has are new.
 
         A manifest that several versions have is read once. Raises RegistryError for one that is not sound.
         """
@@ -47,16 +60,22 @@ class NumberedRows:
             self._numbers[digest] = self._read(snapshot)
         return self._numbers[digest]
 
-    def _read(self, snapshot: Snapshot) -> np.ndarray:
+    def _read(self, snapshot: Snapshot) -> Numbered:
         hashes = [self._known.select("row", *SAME[:3]).clear()]
         manifest = manifest_of(snapshot, lambda batch: hashes.append(_hashes(batch)))
         rows = pl.concat(hashes)
         numbers, new = _found(self._known["row"].to_numpy(), rows["row"].to_numpy())
         if len(new):
-            named = pl.read_parquet(manifest.path, columns=["key", "split"])[new]
+            with explained(manifest.path):
+                named = pl.read_parquet(manifest.path, columns=["key", "split"])[new]
             named = named.select(pl.col("key").alias("name"), pl.col("split").cast(pl.Categorical))
             self._known = pl.concat([self._known, rows[new].hstack(named)], rechunk=False)
-        return numbers
+        schema = [*manifest.schema.items()]
+        digests = [
+            (split, [self._digests.setdefault(its[name], len(self._digests)) for name, _ in schema])
+            for split, its in manifest.digests.items()
+        ]
+        return Numbered(numbers, schema, digests)
 
     def __len__(self) -> int:
         return len(self._known)

@@ -1,11 +1,11 @@
 """What is odd about a version: what cleaning counted, what its quality is, what its build was warned of, its drift."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from registry.cards.card import counts_of
 from registry.catalog.dataset import VersionPage
 from registry.compare.drift import Drift, drift
+from registry.describe import metadata
 from registry.storage.snapshot import Snapshot
 
 MOVED = 10
@@ -24,12 +24,11 @@ def warnings_of(snapshot: Snapshot) -> Sequence[str]:
 
 
 def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Yield what `registry.describe.quality` has counted of a version, in words: (what, how much)."""
-    found = snapshot.metadata.get("quality", {})
+    """Yield what `registry.describe.quality` has counted of a version, in words: (what, how much). Raises GateError."""
+    found = metadata.quality_of(snapshot.metadata, where=snapshot.name)
     for what, count in found.get("duplicates", {}).items():
         if count:
             yield f"{what} that are there before", f"{count:,} of {snapshot.rows:,}"
-    yield from _leakage(snapshot.metadata.get("leakage", {}))
     for column, count in found.get("missing", {}).items():
         yield f"{column}, missing", f"{count:,} of {snapshot.rows:,}"
     for column, measures in found.get("outliers", {}).items():
@@ -46,8 +45,9 @@ def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             )
 
 
-def _leakage(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield which rows are like others, where the contract has asked for that."""
+def leakage_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield how many rows are like others, in words, where the contract has asked for that. Raises GateError."""
+    found = metadata.leakage_of(snapshot.metadata, where=snapshot.name)
     for where in ("splits", "against"):
         for split, others in found.get(where, {}).items():
             for other, its in others.items():
@@ -59,8 +59,9 @@ def alike_of(snapshot: Snapshot) -> Iterator[tuple[str, str, float]]:
     """Yield pairs of rows of a version that are like each other, where its contract has looked for them.
 
     Each pair is a row with its split, the row that it is like, with its split or dataset, and how far they are apart.
+    Raises GateError.
     """
-    for pair in snapshot.metadata.get("leakage", {}).get("examples", []):
+    for pair in metadata.leakage_of(snapshot.metadata, where=snapshot.name).get("examples", []):
         like = pair["like"]
         of = like.get("dataset", like.get("split", ""))
         yield f"{pair['key']} of {pair['split']}", f"{like['key']} of {of}", pair["distance"]

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,11 +19,12 @@ from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
 from registry.catalog.markup import bars, link, marked, number, plain, reasons, share_bar
-from registry.catalog.oddities import alike_of, drift_of, problems_of, quality_of, warnings_of
+from registry.catalog.oddities import alike_of, drift_of, leakage_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.describe.metadata import leaves
 from registry.errors import RegistryError
 from registry.extras import needed
+from registry.gate import GateError
 from registry.shown import some
 from registry.storage.snapshot import Snapshot
 
@@ -173,6 +174,15 @@ def of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None = Non
     # Of files that nobody has, nothing can be said.
     with suppress(RegistryError):
         builder, tables = tables_of(snapshot)
+    forged = []
+
+    def checked(read: Callable[[Snapshot], Iterable[Any]]) -> list[Any]:
+        try:
+            return [*read(snapshot)]
+        except GateError as error:
+            forged.append(error.what)
+            return []
+
     return {
         "about": about_of(snapshot),
         "kind": kind_of(snapshot),
@@ -184,9 +194,9 @@ def of_snapshot(snapshot: Snapshot, this: VersionPage, address: str | None = Non
         "checks": [*_checks(snapshot, this.profile)],
         "verdict": verdict_of(snapshot),
         "problems": problems_of(snapshot),
-        "warnings": warnings_of(snapshot),
-        "quality": [*quality_of(snapshot)],
-        "alike": [*alike_of(snapshot)],
+        "quality": checked(quality_of) + checked(leakage_of),
+        "alike": checked(alike_of),
+        "warnings": [*warnings_of(snapshot), *dict.fromkeys(forged)],
         "snippets": [
             (way.title, way.code) for way in ways_to_load(snapshot, this.version, this.tag, address, tables, builder)
         ]

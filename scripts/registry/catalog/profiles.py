@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from registry.catalog.tables import batches_of, tables_of
-from registry.compare.manifests import read_manifest, rows_of_splits
+from registry.compare.manifests import manifest_of, rows_of_splits
 from registry.describe.metadata import profile_of as profile_said
 from registry.describe.profile import Profile
 from registry.describe.repeated import heads_of
@@ -24,7 +24,7 @@ def profile_of(snapshot: Snapshot) -> dict[str, Any]:
         return said
     if not 0 < snapshot.rows <= MAX_ROWS:
         return {}
-    manifest, profile = read_manifest(snapshot.manifest()), None
+    manifest, profile = manifest_of(snapshot), None
     places = rows_of_splits(snapshot.sizes)
     for split, tables in tables_of(snapshot).items():
         heads = [heads_of(ids) for _, ids in manifest.column("sample_id", places[split])]

@@ -27,20 +27,23 @@ class Thumbnail:
     height: int
 
 
-def thumbnail(content: bytes) -> Thumbnail | None:
-    """Return a small picture of an encoded one; None where that does not decode."""
+def thumbnail(content: bytes | None) -> Thumbnail | None:
+    """Return a small picture of an encoded one; None where there is none, or it does not decode."""
     try:
-        return _of(decoded(content))
+        return _of(decoded(content)) if content else None
     except (RegistryError, ValueError, OSError):
         return None
 
 
 def thumbnail_of_pixels(pixels: Any) -> Thumbnail | None:
     """Return a small picture of rows of grey or coloured pixels; None of what is no picture of 1, 3 or 4 channels."""
-    values = np.asarray(pixels, np.uint8)
+    try:
+        values = np.asarray(pixels, np.uint8)
+    except (TypeError, ValueError):  # Some of them are missing.
+        return None
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[:, :, 0]
-    if values.ndim != 2 and (values.ndim != 3 or values.shape[2] not in (3, 4)):
+    if not values.size or (values.ndim != 2 and (values.ndim != 3 or values.shape[2] not in (3, 4))):
         return None
     return _of(Image.fromarray(values))
 

@@ -94,8 +94,13 @@ def _kept(picture: Thumbnail | None, pictures: dict[str, bytes]) -> dict[str, An
     return {"picture": picture.name, "width": picture.width, "height": picture.height}
 
 
-def _message(turn: Mapping[str, Any]) -> list[Any]:
-    return [_plain(value) for value in turn.values()]
+def _message(turn: Mapping[str, Any] | None) -> list[Any]:
+    return [None, None] if turn is None else [_plain(turn[name]) for name in ("role", "content")]
+
+
+def exact(value: Any) -> Any:
+    """Return a value; an integer that JavaScript would round, as a text."""
+    return value if not isinstance(value, int) or -SAFE < value < SAFE else str(value)
 
 
 def _plain(value: Any) -> Any:
@@ -103,7 +108,7 @@ def _plain(value: Any) -> Any:
         case None | bool():
             return value
         case int():
-            return value if -SAFE < value < SAFE else str(value)
+            return exact(value)
         case float():
             return value if math.isfinite(value) else str(value)
         case str():

@@ -184,6 +184,10 @@ def _print_preview(found: Preview) -> None:
         print_line(f"It would become {found.after}{f' ({found.level})' if found.level else ''}:")
         for reason in found.reasons:
             print_line(f"  {reason}")
+        for warning in found.warnings:
+            print_line(f"  warning: {warning}")
+        if found.refused:
+            print_line(f"Its release would be refused: {found.refused}")
     else:
         print_line(f"The data would stay what {newest} has.")
     accept = f"registry refresh {found.dataset} --accept"

@@ -100,9 +100,14 @@ def diff(old: Snapshot, new: Snapshot, *, examples: int = EXAMPLES) -> DatasetDi
     )
 
 
+def told(metadata: dict[str, Any]) -> dict[Leaf, Any]:
+    """Return of what a diff tells in a metadata.json; its content, dtypes and classes have places of their own."""
+    facts = leaves({name: value for name, value in declared_facts(metadata).items() if name != "content_hash"})
+    return {path: value for path, value in facts.items() if path[0] != "schema" or path[3] not in ("dtype", "classes")}
+
+
 def _found(metadata: dict[str, Any]) -> dict[Leaf, Any]:
-    apart = (*DECLARED, "content_hash")
-    return leaves({name: value for name, value in declared_facts(metadata).items() if name not in apart})
+    return {path: value for path, value in told(metadata).items() if path[0] not in DECLARED}
 
 
 def _differing(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> Iterator[tuple[Leaf, Any, Any]]:
@@ -125,14 +130,14 @@ def _statistics(old: dict[Leaf, Any], new: dict[Leaf, Any]) -> tuple[tuple[Stati
 
 
 def _facts(old: dict[str, Any], new: dict[str, Any]) -> tuple[Fact, ...]:
-    """Return what differs of what is declared, beside columns, dtypes and classes, which have places of their own."""
+    """Return what differs of what is declared of a dataset, and of the columns that both states have."""
     common = old["schema"]["features"].keys() & new["schema"]["features"].keys()
 
     def facts(metadata: dict[str, Any]) -> dict[Leaf, Any]:
         return {
             path: value
-            for path, value in leaves({name: metadata[name] for name in DECLARED if name in metadata}).items()
-            if path[0] != "schema" or (path[2] in common and path[3] not in ("dtype", "classes"))
+            for path, value in told(metadata).items()
+            if path[0] in DECLARED and (path[0] != "schema" or path[2] in common)
         }
 
     return tuple(Fact(".".join(path), *values) for path, *values in _differing(facts(old), facts(new)))

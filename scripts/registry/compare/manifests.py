@@ -40,7 +40,8 @@ class ManifestFile:
         """Return {split: number of its rows}, in the dataset's order."""
         import polars as pl
 
-        sizes = dict(pl.scan_parquet(self.path).group_by("split").len().collect().iter_rows())
+        with explained(self.path):
+            sizes = dict(pl.scan_parquet(self.path).group_by("split").len().collect().iter_rows())
         return {split: sizes.get(split, 0) for split in self.digests}
 
     def column(self, name: str, rows: range) -> Iterator[tuple[int, "pa.Array"]]:
@@ -71,7 +72,7 @@ def manifest_of(snapshot: Snapshot, see: Callable[["pa.RecordBatch"], None] = la
     manifest = read_manifest(snapshot.manifest())
     if manifest.content_hash != snapshot.content_hash:
         raise _unlike(snapshot, manifest, "content_hash differs")
-    with _explained(manifest.path):
+    with explained(manifest.path):
         sizes, content_hash = _content(manifest, see)
     if sizes != snapshot.sizes:
         raise _unlike(snapshot, manifest, "the number of rows differs")
@@ -92,7 +93,7 @@ def read_manifest(path: Path) -> ManifestFile:
     """Open a manifest, reading none of its rows. Raises GateError if the file is not one."""
     import pyarrow.parquet as pq
 
-    with _explained(path), pq.ParquetFile(path) as file:
+    with explained(path), pq.ParquetFile(path) as file:
         _check_layout(file)
         stored = file.metadata.metadata or {}
         schema, digests, content_hash = (stored[f"registry.{name}".encode()] for name in FACTS)
@@ -102,13 +103,14 @@ def read_manifest(path: Path) -> ManifestFile:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn what goes wrong with a file that may be no manifest into one GateError."""
+    import polars as pl
     import pyarrow as pa
 
     try:
         yield
-    except (GateError, pa.ArrowException, KeyError, OSError, ValueError) as error:
+    except (GateError, pa.ArrowException, pl.exceptions.PolarsError, KeyError, OSError, ValueError) as error:
         problem = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise GateError(
             f"cannot be read as a manifest: {problem}",
@@ -167,6 +169,8 @@ def _content(manifest: ManifestFile, see: Callable[["pa.RecordBatch"], None]) ->
             raise GateError("its splits are not those that it names, one after the other")
 
     for batch in manifest_batches(manifest.path):
+        # Of a text that is not Unicode, Arrow says nothing by itself, and Polars panics.
+        batch.validate(full=True)
         columns = {name: batch[name] for name in batch.schema.names}
         if any(column.null_count for column in columns.values()):
             raise GateError("a value is missing")

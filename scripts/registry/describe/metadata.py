@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SCHEMA = Path(__file__).with_name("metadata.schema.yaml")
 PROFILE = Path(__file__).with_name("profile.schema.yaml")
 QUALITY = Path(__file__).with_name("quality.schema.yaml")
+LEAKAGE = Path(__file__).with_name("leakage.schema.yaml")
 FILLED_IN = "source_data_version"
 """Key of metadata.json that the release fills in: which version of another dataset the data was made of."""
 DERIVED = ("profile", "quality", "leakage")
@@ -60,6 +61,11 @@ def profile_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
 def quality_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
     """Return what is odd by a metadata.json, empty where it is from before that. Raises GateError for no such."""
     return _derived(metadata, "quality", QUALITY, where)
+
+
+def leakage_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
+    """Return the duplicates in a metadata.json, empty where none were looked for. Raises GateError for no such."""
+    return _derived(metadata, "leakage", LEAKAGE, where)
 
 
 def _derived(metadata: dict[str, Any], key: str, schema: Path, where: str) -> dict[str, Any]:

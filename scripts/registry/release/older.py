@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from semver import Version
 
-from registry.compare.manifests import manifest_of
+from registry.compare.manifests import explained, manifest_of
 from registry.config.leakage import TRAINED_ON, beyond, in_words, leakage, limits_of
 from registry.errors import RegistryError
 from registry.shown import one_line, some
@@ -78,10 +78,11 @@ def _rows(snapshot: Snapshot, said: dict[str, Any], *, tests: bool) -> "pl.DataF
     """Return input_id, key and split of the rows in the splits by which models are measured, or in the other ones."""
     import polars as pl
 
-    try:
-        path = manifest_of(snapshot).path
-    except RegistryError as error:
-        raise _unreadable(snapshot.name, error) from None
     split = pl.col("split")
     is_test = split.is_in(said["tests"]) if "tests" in said else split != TRAINED_ON
-    return pl.scan_parquet(path).filter(is_test == tests).select("input_id", "key", "split").collect()
+    try:
+        path = manifest_of(snapshot).path
+        with explained(path):
+            return pl.scan_parquet(path).filter(is_test == tests).select("input_id", "key", "split").collect()
+    except RegistryError as error:
+        raise _unreadable(snapshot.name, error) from None

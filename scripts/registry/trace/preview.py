@@ -13,6 +13,7 @@ import yaml
 from registry.compare.diff import DatasetDiff, diff
 from registry.compare.semver import NAMED, Level, judge
 from registry.config.load import SAMPLES, Datasets, read_yaml, source_name
+from registry.release.drifted import check_drift, recorded_warnings
 from registry.release.plan import free_version
 from registry.sources.fetch import KEPT
 from registry.storage.repository import Repository
@@ -35,8 +36,9 @@ class Preview:
 
     `sources` are those that are not what is accepted: their sha256 before, and now. `before` is the newest version,
     `after` the one that would be released, None where the data stays the same; `level` and `reasons` say why. `diff`
-    compares with that version or, where none is released, with what is built here. `failure` is what the build says
-    where it can make nothing of them; then there is no more than that.
+    compares with that version or, where none is released, with what is built here. `warnings` are what the release
+    would warn of, such as drift, and `refused` is why it would not be made. `failure` is what the build says where it
+    can make nothing of them; then there is no more than that.
     """
 
     dataset: str
@@ -46,6 +48,8 @@ class Preview:
     level: str | None = None
     reasons: list[str] = field(default_factory=list)
     diff: DatasetDiff | None = None
+    warnings: list[str] = field(default_factory=list)
+    refused: str | None = None
     failure: str | None = None
 
 
@@ -81,10 +85,16 @@ def preview(
     changes = judge(found, datasets[name].get("versioning", "fixed")) if newest else []
     if newest and not changes:
         return Preview(name, dict(changed), before, diff=found)
+    warnings, refused = recorded_warnings(built), None
+    try:
+        warnings += check_drift(old, built) if newest else []
+    except NotReady as state:
+        refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)
     version = free_version(numbers(repository.git), name, datasets.aliases.get(name, []), latest, level)
     reasons = [change.reason for change in changes] or ["first release"]
-    return Preview(name, dict(changed), before, str(version), level.name if newest else None, reasons, found)
+    kind = level.name if newest else None
+    return Preview(name, dict(changed), before, str(version), kind, reasons, found, warnings, refused)
 
 
 def _lay_out(repository: Repository, folder: Path, name: str, now: Mapping[str, Mapping[str, Any]]) -> None:

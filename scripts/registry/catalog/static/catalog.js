@@ -82,17 +82,34 @@ const registryCatalog = (() => {
 
   const holders = (data, row) => data.versions.filter((one) => (one.rows ?? []).some(([first, length]) => row >= first && row < first + length));
 
+  // The splits of two versions, in the order of the older one, then of the newer one; of a Map the order is kept.
+  const splitsOf = (before, after) => [...new Set([...before.splits, ...after.splits].map(([name]) => name))];
+
+  // Splits that both versions have, and that are the same in every column that both have: there, nothing was changed.
+  function sameSplits(before, after) {
+    const place = ({ schema }) => new Map(schema.map((column, at) => [JSON.stringify(column), at]));
+    const there = place(after);
+    const shared = [...place(before)].filter(([column]) => there.has(column)).map(([column, at]) => [at, there.get(column)]);
+    const [olds, news] = [before, after].map((one) => new Map(one.digests));
+    const same = (old, now) => now !== undefined && shared.length > 0 && shared.every(([at, other]) => old[at] === now[other]);
+    return new Set([...olds].filter(([name, old]) => same(old, news.get(name))).map(([name]) => name));
+  }
+
   // As `registry diff` pairs rows, each once: the same sample in the same split, then in another one, then the same key
   // in the same split; what is left was removed or added. Among copies of a sample, those with the same key come first.
+  // Splits that are the same are not looked at.
   function paired(data, before, after) {
     const { split, sample, input, key } = data.of;
     const sameColumns = JSON.stringify(before.schema) === JSON.stringify(after.schema);
-    const [left, right] = [rowsOf(before), rowsOf(after)];
-    const [by, identity] = sameColumns ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
+    const same = sameSplits(before, after);
+    const codes = splitsOf(before, after).filter((name) => !same.has(name)).map((name) => data.splitNames.indexOf(name));
+    const wanted = new Set(codes);
+    const [left, right] = [before, after].map((one) => rowsOf(one).filter((row) => wanted.has(split[row])));
+    const [by, identity] = sameColumns || !codes.length ? ["sample_id", sample] : knownInputs(input, left, right) ? ["input_id", input] : ["key", key];
     const [splits, rows] = [data.splitNames.length, data.total];
     const here = (row) => identity[row] * splits + split[row];
     const exact = splits * rows ** 2 < Number.MAX_SAFE_INTEGER ? (row) => here(row) * rows + key[row] : (row) => `${here(row)}/${key[row]}`;
-    const [, ...others] = match(...withoutEnds(data, identity, left, right), exact);
+    const [, ...others] = match(...withoutEnds(data, identity, codes, left, right), exact);
     const [, old, fresh] = match(...others, here);
     const [kept, ...loose] = match(old, fresh, (row) => identity[row] * rows + key[row]);
     const [carried, gone, come] = match(...loose, (row) => identity[row]);
@@ -101,12 +118,12 @@ const registryCatalog = (() => {
   }
 
   // Rows that are the same, one after another, from the beginning of a split, or up to its end, are where they were.
-  function withoutEnds(data, identity, left, right) {
+  function withoutEnds(data, identity, codes, left, right) {
     const { split, key } = data.of;
     const bySplit = (rows) => Map.groupBy(rows, (row) => split[row]);
     const [befores, afters] = [bySplit(left), bySplit(right)];
     const [old, fresh] = [[], []];
-    for (const code of new Set([...befores.keys(), ...afters.keys()])) {
+    for (const code of new Set(codes)) {
       const [before, after] = [befores.get(code) ?? [], afters.get(code) ?? []];
       const shorter = Math.min(before.length, after.length);
       const alike = (by, end) => {
@@ -170,7 +187,7 @@ const registryCatalog = (() => {
       return element("img", { src: picture(value.picture), alt: `a picture of ${value.width} by ${value.height} pixels`, class: small ? "pixels" : null, loading: "lazy" });
     }
     if ("messages" in value) {
-      const turns = value.messages.map(([role, ...content]) => element("li", {}, element("b", {}, marked(role)), ...content.map(shown)));
+      const turns = value.messages.map(([role, content]) => element("li", {}, element("b", {}, shown(role)), shown(content)));
       return element("ol", { class: "chat" }, ...turns);
     }
     if ("numbers" in value) return document.createTextNode(`${value.numbers.map((one) => (typeof one === "number" ? one.toPrecision(3) : one)).join(", ")}${value.of > value.numbers.length ? ` … ${number(value.of)} numbers` : ""}`);
@@ -368,8 +385,9 @@ const registryCatalog = (() => {
     const chart = element("div", { class: "chart", role: "img", "aria-label": spelt(beginning(`${title}. ${words}`)) });
     const legend = known.map(([name, one], at) => element("li", {}, swatch(at), marked(name), `: ${inWords(measure, one)}`));
     const constant = measure !== "classes" && known.every(([, one]) => one.quantiles.min === known[0][1].quantiles.max && one.quantiles.max === known[0][1].quantiles.max);
-    if (!constant) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
-    return element("div", {}, element("p", {}, title), constant ? null : chart, element("ul", { class: "legend" }, ...legend));
+    const drawn = !constant && (measure === "classes" || isDrawable(measure, barsOf(known)));
+    if (drawn) whenSeen(chart, () => draw(chart, chartOf(measure, known)));
+    return element("div", {}, element("p", {}, title), drawn ? chart : null, element("ul", { class: "legend" }, ...legend));
   }
 
   const beginning = (text, length = 300) => (text.length > length ? `${text.slice(0, length)}…` : text);
@@ -384,9 +402,15 @@ const registryCatalog = (() => {
     return found;
   }
 
+  const LAST = 8.64e15; // milliseconds from 1970 to the last day that JavaScript has
+  const dayOf = (time) => (Math.abs(time) <= LAST ? new Date(time).toISOString().slice(0, 10) : "beyond all calendars");
+
+  // Scales of what is nearly infinite, or has no width, cannot be drawn.
+  const isDrawable = (measure, bars) => bars.every(({ from, to, share }) => share >= 0 && to - from > 1e-300 && Math.max(-from, to) < (measure === "time" ? LAST : 1e300));
+
   function inWords(measure, { values, others, quantiles, unit, sampled }) {
     if (measure === "classes") return `${number(Object.keys(values).length)} ${Object.keys(values).length === 1 ? "value" : "values"}${others ? " and others" : ""}`;
-    const said = (value) => (unit ? new Date(value * { day: 86400000, microsecond: 0.001 }[unit]).toISOString().slice(0, 10) : number(value));
+    const said = (value) => (unit ? dayOf(value * { day: 86400000, microsecond: 0.001 }[unit]) : number(value));
     if (quantiles.min === quantiles.max) return `always ${said(quantiles.min)}`;
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
@@ -486,16 +510,17 @@ const registryCatalog = (() => {
   function rowsSections(data, before, after) {
     const pairs = paired(data, before, after);
     const splitOf = (row) => data.splitNames[data.of.split[row]];
-    const names = [...new Set([...Object.keys(before.splits), ...Object.keys(after.splits)])];
+    const names = splitsOf(before, after);
+    const [sizes, newSizes] = [before, after].map((one) => new Map(one.splits));
     const tally = (rows) => {
-      const found = Object.fromEntries(names.map((name) => [name, 0]));
-      for (const row of rows) found[splitOf(row)]++;
+      const found = new Map(names.map((name) => [name, 0]));
+      for (const row of rows) found.set(splitOf(row), found.get(splitOf(row)) + 1);
       return found;
     };
     const counts = { added: tally(pairs.added), removed: tally(pairs.removed), changed: tally(pairs.changed.map(([row]) => row)), out: tally(pairs.moved.map(([row]) => row)), in: tally(pairs.moved.map(([, row]) => row)) };
     const head = ["Split", "Before", "After", "Added", "Removed", "Changed", "Moved in", "Moved out"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const body = names.map((name) => {
-      const numbers = [countOf(before.splits, name), countOf(after.splits, name), counts.added[name], counts.removed[name], counts.changed[name], counts.in[name], counts.out[name]];
+      const numbers = [sizes.get(name) ?? 0, newSizes.get(name) ?? 0, ...[counts.added, counts.removed, counts.changed, counts.in, counts.out].map((one) => one.get(name))];
       return element("tr", {}, element("th", { scope: "row" }, marked(name)), ...numbers.map((one) => element("td", { class: "number" }, number(one))));
     });
     const table = element("div", { class: "scroll", role: "region", "aria-label": "Rows by split", tabindex: "0" }, element("table", { id: "counts" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
@@ -585,13 +610,15 @@ const registryCatalog = (() => {
     return found.length ? section("Distributions that moved", element("div", { class: "columns" }, ...found)) : null;
   }
 
-  function leaves(value, path = []) {
-    if (value === null || typeof value !== "object" || Array.isArray(value)) return [[path.join("."), Array.isArray(value) ? JSON.stringify(value) : value]];
-    return Object.entries(value).flatMap(([name, inner]) => leaves(inner, [...path, name]));
+  // What versions say of their columns is compared of those that both have.
+  function factsOf(version, other) {
+    const there = new Set(other.schema.map(([name]) => name));
+    const told = version.facts.filter(([path]) => path[0] !== "schema" || there.has(path[2]));
+    return new Map(told.map(([path, value]) => [JSON.stringify(path), typeof value === "object" ? JSON.stringify(value) : value]));
   }
 
   function factsSection(before, after) {
-    const [old, now] = [new Map(leaves(before.facts)), new Map(leaves(after.facts))];
+    const [old, now] = [factsOf(before, after), factsOf(after, before)];
     const differing = [...new Set([...old.keys(), ...now.keys()])].filter((path) => old.get(path) !== now.get(path));
     const size = (path) => (typeof old.get(path) === "number" && typeof now.get(path) === "number" && old.get(path) ? Math.abs(now.get(path) / old.get(path) - 1) : Infinity);
     differing.sort((one, other) => size(other) - size(one));
@@ -599,7 +626,7 @@ const registryCatalog = (() => {
     const rows = differing.slice(0, 200).map((path) => {
       const share = size(path);
       const change = Number.isFinite(share) ? `${now.get(path) > old.get(path) ? "+" : "−"}${(100 * share).toFixed(2)} %` : old.has(path) ? (now.has(path) ? "" : "gone") : "new";
-      return element("tr", {}, element("th", { scope: "row" }, marked(path)), ...[old.get(path), now.get(path)].map((value) => element("td", { class: "number" }, value === undefined ? "" : typeof value === "number" ? number(value) : marked(beginning(String(value))))), element("td", { class: "number" }, change));
+      return element("tr", {}, element("th", { scope: "row" }, marked(JSON.parse(path).join("."))), ...[old.get(path), now.get(path)].map((value) => element("td", { class: "number" }, value === undefined ? "" : typeof value === "number" ? number(value) : marked(beginning(String(value))))), element("td", { class: "number" }, change));
     });
     const head = ["Statistic", "Before", "After", "Change"].map((text, at) => element("th", { scope: "col", class: at ? "number" : null }, text));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
