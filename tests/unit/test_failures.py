@@ -1,11 +1,12 @@
 """The last words of a job that failed."""
 
+import json
 import os
 from types import SimpleNamespace
 
 import pytest
 
-from registry.workflow.failures import TRACEBACK, FailedJob, failed_jobs, print_failures
+from registry.workflow.failures import TRACEBACK, FailedJob, breaches_of, failed_jobs, print_failures
 
 STARTED = 1_000_000.0
 
@@ -58,3 +59,24 @@ def test_of_jobs_that_all_ended_well_the_last_is_named_with_what_a_cluster_says(
 def test_what_left_no_message_is_named_all_the_same(capsys):
     print_failures([FailedJob("tea_process", None, None)])
     assert "tea_process failed:\nit has left no message" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"\xff", b"{", b"[" * 100_000, b'{"breaches": 5}', b'{"breaches": [5, {"rule": 5}]}', b'{"breaches": NaN}'],
+)
+def test_what_no_job_writes_is_no_breach(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "logs" / "tea" / "analyze.breaches.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert breaches_of("tea", since=0) == []
+
+
+def test_programs_are_told_of_breaches_and_not_of_their_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    breach = {"rule": "max 3", "split": "all", "column": "pH", "row": None, "message": "found 4"}
+    path = tmp_path / "logs" / "tea" / "analyze.breaches.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"breaches": [breach | {"cases": []}, breach | {"row": "3"}], "metadata": {}}))
+    assert breaches_of("tea", since=0) == [breach]

@@ -302,3 +302,19 @@ def test_neither_batches_nor_the_order_of_rows_change_what_is_found(rows, data):
     shuffled = {name: [rows[place] for place in order if inside[place] == name] for name in "ab"}
     assert found(plain)["splits"] == found(shuffled, batch=batch)["splits"]
     assert found(plain) == found(plain, batch=batch)
+
+
+def test_more_pairs_are_there_for_a_page_by_the_numbers_of_their_rows(other):
+    leakage = Leakage({}, {"books": (other, "said")})
+    texts = [text(seed) for seed in range(200, 210)]
+    for split, rows in {"train": [text(2), *texts], "test": [text(1), *texts]}.items():
+        leakage.add(split, pa.RecordBatch.from_pylist([{"x": row} for row in rows]), [f"key of {row}" for row in rows])
+    assert len(leakage.figures()["examples"]) == 4
+    assert leakage.cases.keys() == {("train", "test", None), ("train", "", "books")}
+    across = leakage.cases["train", "test", None]
+    assert {(row.split, row.number) for case in across for row in case.rows} == {
+        (split, number) for split in ("train", "test") for number in range(1, 11)
+    }
+    assert all(one.key == two.key == f"key of {texts[one.number - 1]}" for one, two in (case.rows for case in across))
+    [(here, there)] = [case.rows for case in leakage.cases["train", "", "books"]]
+    assert (here.number, there.dataset, there.key) == (0, "books", "all/all.parquet:1")

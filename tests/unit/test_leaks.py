@@ -35,7 +35,7 @@ def contract(text):
 
 
 def leaks(text, metadata=METADATA):
-    return [(leak.split, leak.rule, leak.count, leak.fails) for leak in judged(contract(text), metadata)]
+    return [(leak.split, leak.rule, leak.count, leak.fails) for leak in judged(contract(text), metadata, {})]
 
 
 TWICE = ("train", "no row like another one of it", 10, True)
@@ -64,14 +64,14 @@ def test_duplicates_are_held_to_their_limits(said, expected):
 
 
 def test_the_rows_are_named_from_either_side():
-    found = [leak.said for leak in judged(contract("{across: fail, against: [books]}"), METADATA)]
+    found = [leak.said for leak in judged(contract("{across: fail, against: [books]}"), METADATA, {})]
     pair = ["'t1' of train and 'e9' of test, at a distance of 0.25"]
     assert found == [pair, pair, ["'e1' of test and 'a.parquet:3' of books, the same"]]
 
 
 def test_rows_of_which_none_is_named_are_counted():
     metadata = METADATA | {"leakage": {key: value for key, value in METADATA["leakage"].items() if key != "examples"}}
-    assert next(judged(contract("{across: fail, against: [books]}"), metadata)).said == ["3"]
+    assert next(judged(contract("{across: fail, against: [books]}"), metadata, {})).said == ["3"]
 
 
 def test_a_dataset_that_does_not_ask_has_no_leaks():

@@ -1,6 +1,7 @@
 """Show how a dataset broke its contract: the rows that do, with their values, on a page that needs no other file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from registry.catalog.numbered import NumberedRows
 from registry.catalog.pages import SECTIONS
 from registry.catalog.state import drawn
 from registry.catalog.values import Values, read_picture, read_tables, read_values
+from registry.describe.breaches import MOST_ROWS, SHOWN_ROWS
 from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
 from registry.gate import GateError, checked_path
@@ -16,6 +18,10 @@ from registry.storage.snapshot import Snapshot
 
 SHOWN = ("overview", "columns", "contract", "found", "lineage")
 """Sections about the dataset."""
+BYTES, PIXELS = 2_000_000, 200_000_000
+"""Bytes of values and small pictures, and pixels of the pictures, after which no more rows are shown with values."""
+MOST = 500
+"""Breaches that a page has."""
 TABLES = (".parquet", ".csv")
 """How the files end of which a row is named by its number."""
 
@@ -32,8 +38,9 @@ def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
         if not checked_path(path, where="breaches").startswith("data/"):
             raise GateError(f"{path} is not in data/", where="breaches")
     built = _state(metadata["dataset"]["name"], metadata, provenance, root)
-    rows = _Rows(record["breaches"])
-    found = DatasetPages(built.dataset, [], NumberedRows())
+    breaches = record["breaches"][:MOST]
+    rows = _Rows(breaches)
+    found = DatasetPages(built.dataset, [], NumberedRows(), Values(room=(BYTES, PIXELS)))
     try:
         read_values(built, rows.own(), found.values)
     except (RegistryError, OSError) as error:
@@ -42,10 +49,25 @@ def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
         _read_others(name, path, root, rows.of(name), found.values)
     profile = profile_of(metadata, where=built.dataset)
     found.versions.append(VersionPage("as it was built", built, profile=profile))
-    data = data_of(found, rows.names) | {"cases": rows.cases}
+    data = data_of(found, rows.names) | {"cases": rows.cases, "others": rows.others()}
     sections = {"breaches": "What breaks the contract"} | {id_: SECTIONS[id_] for id_ in SHOWN}
-    places = {column: place for place, column in enumerate(metadata["schema"]["features"], 1)}
-    return drawn(found, built, data, sections, breaches=record["breaches"], places=places)
+    columns = [*metadata["schema"]["features"]]
+    return drawn(
+        found,
+        built,
+        data,
+        sections,
+        breaches=[{**breach, "of": _column_of(breach["column"], columns)} for breach in breaches],
+        more=len(record["breaches"]) - len(breaches),
+        shown=(len(found.values.rows), len(rows.names)),
+        places={column: place for place, column in enumerate(columns, 1) if column in profile},
+    )
+
+
+def _column_of(place: str, columns: Sequence[str]) -> str | None:
+    """Return the column that a place in one, as messages name it, is in; None where it is in none."""
+    its = [column for column in columns if place == column or place.startswith((f"{column}.", f"{column}["))]
+    return max(its, key=len, default=None)
 
 
 def _state(dataset: str, metadata: dict[str, Any], provenance: dict[str, Any], root: Path) -> Snapshot:
@@ -59,7 +81,10 @@ class _Rows:
         self._numbers: dict[tuple[str | None, str, int | str], int] = {}
         self.names: list[str] = []
         self.cases = [
-            [{"rows": [*map(self._numbered, case["rows"])], "note": case["note"]} for case in breach["cases"]]
+            [
+                {"rows": [*map(self._numbered, case["rows"][:MOST_ROWS])], "note": case["note"]}
+                for case in breach["cases"][:SHOWN_ROWS]
+            ]
             for breach in breaches
         ]
 
@@ -80,26 +105,30 @@ class _Rows:
                 found.setdefault(split, {})[place] = number
         return found
 
-    def of(self, dataset: str) -> Iterator[tuple[str, int]]:
-        """Yield the rows of another dataset: their key, and number."""
-        for (name, _, key), number in self._numbers.items():
-            if name == dataset:
-                yield str(key), number
+    def others(self) -> list[int]:
+        """Return the numbers of the rows of other datasets."""
+        return [number for (dataset, _, _), number in self._numbers.items() if dataset is not None]
+
+    def of(self, dataset: str) -> dict[str, int]:
+        """Return the rows of another dataset, {key: number}."""
+        return {str(key): number for (name, _, key), number in self._numbers.items() if name == dataset}
 
 
-def _read_others(name: str, path: str, root: Path, rows: Iterator[tuple[str, int]], into: Values) -> None:
-    """Read rows of another dataset, whose data is at `path`, where that is here: of tables, or files of pictures."""
+def _read_others(name: str, path: str, root: Path, rows: Mapping[str, int], into: Values) -> None:
+    """Read rows of another dataset, {key: number}, whose data is at `path`: of tables, or files of pictures."""
     data = Path(path)
     metadata = {"dataset": {"name": name}, "schema": {"features": {}}, "splits": {}}
     state = _state(name, metadata, {"data": {"path": data.name, "bytes": 0}}, root)
-    for key, number in rows:
+    tables: dict[str, dict[int, int]] = {}
+    for key, number in rows.items():
         file, _, place = key.rpartition(":")
-        try:
-            if not file.endswith(TABLES):
-                read_picture(state, f"{path}/{checked_path(key, where=path)}", number, into)
-                continue
+        if file.endswith(TABLES) and place.isdecimal():
             table = path if data.suffix in TABLES else f"{path}/{checked_path(file, where=path)}"
-            read_tables(state, [table], {int(place): number}, into)
-        except (RegistryError, OSError):
-            # Its key is shown without its values.
-            continue
+            tables.setdefault(table, {})[int(place)] = number
+        elif not into.full:
+            # Where a row cannot be read, its key is shown without its values.
+            with suppress(RegistryError, OSError):
+                read_picture(state, f"{path}/{checked_path(key, where=path)}", number, into)
+    for table, places in tables.items():
+        with suppress(RegistryError, OSError):
+            read_tables(state, [table], places, into)

@@ -24,12 +24,35 @@ SAFE = 2**53
 """The integers that JavaScript has lie below."""
 
 
+ROWS = 10
+"""Rows that are spelt at once."""
+
+
 @dataclass
 class Values:
-    """Values by row, as JSON, and the pictures that they name, by the names of their files."""
+    """Values by row, as JSON, and the pictures that they name, by the names of their files.
+
+    Once `room` for bytes of JSON and pictures, or for pixels of the pictures that these are of, is filled, no more are
+    taken.
+    """
 
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    room: tuple[float, float] = (math.inf, math.inf)
+
+    def add(self, number: int, row: dict[str, Any]) -> None:
+        """Add a row."""
+        self.rows[number] = row
+        if self.room[0] < math.inf:
+            pictures = [value for value in row.values() if isinstance(value, dict) and "picture" in value]
+            size = len(json.dumps([*row.values()])) + sum(len(self.pictures[one["picture"]]) for one in pictures)
+            pixels = sum(one["width"] * one["height"] for one in pictures)
+            self.room = self.room[0] - size, self.room[1] - pixels
+
+    @property
+    def full(self) -> bool:
+        """Tell whether there is no room left."""
+        return min(self.room) <= 0
 
 
 def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], into: Values) -> None:
@@ -47,21 +70,23 @@ def read_tables(snapshot: Snapshot, tables: list[str], rows: Mapping[int, int], 
     files = {*files_of(snapshot)}
     for start, batch, folder in batches_of(snapshot, tables, max(rows) + 1):
         inside = [place for place in range(start, start + batch.num_rows) if place in rows]
-        if not inside:
-            continue
-        chosen = batch.take(pa.array([place - start for place in inside], pa.int64()))
-        columns = {field.name: _spelt(chosen[field.name], field, into.pictures) for field in chosen.schema}
-        for at, place in enumerate(inside):
-            row = {name: values[at] for name, values in columns.items()}
-            if folder is not None:
-                picture = _picture_file(snapshot, f"{folder}/{chosen[FILE_NAME][at]}", files)
-                row[IMAGE] = _kept(picture, into.pictures)
-            into.rows[rows[place]] = row
+        for first in range(0, len(inside), ROWS):
+            if into.full:
+                return
+            some = inside[first : first + ROWS]
+            chosen = batch.take(pa.array([place - start for place in some], pa.int64()))
+            columns = {field.name: _spelt(chosen[field.name], field, into.pictures) for field in chosen.schema}
+            for at, place in enumerate(some):
+                row = {name: values[at] for name, values in columns.items()}
+                if folder is not None:
+                    picture = _picture_file(snapshot, f"{folder}/{chosen[FILE_NAME][at]}", files)
+                    row[IMAGE] = _kept(picture, into.pictures)
+                into.add(rows[place], row)
 
 
 def read_picture(snapshot: Snapshot, path: str, number: int, into: Values) -> None:
     """Add a picture that is a file of a version's data as the row of this number."""
-    into.rows[number] = {IMAGE: _kept(thumbnail(snapshot.local(path).read_bytes()), into.pictures)}
+    into.add(number, {IMAGE: _kept(thumbnail(snapshot.local(path).read_bytes()), into.pictures)})
 
 
 def _picture_file(snapshot: Snapshot, path: str, files: Collection[str]) -> Thumbnail | None:

@@ -43,6 +43,15 @@ class Case:
     note: str = ""
 
 
+Cases = dict[tuple[str, str, str | None], list[Case]]
+"""Rows that are alike, by two splits or, after a split and "", by another dataset."""
+
+
+def how(distance: float, exact: bool) -> str:  # noqa: FBT001  it is said of a pair
+    """Return in words how alike two rows are."""
+    return "the same" if exact else f"at a distance of {distance:g}"
+
+
 @dataclass
 class Breach:
     """What breaks a rule: how often, the first row that does, words for the first cases, and the rows of more."""

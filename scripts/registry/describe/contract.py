@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from registry.config.columns import Spec, inner, places
 from registry.config.names import closest
-from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Row, found_rows
+from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Cases, Row, found_rows
 from registry.describe.columns import (
     SHOWN,
     column_type,
@@ -148,9 +148,9 @@ class Contract:
             f"{shown_value(value)} in row {start + row}{f' ({shown_value(keys[row])})' if len(keys) else ''}"
             for value, row in zip(values.gather(wrong.head(SAID)).to_list(), rows[:SAID].tolist(), strict=True)
         ]
-        cases = [
-            Case([Row(split, start + row, keys[row] if len(keys) else None)]) for row in rows[:SHOWN_ROWS].tolist()
-        ]
+        # Several values in a row may be wrong.
+        first = np.unique(rows)[:SHOWN_ROWS].tolist()
+        cases = [Case([Row(split, start + row, keys[row] if len(keys) else None)]) for row in first]
         self._breaches.note(split, place, rule, said, len(wrong), start + int(rows[0]), cases)
 
     def _wrong_columns(self, found: list[str]) -> Iterator[str]:
@@ -179,6 +179,8 @@ class Contract:
             found = counts.get(split, 0)
             if found < low or (high is not None and found > high):
                 self._breaches.note(split, "rows", f"expected {in_words(low, high)}", [f"{found:,}"])
+        if not counts and not self._rows:
+            self._breaches.note("all", "rows", f"expected {in_words(1, None)}", ["0"])
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
             self._breaches.note(
                 "all",
@@ -218,9 +220,9 @@ class Contract:
                 row = one.rows[0].number if one.rows else None
                 self._breaches.note(one.split, one.place, one.rule, [found], row=row, cases=cases)
 
-    def check_leakage(self, metadata: dict[str, Any]) -> None:
-        """Hold the duplicates that a metadata.json counts to the contract."""
-        for leak in judged_leaks(self._spec, metadata):
+    def check_leakage(self, metadata: dict[str, Any], cases: Cases) -> None:
+        """Hold the duplicates that a metadata.json counts to the contract; `cases` are rows that are alike."""
+        for leak in judged_leaks(self._spec, metadata, cases):
             said = leak.said[:SAID]
             if leak.fails:
                 self._breaches.note(leak.split, "leakage", leak.rule, said, leak.count, cases=leak.cases)
@@ -260,6 +262,6 @@ class Contract:
 
 def _case_of(group: Group) -> Case:
     """Return rows that are the same as a case, the first of each split before others."""
-    rows = [Row(split, key=key) for split, key in group.rows]
+    rows = [Row(*row) for row in group.rows]
     first = {row.split: row for row in reversed(rows)}
     return Case(sorted(rows, key=lambda row: row != first[row.split])[:MOST_ROWS])

@@ -99,7 +99,8 @@ def describe(
             if about.leakage:
                 about.facts["leakage"] = about.leakage.figures()
             about.metadata = metadata_of(dataset, manifest, features=features, splits=about.splits, **about.facts)
-            manifest.check_figures(about.metadata, about.profile.examples)
+            cases = about.leakage.cases if about.leakage else {}
+            manifest.check_figures(about.metadata, about.profile.examples, cases)
     except ContractError as error:
         error.state = _unwritten(dataset, about, made, others)
         raise

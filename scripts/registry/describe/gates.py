@@ -43,7 +43,7 @@ def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Ex
                 rule = f"largest class at most {worst[1]:g} times the smallest"
                 yield Finding(split, name, rule, f"{its['ratio']:g} times", worst[0] == FAIL)
     count, total = found["duplicates"]["samples"], sum(its["num_samples"] for its in metadata["splits"].values())
-    if worst := beyond(quality.get("duplicates", {}), count / total):
+    if worst := beyond(quality.get("duplicates", {}), count / max(total, 1)):
         rule = f"at most {_percent(worst[1])} the same as others"
         yield Finding("all", "rows", rule, _share(count, total), worst[0] == FAIL, twice=True)
 
@@ -51,7 +51,7 @@ def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Ex
 def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:
     for split, its in rows.items():
         total = its["count"] + its["missing"]
-        if worst := beyond(limits, its["missing"] / total):
+        if worst := beyond(limits, its["missing"] / max(total, 1)):
             those = [Row(split, row) for row in examples.get((split, name, "missing"), ())]
             rule = f"at most {_percent(worst[1])} of its values missing"
             yield Finding(split, name, rule, _share(its["missing"], total), worst[0] == FAIL, those)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from registry.config.leakage import DIGITS
+from registry.describe.breaches import SHOWN_ROWS, Case, Cases, Row, how
 from registry.describe.canonical import canonical, row_digests
 from registry.describe.others import read_inputs
 from registry.describe.samples import Samples
@@ -28,11 +29,13 @@ class Leakage:
     """Holds the rows of a dataset, which are added batch by batch, against each other and against other datasets.
 
     `said` is what its contract says of leakage; `others` maps the names of other datasets to their data, a file or a
-    folder, and the column that is compared there, None for those that are called as here.
+    folder, and the column that is compared there, None for those that are called as here. `cases` are, once there are
+    figures, more pairs than these name, by two splits or a split and, after "", another dataset.
     """
 
     def __init__(self, said: Mapping[str, Any], others: Mapping[str, tuple[Path, str | None]]) -> None:
         self._said, self._others = said, others
+        self.cases: Cases = {}
         self._schema: pa.Schema | None = None
         self._samples: Samples | None = None
         self._labels: dict[str, int] = {}
@@ -82,9 +85,20 @@ class Leakage:
                 "distance": round(distance, 3),
                 "exact": exact,
             }
-            for one, other, distance, exact in rows.examples(len(splits))
+            for one, other, distance, exact in rows.examples(len(splits), NAMED)
         ]
+        for one, other, distance, exact in rows.examples(len(splits), SHOWN_ROWS):
+            here, there = (self._row_of(row, rows.labels, keys, splits) for row in (one, other))
+            place = here.split, there.split if there.dataset is None else "", there.dataset
+            self.cases.setdefault(place, []).append(Case([here, there], how(round(distance, 3), exact)))
         return found | ({"examples": examples[:MOST]} if examples else {})
+
+    def _row_of(self, row: int, labels: np.ndarray, keys: pa.ChunkedArray, splits: Sequence[str]) -> Row:
+        """Return a row by its number among all; those of a label follow each other."""
+        label, key = labels[row], keys[row].as_py()
+        if label >= len(splits):
+            return Row("", key=key, dataset=[*self._others][label - len(splits)])
+        return Row(splits[label], row - int(np.argmax(labels == label)), key)
 
 
 class _Rows:
@@ -131,8 +145,11 @@ class _Rows:
                 if exact or near:
                     yield here, there, exact, near
 
-    def examples(self, splits: int) -> Iterator[tuple[int, int, float, bool]]:
-        """Yield the closest pairs (row, other row, distance, if they are the same) of any two splits or datasets."""
+    def examples(self, splits: int, most: int) -> Iterator[tuple[int, int, float, bool]]:
+        """Yield the closest pairs (row, other row, distance, if they are the same), so many of any two places at most.
+
+        A place is a split, or another dataset.
+        """
         number = self._counts.shape[1]
         pairs = [(here, there) for here in range(splits) for there in range(here + 1, number)]
         several = np.argsort(self._first, kind="stable")
@@ -145,10 +162,10 @@ class _Rows:
             reverse = self._present[other, here] & self._present[one, there] & ~direct
             alike = np.flatnonzero(direct | reverse)
             # Half of them are the same, where there are enough of both.
-            most = NAMED - min(len(alike), NAMED // 2)
-            for group in same[:most]:
+            first = most - min(len(alike), most // 2)
+            for group in same[:first]:
                 yield self._row(group, here, 0), self._row(group, there, int(here == there)), 0.0, True
-            for place in alike[: NAMED - min(len(same), most)]:
+            for place in alike[: most - min(len(same), first)]:
                 groups = (one[place], other[place]) if direct[place] else (other[place], one[place])
                 yield self._row(groups[0], here, 0), self._row(groups[1], there, 0), float(distances[place]), False
 

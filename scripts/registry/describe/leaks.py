@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.config.leakage import Limits, beyond, in_words, leakage, limits_of, others
-from registry.describe.breaches import Case, Row
+from registry.describe.breaches import Case, Cases, how
 from registry.describe.columns import shown_value
 
 
@@ -24,8 +24,8 @@ class Leak:
     fails: bool
 
 
-def judged(contract: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[Leak]:
-    """Yield the duplicates in a metadata.json that are too many by a contract."""
+def judged(contract: Mapping[str, Any], metadata: Mapping[str, Any], cases: Cases) -> Iterator[Leak]:
+    """Yield the duplicates in a metadata.json that are too many by a contract; `cases` are of the same rows."""
     said, found = leakage(contract), metadata.get("leakage")
     if not found:
         return
@@ -33,11 +33,11 @@ def judged(contract: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator
         for other, numbers in by_split.items():
             limits = limits_of(said.get("within" if other == split else "across", {}))
             those = f"one of {other}" if other != split else "another one of it"
-            yield from _beyond(limits, split, ("split", other), those, numbers, metadata)
+            yield from _beyond(limits, split, ("split", other), those, numbers, metadata, cases)
     for split, by_dataset in found.get("against", {}).items():
         for other, numbers in by_dataset.items():
             limits = limits_of(others(contract)[other])
-            yield from _beyond(limits, split, ("dataset", other), f"one of {other}", numbers, metadata)
+            yield from _beyond(limits, split, ("dataset", other), f"one of {other}", numbers, metadata, cases)
 
 
 def _beyond(
@@ -47,6 +47,7 @@ def _beyond(
     those: str,
     numbers: Mapping[str, int],
     metadata: Mapping[str, Any],
+    cases: Cases,
 ) -> Iterator[Leak]:
     kind, other = there
     count = sum(numbers.values())
@@ -54,7 +55,8 @@ def _beyond(
         examples = metadata["leakage"].get("examples", [])
         its = [one for one in examples if (split, other) in _both_ways(one, kind)]
         said, rule = [*map(named, its)] or [f"{count:,}"], f"{in_words(worst[1])} like {those}"
-        yield Leak(split, rule, count, said, [*map(_case, its)], worst[0] == "fail")
+        place, back = ((split, other, None), (other, split, None)) if kind == "split" else ((split, "", other), None)
+        yield Leak(split, rule, count, said, cases.get(place, cases.get(back, [])), worst[0] == "fail")
 
 
 def _both_ways(example: Mapping[str, Any], kind: str) -> list[tuple[str, str | None]]:
@@ -67,14 +69,4 @@ def named(example: Mapping[str, Any]) -> str:
     like = example["like"]
     there = like.get("dataset", like.get("split"))
     rows = f"{shown_value(example['key'])} of {example['split']} and {shown_value(like['key'])} of {there}"
-    return f"{rows}, {_how(example)}"
-
-
-def _how(example: Mapping[str, Any]) -> str:
-    return "the same" if example["exact"] else f"at a distance of {example['distance']:g}"
-
-
-def _case(example: Mapping[str, Any]) -> Case:
-    like = example["like"]
-    other = Row(like.get("split", ""), key=like["key"], dataset=like.get("dataset"))
-    return Case([Row(example["split"], key=example["key"]), other], _how(example))
+    return f"{rows}, {how(example['distance'], example['exact'])}"

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from registry.describe.breaches import Cases
 from registry.describe.canonical import canonical, data_of, row_digests
 from registry.describe.contract import Contract
 from registry.describe.layout import ID_BYTES, SCHEMA, ContentHash
@@ -136,11 +137,14 @@ class Manifest:
         """Raise RegistryError if the samples so far break the contract."""
         self._contract.conclude()
 
-    def check_figures(self, metadata: dict[str, Any], examples: Examples) -> None:
-        """Hold the numbers of a metadata.json to the contract; `examples` are rows that show what is odd about them."""
+    def check_figures(self, metadata: dict[str, Any], examples: Examples, cases: Cases | None = None) -> None:
+        """Hold the numbers of a metadata.json to the contract.
+
+        `examples` are rows that show what is odd about them, `cases` rows that are alike.
+        """
         self._contract.check_floors(metadata)
         self._contract.check_quality(metadata, examples)
-        self._contract.check_leakage(metadata)
+        self._contract.check_leakage(metadata, cases or {})
 
     @property
     def content_hash(self) -> str:

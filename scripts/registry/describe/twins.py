@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
 from registry.describe.columns import SHOWN
@@ -23,31 +24,31 @@ GATHERED = 1 << 20
 
 
 class Group(NamedTuple):
-    """Rows that are the same: their keys as words, which may be cut, and the split and the key of each."""
+    """Rows that are the same: their keys as words, which may be cut, and split, number and key of each."""
 
     words: str
-    rows: list[tuple[str, str]]
+    rows: list[tuple[str, int, str]]
 
 
 def twins_in(manifest: str | Path, ids: str, count: int) -> Iterator[pl.DataFrame]:
     """Yield rows of a manifest of so many that have an id more than once, some at a time, by key; twins come together.
 
-    `ids` is sample_id or input_id; the columns are that, split and key. Of an id that many rows of a split have, the
-    first keys are enough.
+    `ids` is sample_id or input_id; the columns are that, split, key, and the number of the row in its split. Of an id
+    that many rows of a split have, the first keys are enough.
     """
     for heads in repeated_heads(lambda: (batch[ids] for batch in _read(manifest, ids)), count):
         yield _with_ids(manifest, ids, heads)
 
 
 def groups_of(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
-    """Return the groups of rows that are the same by these columns, with lists of their keys (`key`) and `splits`."""
-    return rows.group_by(by).agg("key", splits="split").filter(pl.col("key").list.len() > 1)
+    """Return the groups of rows that are the same by these columns, with lists of `splits`, `rows` and keys (`key`)."""
+    return rows.group_by(by).agg("key", splits="split", rows="row").filter(pl.col("key").list.len() > 1)
 
 
 def first_groups(groups: pl.DataFrame, number: int) -> list[Group]:
     """Return the first of such groups, by the words for them."""
     words = pl.col("key").list.join(TWIN).str.head(SHOWN + 1)
-    first = groups.select(words.alias("words"), "splits", "key").sort("words").head(number)
+    first = groups.select(words.alias("words"), "splits", "rows", "key").sort("words").head(number)
     return [Group(words, [*zip(*those, strict=True)]) for words, *those in first.iter_rows()]
 
 
@@ -66,9 +67,15 @@ def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
 
 
 def _with_ids(manifest: str | Path, ids: str, heads: np.ndarray) -> pl.DataFrame:
-    found = []
+    found, seen = [], dict[str, int]()
     for batch in _read(manifest, ids, "split", "key"):
-        found.append(pl.DataFrame(batch.filter(pyarrow.array(among(batch[ids], heads)))))
+        numbers = np.empty(batch.num_rows, np.int64)
+        for split in pyarrow.compute.unique(batch["split"]).to_pylist():
+            own = np.flatnonzero(pyarrow.compute.equal(batch["split"], split))
+            numbers[own] = seen.get(split, 0) + np.arange(len(own))
+            seen[split] = seen.get(split, 0) + len(own)
+        numbered = pl.DataFrame(batch.append_column("row", pyarrow.array(numbers)))
+        found.append(numbered.filter(pl.Series(among(batch[ids], heads))))
         if sum(rows.height for rows in found) > GATHERED:
             found = [pl.concat(found).sort("key").group_by(ids, "split").head(TWINS)]
     return pl.concat(found).sort("key")

@@ -1,17 +1,19 @@
 """What went wrong in the jobs of a run that failed: read from the logs that they left."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from registry.gate import GateError, read_json
 from registry.shown import shown
 from registry.workflow.hook import LEFT_OUT
 from registry.workflow.job import BREACHES, DONE, ERROR
 
 TRACEBACK = "Traceback (most recent call last):"
+BREACH = {"rule": str, "split": str, "column": str, "row": int | None, "message": str}
+"""What programs are told of a breach."""
 TAIL = 10
 """As many lines of a log are shown that holds neither an error of ours nor a traceback."""
 
@@ -96,5 +98,18 @@ def print_failures(jobs: Iterable[FailedJob]) -> None:
 def breaches_of(dataset: str, *, since: float) -> list[dict[str, Any]]:
     """Return how a dataset broke its contract in a run which began at `since`, as its jobs have written it down."""
     written = [path for path in Path("logs", dataset).glob(f"*{BREACHES}") if path.stat().st_mtime >= since]
-    found = [breach for path in sorted(written) for breach in json.loads(path.read_text(encoding="utf-8"))["breaches"]]
-    return [{key: value for key, value in breach.items() if key != "cases"} for breach in found]
+    return [breach for path in sorted(written) for breach in _told(path)]
+
+
+def _told(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the breaches that a job has written into a file, which may come from where others can write."""
+    try:
+        said = read_json(path.read_bytes(), where=path)
+    except (GateError, OSError) as error:
+        print(shown(f"not what a job writes: {error}"), file=sys.stderr)
+        return
+    found = said.get("breaches") if isinstance(said, dict) else None
+    for breach in found if isinstance(found, list) else []:
+        told = {name: breach.get(name) for name in BREACH} if isinstance(breach, dict) else {}
+        if told and all(isinstance(told[name], kind) for name, kind in BREACH.items()):
+            yield told

@@ -673,6 +673,8 @@ const registryCatalog = (() => {
 
   function cases(data) {
     const wide = Object.values(data.values).some((values) => values.some(isWide));
+    // Rows of other datasets have other columns.
+    for (const row of data.others) data.values[row] = data.values[row]?.map((value) => value ?? { note: "" });
     for (const place of document.querySelectorAll(".cases")) {
       const [those, wrong] = [data.cases[place.dataset.breach], place.dataset.column];
       if (!those.length) continue;
