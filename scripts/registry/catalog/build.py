@@ -62,6 +62,7 @@ def _build(
     number: int | None,
     say: Callable[[str], None],
 ) -> Built:
+    """Write the catalog of these datasets to a folder in which nobody else writes one."""
     folder.begin(known)
     for name in STATIC:
         folder.put(f"static/{name}", static(name))
