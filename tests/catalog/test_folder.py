@@ -1,5 +1,6 @@
 """The folder that a catalog is written to: what is in it stays, and what is cut short can be run again."""
 
+import fcntl
 import json
 import os
 import re
@@ -104,6 +105,23 @@ def test_what_was_killed_while_it_wrote_its_first_file_is_completed(small_once, 
     small_once.interfered("before:pathlib.Path.write_bytes:1", command=command)
     assert [path.name for path in out.iterdir()] == [".catalog.json.partial"]
     small_once.registry("catalog", str(out))
+    assert content(out) == content(small_site)
+
+
+def test_two_are_not_written_at_once(small_once, small_site, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    held = os.open(out, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    command = [sys.executable, "-m", "registry", "catalog", str(out)]
+    with subprocess.Popen(
+        command, cwd=small_once.folder, env=small_once.environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as waiting:
+        assert b"another catalog is being written there; waiting for it" in waiting.stderr.readline()
+        assert content(out) == {}
+        os.close(held)
+        waiting.stderr.read()
+        assert waiting.wait() == 0
     assert content(out) == content(small_site)
 
 

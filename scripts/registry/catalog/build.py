@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.cards.hub import about_of
 from registry.catalog.dataset import DatasetPages, data_of, gather
-from registry.catalog.folder import Entry, Folder
+from registry.catalog.folder import Entry, Folder, alone_in
 from registry.catalog.pages import STATIC, Around, dataset_page, page, script_of, static
 from registry.catalog.runs import LoggedRuns
 from registry.catalog.summary import summary_of
@@ -51,7 +51,18 @@ def build(
     known = releases(repository.git)
     if not known:
         raise RegistryError("nothing is released here", hint="snakemake --cores all, or registry pull")
-    folder = Folder(out, force=force)
+    with alone_in(out, say):
+        return _build(repository, Folder(out, force=force), known, number, say)
+
+
+def _build(
+    repository: Repository,
+    folder: Folder,
+    known: Mapping[str, Sequence[Release]],
+    number: int | None,
+    say: Callable[[str], None],
+) -> Built:
+    """Write the catalog of these datasets to a folder in which nobody else writes one."""
     folder.begin(known)
     for name in STATIC:
         folder.put(f"static/{name}", static(name))
@@ -74,7 +85,7 @@ def build(
     folder.put("index.html", _index(repository, recorded))
     folder.close(recorded)
     versions = sum(one.summary["versions"] for one in recorded.values())
-    return Built(out / "index.html", len(recorded), versions, folder.written)
+    return Built(folder.place / "index.html", len(recorded), versions, folder.written)
 
 
 def _drawn_by() -> str:

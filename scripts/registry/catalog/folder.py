@@ -5,10 +5,12 @@ dataset: so a catalog of thousands has no large file, and one that was cut short
 be written is recorded first; so whatever a killed process leaves is known for the catalog's own, and goes.
 """
 
+import fcntl
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,11 +44,9 @@ class Folder:
 
     def __init__(self, place: Path, *, force: bool = False) -> None:
         self.place = place
-        if not place.is_dir() and (place.exists() or place.is_symlink()):
-            raise RegistryError("it is no folder", where=place, hint="name another one")
         record = self._read(RECORD)
         if not isinstance(record, dict):
-            if not force and place.exists() and any(path.name != _partial_of(RECORD) for path in place.iterdir()):
+            if not force and any(path.name != _partial_of(RECORD) for path in place.iterdir()):
                 raise RegistryError(
                     "there are other files than those of a catalog",
                     where=place,
@@ -71,7 +71,6 @@ class Folder:
 
     def begin(self, names: Iterable[str]) -> None:
         """Record that a catalog of these datasets is about to be written; remove what a killed one left half done."""
-        self.place.mkdir(parents=True, exist_ok=True)
         own = {*self._old, *map(_record_of, self._names)}
         for folder in {path.rpartition("/")[0] for path in own}:
             for partial in (self.place / folder).glob(_partial_of("*")):
@@ -127,6 +126,29 @@ class Folder:
         with atomic_file(place) as partial:
             partial.write_bytes(content)
         return True
+
+
+@contextmanager
+def alone_in(place: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold off others who write a catalog to this folder; wait for one who does, and say so.
+
+    A process that ends lets go of it. Where a file system has no such locks, nobody is held off. Raises RegistryError
+    for what is no folder.
+    """
+    if not place.is_dir() and (place.exists() or place.is_symlink()):
+        raise RegistryError("it is no folder", where=place, hint="name another one")
+    place.mkdir(parents=True, exist_ok=True)
+    opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another catalog is being written there; waiting for it")
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _record_of(name: str) -> str:
