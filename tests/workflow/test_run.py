@@ -81,7 +81,9 @@ def test_what_runs_no_job_leaves_the_record_of_the_last_run_alone(built):
         assert "Reason: Forced execution" in printed or "-n" not in options
     built.snakemake("--report", "report.html", "--config", "source=wrong", fails=True)
     (built.folder / "data" / "emotion" / "metadata.json").rename(built.folder / "elsewhere.json")
-    built.snakemake("--report", "report.html", fails=True)
+    printed = built.snakemake("--report", "report.html")
+    assert "the report leaves out data/emotion/metadata.json: it is not here" in printed
+    assert "the report leaves out reports/emotion/dataset.html" in printed
     assert (built.folder / "logs" / "run.json").read_bytes() == before
 
 
@@ -236,7 +238,10 @@ def test_the_report_shows_metadata_and_figures_of_every_dataset(built):
     printed = built.snakemake("--report", "report.html")
     assert "the report leaves out" not in printed
     page = (built.folder / "report.html").read_text(encoding="utf-8")
+    for words in ("What the data is: its columns", "The facts of the data: schema", '"rule": "emotion_analyze", "runtime":'):
+        assert words in page
     for name in DATASETS:
+        assert f'"category": "{name}"' in page or f'"{name}": {{' in page
         assert f"data/{name}/metadata.json" in page
         # As the report has it: in base64, without its end.
         shown = base64.b64encode((built.folder / f"reports/{name}/dataset.html").read_bytes())

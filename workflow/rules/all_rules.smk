@@ -247,21 +247,22 @@ def group_by_dataset():
 class ShownWhileHere(ReportObject):
     """What the report shows of the file `path`: it counts as marked for the report only while that is there.
 
-    Pictures are in no release, so that a clone and a version that was gone back to have none, or another version's.
+    Pictures are in no release, so that a clone and a version that was gone back to have none, or another version's. A
+    dataset whose last build failed has no metadata, either.
     """
 
     def __bool__(self):
         here = os.path.exists(self.path)
         if not here:
-            print(
-                shown(f"the report leaves out {self.path}: only a build makes it, no release holds it"), file=sys.stderr
-            )
+            of_builds = self.path.startswith("reports/")
+            why = "only a build makes it, no release holds it" if of_builds else "it is not here"
+            print(shown(f"the report leaves out {self.path}: {why}"), file=sys.stderr)
         return here
 
 
 def show_what_is_here():
-    """Let the report leave out those files of reports/ that are not here, where Snakemake would make none at all."""
-    for file in [file for maker in workflow.rules for file in maker.output if file.startswith("reports/")]:
+    """Let the report leave out those files that are not here, where Snakemake would make no report at all."""
+    for file in [file for maker in workflow.rules for file in maker.output]:
         if is_flagged(file, "report"):
             file.flags["report"] = ShownWhileHere(*file.flags["report"])
             file.flags["report"].path = str(file)

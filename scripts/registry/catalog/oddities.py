@@ -6,8 +6,12 @@ from registry.cards.card import counts_of
 from registry.catalog.dataset import VersionPage
 from registry.compare.drift import Drift, drift
 from registry.describe import metadata
+from registry.gate import GateError
+from registry.shown import some
 from registry.storage.snapshot import Snapshot
 
+NAMED = 10
+"""Columns that are named of those with one value, or another one in each row."""
 MOVED = 10
 """Measures of columns that moved most, of those that moved more than by chance."""
 
@@ -43,6 +47,35 @@ def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                 f"{column} in {split}",
                 f"{its['classes']:,} classes, the largest {its['ratio']:,.4g} times the smallest",
             )
+
+
+def gate_figure(gate: str, snapshot: Snapshot) -> str:
+    """Return what a version has of what a gate of `contract.quality` is about, in words: the worst of it."""
+    try:
+        found = metadata.quality_of(snapshot.metadata, where=snapshot.name)
+        leaks = "; ".join(f"{what}: {count}" for what, count in leakage_of(snapshot))
+    except GateError:
+        return ""
+    match gate if found else "":
+        case "missing":
+            return _worst([(count / max(snapshot.rows, 1), column) for column, count in found["missing"].items()])
+        case "outliers":
+            measures = [(its, name) for name, by in found["outliers"].items() for its in by.values()]
+            return _worst([(its["count"] / its["of"], name) for its, name in measures])
+        case "duplicates":
+            return f"{found['duplicates']['samples']:,} of {snapshot.rows:,} rows"
+        case "balance":
+            ratios = [(its["ratio"], name) for name, splits in found["balance"].items() for its in splits.values()]
+            return "{1}: {0:,.4g} times".format(*max(ratios)) if ratios else "no classes"
+        case "constant" | "unique":
+            return some(found[gate], NAMED) if found[gate] else "none"
+        case "leakage":
+            return leaks or "none"
+    return "judged at the release" if gate == "drift" else ""
+
+
+def _worst(shares: Sequence[tuple[float, str]]) -> str:
+    return "{1}: {0:.4g} %".format(*max((100 * share, name) for share, name in shares)) if shares else "none"
 
 
 def leakage_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
