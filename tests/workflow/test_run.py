@@ -234,14 +234,21 @@ def test_a_killed_run_is_completed_by_the_next(bare, built_once):
     assert [name for name in expected if found.get(name) != expected[name]] == []
 
 
+def said_in_the_report(page, what):
+    """Return the value of a variable of the report's scripts."""
+    return json.JSONDecoder().raw_decode(page, page.index(f"{what} = ") + len(f"{what} = "))[0]
+
+
 def test_the_report_shows_metadata_and_figures_of_every_dataset(built):
     printed = built.snakemake("--report", "report.html")
     assert "the report leaves out" not in printed
     page = (built.folder / "report.html").read_text(encoding="utf-8")
-    for words in ("What the data is: its columns", "The facts of the data: schema", '"rule": "emotion_analyze", "runtime":'):
-        assert words in page
+    categories, runtimes = (said_in_the_report(page, what) for what in ("categories", "runtimes_spec"))
+    for caption in ("What the data is: its columns", "The facts of the data: schema"):
+        assert caption in page
+    assert {"emotion_analyze", "tabular_generate"} <= {one["rule"] for one in runtimes["data"]["values"]}
+    assert categories.keys() == {*DATASETS}
     for name in DATASETS:
-        assert f'"category": "{name}"' in page or f'"{name}": {{' in page
         assert f"data/{name}/metadata.json" in page
         # As the report has it: in base64, without its end.
         shown = base64.b64encode((built.folder / f"reports/{name}/dataset.html").read_bytes())

@@ -251,9 +251,12 @@ class ShownWhileHere(ReportObject):
     dataset whose last build failed has no metadata, either.
     """
 
+    said = set()
+
     def __bool__(self):
         here = os.path.exists(self.path)
-        if not here:
+        if not here and self.path not in self.said:
+            self.said.add(self.path)
             of_builds = self.path.startswith("reports/")
             why = "only a build makes it, no release holds it" if of_builds else "it is not here"
             print(shown(f"the report leaves out {self.path}: {why}"), file=sys.stderr)
