@@ -113,7 +113,7 @@ def _text(stream: IO[bytes]) -> str:
 
 
 _SNAKEMAKE = (
-    "snakemake.cli",
+    "snakemake_plugins",
     "snakemake.benchmark",
     "snakemake.profiles",
     "snakemake.report.html_reporter",
