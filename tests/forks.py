@@ -188,7 +188,8 @@ def registry(*arguments: str) -> None:
     from registry.cli import main
 
     start = registry.workflow.snakemake
-    start.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": _start_snakemake})
+    # Nothing else of it: a start that is not replaced here would be unseen, and slow.
+    start.subprocess = SimpleNamespace(Popen=_start_snakemake, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
     start.os = SimpleNamespace(**vars(os) | {"execv": _turn_into_snakemake})
     sys.argv = ["registry", *arguments]
     main()
