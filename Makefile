@@ -6,6 +6,9 @@ BIN := .venv/bin
 # Tests also wait, for servers and for the end of processes: four run where there are two cores.
 WORKERS = $(shell $(PYTHON) -c "import os; print(os.cpu_count() * 2)")
 
+# Some environments forbid Python to keep what it compiles: then all processes of the tests, thousands, would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # uv installs in seconds where it is there; otherwise pip does.
 UV := $(shell command -v uv)
 PIP = $(if $(UV),uv pip install --python $(1) --compile-bytecode,$(1)/bin/python -m pip install) --quiet

@@ -5,12 +5,13 @@ import functools
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NamedTuple
@@ -112,7 +113,7 @@ def _text(stream: IO[bytes]) -> str:
 
 
 _SNAKEMAKE = (
-    "snakemake.cli",
+    "snakemake_plugins",
     "snakemake.benchmark",
     "snakemake.profiles",
     "snakemake.report.html_reporter",
@@ -186,7 +187,10 @@ def registry(*arguments: str) -> None:
     import registry.workflow.snakemake
     from registry.cli import main
 
-    registry.workflow.snakemake.subprocess = SimpleNamespace(**vars(subprocess) | {"run": _run_snakemake})
+    start = registry.workflow.snakemake
+    # Nothing else of it: a start that is not replaced here would be unseen, and slow.
+    start.subprocess = SimpleNamespace(Popen=_start_snakemake, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    start.os = SimpleNamespace(**vars(os) | {"execv": _turn_into_snakemake})
     sys.argv = ["registry", *arguments]
     main()
 
@@ -210,23 +214,54 @@ def script(path: str) -> None:
     runpy.run_path(path, run_name="__main__")
 
 
-def _run_snakemake(
-    command: list[str], *, cwd: Path, env: Mapping[str, str], **streams: Any
-) -> subprocess.CompletedProcess[bytes]:
-    """Do what subprocess.run would with `python -m snakemake`, in a process forked from this one."""
-    assert command[:3] == [sys.executable, "-m", "snakemake"]
-    if any(Path(folder, "snakemake.py").exists() for folder in _python_path(env)):
-        # A test has one of its own.
-        return subprocess.run(command, cwd=cwd, env=env, **streams)
+class _Forked:
+    """What subprocess.Popen would be of a process that was forked."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._status: int | None = None
+
+    def __enter__(self) -> "_Forked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+
+    def wait(self) -> int:
+        if self._status is None:
+            self._status = os.waitpid(self._pid, 0)[1]
+        return os.waitstatus_to_exitcode(self._status)
+
+
+def _start_snakemake(
+    command: list[str], *, cwd: Path, env: Mapping[str, str], pass_fds: Sequence[int], **streams: Any
+) -> "_Forked | subprocess.Popen[bytes]":
+    """Do what subprocess.Popen would with `python -m snakemake`, in a process forked from this one."""
+    if _is_replaced(env):
+        return subprocess.Popen(command, cwd=cwd, env=env, pass_fds=pass_fds, **streams)
     pid = os.fork()
     if pid == 0:
-        end_with(lambda: _become_snakemake(command[3:], cwd, env, streams))
-    return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        end_with(lambda: _become_snakemake(command, cwd, env, streams))
+    return _Forked(pid)
+
+
+def _turn_into_snakemake(python: str, command: list[str]) -> None:
+    """Do what os.execv would with `python -m snakemake`, in this process."""
+    if _is_replaced(os.environ):
+        os.execv(python, command)
+    end_with(lambda: _become_snakemake(command, Path.cwd(), {**os.environ}, {}))
+
+
+def _is_replaced(env: Mapping[str, str]) -> bool:
+    """Tell whether a test has a Snakemake of its own."""
+    return any(Path(folder, "snakemake.py").exists() for folder in _python_path(env))
 
 
 def _become_snakemake(
-    arguments: list[str], cwd: Path, env: Mapping[str, str], streams: Mapping[str, int | IO[bytes] | None]
+    command: list[str], cwd: Path, env: Mapping[str, str], streams: Mapping[str, int | IO[bytes] | None]
 ) -> None:
+    assert command[:3] == [sys.executable, "-m", "snakemake"]
     sys.setprofile(None)
     atexit._clear()
     for stream, name in enumerate(("stdin", "stdout", "stderr")):
@@ -237,7 +272,7 @@ def _become_snakemake(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    snakemake(*arguments)
+    snakemake(*command[3:])
 
 
 def _redirect(stream: int, target: int | IO[bytes] | None) -> None:

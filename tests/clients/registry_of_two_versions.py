@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from forks import REGISTRY
 from project import DATASETS, Project
 from s3 import Identity, S3Server
 
@@ -64,7 +65,7 @@ class Registry:
     _any_rows = "      train: {min: 1, max: 32}\n      test: {min: 1, max: 32}\n"
 
     def _release(self, versions: dict[str, str]) -> None:
-        self._run(sys.executable, "-m", "registry", "publish")
+        REGISTRY.run("forks:registry", "publish", cwd=self.checkout, env=self._environment()).with_code(0)
         for dataset, version in versions.items():
             shutil.copytree(self.checkout / "data" / dataset, self.built(dataset, version))
 
@@ -73,7 +74,12 @@ class Registry:
         self._run("git", "commit", "--message", "Change what is built")
 
     def _run(self, *command: str, cwd: Path | None = None) -> None:
-        environment = {
+        environment = self._environment()
+        done = subprocess.run(command, cwd=cwd or self.checkout, env=environment, text=True, capture_output=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+    def _environment(self) -> dict[str, str]:
+        return {
             **os.environ,
             **self.server.environment(self.server.admin),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -85,8 +91,6 @@ class Registry:
                 for what in ("NAME", "EMAIL")
             },
         }
-        done = subprocess.run(command, cwd=cwd or self.checkout, env=environment, text=True, capture_output=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def shorten(project: Project, dataset: str, file: str, count: int) -> None:

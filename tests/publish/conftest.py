@@ -14,10 +14,21 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.workflow)
 
 
+@pytest.fixture(scope="session")
+def fresh_once(once) -> Clone:
+    """A clone in which nothing was ever built; look but do not touch."""
+
+    def make(folder: Path) -> str:
+        under_git(copy_repository(folder))
+        return ""
+
+    return Clone(once("fresh", make))
+
+
 @pytest.fixture
-def fresh(tmp_path) -> Clone:
-    """A clone in which nothing was ever built."""
-    return under_git(copy_repository(tmp_path / "registry"))
+def fresh(fresh_once, tmp_path) -> Clone:
+    """A copy of its own of a clone in which nothing was ever built."""
+    return fresh_once.copied(tmp_path / "registry")
 
 
 @pytest.fixture

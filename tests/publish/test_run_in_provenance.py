@@ -24,7 +24,7 @@ def variables(run: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+def noted_once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """1.0.0 of both datasets is released; a run made only the letters."""
     clone = make_tiny(tmp_path_factory.mktemp("tiny") / "registry")
     clone.build("letters", 10, run=FIRST)
@@ -34,8 +34,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 
 @pytest.fixture
-def clone(once: Tiny, tmp_path) -> Tiny:
-    return once.copied(tmp_path / "registry")
+def clone(noted_once: Tiny, tmp_path) -> Tiny:
+    return noted_once.copied(tmp_path / "registry")
 
 
 def recorded(clone: Tiny, revision: str, dataset: str = "letters") -> dict[str, str] | None:

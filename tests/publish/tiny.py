@@ -1,5 +1,7 @@
 """A registry of two tiny datasets, built in milliseconds without Snakemake, so that many releases can be made."""
 
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +122,16 @@ class Tiny(Clone):
 
 
 def make_tiny(folder: Path) -> Tiny:
-    """Make a registry whose datasets are released as 1.0.0 in the embedded store, with a change of the user's own."""
-    copy_repository(folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")
-    clone = Tiny(folder)
+    """Make a registry in which nothing was built or released so far."""
+    return Tiny(Path(_first().name, "registry")).copied(folder)
+
+
+@functools.cache
+def _first() -> tempfile.TemporaryDirectory[str]:
+    """Return the folder of the first one, of which all others are copies."""
+    scratch = tempfile.TemporaryDirectory(prefix="tiny-")
+    clone = Tiny(Path(scratch.name, "registry"))
+    copy_repository(clone.folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")
     clone.write(
         ".dvc/config", "[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = storage\n"
     )
@@ -132,7 +141,7 @@ def make_tiny(folder: Path) -> Tiny:
     clone.write("notes.txt", "first\n")
     clone.write("staged.txt", "first\n")
     under_git(clone)
-    return clone
+    return scratch
 
 
 def _config(name: str) -> dict[str, Any]:

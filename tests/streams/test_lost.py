@@ -31,7 +31,7 @@ def send(cluster, first, count):
 
 def truncate(cluster):
     """Send so much that the broker drops what it had first; return what it still has."""
-    large = (json.dumps({"number": number, "filler": "x" * 3000}).encode() for number in range(4000))
+    large = (json.dumps({"number": number, "filler": "x" * 12_000}).encode() for number in range(1000))
     sent = produce(cluster.address, TOPIC, large, partitions=1)
     return [row for row in sent if row[2] >= cluster.begin(TOPIC)]
 

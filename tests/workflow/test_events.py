@@ -2,12 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from clone import Clone, under_git
+from project import copy_repository
 from registry import open_dataset
 from registry.sources.batches import SCHEMA, Batch, Notes, find_batches, write_batch
 from registry.sources.stream import record_of
@@ -55,19 +57,30 @@ def build(clone, *arguments, fails=False):
     return printed
 
 
-@pytest.fixture
-def stream(bare) -> Clone:
+@pytest.fixture(scope="session")
+def stream_once(once) -> Clone:
     """A registry whose only dataset is events, from a stream of which two batches were read, and are released."""
-    for path in bare.folder.glob("config/datasets/*.yaml"):
-        if path.stem != "events":
-            path.unlink()
-    bare.edit("config/config.yaml", "publish: false", "publish: true")
-    bare.edit("config/datasets/events.yaml", "source: samples", "source: stream")
-    clone = under_git(bare)
-    ingest(clone, 0, 39)
-    ingest(clone, 0, 9, partition=1)
-    assert "released as events-v1.0.0" in build(clone)
-    return clone
+
+    def make(folder: Path) -> str:
+        project = copy_repository(folder)
+        for path in folder.glob("config/datasets/*.yaml"):
+            if path.stem != "events":
+                path.unlink()
+        project.edit("config/datasets/events.yaml", "source: samples", "source: stream")
+        clone = under_git(project)
+        ingest(clone, 0, 39)
+        ingest(clone, 0, 9, partition=1)
+        printed = build(clone)
+        assert "released as events-v1.0.0" in printed
+        return printed
+
+    return Clone(once("stream", make))
+
+
+@pytest.fixture
+def stream(stream_once, tmp_path) -> Clone:
+    """A copy of its own of that registry."""
+    return stream_once.copied(tmp_path / "registry")
 
 
 def test_new_batches_are_minor_and_nothing_is_built_where_none_came(stream):

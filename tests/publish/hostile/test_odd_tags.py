@@ -60,7 +60,6 @@ def odd_text(clone: Tiny, how: str) -> bytes:
     }[how]
 
 
-@pytest.mark.parametrize("name", ["holiday", "letters-v9.0.0"])
 @pytest.mark.parametrize(
     "how",
     [
@@ -74,12 +73,13 @@ def odd_text(clone: Tiny, how: str) -> bytes:
         "nothing",
     ],
 )
-def test_a_tag_that_git_cannot_read_stops_no_command(clone, name, how):
+def test_a_tag_that_git_cannot_read_stops_no_command(clone, how):
     target = stored(clone, "tag", odd_text(clone, how))
-    (clone.folder / ".git" / "refs" / "tags" / name).write_text(f"{target}\n")
-    for command in LISTING:
-        clone.registry(*command.split())
-    assert ("letters-v9.0.0 is left out: " in clone.registry("status")) == (name != "holiday")
+    for name in ("holiday", "letters-v9.0.0"):
+        (clone.folder / ".git" / "refs" / "tags" / name).write_text(f"{target}\n")
+    printed = [clone.registry(*command.split()) for command in LISTING]
+    assert "letters-v9.0.0 is left out: " in printed[LISTING.index("status")]
+    assert not [text for text in printed if "holiday" in text]
 
 
 def test_a_number_that_no_computer_reads_stops_no_command(clone):
