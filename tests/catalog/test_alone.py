@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from browsing import Visitor
 from hostile_values import COLUMNS, TEXTS, picture
+from registry.catalog import breaches, values
 from registry.catalog.breaches import breaches_page
 from registry.catalog.state import state_page
 from registry.errors import RegistryError
@@ -146,6 +147,25 @@ def test_a_record_that_names_places_elsewhere_is_refused(showcase_once, place):
     elsewhere["provenance"]["data"]["path"] = place
     with pytest.raises(GateError):
         breaches_page(elsewhere, showcase_once.folder)
+
+
+@pytest.mark.parametrize(("bound", "room"), [("BYTES", 200), ("PIXELS", 10_000)])
+def test_a_page_has_no_more_values_than_it_has_room_for(showcase_once, opened, monkeypatch, bound, room):
+    monkeypatch.setattr(breaches, bound, room)
+    monkeypatch.setattr(values, "ROWS", 1)
+    split = next(iter(Snapshot.on_disk(showcase_once.folder, "pictures").sizes))
+    rows = [case((split, number, f"key {number}")) for number in range(5)]
+    page = opened(breaches_page(record(showcase_once, "pictures", cases=rows), showcase_once.folder)).page
+    shown = page.locator(".case img").count()
+    assert 0 < shown < 5
+    expect(page.locator(".notice")).to_have_text(f"This page has the values of {shown} of 5 rows.")
+    expect(page.locator(".case")).to_have_count(5)
+
+
+def test_the_column_within_which_something_is_wrong_is_marked(showcase_once, opened):
+    said = record(showcase_once, "people", column="age[].x", cases=[case(("train", 3, "person-3"))])
+    page = opened(breaches_page(said, showcase_once.folder)).page
+    assert page.locator("td.wrong").all_inner_texts() == ["23"]
 
 
 def test_without_the_data_the_rows_are_named(showcase_once, opened, tmp_path):

@@ -347,6 +347,25 @@ def test_unique_inputs_occur_once_in_a_split(tmp_path):
         judge_splits(tmp_path, *twice, unique=True)
 
 
+def test_rows_with_one_key_are_told_apart(tmp_path):
+    judged, ids = contract({"a": {"dtype": "int64"}}, unique=True), pa.array([b"same".ljust(16)] * 3, pa.binary(16))
+    table = pa.table({"input_id": ids, "key": ["other", "One", "One"], "split": ["val", "train", "train"]})
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    judged.check_splits({"val": 1, "train": 2}, tmp_path / "manifest.parquet")
+    with pytest.raises(ContractError, match="none twice in a split: found 'One = One'") as raised:
+        judged.conclude()
+    [breach] = raised.value.breaches
+    assert breach["cases"] == [case(("train", 0, "One"), ("train", 1, "One"))]
+
+
+def test_a_row_of_which_several_values_are_wrong_is_one_case():
+    judged = contract({"a": {"list": {"dtype": "int64", "max": 3}}})
+    judged.check("all", pa.record_batch({"a": [[9, 8, 7, 1], [1], [5]]}))
+    with pytest.raises(ContractError, match="found 9 in row 0, 8 in row 0, 7 in row 0 and 1 more") as raised:
+        judged.conclude()
+    assert raised.value.breaches[0]["cases"] == [case(("all", 0, None)), case(("all", 2, None))]
+
+
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
 def test_inputs_are_compared_in_passes_over_a_few(tmp_path, monkeypatch, at_once):
     monkeypatch.setattr(repeated, "AT_ONCE", at_once)

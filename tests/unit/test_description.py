@@ -118,6 +118,17 @@ def test_statistics_that_fail_on_what_the_contract_forbids_are_not_the_news(snak
     assert caught.value.state["metadata"]["splits"]["train"] == {"num_samples": 2}
 
 
+def test_statistics_that_fail_on_no_samples_are_not_the_news(snakemake):
+    none = pa.RecordBatch.from_pylist([], SCHEMA)
+    expected = pytest.raises(RegistryError, match="    all: rows: expected at least 1: found 0")
+    with expected, describe(snakemake, SCHEMA) as about:
+        about.add("all", none, inputs=SCHEMA.names, keys=[])
+        [].pop()
+    # A fault of the script is not taken for that.
+    with pytest.raises(IndexError), describe(snakemake, SCHEMA):
+        [].pop()
+
+
 def test_statistics_that_fail_on_good_samples_are(snakemake):
     with pytest.raises(ZeroDivisionError), describe(snakemake, SCHEMA) as about:
         fill(about)

@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from analyzing import rule
+from registry.catalog.oddities import gate_figure
 from registry.config.checks import check_dataset
 from registry.describe.description import describe
 from registry.errors import ContractError, RegistryError
 from registry.files import output_folder
+from registry.storage.snapshot import Snapshot
 
 COLUMNS = {
     "label": {"dtype": "string", "nullable": True},
@@ -104,6 +106,34 @@ def test_what_is_too_much_breaks_the_contract_and_names_rows(check, described, t
     if limits != "fail":
         _, provenance = described({check: {"fail": 999}}, rows)
         assert "warnings" not in provenance["contract"]
+
+
+# gate: what a page says of the same rows beside its limits
+FIGURES = {
+    "missing": "size: 4.545 %",
+    "outliers": "size: 2.381 %",
+    "duplicates": "0 of 44 rows",
+    "balance": "label: 3 times",
+    "constant": "note",
+    "unique": "code",
+    "leakage": "none",
+    "drift": "judged at the release",
+    "ignore": "",
+}
+
+
+def test_a_page_says_the_worst_figure_of_each_gate(described):
+    metadata, provenance = described()
+    snapshot = Snapshot("d", "d", metadata, provenance, {})
+    assert {gate: gate_figure(gate, snapshot) for gate in FIGURES} == FIGURES
+    metadata["quality"]["missing"] = "forged"
+    assert gate_figure("missing", snapshot) == ""
+
+
+def test_no_rows_are_one_message_whatever_is_asked_for(described):
+    quality = {check: limits for check, (limits, *_) in CHECKS.items()}
+    with pytest.raises(ContractError, match="    all: rows: expected at least 1: found 0\n"):
+        described(quality, rows=[])
 
 
 def test_columns_to_ignore_are_not_judged(described):

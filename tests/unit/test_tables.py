@@ -343,6 +343,7 @@ def test_not_parquet_at_all(tmp_path, content):
 def test_a_whole_table_is_one_batch():
     table = pl.concat([pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [2]})], rechunk=False)
     assert only_batch(table, pa.schema([("a", pa.int64())])).to_pydict() == {"a": [1, 2]}
+    assert only_batch(table.clear(), pa.schema([("a", pa.int64())])).to_pydict() == {"a": []}
 
 
 def test_counts_are_ordered_by_value():

@@ -171,6 +171,10 @@ class Contract:
             first = next(place for place, name in enumerate(self._columns) if found[place] != name)
             yield f"{shown_value(found[first])} stands where {shown_value([*self._columns][first])} belongs"
 
+    def note_no_rows(self) -> None:
+        """Note that there are no rows at all."""
+        self._breaches.note("all", "rows", f"expected {in_words(1, None)}", ["0"])
+
     def check_splits(self, num_samples: Mapping[str, int], manifest: str | Path) -> None:
         """Note wrong row counts, and inputs that occur twice in a manifest with so many samples in each split."""
         counts = {split: count for split, count in num_samples.items() if count}
@@ -180,7 +184,7 @@ class Contract:
             if found < low or (high is not None and found > high):
                 self._breaches.note(split, "rows", f"expected {in_words(low, high)}", [f"{found:,}"])
         if not counts and not self._rows:
-            self._breaches.note("all", "rows", f"expected {in_words(1, None)}", ["0"])
+            self.note_no_rows()
         if self._rows and (unexpected := counts.keys() - self._rows.keys()):
             self._breaches.note(
                 "all",

@@ -134,7 +134,9 @@ class Manifest:
         return self._counted[which, count]
 
     def check_samples(self) -> None:
-        """Raise RegistryError if the samples so far break the contract."""
+        """Raise RegistryError if the samples so far break the contract, as it does if all splits have none."""
+        if self.num_samples and not any(self.num_samples.values()):
+            self._contract.note_no_rows()
         self._contract.conclude()
 
     def check_figures(self, metadata: dict[str, Any], examples: Examples, cases: Cases | None = None) -> None:

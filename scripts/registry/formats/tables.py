@@ -216,7 +216,8 @@ def arrow_batches(path: str | Path, rows: int = BATCH) -> Iterator[pa.RecordBatc
 
 def only_batch(table: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
     """Return a whole table as one Arrow batch of this schema."""
-    return table.to_arrow().cast(schema).combine_chunks().to_batches()[0]
+    batches = table.to_arrow().cast(schema).combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
 def counts(column: pl.Series) -> dict[str, int]:
