@@ -58,6 +58,11 @@ def number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
+def figure(value: Any) -> str:
+    """Return a value of a column: integers may be years or ids, which nobody counts by thousands."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else number(value)
+
+
 def share_bar(share: float) -> Markup:
     """Return a bar as long as a share of a whole."""
     return Markup(

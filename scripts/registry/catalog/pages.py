@@ -18,7 +18,7 @@ from registry.cards.card import params_of, tables_of
 from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
-from registry.catalog.markup import bars, link, marked, number, plain, reasons, share_bar
+from registry.catalog.markup import bars, figure, link, marked, number, plain, reasons, share_bar
 from registry.catalog.oddities import alike_of, drift_of, gate_figure, leakage_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.describe.metadata import leaves
@@ -241,7 +241,7 @@ def _figures(feature: Mapping[str, Any], measures: Mapping[str, Any]) -> Iterato
         ends = [one["quantiles"][end] for one in measures.get(measure, {}).values() for end in ("min", "max")]
         if ends:
             what = "" if measure == "value" else f" {measure}"
-            yield f"{number(min(ends))} to {number(max(ends))}{what}"
+            yield f"{figure(min(ends))} to {figure(max(ends))}{what}"
     if classes := {value for one in measures.get("classes", {}).values() for value in one["values"]}:
         yield f"{len(classes):,} {'value' if len(classes) == 1 else 'values'}"
     if missing := sum(one["missing"] for one in measures.get("rows", {}).values()):
@@ -258,4 +258,4 @@ def _in_words(spec: Any) -> str:
 def _values(value: Any) -> str:
     if isinstance(value, list):
         return some([*map(str, value)], NAMED)
-    return f"({_in_words(value)})" if isinstance(value, Mapping) else number(value)
+    return f"({_in_words(value)})" if isinstance(value, Mapping) else figure(value)

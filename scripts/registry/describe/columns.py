@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, date, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -193,5 +193,5 @@ def shown_value(value: Any) -> str:
     """Return a value as Python writes it, without control characters, and cut."""
     if isinstance(value, str | bytes):
         value = value[: SHOWN + 1]
-    text = repr(value)
+    text = str(value) if isinstance(value, date | time | timedelta) else repr(value)
     return text if len(text) <= SHOWN + len("''") else f"{text[:SHOWN]}..."

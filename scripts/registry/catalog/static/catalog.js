@@ -11,8 +11,10 @@ const registryCatalog = (() => {
   const WIDEST = 200; // columns that a table has
   const ODD = /[\p{C}\p{Zl}\p{Zp}]/u;
   const byId = (id) => document.getElementById(id);
-  const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
-  const number = (value) => (typeof value === "number" ? digits.format(value) : String(value));
+  const [digits, whole] = [{ maximumSignificantDigits: 6 }, {}].map((options) => new Intl.NumberFormat("en", options));
+  const number = (value) => (typeof value !== "number" ? String(value) : (Number.isSafeInteger(value) ? whole : digits).format(value));
+  // Integers in data may be years or ids, which nobody counts by thousands.
+  const figure = (value) => (Number.isSafeInteger(value) ? String(value) : number(value));
 
   // --- text of others ------------------------------------------------------------------------------------------------
 
@@ -180,7 +182,7 @@ const registryCatalog = (() => {
 
   function shown(value) {
     if (value === null || value === undefined) return element("span", { class: "held" }, "missing");
-    if (typeof value === "number") return document.createTextNode(number(value));
+    if (typeof value === "number") return document.createTextNode(figure(value));
     if (typeof value !== "object") return folded(value);
     if ("picture" in value) {
       const small = Math.max(value.width, value.height) <= 64;
@@ -410,7 +412,7 @@ const registryCatalog = (() => {
 
   function inWords(measure, { values, others, quantiles, unit, sampled }) {
     if (measure === "classes") return `${number(Object.keys(values).length)} ${Object.keys(values).length === 1 ? "value" : "values"}${others ? " and others" : ""}`;
-    const said = (value) => (unit ? dayOf(value * { day: 86400000, microsecond: 0.001 }[unit]) : number(value));
+    const said = (value) => (unit ? dayOf(value * { day: 86400000, microsecond: 0.001 }[unit]) : figure(value));
     if (quantiles.min === quantiles.max) return `always ${said(quantiles.min)}`;
     return `${said(quantiles.min)} to ${said(quantiles.max)}, half at most ${said(quantiles["50"])}${sampled ? `, of ${number(sampled)} rows` : ""}`;
   }
