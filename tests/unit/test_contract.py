@@ -143,7 +143,7 @@ RULES = {
         {"dtype": "timestamp", "zone": "Europe/Berlin", "min": "2020-01-01T12:00:00Z"},
         pa.array([datetime(2020, 1, 1, 12)], pa.timestamp("us", "Europe/Berlin")),
         pa.array([datetime(2020, 1, 1, 11, 59)], pa.timestamp("us", "Europe/Berlin")),
-        "at least 2020-01-01T12:00:00Z: found datetime",
+        r"at least 2020-01-01T12:00:00Z: found 2020-01-01 12:59:00\+01:00",
     ),
     "references": (
         {"dtype": "int64", "references": {"dataset": "authors", "column": "id"}, "nullable": True},
