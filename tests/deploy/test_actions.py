@@ -97,12 +97,16 @@ def test_what_is_asked_for_is_released_and_told_in_the_summary(actions, keys, se
     assert "<code>1.0.0</code>" in ended.summary
     assert {"report.html", "run.json", "logs.tar.gz"} <= {each.name for each in (ended.artifacts / "results").iterdir()}
     assert server.admin.secret not in ended.printed
-    # The same every night: nothing changed, so no commit and no tag.
+    assert not (ended.artifacts / "runner").exists()
+    # The same every night: nothing changed, so no commit and no tag. The catalog is published where that is asked for.
     head = in_origin(actions, "rev-parse", "main")
-    nightly = {"job": "runner", "variables": {"REGISTRY_NIGHTLY": "true"}, "secrets": keys}
+    asked_for = {"REGISTRY_NIGHTLY": "true", "REGISTRY_PAGES": "true"}
+    nightly = {"job": "runner", "variables": asked_for, "secrets": keys}
     ended = actions.run(RUN, "schedule", **nightly)
     assert ended.code == 0, ended.printed
     assert "Nothing to do" in ended.summary
+    assert "tabular" in (ended.artifacts / "runner" / "index.html").read_text(encoding="utf-8")
+    assert (ended.artifacts / "runner" / "datasets" / "tabular-v1.0.0.html").is_file()
     assert in_origin(actions, "tag", "--list") == "tabular-v1.0.0"
     assert in_origin(actions, "rev-parse", "main") == head
 
