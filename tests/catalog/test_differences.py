@@ -76,6 +76,9 @@ def test_what_differs_is_shown(visitor):
     expect(name.locator("del")).to_have_text("Lovelace")
     expect(name.locator("ins")).to_have_text("Byron")
     expect(changed).to_contain_text("<script>window.hit=1</script>")
+    moved = page.locator("section", has=page.get_by_role("heading", name="Distributions that moved")).locator("article")
+    [both] = [one.locator(".legend li").all_inner_texts() for one in moved.all() if "age train" in one.inner_text()]
+    assert [text.partition(":")[0].strip() for text in both] == ["1.1.0", "2.0.0"]
     page = visitor.open("diff.html#people/2.0.0..3.0.0")
     expect(page.get_by_text("train → test").first).to_be_visible()
     page = visitor.open("diff.html#people/3.0.0..3.1.0")

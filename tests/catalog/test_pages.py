@@ -62,6 +62,9 @@ def shown(visitor: Visitor) -> list[str]:
 def test_the_list_is_searched_filtered_and_sorted(visitor):
     page = visitor.open("index.html")
     assert shown(visitor) == sorted(VERSIONS)
+    small = {name: page.locator(f"tr:has(code:text-is('{name}')) .preview") for name in ("pictures", "people", "wide")}
+    assert small["pictures"].locator("img").count() == 2
+    assert [small[name].locator("svg.bars rect").count() > 1 for name in ("people", "wide")] == [True, True]
     for words, found in {
         "people": ["people"],
         "PEOPLE lovelace": [],
