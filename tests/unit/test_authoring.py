@@ -102,6 +102,7 @@ def test_the_layout_of_a_csv_file_is_guessed(tmp_path, text, found):
         (["+49", "1"], {"dtype": "string", "min_length": 1, "max_length": 3}),
         ([f"{2**63 - 1}", "-5"], {"dtype": "int64", "min": -5, "max": 2**63 - 1}),
         (["a", "b"] * 10, {"dtype": "string", "values": ["a", "b"]}),
+        (["a", "<script>"] * 10, {"dtype": "string", "min_length": 1, "max_length": 8}),
         ([f"{place}x" for place in range(100)], {"dtype": "string", "min_length": 1, "max_length": 3}),
         ([None, None], {"dtype": "string", "nullable": True}),
         (["2025-01-31", "2024-02-29"], {"dtype": "date", "min": "2024-02-29"}),

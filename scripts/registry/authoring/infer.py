@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from registry.config.checks import MARKUP
 from registry.describe.columns import DTYPES, RESOLUTION
 from registry.errors import RegistryError
 
@@ -120,9 +121,9 @@ class Column:
         return {"dtype": "string", **lengths, **nullable}
 
     def _is_small_set(self) -> bool:
-        return (
-            self.rows - self.nulls >= ROWS_PER_VALUE * len(self.values) and max(map(len, self.values)) <= LONGEST_VALUE
-        )
+        """Tell whether a file may name all values, which no markup is that a report would take for a script."""
+        few = self.rows - self.nulls >= ROWS_PER_VALUE * len(self.values)
+        return few and max(map(len, self.values)) <= LONGEST_VALUE and not any(map(MARKUP.search, self.values))
 
 
 def _read(texts: pl.Series, dtype: str, decimal: str) -> pl.Series:
