@@ -164,7 +164,8 @@ def state(folder: Path, name: str, splits: Splits, dtypes: dict[str, pa.DataType
     schema = pa.schema(dtypes)
     columns = {field.name: column_of(field.type) for field in schema}
     about = {"title": "Things", "description": "Some.", "license": "CC0"}
-    dataset = {"name": "things", "source": "samples", "about": about, "contract": {"columns": columns, "rows": {}}}
+    dataset = {"name": "things", "source": "samples", "about": about, "contract": {"columns": columns}}
+    dataset["contract"]["rows"] = {"samples": dict.fromkeys(splits, {"min": 0})}
     path = folder / f"{name}.parquet"
     with write_manifest(path, dataset, schema) as manifest:
         for split, rows in splits.items():

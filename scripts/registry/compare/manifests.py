@@ -1,5 +1,6 @@
 """Read manifests: the ids of samples by split, and the columns that they were made of."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,15 +103,20 @@ def read_manifest(path: Path) -> ManifestFile:
         return ManifestFile(path, schema, digests, content_hash.decode())
 
 
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Return the errors that files which are no manifests lead to, with those of Polars, if it is there."""
+    import pyarrow as pa
+
+    polars = [sys.modules["polars"].exceptions.PolarsError] if "polars" in sys.modules else []
+    return GateError, pa.ArrowException, KeyError, OSError, ValueError, *polars
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what goes wrong with a file that may be no manifest into one GateError."""
-    import polars as pl
-    import pyarrow as pa
-
     try:
         yield
-    except (GateError, pa.ArrowException, pl.exceptions.PolarsError, KeyError, OSError, ValueError) as error:
+    except _unreadable() as error:
         problem = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise GateError(
             f"cannot be read as a manifest: {problem}",
