@@ -1,6 +1,7 @@
 """The pages on datasets that Snakemake's report holds: what the catalog shows of a version, of what is here."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ class Reporting:
 
         def create_with_pages(*arguments: Any, **named: Any) -> None:
             self._begun = True
-            create(*arguments, **named)
+            with warnings.catch_warnings():
+                # Snakemake begins to ask for the sizes of files that resources follow from, and drops the answer.
+                warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+                create(*arguments, **named)
 
         workflow.create_report = create_with_pages
 
