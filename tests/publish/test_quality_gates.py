@@ -33,6 +33,11 @@ def outcome(clone, *options, code=0):
     return clone.registry_json("publish", "letters", *options, code=code)["outcomes"][0]
 
 
+def page(clone):
+    """Where what differs is shown of a version that was refused."""
+    return clone.folder / "logs" / "letters" / "refused.html"
+
+
 def state(clone):
     return next(one["state"] for one in clone.registry_json("status") if one["dataset"] == "letters")
 
@@ -48,11 +53,15 @@ def test_drift_that_fails_blocks_the_release_until_the_contract_allows_it(clone)
         assert reason.startswith("it drifted from letters-v1.0.0: psi ")
         assert reason.endswith(" of value (value) in all is above 0.25")
         assert "contract.quality.drift allows in config/datasets/letters.yaml" in found["hint"]
+        # A dry run writes nothing.
+        assert page(clone).exists() == (not options)
+    assert '"alone":["1.0.0","what is built"]' in page(clone).read_text(encoding="utf-8")
     assert (clone.tags(), clone.head()) == (tags, head)
     ask(clone, drift={"psi": {"warn": 0.1, "fail": 99}})
     clone.build("letters", 200, seed=100, profile=True)
     printed = clone.registry("publish", "letters")
     warning = f"drift from letters-v1.0.0: {reason.partition(': ')[2].replace('0.25', '0.1')}"
+    assert not page(clone).exists()
     assert "letters: released as letters-v2.0.0 (MAJOR)\n  100 rows removed" in printed
     assert f"  warning: {warning}\n" in printed
     assert f"\n- warning: {warning}" in clone.git("log", "-1", "--format=%B")

@@ -89,6 +89,8 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     printed = clone.snakemake("--cores", "2", fails=True)
     assert "reviews-v1.0.0 had 1 of them: reviews.jsonl:3 of train was reviews.jsonl:3 of test" in printed
     assert "registry diff reviews 1.0.0 --html older.html shows which rows moved" in printed
+    assert "reviews: logs/reviews/refused.html shows what differs from 1.0.0" in printed
+    assert EVALUATION[0] in (clone.folder / "logs/reviews/refused.html").read_text(encoding="utf-8")
     assert "set what contract.quality.leakage.older allows in config/datasets/reviews.yaml" in printed
     assert clone.tags() == ["reviews-v1.0.0"]
 
@@ -96,4 +98,5 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     clone.commit("Take it")
     printed = clone.snakemake("--cores", "2")
     assert "reviews: released as reviews-v2.0.0" in printed
+    assert not (clone.folder / "logs/reviews/refused.html").exists()
     assert "warning: no row that models learn from may have been in a test split of an older version" in printed

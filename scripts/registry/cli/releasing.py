@@ -1,6 +1,10 @@
 """`registry status`, `publish` and `log`."""
 
 import dataclasses
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +37,9 @@ from registry.release.status import status
 from registry.restore.rollback import republish
 from registry.shown import shown
 from registry.storage.repository import NoRepositoryError, Repository, read_config
-from registry.storage.states import State
-from registry.storage.tags import dataset_of, history, odd_tags
+from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady, State
+from registry.storage.tags import dataset_of, find_release, history, odd_tags
 from registry.trace.runs import runs_of
 from registry.workflow.record import add_release
 
@@ -110,6 +115,7 @@ def release(
     if not dry_run:
         add_release(dataclasses.asdict(done), None, here.root)
         _refresh_catalog(here)
+        _show_refused(here, done.outcomes)
     _report(done, as_json, named=bool(datasets))
 
 
@@ -123,6 +129,32 @@ def _refresh_catalog(here: Repository) -> None:
         build(here, here.root / SITE, NEWEST)
     except (RegistryError, OSError) as error:
         say(f"the catalog is not drawn: {error}\n  what to do: registry catalog")
+
+
+def _show_refused(here: Repository, outcomes: Iterable[Outcome]) -> None:
+    """Draw what differs from the version against which a gate refused a dataset, and remove pages of those that passed.
+
+    Nothing is fetched for that.
+    """
+    for one in outcomes:
+        page = here.root / "logs" / one.dataset / "refused.html"
+        if one.state != State.REFUSED or one.previous is None:
+            with suppress(OSError):
+                page.unlink()
+            continue
+        from registry.catalog.difference import write_difference
+
+        try:
+            release = find_release(here.git, one.dataset, one.previous)
+            old = Snapshot.at(here, release.dataset, release.commit, release.tag)
+            old = replace(old, local=partial(old.local, fetch=False), listed=partial(old.listed, fetch=False))
+            page.parent.mkdir(parents=True, exist_ok=True)
+            built = Snapshot.on_disk(here.root, one.dataset, quick=True)
+            write_difference(page, (one.previous, old), ("what is built", built))
+        except (RegistryError, NotReady, OSError) as error:
+            say(f"{page.relative_to(here.root)} is not drawn: {error}")
+        else:
+            say(f"{one.dataset}: {page.relative_to(here.root)} shows what differs from {one.previous}")
 
 
 @app.command(name="republish")

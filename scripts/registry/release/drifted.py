@@ -40,6 +40,7 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
             f"registry diff {built.dataset} latest --html drift.html draws it; fix the source or the params, or, if "
             "the data is right, set what contract.quality.drift allows in "
             f"config/datasets/{built.dataset}.yaml, commit it and build again",
+            against=before.name,
         )
     return [f"drift from {before.name}: {line}" for line in found[WARN]]
 

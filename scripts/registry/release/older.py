@@ -49,7 +49,7 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
                 f"registry diff {built.dataset} {version} --html older.html shows which rows moved; leave them "
                 f"out, or set what contract.quality.leakage.older allows in {where}, and build again"
             )
-            raise NotReady(State.REFUSED, line, hint)
+            raise NotReady(State.REFUSED, line, hint, against=before.name)
         warnings.append(line)
     return warnings
 

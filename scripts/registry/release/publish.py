@@ -99,7 +99,8 @@ def _publish(
             with put_back(repository, name) if dry_run else nullcontext():
                 plan = decide(repository, name, base, every, contained, known, planned, bump)
         except NotReady as state:
-            outcomes.append(Outcome(name, state.state, reasons=[state.reason], hint=state.hint))
+            held_against = state.against and TAG.fullmatch(state.against)["version"]
+            outcomes.append(Outcome(name, state.state, previous=held_against, reasons=[state.reason], hint=state.hint))
             continue
         outcomes.append(plan.outcome)
         if plan.outcome.state in (State.RELEASED, State.RECORDED):

@@ -48,10 +48,14 @@ class State(StrEnum):
 
 
 class NotReady(Exception):  # noqa: N818  it is a state, not a failure
-    """A dataset cannot be used, or released, as it is: its state, why, and what to do."""
+    """A dataset cannot be used, or released, as it is: its state, why, and what to do.
 
-    def __init__(self, state: State, reason: str, hint: str | None = None) -> None:
+    `against` is the tag of the version that it was held against, where that is why.
+    """
+
+    def __init__(self, state: State, reason: str, hint: str | None = None, against: str | None = None) -> None:
         super().__init__(reason)
         self.state = state
         self.reason = reason
         self.hint = hint
+        self.against = against
