@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from browsing import Visitor
 from hostile_values import CLASSES, TEXTS, TITLE
@@ -256,6 +256,13 @@ LOOKED_AT = ["index.html", "datasets/people.html", "datasets/pictures.html", "da
 """Pages of which pictures are kept."""
 
 
+def opened(visitor: Visitor, path: str) -> Page:
+    """Open a page and wait for it: of two pairs of a dataset, that of the first stays until it is told of the other."""
+    page = visitor.open(path)
+    expect(page.locator("h1")).to_contain_text(path.partition("#")[2].rpartition("/")[2].replace("..", " → "))
+    return page
+
+
 def test_paper(visitor):
     page = visitor.open("datasets/people.html")
     page.emulate_media(media="print")
@@ -270,9 +277,7 @@ def test_paper(visitor):
 def test_no_page_is_wider_than_the_screen(visitor, width):
     visitor.page.set_viewport_size({"width": width, "height": 900})
     for path in [*ALL, *PAIRS]:
-        page = visitor.open(path)
-        # Of two pairs of one dataset, the page of the first stays until it is told of the second.
-        expect(page.locator("h1")).to_contain_text(path.partition("#")[2].rpartition("/")[2].replace("..", " → "))
+        page = opened(visitor, path)
         if "wide" not in path:
             visitor.draw_all()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -288,8 +293,7 @@ def test_axe_finds_nothing(browser, site, scheme):
         # All but the colours is the same.
         options["runOnly"] = ["color-contrast"]
     for path in [*ALL, *PAIRS]:
-        page = visitor.open(path)
-        expect(page.locator("h1")).to_be_visible()
+        page = opened(visitor, path)
         if "wide" not in path:
             visitor.draw_all()
         if path in LOOKED_AT:
