@@ -16,6 +16,8 @@ from registry.errors import RegistryError
 from registry.gate import GateError, checked_path
 from registry.storage.snapshot import Snapshot
 
+STATE = "as it was built"
+"""What the page calls the data."""
 SHOWN = ("overview", "columns", "contract", "found", "lineage")
 """Sections about the dataset."""
 BYTES, PIXELS = 2_000_000, 200_000_000
@@ -44,11 +46,11 @@ def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
     try:
         read_values(built, rows.own(), found.values)
     except (RegistryError, OSError) as error:
-        found.without_values["as it was built"] = str(error)
+        found.without_values[STATE] = str(error)
     for name, path in record["references"].items():
         _read_others(name, path, root, rows.of(name), found.values)
     profile = profile_of(metadata, where=built.dataset)
-    found.versions.append(VersionPage("as it was built", built, profile=profile))
+    found.versions.append(VersionPage(STATE, built, profile=profile))
     data = data_of(found, rows.names) | {"cases": rows.cases, "others": rows.others()}
     sections = {"breaches": "What breaks the contract"} | {id_: SECTIONS[id_] for id_ in SHOWN}
     columns = [*metadata["schema"]["features"]]

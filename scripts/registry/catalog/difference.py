@@ -1,11 +1,15 @@
-"""Write the difference between two versions as one page: `registry diff --html`."""
+"""Write the difference between two versions as one page: `registry diff --html`, and a release that a gate refuses."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from registry.catalog.dataset import data_of, gather_two
 from registry.catalog.pages import page_alone
 from registry.files import atomic_file
+from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
+from registry.storage.tags import find_release
 
 
 def write_difference(file: Path, old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> None:
@@ -17,3 +21,16 @@ def write_difference(file: Path, old: tuple[str, Snapshot], new: tuple[str, Snap
     data = data_of(found) | {"title": new[1].metadata["dataset"].get("title", found.name), "alone": [old[0], new[0]]}
     with atomic_file(file) as partial:
         partial.write_bytes(page_alone("diff.html.jinja", data, found.values.pictures))
+
+
+def write_what_is_built(file: Path, repository: Repository, dataset: str, version: str) -> None:
+    """Write a page that shows what differs between a version and what is built. Nothing is fetched for that.
+
+    Raises NotReady where nothing is built.
+    """
+    release = find_release(repository.git, dataset, version)
+    old = Snapshot.at(repository, release.dataset, release.commit, release.tag)
+    old = replace(old, local=partial(old.local, fetch=False), listed=partial(old.listed, fetch=False))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    built = Snapshot.on_disk(repository.root, dataset, quick=True)
+    write_difference(file, (version, old), ("what is built", built))

@@ -1,6 +1,7 @@
 """What is odd about a version: what cleaning counted, what its quality is, what its build was warned of, its drift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from registry.cards.card import counts_of
 from registry.catalog.dataset import VersionPage
@@ -49,21 +50,25 @@ def quality_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             )
 
 
-def gate_figure(gate: str, snapshot: Snapshot) -> str:
-    """Return what a version has of what a gate of `contract.quality` is about, in words: the worst of it."""
+def gate_figures(gates: Iterable[str], snapshot: Snapshot) -> dict[str, str]:
+    """Return what a version has of what each gate of `contract.quality` is about, in words: the worst of it."""
     try:
         found = metadata.quality_of(snapshot.metadata, where=snapshot.name)
         leaks = "; ".join(f"{what}: {count}" for what, count in leakage_of(snapshot))
     except GateError:
-        return ""
+        return dict.fromkeys(gates, "")
+    return {gate: _gate_figure(gate, found, leaks, snapshot.rows) for gate in gates}
+
+
+def _gate_figure(gate: str, found: Mapping[str, Any], leaks: str, rows: int) -> str:
     match gate if found else "":
         case "missing":
-            return _worst([(count / max(snapshot.rows, 1), column) for column, count in found["missing"].items()])
+            return _worst([(count / max(rows, 1), column) for column, count in found["missing"].items()])
         case "outliers":
             measures = [(its, name) for name, by in found["outliers"].items() for its in by.values()]
             return _worst([(its["count"] / its["of"], name) for its, name in measures])
         case "duplicates":
-            return f"{found['duplicates']['samples']:,} of {snapshot.rows:,} rows"
+            return f"{found['duplicates']['samples']:,} of {rows:,} rows"
         case "balance":
             ratios = [(its["ratio"], name) for name, splits in found["balance"].items() for its in splits.values()]
             return "{1}: {0:,.4g} times".format(*max(ratios)) if ratios else "no classes"

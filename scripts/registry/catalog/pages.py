@@ -19,7 +19,7 @@ from registry.cards.hub import about_of
 from registry.cards.loading import ways_to_load
 from registry.catalog.dataset import DatasetPages, VersionPage
 from registry.catalog.markup import bars, figure, link, marked, number, plain, reasons, share_bar
-from registry.catalog.oddities import alike_of, drift_of, gate_figure, leakage_of, problems_of, quality_of, warnings_of
+from registry.catalog.oddities import alike_of, drift_of, gate_figures, leakage_of, problems_of, quality_of, warnings_of
 from registry.config.names import NAME
 from registry.describe.metadata import leaves
 from registry.errors import RegistryError
@@ -44,8 +44,7 @@ SECTIONS = {
     "lineage": "Where it comes from",
     "use": "Use it",
 }
-ODD = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
-"""What comes of a description in which something is of another kind than it should be."""
+ODD = "what it says of itself is nothing that a release writes ({})"
 NAMED = 20
 """Values of a list in a contract that are named."""
 UNREADABLE = ("versions",)
@@ -73,6 +72,12 @@ def environment() -> Any:
         "reasons": lambda entry: [*reasons(entry)],
     }
     return found
+
+
+def odd() -> tuple[type[Exception], ...]:
+    """Return what comes of a description in which something is of another kind than it should be."""
+    errors = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+    return (*errors, needed("jinja2").TemplateError)
 
 
 def static(name: str) -> bytes:
@@ -136,8 +141,8 @@ def dataset_page(
     place = found.versions.index(this)
     try:
         return _dataset_page(found, this, place, around, address, left_out)
-    except (*ODD, needed("jinja2").TemplateError) as error:
-        problem = f"what it says of itself is nothing that a release writes ({type(error).__name__})"
+    except odd() as error:
+        problem = ODD.format(type(error).__name__)
         return _dataset_page(found, replace(this, snapshot=None, problem=problem), place, around, address, left_out)
 
 
@@ -230,8 +235,9 @@ def _checks(snapshot: Snapshot, profile: Mapping[str, Any]) -> Iterator[tuple[st
     facts = {".".join(path): value for path, value in leaves(snapshot.metadata).items()} if "floors" in contract else {}
     for floor, least in contract.get("floors", {}).items():
         yield floor, f"at least {least}", number(facts.get(floor, ""))
-    for what, limits in contract.get("quality", {}).items():
-        yield f"quality, {what}", _in_words(limits), gate_figure(what, snapshot)
+    if quality := contract.get("quality"):
+        for what, figure_of_it in gate_figures(quality, snapshot).items():
+            yield f"quality, {what}", _in_words(quality[what]), figure_of_it
 
 
 def _figures(feature: Mapping[str, Any], measures: Mapping[str, Any]) -> Iterator[str]:

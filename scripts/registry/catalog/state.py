@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.catalog.dataset import DatasetPages, data_of, gather_one
-from registry.catalog.pages import ODD, SECTIONS, of_snapshot, page_alone
+from registry.catalog.pages import ODD, SECTIONS, odd, of_snapshot, page_alone
 from registry.errors import RegistryError
-from registry.extras import needed
 from registry.storage.snapshot import Snapshot
 
 NOT_HERE = ("versions", "use")
@@ -44,6 +43,5 @@ def drawn(
             **of_snapshot(snapshot, found.newest),
             **values,
         )
-    except (*ODD, needed("jinja2").TemplateError) as error:
-        what = f"what it says of itself is nothing that a release writes ({type(error).__name__})"
-        raise RegistryError(what, where=snapshot.name) from None
+    except odd() as error:
+        raise RegistryError(ODD.format(type(error).__name__), where=snapshot.name) from None

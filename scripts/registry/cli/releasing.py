@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,9 +35,8 @@ from registry.release.status import status
 from registry.restore.rollback import republish
 from registry.shown import shown
 from registry.storage.repository import NoRepositoryError, Repository, read_config
-from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
-from registry.storage.tags import dataset_of, find_release, history, odd_tags
+from registry.storage.tags import dataset_of, history, odd_tags
 from registry.trace.runs import runs_of
 from registry.workflow.record import add_release
 
@@ -132,25 +129,17 @@ def _refresh_catalog(here: Repository) -> None:
 
 
 def _show_refused(here: Repository, outcomes: Iterable[Outcome]) -> None:
-    """Draw what differs from the version against which a gate refused a dataset, and remove pages of those that passed.
-
-    Nothing is fetched for that.
-    """
+    """Draw what differs from the version against which a gate refused a dataset; remove pages of those that passed."""
     for one in outcomes:
         page = here.root / "logs" / one.dataset / "refused.html"
         if one.state != State.REFUSED or one.previous is None:
             with suppress(OSError):
                 page.unlink()
             continue
-        from registry.catalog.difference import write_difference
+        from registry.catalog.difference import write_what_is_built
 
         try:
-            release = find_release(here.git, one.dataset, one.previous)
-            old = Snapshot.at(here, release.dataset, release.commit, release.tag)
-            old = replace(old, local=partial(old.local, fetch=False), listed=partial(old.listed, fetch=False))
-            page.parent.mkdir(parents=True, exist_ok=True)
-            built = Snapshot.on_disk(here.root, one.dataset, quick=True)
-            write_difference(page, (one.previous, old), ("what is built", built))
+            write_what_is_built(page, here, one.dataset, one.previous)
         except (RegistryError, NotReady, OSError) as error:
             say(f"{page.relative_to(here.root)} is not drawn: {error}")
         else:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import polars as pl
 
+from registry.describe.twins import numbered_rows
 from registry.errors import ContractError
 
 SAID = 3
@@ -21,13 +20,11 @@ BREACHES = 10
 """Breaches that a message names."""
 MOST_SHOWN = 200
 """Cases of all breaches that a page shows."""
-AT_ONCE = 1 << 18
-"""Rows of a manifest that are in memory."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a split, by its number, its key, or both; of another dataset, its key there, `<file>:<row>`."""
+    """A row of a split: its number and, if it is known, its key; of another dataset, its key there, `<file>:<row>`."""
 
     split: str
     number: int | None = None
@@ -91,10 +88,10 @@ class Breaches:
         breach.said += said[: SAID - len(breach.said)]
         breach.cases += cases[: SHOWN_ROWS - len(breach.cases)]
 
-    def find(self, manifest: str | Path) -> None:
-        """Look up, in a manifest, the keys of rows that are known by their numbers, and the numbers of the others."""
+    def name_rows(self, manifest: str | Path) -> None:
+        """Look up, in a manifest, the keys of rows that are known by their numbers alone."""
         rows = [row for breach in self._all.values() for case in breach.cases for row in case.rows]
-        found = dict(zip(rows, found_rows(manifest, rows), strict=True))
+        found = dict(zip(rows, with_keys(manifest, rows), strict=True))
         for breach in self._all.values():
             breach.cases = [replace(case, rows=[found[row] for row in case.rows]) for case in breach.cases]
 
@@ -131,33 +128,11 @@ def _record(row: Row) -> dict[str, Any]:
     return {"split": row.split, "row": row.number, "key": row.key, "dataset": row.dataset}
 
 
-def found_rows(manifest: str | Path, rows: Sequence[Row]) -> list[Row]:
-    """Return the same rows of a manifest, each with its number and its key; of rows with one key, the first is meant.
-
-    Those of other datasets, and those that are not there, stay as they are.
-    """
-    wanted = {row for row in rows if row.dataset is None and (row.number is None or row.key is None)}
-    found, seen = dict[Row, Row](), dict[str, int]()
-    with pq.ParquetFile(manifest, pre_buffer=False) as file:
-        for batch in file.iter_batches(AT_ONCE, columns=["split", "key"], use_threads=False) if wanted else ():
-            for name in pc.unique(batch["split"]).to_pylist():
-                start, keys = seen.get(name, 0), batch.filter(pc.equal(batch["split"], name))["key"]
-                seen[name] = start + len(keys)
-                its = [row for row in wanted if row.split == name and row not in found]
-                found |= _in_batch(its, start, keys)
-    return [found.get(row, row) for row in rows]
-
-
-def _in_batch(rows: Sequence[Row], start: int, keys: pa.StringArray) -> dict[Row, Row]:
-    """Return those rows that are among the keys of a batch, of which the first row has the number `start`."""
-    found = {
-        row: replace(row, key=keys[row.number - start].as_py())
-        for row in rows
-        if row.number is not None and start <= row.number < start + len(keys)
-    }
-    by_key = {row.key: row for row in rows if row.number is None}
-    there = pc.is_in(keys, pa.array([*by_key], pa.string())) if by_key else pa.array([], pa.bool_())
-    for place in reversed(pc.indices_nonzero(there).to_pylist()):
-        row = by_key[keys[place].as_py()]
-        found[row] = replace(row, number=start + place)
-    return found
+def with_keys(manifest: str | Path, rows: Sequence[Row]) -> list[Row]:
+    """Return the same rows of a manifest, each with its key. Those that are not there stay as they are."""
+    wanted = {row.number for row in rows if row.key is None}
+    keys = dict[tuple[str, int | None], str]()
+    for batch in numbered_rows(manifest, "split", "key") if wanted else ():
+        found = pl.DataFrame(batch).filter(pl.col("row").is_in(wanted))
+        keys |= {(split, number): key for split, key, number in found.iter_rows()}
+    return [row if row.key is not None else replace(row, key=keys.get((row.split, row.number))) for row in rows]

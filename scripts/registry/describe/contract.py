@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from registry.config.columns import Spec, inner, places
 from registry.config.names import closest
-from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Cases, Row, found_rows
+from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Cases, Row, with_keys
 from registry.describe.columns import (
     SHOWN,
     column_type,
@@ -195,7 +195,7 @@ class Contract:
         if self._spec.get("disjoint") or self._spec.get("unique"):
             self._check_inputs(manifest, sum(counts.values()))
         self._note_odd(manifest)
-        self._breaches.find(manifest)
+        self._breaches.name_rows(manifest)
 
     def check_floors(self, metadata: dict[str, Any]) -> None:
         """Note every number of a metadata.json that is below its floor, or not there."""
@@ -216,7 +216,7 @@ class Contract:
         for one in self._odd:
             if one.fails:
                 groups = same_rows(manifest, sum(self._seen.values()), SHOWN_ROWS) if one.twice else []
-                rows = found_rows(manifest, one.rows[:SHOWN_ROWS])
+                rows = with_keys(manifest, one.rows[:SHOWN_ROWS])
                 said = [shown_value(group.words) for group in groups]
                 said += [f"row {row.number} of {row.split} ({shown_value(row.key)})" for row in rows]
                 found = f"{one.found}, such as {', '.join(said[:SAID])}" if said else one.found

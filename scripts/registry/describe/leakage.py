@@ -5,6 +5,7 @@ Rows with equal inputs are `exact` duplicates; the other ones are near-duplicate
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ class _Rows:
         pairs = [(here, there) for here in range(splits) for there in range(here + 1, number)]
         several = np.argsort(self._first, kind="stable")
         several = several[self._counts[several].sum(axis=1) > 1]
-        one, other, distances = self._pairs_once()
+        one, other, distances = self._closest
         for here, there in pairs + [(split, split) for split in range(splits)]:
             twice = self._counts[several, there] > (here == there)
             same = several[self._present[several, here] & twice]
@@ -169,7 +170,8 @@ class _Rows:
                 groups = (one[place], other[place]) if direct[place] else (other[place], one[place])
                 yield self._row(groups[0], here, 0), self._row(groups[1], there, 0), float(distances[place]), False
 
-    def _pairs_once(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @cached_property
+    def _closest(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the groups of all pairs, each pair once, and their distances, the closest first."""
         near = np.concatenate(self._pairs)
         groups, distances = near[:, :2].astype(np.int64), near[:, 2]

@@ -66,16 +66,22 @@ def _read(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
         yield from file.iter_batches(ROWS, columns=list(columns), use_threads=False)
 
 
-def _with_ids(manifest: str | Path, ids: str, heads: np.ndarray) -> pl.DataFrame:
-    found, seen = [], dict[str, int]()
-    for batch in _read(manifest, ids, "split", "key"):
+def numbered_rows(manifest: str | Path, *columns: str) -> Iterator[pyarrow.RecordBatch]:
+    """Yield the rows of a manifest, ROWS at once: these columns, `split` among them, and `row`, its number in that."""
+    seen = dict[str, int]()
+    for batch in _read(manifest, *columns):
         numbers = np.empty(batch.num_rows, np.int64)
         for split in pyarrow.compute.unique(batch["split"]).to_pylist():
             own = np.flatnonzero(pyarrow.compute.equal(batch["split"], split))
             numbers[own] = seen.get(split, 0) + np.arange(len(own))
             seen[split] = seen.get(split, 0) + len(own)
-        numbered = pl.DataFrame(batch.append_column("row", pyarrow.array(numbers)))
-        found.append(numbered.filter(pl.Series(among(batch[ids], heads))))
+        yield batch.append_column("row", pyarrow.array(numbers))
+
+
+def _with_ids(manifest: str | Path, ids: str, heads: np.ndarray) -> pl.DataFrame:
+    found = []
+    for batch in numbered_rows(manifest, ids, "split", "key"):
+        found.append(pl.DataFrame(batch.filter(pyarrow.array(among(batch[ids], heads)))))
         if sum(rows.height for rows in found) > GATHERED:
             found = [pl.concat(found).sort("key").group_by(ids, "split").head(TWINS)]
     return pl.concat(found).sort("key")
