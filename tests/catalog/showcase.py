@@ -14,6 +14,7 @@ from commands import republish
 from hostile_values import CLASSES, COLUMNS, HUGE, TEXTS, TITLE, picture
 from project import copy_repository
 from registry.config.fingerprint import fingerprint
+from registry.describe.leakage import Leakage
 from registry.describe.manifest import write_manifest
 from registry.describe.metadata import metadata_of
 from registry.describe.profile import Profile
@@ -63,11 +64,16 @@ class Showcase(Clone):
         features: dict[str, dict[str, Any]] | None = None,
         about: Mapping[str, Any] | None = None,
         aliases: Sequence[str] = (),
+        leakage: Mapping[str, Any] | None = None,
     ) -> None:
-        """Build a dataset as a run would. The first column holds the keys of its rows; the contract takes all."""
+        """Build a dataset as a run would. The first column holds the keys of its rows; the contract takes all.
+
+        `leakage` is what the contract says of it.
+        """
         schema = next(iter(splits.values())).schema
         columns = {field.name: column_of(field.type, nullable=True) for field in schema}
-        config = {"about": ABOUT, "contract": {"columns": columns, "rows": {}}}
+        quality = {"quality": {"leakage": leakage}} if leakage else {}
+        config = {"about": ABOUT, "contract": {"columns": columns, "rows": {}, **quality}}
         text = yaml.dump(
             config | ({"aliases": [*aliases]} if aliases else {}), sort_keys=False, Dumper=yaml.CSafeDumper
         )
@@ -77,7 +83,7 @@ class Showcase(Clone):
         shutil.rmtree(folder / "processed", ignore_errors=True)
         (folder / "raw").mkdir(parents=True, exist_ok=True)
         write_json(folder / "raw" / "sources.json", {"mode": "generated", "files": []})
-        profile = Profile(schema)
+        profile, leaks = Profile(schema), Leakage(leakage or {}, {})
         # A build makes no dataset without rows, but somebody may have released one.
         any_number = {**config["contract"], "rows": {"generated": dict.fromkeys(splits, {"min": 0})}}
         checked = dataset | {"contract": any_number}
@@ -87,14 +93,13 @@ class Showcase(Clone):
                 file.parent.mkdir(parents=True)
                 pq.write_table(table, file)
                 rows = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema)]
-                keys = rows[0].column(0).cast(pa.string())
-                profile.add(
-                    split,
-                    rows[0],
-                    heads_of(manifest.add(split, rows[0], inputs=inputs or [schema.names[0]], keys=keys)),
-                )
+                keys, about_it = rows[0].column(0).cast(pa.string()), inputs or [schema.names[0]]
+                ids = manifest.add(split, rows[0], inputs=about_it, keys=keys)
+                profile.add(split, rows[0], heads_of(ids))
+                leaks.add(split, rows[0].select(about_it), keys)
         seal(folder / "processed")
         facts = {"summary": {"num_samples": sum(manifest.num_samples.values())}, "profile": profile.figures()}
+        facts |= {"leakage": leaks.figures()} if leakage else {}
         # Said by the data alone: a configuration that has scripts in it is refused.
         metadata = metadata_of(dataset | {"about": ABOUT | dict(about or {})}, manifest, features=features, **facts)
         write_json(folder / "metadata.json", metadata)
@@ -151,14 +156,20 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def make_showcase(folder: Path) -> str:
-    """Make the registry; return what there is to know of how."""
+def make_empty(folder: Path) -> Showcase:
+    """Make a registry that has nothing so far."""
     copy_repository(folder, "config/datasets/", "data/", "envs/", "docs/", "benchmarks/")
     registry = Showcase(folder)
     local = "[core]\n    analytics = false\n    remote = local\n['remote \"local\"']\n    url = storage\n"
     registry.write(".dvc/config", local)
     registry.write(f"scripts/{SCRIPT}", '"""Stands for the code that builds the datasets."""\n')
     under_git(registry)
+    return registry
+
+
+def make_showcase(folder: Path) -> str:
+    """Make the registry; return what there is to know of how."""
+    registry = make_empty(folder)
     features = {"city": {"classes": CITIES}, "age": {"unit": "years", "description": "At the last <b>birthday</b>."}}
 
     def build_people(**splits: pa.Table) -> None:

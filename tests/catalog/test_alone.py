@@ -12,10 +12,12 @@ from browsing import Visitor
 from hostile_values import COLUMNS, TEXTS, picture
 from registry.catalog import breaches, values
 from registry.catalog.breaches import breaches_page
+from registry.catalog.difference import write_difference
 from registry.catalog.state import state_page
 from registry.errors import RegistryError
 from registry.files import data_files
 from registry.gate import GateError
+from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from showcase import Showcase
 from support import wait_until
@@ -77,6 +79,39 @@ def test_a_state_that_says_odd_things_is_one_error(showcase_once):
     snapshot.provenance["contract"] = {"passed": True, "warnings": 3}
     with pytest.raises(RegistryError, match="nothing that a release writes"):
         state_page("odd", snapshot)
+
+
+@pytest.fixture(scope="module")
+def refused(showcase_once: Showcase, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Pages of versions with rows that are like tests of the first one, drawn before there is a browser."""
+    repository, pages = Repository.open(showcase_once.folder), {}
+    for dataset, split, key, row in (("people", "test", "person-100", 2), ("pictures", "all", "picture-0", 2)):
+        old, new = (Snapshot.at(repository, dataset, f"{dataset}-v{number}.0.0") for number in (1, 2))
+        like = {"split": split, "row": 0, "key": key}
+        alike = [
+            {"split": [*new.sizes][0], "row": row, "key": "a key", "like": like, "distance": distance}
+            for distance in (None, 0.125)
+        ]
+        file = tmp_path_factory.mktemp("refused") / "refused.html"
+        write_difference(file, ("1.0.0", old), ("2.0.0", new), alike)
+        pages[dataset] = file.read_bytes()
+    return pages
+
+
+@pytest.mark.parametrize("dataset", ["people", "pictures"])
+def test_rows_like_tests_of_an_older_version_stand_beside_these(refused, opened, dataset):
+    page = opened(refused[dataset]).page
+    expect(page.locator("h2").first).to_have_text("Rows like tests of 1.0.0")
+    found = page.locator("section").first
+    notes = found.locator(".held").all_inner_texts()
+    assert notes == ["the same", "at a distance of 0.125"]
+    if dataset == "people":
+        assert found.locator("tbody th").all_inner_texts() == ["a key of train", "person-100 of test"] * 2
+        assert found.locator("tbody tr:first-child td").all_inner_texts()[:2] == ["person-7", "Ada 7 Byron"]
+    else:
+        expect(found.locator(".case").first.locator("img")).to_have_count(2)
+        assert "a key of all" in found.inner_text()
+    assert Axe().run(page).violations_count == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

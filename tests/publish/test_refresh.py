@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from clone import Clone
+from clone import Clone, under_git
+from configured import EXAMPLES, add, only
 from fake_github import Api
 from registry.files import sha256_of
 from support import ROOT
@@ -204,3 +205,29 @@ def test_a_file_that_grew_is_accepted_built_and_released_by_one_command(fresh, h
     fresh.edit(config, new, old)
     assert f"{name}: the newest version is still 1.1.0" in fresh.registry("refresh", name, "--accept")
     assert new in (fresh.folder / config).read_text(encoding="utf-8")
+
+
+def test_what_a_release_would_say_of_older_tests_is_said_before(bare, http_server):
+    def lines(training, evaluation):
+        rows = [("training", text) for text in training] + [("evaluation", text) for text in evaluation]
+        said = [json.dumps({"part": part, "review": text, "label": 1}) for part, text in rows]
+        return "".join(f"{line}\n" for line in said).encode()
+
+    first, other, third = (
+        "a quiet room with a view of the harbour",
+        "the breakfast came late and cold again and nobody was sorry",
+        "never again",
+    )
+    before, after = lines([first], [other, third]), lines([first, other.replace("late", "bad")], [third])
+    config = EXAMPLES["reviews"].replace("https://example.org", http_server.url)
+    config = config.replace("accept: []", f"accept: [{{sha256: {hashlib.sha256(before).hexdigest()}, note: first}}]")
+    config = config.replace("  disjoint: true", "  quality: {leakage: {older: fail}}")
+    add(only(bare), "reviews", f"source: upstream\n{config.replace('samples: {', 'upstream: {')}")
+    bare.edit("config/config.yaml", "publish: false", "publish: true")
+    clone = under_git(bare)
+    http_server.serve("/reviews.jsonl", before)
+    assert "reviews: released as 1.0.0" in clone.registry("refresh", "reviews")
+    http_server.serve("/reviews.jsonl", after)
+    found = clone.registry_json("refresh", "reviews", code=1)
+    assert (found["after"], found["warnings"]) == ("2.0.0", [])
+    assert "found 1 in reviews-v1.0.0: reviews.jsonl:1 of train is, at a distance of 0." in found["refused"]

@@ -15,6 +15,7 @@ TRAINING = [
 ]
 NEAR = TRAINING[1].replace("neighbours", "guests").replace("nobody", "no one").replace("any of it", "it")
 EVALUATION = ["We would come again for the garden alone, where peacocks walk among the tables", "Never again"]
+NEAR_TEST = EVALUATION[0].replace("alone", "itself").replace("walk", "live")
 
 
 def lines(training, evaluation) -> bytes:
@@ -87,7 +88,7 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     reviews(clone, "older: fail", [*TRAINING, EVALUATION[0]], EVALUATION[1:])
     clone.commit("Learn from a test")
     printed = clone.snakemake("--cores", "2", fails=True)
-    assert "reviews-v1.0.0 had 1 of them: reviews.jsonl:3 of train was reviews.jsonl:3 of test" in printed
+    assert "found 1 in reviews-v1.0.0: reviews.jsonl:3 of train was reviews.jsonl:3 of test" in printed
     assert "registry diff reviews 1.0.0 --html older.html shows which rows moved" in printed
     assert "reviews: logs/reviews/refused.html shows what differs from 1.0.0" in printed
     assert EVALUATION[0] in (clone.folder / "logs/reviews/refused.html").read_text(encoding="utf-8")
@@ -99,4 +100,10 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     printed = clone.snakemake("--cores", "2")
     assert "reviews: released as reviews-v2.0.0" in printed
     assert not (clone.folder / "logs/reviews/refused.html").exists()
-    assert "warning: no row that models learn from may have been in a test split of an older version" in printed
+    assert "warning: no row that models learn from may be like one in a test split of an older version" in printed
+
+    reviews(clone, "older: fail", [*TRAINING, NEAR_TEST], EVALUATION[1:])
+    clone.commit("Reword it")
+    printed = clone.snakemake("--cores", "2", fails=True)
+    assert "found 1 in reviews-v1.0.0: reviews.jsonl:3 of train is, at a distance of 0." in printed
+    assert ", like reviews.jsonl:3 of test; " in printed

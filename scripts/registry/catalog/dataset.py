@@ -2,10 +2,10 @@
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from registry.catalog.profiles import profile_of
 from registry.catalog.values import Values, exact, read_values
 from registry.compare.diff import told
 from registry.compare.manifests import rows_of_splits
+from registry.describe.breaches import how
 from registry.describe.metadata import FILLED_IN, Leaf
 from registry.errors import RegistryError
 from registry.storage.repository import Repository
@@ -77,6 +78,8 @@ class DatasetPages:
     values: Values = field(default_factory=Values)
     without_values: dict[str, str] = field(default_factory=dict)
     """{version: why no values of its rows are shown}"""
+    alike: list[dict[str, Any]] = field(default_factory=list)
+    """Rows that are like each other, by their numbers, and a note that says how like."""
 
     @property
     def newest(self) -> VersionPage:
@@ -110,12 +113,22 @@ def gather_one(name: str, snapshot: Snapshot) -> DatasetPages:
     return found
 
 
-def gather_two(old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> DatasetPages:
-    """Return what is shown of the difference between two states of a dataset, each with its name."""
+def gather_two(
+    old: tuple[str, Snapshot], new: tuple[str, Snapshot], alike: Sequence[Mapping[str, Any]] = ()
+) -> DatasetPages:
+    """Return what is shown of the difference between two states of a dataset, each with its name.
+
+    `alike` are rows of the new one that are like one of the old one, as run.schema.yaml has them.
+    """
     numbered = NumberedRows()
     versions = [_version(name, snapshot, numbered) for name, snapshot in (old, new)]
     found = DatasetPages(new[1].dataset, versions[::-1], numbered)
-    _add_values(found, _moved(found.versions, MAX_ROWS))
+    if all(version.rows is not None for version in versions):
+        before, after = map(_by_split, versions)
+        for one in alike:
+            rows = [int(side[its["split"]][its["row"]]) for side, its in ((after, one), (before, one["like"]))]
+            found.alike.append({"rows": rows, "note": how(one["distance"], one["distance"] is None)})
+    _add_values(found, [*chain(*(one["rows"] for one in found.alike)), *_moved(found.versions, MAX_ROWS)])
     return found
 
 

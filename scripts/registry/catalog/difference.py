@@ -1,8 +1,10 @@
 """Write the difference between two versions as one page: `registry diff --html`, and a release that a gate refuses."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from registry.catalog.dataset import data_of, gather_two
 from registry.catalog.pages import page_alone
@@ -12,25 +14,35 @@ from registry.storage.snapshot import Snapshot
 from registry.storage.tags import find_release
 
 
-def write_difference(file: Path, old: tuple[str, Snapshot], new: tuple[str, Snapshot]) -> None:
+def write_difference(
+    file: Path, old: tuple[str, Snapshot], new: tuple[str, Snapshot], alike: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write a page that shows what differs between two states of a dataset, each with its name, to a file.
 
-    What it shows of the rows' values is fetched where it is not here.
+    `alike` are rows of the new state that are like one of the old one, as run.schema.yaml has them, to be shown side by
+    side. What it shows of the rows' values is fetched where it is not here.
     """
-    found = gather_two(old, new)
+    found = gather_two(old, new, alike)
     data = data_of(found) | {"title": new[1].metadata["dataset"].get("title", found.name), "alone": [old[0], new[0]]}
+    for case, one in zip(found.alike, alike, strict=False):
+        data["names"] |= {
+            row: f"{its['key']} of {its['split']}" for row, its in zip(case["rows"], (one, one["like"]), strict=True)
+        }
+    data["alike"] = found.alike
     with atomic_file(file) as partial:
         partial.write_bytes(page_alone("diff.html.jinja", data, found.values.pictures))
 
 
-def write_what_is_built(file: Path, repository: Repository, dataset: str, version: str) -> None:
+def write_what_is_built(
+    file: Path, repository: Repository, dataset: str, version: str, alike: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write a page that shows what differs between a version and what is built. Nothing is fetched for that.
 
-    Raises NotReady where nothing is built.
+    `alike` as for write_difference. Raises NotReady where nothing is built.
     """
     release = find_release(repository.git, dataset, version)
     old = Snapshot.at(repository, release.dataset, release.commit, release.tag)
     old = replace(old, local=partial(old.local, fetch=False), listed=partial(old.listed, fetch=False))
     file.parent.mkdir(parents=True, exist_ok=True)
     built = Snapshot.on_disk(repository.root, dataset, quick=True)
-    write_difference(file, (version, old), ("what is built", built))
+    write_difference(file, (version, old), ("what is built", built), alike)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from registry.catalog.tables import batches_of, tables_of
 from registry.compare.manifests import manifest_of, rows_of_splits
+from registry.compare.tables import batches_of, tables_of
 from registry.describe.metadata import profile_of as profile_said
 from registry.describe.profile import Profile
 from registry.describe.repeated import heads_of

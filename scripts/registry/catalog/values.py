@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.catalog.tables import batches_of, files_of, tables_of
 from registry.catalog.thumbnails import Thumbnail, thumbnail, thumbnail_of_pixels
+from registry.compare.tables import batches_of, files_of, tables_of
 from registry.describe.logical import is_picture
 from registry.describe.turns import is_conversation
 from registry.reading.columns import FILE_NAME, IMAGE, in_range, picture_columns

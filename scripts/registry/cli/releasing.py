@@ -139,7 +139,7 @@ def _show_refused(here: Repository, outcomes: Iterable[Outcome]) -> None:
         from registry.catalog.difference import write_what_is_built
 
         try:
-            write_what_is_built(page, here, one.dataset, one.previous)
+            write_what_is_built(page, here, one.dataset, one.previous, one.alike)
         except (RegistryError, NotReady, OSError) as error:
             say(f"{page.relative_to(here.root)} is not drawn: {error}")
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from semver import Version
 
@@ -33,7 +34,10 @@ from registry.storage.tags import Numbers, Release, tag_name
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass."""
+    """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass.
+
+    `alike` are rows because of which it is refused, and those of version `previous` that they are like.
+    """
 
     dataset: str
     state: State
@@ -45,6 +49,7 @@ class Outcome:
     hint: str | None = None
     files: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    alike: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,22 @@ class Store:
                 self.fetch([md5])
         return {f"{out}/{file}": digest for file, digest in self.listing(md5).items()}
 
+    def places(self, out: str, md5: str, paths: Iterable[str] | None = None) -> dict[str, Path]:
+        """Return {path: where the cache keeps it} of some files of an output, or all, which are fetched together.
+
+        Paths that are not there are left out. Raises RegistryError.
+        """
+        listed = self.listed(out, md5)
+        wanted = listed if paths is None else {path: listed[path] for path in paths if path in listed}
+        found = self.files(wanted.values())
+        return {path: found[digest] for path, digest in wanted.items()}
+
     def hashed(self, out: str, md5: str) -> dict[str, Hashed]:
         """Return {path: size and SHA-256} of an output that is a file, or of the files of one that is a folder.
 
         Fetches what is not there. Raises RegistryError.
         """
-        listed = self.listed(out, md5)
-        places = self.files(listed.values())
-        return {path: hashed(places[digest]) for path, digest in listed.items()}
+        return {path: hashed(place) for path, place in self.places(out, md5).items()}
 
     def _here(self, md5: str) -> Path:
         """Return where the cache keeps an object that it has undamaged. Raises MissingDataError."""

@@ -63,8 +63,9 @@ class Snapshot:
 
     `name` is the tag or commit, or says that it is built; `outs` maps what DVC tracks of it (paths in the repository)
     to its md5; `local(path)` returns where one of these, or a file in one, can be read, and `listed()` the paths of the
-    files of its data: both fetch what is not here, or raise MissingDataError with `fetch=False`. `hashed()` returns
-    {path: size and SHA-256} of these, which are read unless they just were. `files` are those that git tracks of it
+    files of its data: both fetch what is not here, or raise MissingDataError with `fetch=False`. `places(paths)`
+    returns {path: where it can be read} of those of these files that are there, fetched together, and `hashed()`
+    {path: size and SHA-256} of all, which are read unless they just were. `files` are those that git tracks of it
     {path: content}, where they were read from git.
     """
 
@@ -75,6 +76,7 @@ class Snapshot:
     outs: dict[str, str] = field(repr=False)
     local: Callable[..., Path] = field(default=_out_of_reach, repr=False, compare=False)
     listed: Callable[..., list[str]] = field(default=_out_of_reach, repr=False, compare=False)
+    places: Callable[[Iterable[str]], dict[str, Path]] = field(default=_out_of_reach, repr=False, compare=False)
     hashed: Callable[[], dict[str, Hashed]] = field(default=_out_of_reach, repr=False, compare=False)
     files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
@@ -171,6 +173,7 @@ class Snapshot:
             self,
             local=lambda path, fetch=True: root / path,
             listed=lambda fetch=True: [file.relative_to(root).as_posix() for file in data_files(root / self.data)],
+            places=lambda paths: {path: root / path for path in paths if (root / path).is_file()},
             hashed=lambda: {file.relative_to(root).as_posix(): hashed(file) for file in data_files(root / self.data)},
         )
 
@@ -209,6 +212,7 @@ class Snapshot:
             snapshot,
             local=lambda path, fetch=True: repository.store.local(path, snapshot.outs, fetch=fetch),
             listed=lambda fetch=True: list(repository.store.listed(snapshot.data, snapshot.data_md5, fetch=fetch)),
+            places=lambda paths: repository.store.places(snapshot.data, snapshot.data_md5, paths),
             hashed=lambda: repository.store.hashed(snapshot.data, snapshot.data_md5),
         )
 

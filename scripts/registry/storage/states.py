@@ -1,6 +1,8 @@
 """The states of a dataset, and the outcomes of a release: one word for each, used everywhere."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -50,12 +52,21 @@ class State(StrEnum):
 class NotReady(Exception):  # noqa: N818  it is a state, not a failure
     """A dataset cannot be used, or released, as it is: its state, why, and what to do.
 
-    `against` is the tag of the version that it was held against, where that is why.
+    `against` is the tag of the version that it was held against, where that is why, and `alike` are rows that are like
+    others there, as run.schema.yaml has them.
     """
 
-    def __init__(self, state: State, reason: str, hint: str | None = None, against: str | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        reason: str,
+        hint: str | None = None,
+        against: str | None = None,
+        alike: Sequence[dict[str, Any]] = (),
+    ) -> None:
         super().__init__(reason)
         self.state = state
         self.reason = reason
         self.hint = hint
         self.against = against
+        self.alike = [*alike]

@@ -14,6 +14,7 @@ from registry.compare.diff import DatasetDiff, diff
 from registry.compare.semver import NAMED, Level, judge
 from registry.config.load import SAMPLES, Datasets, read_yaml, source_name
 from registry.release.drifted import check_drift, recorded_warnings
+from registry.release.older import check_older
 from registry.release.plan import free_version
 from registry.sources.fetch import KEPT
 from registry.storage.repository import Repository
@@ -87,7 +88,9 @@ def preview(
         return Preview(name, dict(changed), before, diff=found)
     warnings, refused = recorded_warnings(built), None
     try:
-        warnings += check_drift(old, built) if newest else []
+        if newest:
+            contained = releases(repository.git, merged="HEAD").get(name, [])
+            warnings += [*check_drift(old, built), *check_older(repository, built, contained)]
     except NotReady as state:
         refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)

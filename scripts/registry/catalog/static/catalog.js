@@ -482,6 +482,7 @@ const registryCatalog = (() => {
       return;
     }
     for (const one of [before, after]) if (one.problem) found.push(element("p", { class: "notice" }, `${one.version}: `, marked(one.problem)));
+    if (data.alike?.length) found.push(section(`Rows like tests of ${from}`, drawnCases(data, data.alike)));
     if (before.schema && after.schema) {
       found.push(schemaSection(before, after));
       if (before.rows && after.rows) found.push(...rowsSections(data, before, after));
@@ -674,15 +675,17 @@ const registryCatalog = (() => {
   // --- how a contract is broken --------------------------------------------------------------------------------------
 
   function cases(data) {
-    const wide = Object.values(data.values).some((values) => values.some(isWide));
     // Rows of other datasets have other columns.
     for (const row of data.others) data.values[row] = data.values[row]?.map((value) => value ?? { note: "" });
     for (const place of document.querySelectorAll(".cases")) {
       const [those, wrong] = [data.cases[place.dataset.breach], place.dataset.column];
-      if (!those.length) continue;
-      if (wide) place.append(element("div", { class: "cards" }, ...those.map((one) => caseCard(data, one, wrong))));
-      else place.append(caseTable(data, those, wrong));
+      if (those.length) place.append(drawnCases(data, those, wrong));
     }
+  }
+
+  function drawnCases(data, those, wrong) {
+    const wide = Object.values(data.values).some((values) => values.some(isWide));
+    return wide ? element("div", { class: "cards" }, ...those.map((one) => caseCard(data, one, wrong))) : caseTable(data, those, wrong);
   }
 
   function caseCard(data, { rows, note }, wrong) {

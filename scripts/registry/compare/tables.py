@@ -1,6 +1,6 @@
 """Read the rows of a version as they lie in its files, in the order of its manifest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from registry.storage.snapshot import Snapshot
 
 KINDS = ("parquet", "csv", "json")
 """Files that have rows, in the order in which they are preferred."""
+NAMED = [FILE_NAME, "messages"]
+"""The columns of conversations about pictures, but for the pictures."""
 VALUES, BYTES = 50_000, 4 << 20
 """Values, and bytes as they are in the files, that are in memory at once, as far as rows are alike."""
 FEWEST = 100
@@ -42,18 +44,27 @@ def tables_of(snapshot: Snapshot) -> dict[str, list[str]]:
     return found
 
 
-def batches_of(snapshot: Snapshot, tables: list[str], end: int | None = None) -> Iterator[Batch]:
+def columns_of(snapshot: Snapshot, table: str) -> list[str]:
+    """Return the columns of a table, which is fetched at need; those that files beside it would make are left out."""
+    kind, here = table.rpartition(".")[2], {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
+    columns = NAMED if kind == "json" else None
+    return rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).schema.names
+
+
+def batches_of(
+    snapshot: Snapshot, tables: list[str], end: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[Batch]:
     """Yield the rows of a split in batches, at least all before the place `end`; what is not here is fetched.
 
-    Pictures that are files of their own are not read. Raises RegistryError.
+    They have these columns, else all. Pictures that are files of their own are not read. Raises RegistryError.
     """
     start, at_once = 0, _rows_at_once(snapshot)
     for table in tables:
         kind = table.rpartition(".")[2]
         here = {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
-        columns = [FILE_NAME, "messages"] if kind == "json" else None
+        chosen = columns or (NAMED if kind == "json" else None)
         folder = _folder_of_pictures(kind, table) if names_pictures(kind, here.values()) else None
-        for rows in rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).batches(at_once):
+        for rows in rows_of(kind, [table], here, chosen, snapshot.metadata["schema"]["features"]).batches(at_once):
             if end is not None and start >= end:
                 return
             yield Batch(start, rows, folder)

@@ -1,0 +1,154 @@
+"""`contract.quality.leakage.older`: what models learn from is held against what older releases measured them by."""
+
+import shutil
+
+import pyarrow as pa
+import pytest
+
+from pictures import picture
+from showcase import Showcase, make_empty
+
+
+def text(number, *, changed=False):
+    words = [f"word{12 * number + place}" for place in range(12)]
+    return " ".join(["another"] * changed + words[changed:])
+
+
+def texts(*numbers, changed=False):
+    """A table of texts of these numbers, of which a word is changed of those below 0."""
+    found = [text(abs(number), changed=number < 0) for number in numbers]
+    return pa.table({"id": [f"text {number}" for number in numbers], "text": found})
+
+
+@pytest.fixture
+def registry(once, tmp_path) -> Showcase:
+    """A registry of its own in which nothing was built so far."""
+    empty = Showcase(once("empty", lambda folder: make_empty(folder).head()))
+    return Showcase(empty.copied(tmp_path / "registry").folder)
+
+
+def release(registry, leakage=None, inputs=("text",), code=0, **splits):
+    """Build a dataset of these tables by split, publish it, and return what became of it."""
+    registry.build("some", splits, inputs=[*inputs], leakage=leakage)
+    registry.commit("Build it")
+    return registry.registry_json("publish", "some", code=code)["outcomes"][0]
+
+
+def refused(registry, **build):
+    """Why what is built is not released."""
+    found = release(registry, code=1, **build)
+    assert found["state"] == "refused"
+    return found["reasons"][0]
+
+
+def test_a_near_duplicate_of_what_older_versions_tested_is_found_wherever_that_is_now(registry):
+    assert release(registry, train=texts(1, 2), test=texts(10, 11, 12))["version"] == "1.0.0"
+    assert release(registry, train=texts(1, 2), test=texts(11, 12))["version"] == "2.0.0"
+    # Of three tests, one is gone, one is still there, and one is learnt from itself.
+    learnt = texts(1, 2, 3, -10, -11, 12)
+    asked = {"older": {"warn": 0, "fail": 2}}
+    limit = "that models learn from may be like one in a test split of an older version; found"
+    same = "text 12 of train was text 12 of test"
+    near = "text -11 of train is, at a distance of 0.176, like text 11 of test"
+    gone = "text -10 of train is, at a distance of 0.176, like text 10 of test"
+    found = release(registry, code=1, leakage=asked, train=learnt, test=texts(11))
+    assert (found["state"], found["previous"]) == ("refused", "1.0.0")
+    assert found["reasons"] == [f"at most 2 rows {limit} 3 in some-v1.0.0: {same}, {gone}, {near}"]
+    assert found["alike"][1] == {
+        "split": "train",
+        "row": 3,
+        "key": "text -10",
+        "like": {"split": "test", "row": 0, "key": "text 10"},
+        "distance": 0.176,
+    }
+    assert [(one["key"], one["distance"]) for one in found["alike"]] == [
+        ("text 12", None),
+        ("text -10", 0.176),
+        ("text -11", 0.176),
+    ]
+    page = (registry.folder / "logs/some/refused.html").read_text(encoding="utf-8")
+    assert all(text(abs(number), changed=number < 0) in page for number in (12, -10, 10, -11, 11))
+    found = release(registry, leakage={"older": "warn"}, train=learnt, test=texts(11))
+    assert found["warnings"] == [
+        f"no row {limit} 2 in some-v2.0.0: {same}, {near}",
+        f"no row {limit} 3 in some-v1.0.0: {same}, {gone}, {near}",
+    ]
+    assert [one["version"] for one in registry.registry_json("log", "some")] == ["3.0.0", "2.0.0", "1.0.0"]
+
+
+def test_limits_hold_for_each_version_alone(registry):
+    release(registry, train=texts(1, 2), test=texts(10))
+    release(registry, train=texts(1, 2), test=texts(11))
+    learnt = texts(1, 2, -10, -11)
+    assert refused(registry, leakage={"older": {"fail": 0.24}}, train=learnt, test=texts(12)).endswith(
+        "found 1 in some-v2.0.0: text -11 of train is, at a distance of 0.179, like text 11 of test"
+    )
+    assert release(registry, leakage={"older": {"fail": 0.25}}, train=learnt, test=texts(12))["version"] == "3.0.0"
+
+
+def test_near_duplicates_do_not_count_where_the_contract_says_so(registry):
+    release(registry, train=texts(1), test=texts(10))
+    asked = {"older": "fail", "near": False}
+    registry.lose("some-v1.0.0", "processed")
+    assert release(registry, leakage=asked, train=texts(1, -10), test=texts(11))["version"] == "2.0.0"
+    assert refused(registry, leakage=asked, train=texts(1, -10, 10), test=texts(11)).endswith(
+        "found 1 in some-v1.0.0: text 10 of train was text 10 of test"
+    )
+
+
+def test_only_the_tests_that_are_gone_are_fetched(registry):
+    release(registry, train=texts(1), test=texts(10, 11))
+    release(registry, train=texts(1, 2), test=texts(10, 11, 12))
+    release(registry, train=texts(1, 2), test=texts(10, 12))
+    # Whatever the first version tested, the second one has.
+    registry.lose("some-v1.0.0", "processed")
+    shutil.rmtree(registry.folder / ".dvc" / "cache")
+    asked = {"older": "fail"}
+    assert release(registry, leakage=asked, train=texts(1, 2, 3), test=texts(10))["version"] == "3.0.0"
+    assert refused(registry, leakage=asked, train=texts(1, 2, 3, -11), test=texts(10)).endswith(
+        "found 1 in some-v1.1.0: text -11 of train is, at a distance of 0.201, like text 11 of test"
+    )
+
+
+def test_data_that_is_gone_refuses_the_release_and_says_what_to_do(registry):
+    release(registry, train=texts(1), test=texts(10))
+    registry.lose("some-v1.0.0", "processed")
+    found = release(registry, leakage={"older": "fail"}, code=1, train=texts(1, 2), test=texts(11))
+    assert found["state"] == "refused"
+    assert found["reasons"][0].startswith("it cannot be held against older versions: ")
+    assert found["hint"] == (
+        "bring that back, or take contract.quality.leakage.older out, or near-duplicates: near: false"
+    )
+    # Tests that are here still need no other data.
+    assert release(registry, leakage={"older": "fail"}, train=texts(1, 2), test=texts(10, 11))["version"] == "1.1.0"
+
+
+def test_a_version_whose_inputs_are_of_another_type_or_elsewhere_has_no_near_duplicates(registry):
+    release(registry, train=texts(1), test=texts(10))
+    numbers = pa.table({"id": ["0", "1"], "text": [1.0, 2.0]})
+    assert release(registry, leakage={"older": "fail"}, train=numbers, test=numbers.slice(1))["version"] == "2.0.0"
+    named = texts(1, -10).append_column("title", texts(1, -10)["text"])
+    found = release(registry, inputs=["title"], leakage={"older": "fail"}, train=named, test=named.slice(0, 1))
+    assert found["version"] == "3.0.0"
+
+
+def test_pictures_and_rows_of_numbers_are_found_too(registry):
+    def pictures(*seeds, kind="PNG"):
+        return pa.table({"id": [f"{kind} {seed}" for seed in seeds], "image": [picture(seed, kind) for seed in seeds]})
+
+    release(registry, inputs=["image"], train=pictures(1, 2), test=pictures(10, 11))
+    learnt = pa.concat_tables([pictures(1, 2), pictures(11, kind="JPEG")])
+    reason = refused(registry, inputs=["image"], leakage={"older": "fail"}, train=learnt, test=pictures(10))
+    assert "found 1 in some-v1.0.0: JPEG 11 of train is, at a distance of 0.0" in reason
+    assert reason.endswith("like PNG 11 of test")
+
+    def rows(*numbers, noise=1.0):
+        measured = {"x": [number / 7 * noise for number in numbers], "y": [number / 3 for number in numbers]}
+        return pa.table({"id": [f"{number} {noise}" for number in numbers], **measured})
+
+    asked = {"older": "fail", "digits": 3}
+    release(registry, inputs=["x", "y"], train=rows(1, 2), test=rows(10, 11))
+    learnt = pa.concat_tables([rows(1, 2), rows(11, noise=1.00001)])
+    assert refused(registry, inputs=["x", "y"], leakage=asked, train=learnt, test=rows(10)).endswith(
+        "found 1 in some-v2.0.0: 11 1.00001 of train is, at a distance of 0, like 11 1.0 of test"
+    )
