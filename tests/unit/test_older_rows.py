@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from registry.describe.leakage import Leakage
@@ -70,6 +70,7 @@ rows = st.lists(st.tuples(st.sampled_from(SPLITS), st.sampled_from(VALUES)), min
 @given(
     built=rows, history=st.lists(rows, min_size=1, max_size=4), tests=st.sampled_from([None, ["test"], ["val", "x"]])
 )
+@example(built=[("train", 1.0001)], history=[[("test", 1.0)], [("test", 2.0)]], tests=None)
 def test_what_is_found_is_what_trying_every_pair_finds(tmp_path_factory, built, history, tests):
     root = tmp_path_factory.mktemp("states", numbered=True)
     states = [state(root, number, rows) for number, rows in enumerate([*history, built])]
