@@ -14,4 +14,5 @@ def rule(folder: Path, dataset: dict[str, Any], data: Path, mode: str = "samples
         input=SimpleNamespace(sources=sources, checksum=data.with_name(f".{data.name}.md5")),
         output=SimpleNamespace(**{name.partition(".")[0]: folder / name for name in names}),
         params=SimpleNamespace(dataset=dataset, code={}),
+        threads=1,
     )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from registry.describe import near_pictures
 from registry.describe.leakage import Leakage
 from registry.errors import RegistryError
 
@@ -318,3 +319,21 @@ def test_more_pairs_are_there_for_a_page_by_the_numbers_of_their_rows(other):
     assert all(one.key == two.key == f"key of {texts[one.number - 1]}" for one, two in (case.rows for case in across))
     [(here, there)] = [case.rows for case in leakage.cases["train", "", "books"]]
     assert (here.number, there.dataset, there.key) == (0, "books", "all/all.parquet:1")
+
+
+def test_the_number_of_threads_plays_no_part(monkeypatch):
+    monkeypatch.setattr(near_pictures, "BLOCK", (8, 16))
+    pictures = [picture(seed % 70).resize((64 + seed % 3, 64)) for seed in range(90)]
+    files = [encoded(one, "PNG" if place % 2 else "JPEG") for place, one in enumerate(pictures)]
+
+    def figures(threads):
+        leakage = Leakage({}, {}, threads)
+        for split, those in (("train", files[:60]), ("test", files[60:])):
+            inputs = pa.record_batch([pa.array(those, pa.binary())], names=["image"])
+            leakage.add(split, inputs, [f"{split}-{place}" for place in range(len(those))])
+        return leakage.figures(), leakage.cases
+
+    alone = figures(1)
+    assert alone[0]["splits"]["test"]["train"]["near"] >= 20
+    assert figures(3) == alone
+    assert figures(16) == alone

@@ -34,6 +34,7 @@ from registry.config.load import (
     source_files,
     source_name,
 )
+from registry.config.leakage import leakage
 from registry.config.names import rule_of
 from registry.describe.run import run_of
 from registry.errors import RegistryError
@@ -161,6 +162,12 @@ def has_pictures(dataset):
     """Tell whether the samples of a dataset of a kind are pictures; one that was ejected has none any more."""
     columns = DATASETS[dataset]["contract"]["columns"]
     return DATASETS[dataset].get("kind", "images" if "image" in columns else None) in PICTURES
+
+
+def threads_to_analyze(dataset):
+    """Return on how many threads a dataset is measured: pictures are held against each other on two."""
+    compared = has_pictures(dataset) and leakage(DATASETS[dataset]["contract"])
+    return 2 if compared and DATASETS[dataset]["source"] != "samples" else 1
 
 
 def environment_of(dataset):

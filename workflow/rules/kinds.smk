@@ -97,6 +97,7 @@ for dataset in of_a_kind():
             f"logs/{dataset}/analyze.log",
         conda:
             environment_of(dataset)
+        threads: threads_to_analyze(dataset)
         resources:
             **needs(mem_mb=700, runtime=30),
         params:

@@ -117,6 +117,7 @@ rule radiology_mini_analyze:
     priority: 1
     conda:
         "../../envs/images.yaml"
+    threads: threads_to_analyze("radiology-mini")
     resources:
         **needs(mem_mb=600, runtime=15),
     params:

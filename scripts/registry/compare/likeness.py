@@ -71,16 +71,17 @@ def _typed(columns: Iterable[str], snapshot: Snapshot) -> dict[str, str | None]:
     return {name: features.get(name, {}).get("dtype") for name in columns}
 
 
-def near_rows(one: Part, others: Sequence[Part], inputs: Inputs, wanted: Wanted) -> Pairs:
+def near_rows(one: Part, others: Sequence[Part], inputs: Inputs, wanted: Wanted, threads: int = 1) -> Pairs:
     """Yield arrays (i, j, distance) of near-duplicates: rows of one part and of others, by their numbers in these.
 
     The rows of the others are numbered on from part to part. `wanted` tells of pairs (i, j) which ones would add to
-    what is known. The inputs are in all parts; what is not here is fetched. Raises RegistryError.
+    what is known. The inputs are in all parts; what is not here is fetched. Pictures are compared on so many `threads`.
+    Raises RegistryError.
     """
     samples, start = None, sum(part.size for part in others)
     for part in (*others, one):
         for batch in _read(part, inputs):
-            samples = samples or Samples(batch, inputs.digits)
+            samples = samples or Samples(batch, inputs.digits, threads)
             samples.add(batch)
 
     def across(i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -87,7 +87,8 @@ def describe(
     made = {"data": data, "sources": snakemake.input.sources, "code": snakemake.params.code, "run": run_of(os.environ)}
     try:
         with write_manifest(output.manifest, dataset, schema, computed, read_referenced(dataset, others)) as manifest:
-            about = Description(schema, manifest, Profile(schema, pictures), _leakage(dataset["contract"], others))
+            leaks = _leakage(dataset["contract"], others, snakemake.threads)
+            about = Description(schema, manifest, Profile(schema, pictures), leaks)
             try:
                 yield about
             except Exception:
@@ -138,11 +139,11 @@ def _others(snakemake: Any) -> dict[str, Path]:
     return dict(zip(names, data, strict=True))
 
 
-def _leakage(contract: Mapping[str, Any], others: Mapping[str, Path]) -> Leakage | None:
+def _leakage(contract: Mapping[str, Any], others: Mapping[str, Path], threads: int) -> Leakage | None:
     """Return what finds duplicates, if the contract asks for that."""
     said = leakage.leakage(contract)
     against = {name: (others[name], one.get("column")) for name, one in leakage.others(contract).items()}
-    return Leakage(said, against) if said else None
+    return Leakage(said, against, threads) if said else None
 
 
 def _published(snakemake: Any) -> Path:

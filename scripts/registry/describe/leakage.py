@@ -30,12 +30,15 @@ class Leakage:
     """Holds the rows of a dataset, which are added batch by batch, against each other and against other datasets.
 
     `said` is what its contract says of leakage; `others` maps the names of other datasets to their data, a file or a
-    folder, and the column that is compared there, None for those that are called as here. `cases` are, once there are
+    folder, and the column that is compared there, None for those that are called as here. Pictures are compared on so
+    many `threads`, whose number plays no part in what is found. `cases` are, once there are
     figures, more pairs than these name, by two splits or a split and, after "", another dataset.
     """
 
-    def __init__(self, said: Mapping[str, Any], others: Mapping[str, tuple[Path, str | None]]) -> None:
-        self._said, self._others = said, others
+    def __init__(
+        self, said: Mapping[str, Any], others: Mapping[str, tuple[Path, str | None]], threads: int = 1
+    ) -> None:
+        self._said, self._others, self._threads = said, others, threads
         self.cases: Cases = {}
         self._schema: pa.Schema | None = None
         self._samples: Samples | None = None
@@ -46,7 +49,10 @@ class Leakage:
     def add(self, split: str, inputs: pa.RecordBatch, keys: Sequence[str] | pa.StringArray) -> None:
         """Add more rows of a split: the columns of their inputs, and their keys."""
         if self._samples is None:
-            self._schema, self._samples = inputs.schema, Samples(inputs, self._said.get("digits", DIGITS))
+            self._schema, self._samples = (
+                inputs.schema,
+                Samples(inputs, self._said.get("digits", DIGITS), self._threads),
+            )
         self._take(self._labels.setdefault(split, len(self._labels)), inputs, pa.array(keys, pa.string()))
 
     def _take(self, label: int, inputs: pa.RecordBatch, keys: pa.StringArray) -> None:

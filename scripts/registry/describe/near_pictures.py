@@ -12,6 +12,7 @@ All is held against all, in blocks. A picture takes 600 bytes in memory, and 3,1
 
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from tempfile import TemporaryFile
 
@@ -53,6 +54,8 @@ UNIT = 1 << 14
 """Coefficients are whole numbers of this part, so that the last bits of sums decide nothing."""
 BLOCK = (512, 2048)
 """Pictures that are held against each other at once."""
+BLOCKS = 4
+"""So many blocks begin with the same knowledge of what is wanted, on however many threads."""
 LED_BY = 4
 """Coefficients by which pictures are ordered."""
 PAIRS = 1 << 13
@@ -86,16 +89,18 @@ SIFTED = [np.flatnonzero(np.maximum(ROW, COLUMN) < side) for side in COARSE]
 
 
 class Pictures:
-    """Finds near-duplicates among pictures, which are added batch by batch."""
+    """Finds near-duplicates among pictures, which are added batch by batch, on so many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
         self._file = TemporaryFile()  # noqa: SIM115  It is gone as soon as this object is.
         self._count = 0
 
     def add(self, pictures: Sequence[bytes | np.ndarray | None]) -> None:
         """Add more pictures: the bytes of files, or pixels as uint8 (height, width, colours)."""
-        for picture in pictures:
-            self._file.write(thumbnail(picture).tobytes())
+        with ThreadPoolExecutor(self._threads) as pool:
+            for small in pool.map(thumbnail, pictures):
+                self._file.write(small.tobytes())
         self._count += len(pictures)
 
     def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
@@ -103,7 +108,12 @@ class Pictures:
         if self._count:
             self._file.flush()
             shape = (self._count, THUMBNAIL, THUMBNAIL)
-            yield from _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted).pairs()
+            search = _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted)
+            with ThreadPoolExecutor(self._threads) as pool:
+                for first in range(0, search.blocks, BLOCKS):
+                    blocks = range(first, min(first + BLOCKS, search.blocks))
+                    for found in list(pool.map(search.pairs, blocks)):
+                        yield from found
 
 
 def thumbnail(picture: bytes | np.ndarray | None) -> np.ndarray:
@@ -162,29 +172,36 @@ class _Search:
         self._rows, self._whole, self._own = rows[order], whole[order], np.count_nonzero(seen < own)
         self._parts = [self._whole[:, sifted] for sifted in SIFTED]
         self._coarse = self._parts[0]
+        self._halves = _squares(self._coarse) / 2
+        ones = np.ones((len(order), 1), np.float32)
+        self._columns = np.concatenate([self._coarse, ones, -self._halves[:, None]], axis=1).T
 
-    def pairs(self) -> Pairs:
-        """Yield pairs of near-duplicates: each picture as what others may be crops of."""
-        halves = _squares(self._coarse) / 2
-        columns = np.concatenate([self._coarse, np.ones((len(halves), 1), np.float32), -halves[:, None]], axis=1).T
-        for start in range(0, len(halves), BLOCK[0]):
-            some = slice(start, start + BLOCK[0])
-            tangents = _tangents(self._thumbnails[self._rows[some]], self._whole[some])
-            bases = [np.linalg.qr(np.swapaxes(tangents[:, :, sifted], 1, 2))[0] for sifted in SIFTED]
-            far = _crops(self._thumbnails[self._rows[some]], self._coarse[some])
-            reach, limits = REACH[0] * far + REACH[1], np.sqrt(far)
-            ones = np.ones((len(reach), 1), np.float32)
-            lines = np.concatenate([self._coarse[some], (reach**2 / 2 - halves[some])[:, None], ones], axis=1)
-            low, high = self._coarse[some, 0].min() - reach.max(), self._coarse[some, 0].max() + reach.max()
-            for first in range(0, len(halves) if start < self._own else self._own, BLOCK[1]):
-                leading = self._coarse[first : first + BLOCK[1], 0]
-                if leading.min() > high or leading.max() < low:
-                    continue
-                places = np.flatnonzero(lines @ columns[:, first : first + BLOCK[1]] > 0)
-                i, j = np.divmod(places, len(leading))
-                i, j = self._sift(start, bases, limits, i, j + first)
-                for step in range(0, len(i), PAIRS):
-                    yield from self._near(start, tangents, limits, i[step : step + PAIRS], j[step : step + PAIRS])
+    @property
+    def blocks(self) -> int:
+        """How many blocks of pictures there are."""
+        return -(-len(self._whole) // BLOCK[0])
+
+    def pairs(self, block: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Return pairs of near-duplicates: each picture of a block as what others may be crops of."""
+        start, found = BLOCK[0] * block, []
+        some = slice(start, start + BLOCK[0])
+        tangents = _tangents(self._thumbnails[self._rows[some]], self._whole[some])
+        bases = [np.linalg.qr(np.swapaxes(tangents[:, :, sifted], 1, 2))[0] for sifted in SIFTED]
+        far = _crops(self._thumbnails[self._rows[some]], self._coarse[some])
+        reach, limits = REACH[0] * far + REACH[1], np.sqrt(far)
+        ones = np.ones((len(reach), 1), np.float32)
+        lines = np.concatenate([self._coarse[some], (reach**2 / 2 - self._halves[some])[:, None], ones], axis=1)
+        low, high = self._coarse[some, 0].min() - reach.max(), self._coarse[some, 0].max() + reach.max()
+        for first in range(0, len(self._rows) if start < self._own else self._own, BLOCK[1]):
+            leading = self._coarse[first : first + BLOCK[1], 0]
+            if leading.min() > high or leading.max() < low:
+                continue
+            places = np.flatnonzero(lines @ self._columns[:, first : first + BLOCK[1]] > 0)
+            i, j = np.divmod(places, len(leading))
+            i, j = self._sift(start, bases, limits, i, j + first)
+            for step in range(0, len(i), PAIRS):
+                found += self._near(start, tangents, limits, i[step : step + PAIRS], j[step : step + PAIRS])
+        return found
 
     def _sift(
         self, start: int, bases: list[np.ndarray], limits: np.ndarray, i: np.ndarray, j: np.ndarray

@@ -5,6 +5,7 @@ all that is said in a conversation. Of several columns, and of one of another ty
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -27,11 +28,12 @@ COLOURS = (3, 4)
 
 
 class Samples:
-    """Finds near-duplicates among samples of one `sort`, which the first of them tell."""
+    """Finds near-duplicates among samples of one `sort`, which the first of them tell; pictures on so many threads."""
 
-    def __init__(self, first: pa.RecordBatch, digits: int) -> None:
+    def __init__(self, first: pa.RecordBatch, digits: int, threads: int = 1) -> None:
         self.sort = _sort_of(first)
-        self._finder = Rows(digits) if self.sort == ROWS else {PICTURES: Pictures, TEXTS: Texts}[self.sort]()
+        finders = {PICTURES: partial(Pictures, threads), TEXTS: Texts, ROWS: partial(Rows, digits)}
+        self._finder = finders[self.sort]()
 
     def add(self, inputs: pa.RecordBatch) -> None:
         """Add more samples."""

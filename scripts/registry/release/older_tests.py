@@ -1,5 +1,6 @@
 """Find what models learn from among the rows by which older versions measured them, and near these."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -89,7 +90,7 @@ class OlderTests:
             def wanted(i: np.ndarray, j: np.ndarray) -> np.ndarray:
                 return (held[j] & ~alike[i]).any(axis=1)
 
-            for i, j, distances in near_rows(one, parts, inputs, wanted):
+            for i, j, distances in near_rows(one, parts, inputs, wanted, os.cpu_count() or 1):
                 np.bitwise_or.at(alike, i, held[j])
                 found = {"input_id": learnt["input_id"].gather(i), "input_id_then": tests["input_id"].gather(j)}
                 pairs.append(pl.DataFrame(found | {"distance": distances.astype(np.float64).round(3)}))
