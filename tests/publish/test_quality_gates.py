@@ -65,7 +65,11 @@ def test_drift_that_fails_blocks_the_release_until_the_contract_allows_it(clone)
     assert "letters: released as letters-v2.0.0 (MAJOR)\n  100 rows removed" in printed
     assert f"  warning: {warning}\n" in printed
     assert f"\n- warning: {warning}" in clone.git("log", "-1", "--format=%B")
-    assert "; warning: drift from letters" in clone.git("show", "HEAD:data/letters/README.md")
+    written = clone.git("show", "HEAD:data/letters/README.md")
+    assert "; warning: drift from letters" in written
+    figure = reason.partition(": psi ")[2].partition(" ")[0]
+    assert "What has moved most since 1.0.0:\n\n| column | measure | split | PSI | Jensen-Shannon |" in written
+    assert f"\n| `value` | value | `all` | {figure} |" in written
     # What a version is made for does not change by it.
     assert [line for line in clone.registry_json("log", "letters")[0]["changes"] if "warning" in line] == []
 

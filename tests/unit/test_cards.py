@@ -1,5 +1,6 @@
 """Cards: whatever names, classes and texts a version has, they mark nothing up, and the front matter stays valid."""
 
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from markdown_it import MarkdownIt
 from carded import occasion, version
 from registry.cards.card import MOST, OLDER, card
 from registry.cards.hub import _feature
+from registry.compare.drift import Drift
 from registry.describe.logical import arrow_type, logical_type
 from registry.gate import GateError
 from registry.storage.tags import Entry
@@ -59,6 +61,31 @@ def test_what_is_odd_about_rows_is_told_in_a_few_lines():
     even = {"x": {"train": {"classes": 2, "ratio": 1.5, "entropy": 0.9}}}
     none = odd(duplicates={"samples": 0, "inputs": 0}, missing={}, constant=[], outliers={}, balance=even)
     assert "Known problems" not in card(version(quality=none), occasion())
+
+
+def test_rows_that_are_like_others_are_counted():
+    numbers = {"exact": 1_200, "near": 3}
+    splits = {"train": {"train": numbers, "te|st": {"exact": 0, "near": 1}}}
+    leakage = {"compared": "texts", "columns": ["x"], "splits": splits, "against": {"train": {"other": numbers}}}
+    text = card(version(quality=odd(), leakage=leakage), occasion())
+    assert text.partition("smallest class the largest has")[2].partition("\n\n")[0].splitlines()[1:] == [
+        "- Rows of `train` like others of `train`: 1,200 the same, 3 nearly.",
+        "- Rows of `train` like some of <code>te&#124;st</code>: 0 the same, 1 nearly.",
+        "- Rows of `train` like some of `other`: 1,200 the same, 3 nearly.",
+    ]
+    many = {f"split {number}": {"train": numbers} for number in range(300)}
+    assert card(version(leakage=leakage | {"splits": many}), occasion()).count("like some of") == MOST
+
+
+def test_what_has_moved_since_the_version_before_is_told():
+    before = Entry("x-v1.0.0", "1.0.0", datetime(2026, 1, 1, tzinfo=UTC), "0" * 40, ["first release"], None)
+    moved = [Drift("va|lue", "missing", "all", 0.54821, 0.1, 0.01)]
+    text = card(version(), occasion(version="1.1.0", before=[before], drift=moved))
+    assert "What has moved most since 1.0.0:\n\n| column |" in text
+    assert [*re.findall(r"<td>(.*?)</td>", html(text).partition("What has moved")[2])] == [
+        *("<code>va|lue</code>", "missing", "<code>all</code>", "0.548", "0.1"),
+    ]
+    assert "What has moved" not in card(version(), occasion(before=[before]))
 
 
 def test_what_is_odd_in_an_odd_way_is_refused():

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from registry.cards.hub import BUILDERS, about_of, front_matter
 from registry.cards.loading import ways_to_load
-from registry.describe.metadata import quality_of
+from registry.compare.drift import Drift
+from registry.describe.metadata import leakage_of, quality_of
 from registry.extras import needed
 from registry.shown import markdown, markdown_text, one_line, printable, some
 from registry.storage.snapshot import Snapshot
@@ -34,8 +36,8 @@ WRITTEN = "Written by registry publish"
 class Occasion:
     """What only a release knows: its number, tag and day, what changed, the versions before it, newest first.
 
-    `address` is that of the registry, `notes` are sections that somebody wrote, in Markdown, and `problems` what
-    cleaning has found, as JSON, if it has said so.
+    `drift` is what has moved most since the newest of these, `address` that of the registry, `notes` are sections that
+    somebody wrote, in Markdown, and `problems` what cleaning has found, as JSON, if it has said so.
     """
 
     version: str
@@ -43,6 +45,7 @@ class Occasion:
     date: date
     changes: Sequence[str]
     before: Sequence[Entry] = ()
+    drift: Sequence[Drift] = ()
     address: str | None = None
     notes: str = ""
     problems: Mapping[str, Any] | None = None
@@ -79,7 +82,10 @@ def card(snapshot: Snapshot, occasion: Occasion) -> str:
         scripts=sorted(snapshot.provenance["code"]),
         libraries=snapshot.provenance["libraries"],
         problems=None if occasion.problems is None else [*counts_of(occasion.problems)],
-        odd=[*_odd(quality_of(snapshot.metadata, where=snapshot.name))],
+        odd=[
+            *_odd(quality_of(snapshot.metadata, where=snapshot.name)),
+            *islice(_alike(leakage_of(snapshot.metadata, where=snapshot.name)), MOST),
+        ],
         occasion=occasion,
         older=occasion.before[:OLDER],
         ways=ways_to_load(snapshot, occasion.version, occasion.tag, occasion.address, tables, builder),
@@ -172,6 +178,15 @@ def _odd(quality: Mapping[str, Any]) -> Iterator[str]:
     ratios = {name: max(its["ratio"] for its in by_split.values()) for name, by_split in quality["balance"].items()}
     if uneven := {name: ratio for name, ratio in ratios.items() if ratio > UNEVEN}:
         yield f"How many times the rows of the smallest class the largest has, in {_worst(uneven)}."
+
+
+def _alike(leakage: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many rows are like others, a line of Markdown each."""
+    for where in ("splits", "against"):
+        for split, others in leakage.get(where, {}).items():
+            for other, its in others.items():
+                rows = f"{its['exact']:,} the same, {its['near']:,} nearly"
+                yield f"Rows of {_code(split)} like {'others' if other == split else 'some'} of {_code(other)}: {rows}."
 
 
 def _share(found: Mapping[str, int]) -> float:

@@ -6,13 +6,18 @@ from typing import Any
 
 from registry.cards.card import WRITTEN, Occasion, card
 from registry.cards.croissant import croissant
+from registry.compare.drift import Drift, moved
+from registry.describe.metadata import profile_of
+from registry.errors import RegistryError
 from registry.files import atomic_file, read_regular
 from registry.gate import MAX_DESCRIPTION, GateError, checked_inside, read_json
 from registry.storage.address import public_address
 from registry.storage.repository import Repository
 from registry.storage.snapshot import CARD, CROISSANT, Snapshot
-from registry.storage.tags import history, releases
+from registry.storage.tags import Release, entries_of, releases
 
+MOVED = 5
+"""Measures of columns that a card names as those that have moved most."""
 MAX_NOTES = 1 << 20
 """Bytes of sections that somebody wrote which a card takes."""
 WRITERS: Mapping[str, Callable[[Snapshot, Occasion], str]] = {CARD: card, CROISSANT: croissant}
@@ -31,7 +36,7 @@ def new_cards(
     `problems` are what cleaning has found in it, where that is known. Raises GateError for sections of the user's own
     that are a link, or behind one.
     """
-    name = snapshot.dataset
+    name, before = snapshot.dataset, releases(repository.git).get(snapshot.dataset, [])
     notes = checked_inside(repository.root, path := f"config/datasets/{name}.md")
     if notes.is_symlink():
         raise GateError("it is a link, which may lead out of the checkout", where=path, hint="put a file in its place")
@@ -40,12 +45,22 @@ def new_cards(
         tag,
         datetime.now(UTC).date(),
         changes,
-        history(repository.git, name) if name in releases(repository.git) else [],
+        entries_of(before),
+        _drift(repository, before, snapshot),
         public_address(repository.git.origin()),
         read_regular(notes, MAX_NOTES).decode(errors="replace").strip() if notes.is_file() else "",
         problems,
     )
     return {path: WRITERS[path.rpartition("/")[2]](snapshot, occasion).encode() for path in snapshot.added}
+
+
+def _drift(repository: Repository, before: Sequence[Release], snapshot: Snapshot) -> list[Drift]:
+    """Return what has moved most since the newest of these releases, as far as it can be read."""
+    try:
+        old = Snapshot.at(repository, snapshot.dataset, before[-1].commit) if before else snapshot
+        return moved(*(profile_of(one.metadata, where=one.name) for one in (old, snapshot)))[:MOVED]
+    except RegistryError:
+        return []
 
 
 def own_files(repository: Repository, snapshot: Snapshot, head: str) -> list[str]:

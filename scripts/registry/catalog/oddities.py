@@ -5,7 +5,7 @@ from typing import Any
 
 from registry.cards.card import counts_of
 from registry.catalog.dataset import VersionPage
-from registry.compare.drift import Drift, drift
+from registry.compare.drift import Drift, moved
 from registry.describe import metadata
 from registry.gate import GateError
 from registry.shown import some
@@ -109,5 +109,4 @@ def drift_of(old: VersionPage | None, new: VersionPage) -> list[Drift]:
     """Return what moved most from the version before, and by more than chance would have it."""
     if old is None or not (old.profile and new.profile):
         return []
-    moved: list[Drift] = [one for one in drift(old.profile, new.profile) if one.psi > one.chance]
-    return sorted(moved, key=lambda one: -one.psi)[:MOVED]
+    return moved(old.profile, new.profile)[:MOVED]

@@ -64,6 +64,11 @@ def drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Drift]:
     return found
 
 
+def moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Drift]:
+    """Return what has moved by more than chance would have it, the most first."""
+    return sorted((one for one in drift(old, new) if one.psi > one.chance), key=lambda one: -one.psi)
+
+
 def _of_column(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[Cells, ...]]]:
     for measure, by_split in old.items():
         for split, before in by_split.items():

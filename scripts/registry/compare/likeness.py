@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from registry.compare.tables import KINDS, Batch, batches_of, columns_of, files_of
+from registry.describe.metadata import leakage_of
 from registry.describe.near import Pairs, Wanted
 from registry.describe.samples import PICTURES, Samples
 from registry.errors import RegistryError
@@ -47,8 +48,11 @@ class Inputs:
 
     @classmethod
     def of(cls, snapshot: Snapshot, digits: int) -> "Inputs | None":
-        """Return by what the rows of a state are compared, as its metadata.json says; None if it does not."""
-        found = snapshot.metadata.get("leakage")
+        """Return by what the rows of a state are compared, as its metadata.json says; None if it does not.
+
+        Raises GateError.
+        """
+        found = leakage_of(snapshot.metadata, where=snapshot.name)
         return cls(_typed(found["columns"], snapshot), digits, found["compared"] == PICTURES) if found else None
 
     def columns_in(self, snapshot: Snapshot, tables: Sequence[str]) -> list[str] | None:

@@ -73,14 +73,13 @@ class OlderTests:
         What is near tests of a release has a pair with one of these at least. None are looked for where the contract
         says so, and where the tables lack the inputs.
         """
-        inputs = Inputs.of(self._built, self._said.get("digits", DIGITS)) if self._said.get("near", True) else None
         learnt = self.learnt.unique("input_id", keep="first", maintain_order=True)
         pairs = [pl.DataFrame(schema={"input_id": pl.Binary, "input_id_then": pl.Binary, "distance": pl.Float64})]
-        if inputs is None or learnt.is_empty():
+        if learnt.is_empty() or not self._said.get("near", True):
             return pairs[0]
         try:
-            one = _part(self._built, learnt)
-            if not inputs.are_in(one):
+            one, inputs = _part(self._built, learnt), Inputs.of(self._built, self._said.get("digits", DIGITS))
+            if inputs is None or not inputs.are_in(one):
                 return pairs[0]
             tests, parts, held = self._parts(inputs)
             same = learnt.with_row_index("one").join(tests.with_row_index("number"), on="input_id")
