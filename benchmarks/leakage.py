@@ -254,7 +254,7 @@ def held_against_older(folder: Path) -> int:
     metadata = {
         "schema": {"features": {rows.schema.names[0]: {"dtype": dtype}}},
         "splits": {split: {"num_samples": part.num_rows} for split, part in names.items()},
-        "leakage": {"columns": rows.schema.names, "compared": "pictures"},
+        "leakage": {"columns": rows.schema.names, "compared": "pictures", "splits": {}},
     }
     provenance = {"data": {"path": "processed", "bytes": rows.nbytes}}
     state = Snapshot("pictures", "pictures-v1.0.0", metadata, provenance, {}).in_tree(folder)

@@ -48,9 +48,9 @@ def test_a_near_duplicate_of_what_older_versions_tested_is_found_wherever_that_i
     learnt = texts(1, 2, 3, -10, -11, 12)
     asked = {"older": {"warn": 0, "fail": 2}}
     limit = "that models learn from may be like one in a test split of an older version; found"
-    same = "text 12 of train was text 12 of test"
-    near = "text -11 of train is, at a distance of 0.176, like text 11 of test"
-    gone = "text -10 of train is, at a distance of 0.176, like text 10 of test"
+    same = "'text 12' of train was 'text 12' of test"
+    near = "'text -11' of train is, at a distance of 0.176, like 'text 11' of test"
+    gone = "'text -10' of train is, at a distance of 0.176, like 'text 10' of test"
     found = release(registry, code=1, leakage=asked, train=learnt, test=texts(11))
     assert (found["state"], found["previous"]) == ("refused", "1.0.0")
     assert found["reasons"] == [f"at most 2 rows {limit} 3 in some-v1.0.0: {same}, {gone}, {near}"]
@@ -81,7 +81,7 @@ def test_limits_hold_for_each_version_alone(registry):
     release(registry, train=texts(1, 2), test=texts(11))
     learnt = texts(1, 2, -10, -11)
     assert refused(registry, leakage={"older": {"fail": 0.24}}, train=learnt, test=texts(12)).endswith(
-        "found 1 in some-v2.0.0: text -11 of train is, at a distance of 0.179, like text 11 of test"
+        "found 1 in some-v2.0.0: 'text -11' of train is, at a distance of 0.179, like 'text 11' of test"
     )
     assert release(registry, leakage={"older": {"fail": 0.25}}, train=learnt, test=texts(12))["version"] == "3.0.0"
 
@@ -92,7 +92,7 @@ def test_near_duplicates_do_not_count_where_the_contract_says_so(registry):
     registry.lose("some-v1.0.0", "processed")
     assert release(registry, leakage=asked, train=texts(1, -10), test=texts(11))["version"] == "2.0.0"
     assert refused(registry, leakage=asked, train=texts(1, -10, 10), test=texts(11)).endswith(
-        "found 1 in some-v1.0.0: text 10 of train was text 10 of test"
+        "found 1 in some-v1.0.0: 'text 10' of train was 'text 10' of test"
     )
 
 
@@ -106,7 +106,7 @@ def test_only_the_tests_that_are_gone_are_fetched(registry):
     asked = {"older": "fail"}
     assert release(registry, leakage=asked, train=texts(1, 2, 3), test=texts(10))["version"] == "3.0.0"
     assert refused(registry, leakage=asked, train=texts(1, 2, 3, -11), test=texts(10)).endswith(
-        "found 1 in some-v1.1.0: text -11 of train is, at a distance of 0.201, like text 11 of test"
+        "found 1 in some-v1.1.0: 'text -11' of train is, at a distance of 0.201, like 'text 11' of test"
     )
 
 
@@ -130,6 +130,10 @@ def test_a_version_whose_inputs_are_of_another_type_or_elsewhere_has_no_near_dup
     named = texts(1, -10).append_column("title", texts(1, -10)["text"])
     found = release(registry, inputs=["title"], leakage={"older": "fail"}, train=named, test=named.slice(0, 1))
     assert found["version"] == "3.0.0"
+    lacking = "near-duplicates were not looked for in tests of older versions: the tables of some-v{} do not have"
+    assert [line.removesuffix(" what is compared") for line in found["warnings"]] == [
+        lacking.format(number) for number in ("2.0.0", "1.0.0")
+    ]
 
 
 def test_pictures_and_rows_of_numbers_are_found_too(registry):
@@ -139,8 +143,8 @@ def test_pictures_and_rows_of_numbers_are_found_too(registry):
     release(registry, inputs=["image"], train=pictures(1, 2), test=pictures(10, 11))
     learnt = pa.concat_tables([pictures(1, 2), pictures(11, kind="JPEG")])
     reason = refused(registry, inputs=["image"], leakage={"older": "fail"}, train=learnt, test=pictures(10))
-    assert "found 1 in some-v1.0.0: JPEG 11 of train is, at a distance of 0.0" in reason
-    assert reason.endswith("like PNG 11 of test")
+    assert "found 1 in some-v1.0.0: 'JPEG 11' of train is, at a distance of 0.0" in reason
+    assert reason.endswith("like 'PNG 11' of test")
 
     def rows(*numbers, noise=1.0):
         measured = {"x": [number / 7 * noise for number in numbers], "y": [number / 3 for number in numbers]}
@@ -150,5 +154,5 @@ def test_pictures_and_rows_of_numbers_are_found_too(registry):
     release(registry, inputs=["x", "y"], train=rows(1, 2), test=rows(10, 11))
     learnt = pa.concat_tables([rows(1, 2), rows(11, noise=1.00001)])
     assert refused(registry, inputs=["x", "y"], leakage=asked, train=learnt, test=rows(10)).endswith(
-        "found 1 in some-v2.0.0: 11 1.00001 of train is, at a distance of 0, like 11 1.0 of test"
+        "found 1 in some-v2.0.0: '11 1.00001' of train is, at a distance of 0, like '11 1.0' of test"
     )

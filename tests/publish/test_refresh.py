@@ -230,4 +230,4 @@ def test_what_a_release_would_say_of_older_tests_is_said_before(bare, http_serve
     http_server.serve("/reviews.jsonl", after)
     found = clone.registry_json("refresh", "reviews", code=1)
     assert (found["after"], found["warnings"]) == ("2.0.0", [])
-    assert "found 1 in reviews-v1.0.0: reviews.jsonl:1 of train is, at a distance of 0." in found["refused"]
+    assert "found 1 in reviews-v1.0.0: 'reviews.jsonl:1' of train is, at a distance of 0." in found["refused"]

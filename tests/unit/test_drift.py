@@ -175,3 +175,10 @@ def test_what_a_build_was_warned_of_steers_no_terminal():
     built = snapshot("d", {}, ["train: x: \x1b[2Jhidden\nline"], x=[1])
     assert recorded_warnings(built) != [] and "\x1b" not in recorded_warnings(built)[0]
     assert "\n" not in recorded_warnings(built)[0]
+
+
+@pytest.mark.parametrize("values", [pa.array([], pa.string()), pa.array([], pa.float64()), pa.array([], pa.bool_())])
+def test_columns_without_rows_have_not_drifted(values):
+    empty = profile_of_columns(x=values)
+    assert drift(empty, empty) == []
+    assert drift(empty, profile_of_columns(x=pa.array([None, None], values.type))) == []

@@ -10,6 +10,7 @@ import pytest
 
 from pictures import picture
 from registry.compare.likeness import Inputs, Part, near_rows
+from registry.describe.near import CROWD
 from registry.errors import RegistryError
 from registry.storage.snapshot import Snapshot
 
@@ -23,7 +24,7 @@ def state(root, name, splits, dtype="string", columns=("text",), compared="texts
     metadata = {
         "schema": {"features": features},
         "splits": sizes,
-        "leakage": {"columns": [*columns], "compared": compared},
+        "leakage": {"columns": [*columns], "compared": compared, "splits": {}},
     }
     folder = root / "data" / name / "processed"
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -122,12 +123,16 @@ def test_pictures_are_compared_whether_they_are_in_a_table_or_files(tmp_path, la
         return state(tmp_path, name, {split: len(pictures)}, "binary", [column], "pictures")
 
     one = write_state("new", "train", [picture(seed, "PNG", size=(120, 80)) for seed in range(60)])
-    gone = [None] if layout != "annotated" else [b"no picture"]
-    before = write_state("old", "test", [*map(picture, [70, 59, 71, 3]), *gone, picture(30)])
+    # So many that are none come first that they fill what is read at once.
+    gone = 30 * [None if layout != "annotated" else b"no picture"]
+    before = write_state("old", "test", [picture(7), *gone, *map(picture, [70, 59, 71, 3]), b"none", picture(30)])
     inputs = Inputs.of(one, 4)
-    part, rows = Part(before, {"test": np.arange(1, 6)}), Part(one, {"train": np.arange(60)})
+    part, rows = Part(before, {"test": np.arange(1, 37)}), Part(one, {"train": np.arange(60)})
     assert inputs.are_in(part)
-    assert near(rows, part, inputs=inputs) == {(59, 0), (3, 2), (30, 4)}
+    assert near(rows, part, inputs=inputs) == {(59, 31), (3, 33), (30, 35)}
+    if layout == "column":
+        late = Part(before, {"test": np.array([32])})
+        assert near(rows, late, inputs=inputs) == {(59, 0)}
 
 
 def test_a_name_that_leads_out_of_the_data_is_no_picture(tmp_path):
@@ -139,3 +144,37 @@ def test_a_name_that_leads_out_of_the_data_is_no_picture(tmp_path):
     one, before = (state(tmp_path, name, {"all": 3}, "binary", ["source"], "pictures") for name in ("new", "old"))
     parts = [Part(each, {"all": np.arange(3)}) for each in (one, before)]
     assert near(*parts, inputs=Inputs.of(one, 4)) == {(2, 2)}
+
+
+def test_pictures_beside_a_table_of_csv_are_not_compared(tmp_path):
+    write(tmp_path, "new/processed/new.csv", pl.DataFrame({"file_name": ["0.jpg"]}))
+    one = state(tmp_path, "new", {"all": 1}, "binary", ["source"], "pictures")
+    assert not Inputs.of(one, 4).are_in(Part(one, {"all": np.arange(1)}))
+
+
+@pytest.mark.parametrize("values", [[["a list"]], [b"\xff"], [[[1]]]])
+def test_tables_of_other_types_than_are_said_are_an_error(tmp_path, values):
+    write(tmp_path, "new/processed/new.parquet", pl.DataFrame({"text": TEXTS}))
+    write(tmp_path, "old/processed/old.parquet", pl.DataFrame({"text": values}))
+    one, before = state(tmp_path, "new", {"all": 30}), state(tmp_path, "old", {"all": 1})
+    parts = [Part(one, {"all": np.arange(30)}), Part(before, {"all": np.arange(1)})]
+    with pytest.raises(RegistryError, match="old-v1.0.0: its column text is .*, not string as its metadata.json says"):
+        near(*parts, inputs=Inputs.of(one, 4))
+
+
+@pytest.mark.parametrize("column", ["text", "number"])
+def test_however_many_rows_are_like_one_test_all_are_found(tmp_path, column):
+    many = 2 * CROWD + 100
+    texts = [f"{TEXTS[0]} {'!' * row}" for row in range(many)]
+    new = pl.DataFrame({"text": texts, "number": [1 + row * 1e-9 for row in range(many)]})
+    write(tmp_path, "new/processed/new.parquet", new)
+    write(tmp_path, "old/processed/old.parquet", new.head(1))
+    dtype, sort = ("string", "texts") if column == "text" else ("float64", "rows")
+    one, before = (
+        state(tmp_path, name, {"all": rows}, dtype, [column], sort) for name, rows in (("new", many), ("old", 1))
+    )
+    known = np.zeros(many, bool)
+    parts = [Part(one, {"all": np.arange(many)}), Part(before, {"all": np.arange(1)})]
+    for i, _, _ in near_rows(parts[0], parts[1:], Inputs.of(one, 4), lambda i, _: ~known[i]):
+        known[i] = True
+    assert known.all()

@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from registry.describe.leakage import Leakage
@@ -12,6 +13,7 @@ from registry.describe.metadata import metadata_of
 from registry.describe.near_rows import Rows
 from registry.release.older_tests import OlderTests
 from registry.storage.snapshot import Snapshot
+from registry.storage.states import NotReady
 
 DIGITS = 3
 SCHEMA = pa.schema([("id", pa.string()), ("x", pa.float64())])
@@ -68,16 +70,19 @@ rows = st.lists(st.tuples(st.sampled_from(SPLITS), st.sampled_from(VALUES)), min
 
 @settings(max_examples=60, deadline=None)
 @given(
-    built=rows, history=st.lists(rows, min_size=1, max_size=4), tests=st.sampled_from([None, ["test"], ["val", "x"]])
+    built=rows,
+    history=st.lists(rows, min_size=1, max_size=4),
+    tests=st.sampled_from([None, ["test"], ["val", "train"]]),
 )
 @example(built=[("train", 1.0001)], history=[[("test", 1.0)], [("test", 2.0)]], tests=None)
 def test_what_is_found_is_what_trying_every_pair_finds(tmp_path_factory, built, history, tests):
+    measured = tests or ["test", "val"]
+    assume(any(split not in measured for split, _ in built))
     root = tmp_path_factory.mktemp("states", numbered=True)
     states = [state(root, number, rows) for number, rows in enumerate([*history, built])]
     tested = OlderTests(None, states[-1], [], {"digits": DIGITS} | ({"tests": tests} if tests else {}))
     older = [*reversed([*enumerate(states[:-1])])]
-    tested._different = lambda: iter(older)
-    measured = tests or ["test", "val"]
+    tested._different = older
 
     def keyed(rows, *, test):
         return [(f"{place}", value) for place, (split, value) in enumerate(rows) if (split in measured) == test]
@@ -97,11 +102,17 @@ def test_none_is_near_where_that_is_not_asked_or_cannot_be_told(tmp_path):
 
     def found(said, built=states[1]):
         tested = OlderTests(None, built, [], said)
-        tested._different = lambda: iter([(0, states[0])])
+        tested._different = [(0, states[0])]
         return [rows["key"].to_list() for _, rows in tested.alike()]
 
     assert found({"digits": DIGITS}) == [["1", "0"]]
     assert found({"digits": 6}) == [["1"]]
     assert found({"digits": DIGITS, "near": False}) == [["1"]]
+    with pytest.raises(NotReady, match="leakage.tests names no split: tset, vall"):
+        found({"tests": ["tset", "test", "vall"]})
+    with pytest.raises(
+        NotReady, match="no split is one that models learn from, for leakage.older: there are train, test"
+    ):
+        found({"tests": [*SPLITS]})
     del states[1].metadata["leakage"]
     assert found({"digits": DIGITS}) == [["1"]]

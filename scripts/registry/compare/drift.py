@@ -55,7 +55,8 @@ def drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Drift]:
     for column in old:
         for measure, split, (cells, *values) in _of_column(old[column], new.get(column, {})):
             cells = [cell for cell in cells if any(cell)]
-            if all(totals := [sum(side) for side in zip(*cells, strict=True)]):
+            totals = [sum(side) for side in zip(*cells, strict=True)]
+            if totals and all(totals):
                 shares = [[cell[side] / total for cell in cells] for side, total in enumerate(totals)]
                 figures = psi(*shares), jensen_shannon(*shares), chance(len(cells), totals)
                 found.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from registry.compare.tables import KINDS, Batch, batches_of, columns_of, files_of
+from registry.describe.logical import arrow_type, logical_type
 from registry.describe.metadata import leakage_of
 from registry.describe.near import Pairs, Wanted
 from registry.describe.samples import PICTURES, Samples
@@ -39,12 +40,13 @@ class Part(NamedTuple):
 class Inputs:
     """By what rows are compared: columns, with their types, of which floats count to so many significant `digits`.
 
-    Where a script has `pictures` from its sources, those that the tables name are taken.
+    `sort` is that of registry.describe.samples. Where a script has pictures from its sources, those that the tables
+    name are taken.
     """
 
     columns: Mapping[str, str | None]
     digits: int
-    pictures: bool
+    sort: str
 
     @classmethod
     def of(cls, snapshot: Snapshot, digits: int) -> "Inputs | None":
@@ -53,14 +55,15 @@ class Inputs:
         Raises GateError.
         """
         found = leakage_of(snapshot.metadata, where=snapshot.name)
-        return cls(_typed(found["columns"], snapshot), digits, found["compared"] == PICTURES) if found else None
+        return cls(_typed(found["columns"], snapshot), digits, found["compared"]) if found else None
 
     def columns_in(self, snapshot: Snapshot, tables: Sequence[str]) -> list[str] | None:
         """Return which columns of the tables of a split hold them, or name the files that do; None where none does."""
         there = columns_of(snapshot, tables[0])
-        if {*self.columns} <= {*there}:
+        if {*self.columns} <= {*there} and None not in self.columns.values():
             return [*self.columns]
-        return [FILE_NAME] if self.pictures and FILE_NAME in there else None
+        beside = self.sort == PICTURES and FILE_NAME in there and not tables[0].endswith(".csv")
+        return [FILE_NAME] if beside else None
 
     def are_in(self, part: Part) -> bool:
         """Tell whether tables have them, of the same types, of all these rows. Raises RegistryError."""
@@ -85,17 +88,14 @@ def near_rows(one: Part, others: Sequence[Part], inputs: Inputs, wanted: Wanted,
     samples, start = None, sum(part.size for part in others)
     for part in (*others, one):
         for batch in _read(part, inputs):
-            samples = samples or Samples(batch, inputs.digits, threads)
+            samples = samples or Samples(batch, inputs.digits, threads, inputs.sort)
             samples.add(batch)
 
-    def across(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        first, second = np.minimum(i, j), np.maximum(i, j)
-        found = (first < start) & (second >= start)
-        found[found] = wanted(second[found] - start, first[found])
-        return found
+    def adds(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return wanted(np.maximum(i, j) - start, np.minimum(i, j))
 
-    if samples:
-        for i, j, distances in samples.pairs(np.arange(start + one.size), start, across):
+    if samples and start:
+        for i, j, distances in samples.pairs(np.arange(start + one.size), start, adds, across=True):
             yield np.maximum(i, j) - start, np.minimum(i, j), distances
 
 
@@ -106,7 +106,8 @@ def _read(part: Part, inputs: Inputs) -> Iterator[pa.RecordBatch]:
         columns = inputs.columns_in(part.snapshot, tables[split])
         batches = _batches(part, split, tables[split], columns)
         in_tables = columns == [*inputs.columns]
-        yield from (batch.rows for batch in batches) if in_tables else _pictures(part.snapshot, batches)
+        rows = (_of_types(batch.rows, inputs, part.snapshot) for batch in batches)
+        yield from rows if in_tables else _pictures(part.snapshot, batches)
 
 
 def _batches(part: Part, split: str, tables: list[str], columns: Sequence[str] | None) -> Iterator[Batch]:
@@ -115,9 +116,23 @@ def _batches(part: Part, split: str, tables: list[str], columns: Sequence[str] |
     for batch in batches_of(part.snapshot, tables, int(places[-1]) + 1, columns):
         first, end = np.searchsorted(places, [batch.start, batch.start + batch.rows.num_rows])
         found += end - first
-        yield batch._replace(rows=batch.rows.take(pa.array(places[first:end] - batch.start)))
+        if first < end:
+            yield batch._replace(rows=batch.rows.take(pa.array(places[first:end] - batch.start)))
     if found < len(places):
         raise RegistryError("its tables have fewer rows than its manifest", where=f"{part.snapshot.name}, {split}")
+
+
+def _of_types(rows: pa.RecordBatch, inputs: Inputs, snapshot: Snapshot) -> pa.RecordBatch:
+    """Return rows as columns of the types that metadata.json has told. Raises RegistryError."""
+    columns = []
+    for name, dtype in inputs.columns.items():
+        column = rows[name]
+        try:
+            columns.append(column if logical_type(column.type) == dtype else column.cast(arrow_type(dtype)))
+        except (pa.ArrowException, ValueError):
+            what = f"its column {name} is {logical_type(column.type)}, not {dtype} as its metadata.json says"
+            raise RegistryError(what, where=snapshot.name) from None
+    return pa.record_batch(columns, names=[*inputs.columns])
 
 
 def _pictures(snapshot: Snapshot, batches: Iterable[Batch]) -> Iterator[pa.RecordBatch]:

@@ -16,14 +16,23 @@ CROWD = 1000
 class Finder(Protocol):
     """Finds near-duplicates among samples that were added batch by batch: it takes no part which batches those were."""
 
-    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
-        """Yield pairs of near-duplicates among some rows; one of each pair is among the first `own` of these."""
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool = False) -> Pairs:
+        """Yield pairs of near-duplicates among some rows; one of each pair is among the first `own` of these.
+
+        The other one may be, too, unless it is `across` that they are looked for.
+        """
 
 
-def with_equal_keys(rows: np.ndarray, keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of rows whose keys, uint64 (n,), are equal."""
-    order = np.lexsort((mixed(rows.astype(np.uint64)), keys))
+def with_equal_keys(rows: np.ndarray, keys: np.ndarray, own: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield pairs of rows whose keys, uint64 (n,), are equal.
+
+    With `own`, one of each pair is below that, and the other one is not.
+    """
+    order = np.lexsort((mixed(rows.astype(np.uint64)), rows >= own, keys))
     rows, keys = rows[order], keys[order]
+    if own:
+        yield from _across(rows, keys, own)
+        return
     left = np.arange(len(rows))
     for step in range(1, CROWD + 1):
         left = left[left < len(rows) - step]
@@ -31,6 +40,19 @@ def with_equal_keys(rows: np.ndarray, keys: np.ndarray) -> Iterator[tuple[np.nda
         if not len(left):
             return
         yield rows[left], rows[left + step]
+
+
+def _across(rows: np.ndarray, keys: np.ndarray, own: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield pairs of rows in the order of their keys, of which those below `own` come first among equal ones."""
+    _, starts, group = np.unique(keys, return_index=True, return_inverse=True)
+    numbers = np.bincount(group, rows < own, len(starts)).astype(np.int64)
+    others = np.flatnonzero((rows >= own) & (numbers[group] > 0))
+    for step in range(CROWD):
+        others = others[numbers[group[others]] > step]
+        if not len(others):
+            return
+        its = group[others]
+        yield rows[starts[its] + (others + step) % numbers[its]], rows[others]
 
 
 def mixed(values: np.ndarray) -> np.ndarray:

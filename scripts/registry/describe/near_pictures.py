@@ -103,12 +103,12 @@ class Pictures:
                 self._file.write(small.tobytes())
         self._count += len(pictures)
 
-    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool = False) -> Pairs:
         """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
         if self._count:
             self._file.flush()
             shape = (self._count, THUMBNAIL, THUMBNAIL)
-            search = _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted)
+            search = _Search(np.memmap(self._file, np.uint8, "r", shape=shape), rows, own, wanted, across=across)
             with ThreadPoolExecutor(self._threads) as pool:
                 for first in range(0, search.blocks, BLOCKS):
                     blocks = range(first, min(first + BLOCKS, search.blocks))
@@ -161,8 +161,8 @@ class _Search:
     They are taken in an order that follows from what they show, so that theirs plays no part.
     """
 
-    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, own: int, wanted: Wanted) -> None:
-        self._thumbnails, self._wanted = thumbnails, wanted
+    def __init__(self, thumbnails: np.ndarray, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool) -> None:
+        self._thumbnails, self._wanted, self._across = thumbnails, wanted, across
         parts = [thumbnails[rows[start : start + BLOCK[1]]] for start in range(0, len(rows), BLOCK[1])]
         whole = np.concatenate(
             [np.empty((0, SIDE * SIDE - 1), np.float32), *(coefficients(one, WHOLE) for one in parts)]
@@ -208,7 +208,10 @@ class _Search:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return those pairs that are candidates by the tangents; `i` counts from `start`, at which a block begins."""
         left = (j != i + start) & (np.minimum(i + start, j) < self._own)
-        left &= self._wanted(self._rows[i + start], self._rows[j])
+        if self._across:
+            left &= np.maximum(i + start, j) >= self._own
+        i, j = i[left], j[left]
+        left = self._wanted(self._rows[i + start], self._rows[j])
         for basis, part, most in reversed([*zip(bases, self._parts, CANDIDATE, strict=True)]):
             i, j = i[left], j[left]
             apart = part[j] - part[i + start]

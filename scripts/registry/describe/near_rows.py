@@ -54,10 +54,10 @@ class Rows:
             pa.array(np.where(plain, powers, 0)),
         ]
 
-    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool = False) -> Pairs:
         """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
         keys = np.concatenate(self._keys)[rows]
         for grid in range(GRIDS):
-            for i, j in with_equal_keys(np.arange(len(rows)), keys[:, grid]):
+            for i, j in with_equal_keys(np.arange(len(rows)), keys[:, grid], own if across else 0):
                 left = (np.minimum(i, j) < own) & wanted(rows[i], rows[j])
                 yield rows[i[left]], rows[j[left]], np.zeros(np.count_nonzero(left))

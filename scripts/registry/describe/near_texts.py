@@ -50,14 +50,14 @@ class Texts:
         self._words.append(hashed[order][place < LONGEST])
         self._lengths.append(np.minimum(lengths, LONGEST))
 
-    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool = False) -> Pairs:
         """Yield pairs of near-duplicates among these rows; one of each pair is among the first `own` of them."""
         lengths = np.concatenate(self._lengths)
         texts = _Ragged(np.concatenate(self._words), np.cumsum(lengths) - lengths, lengths).take(rows)
         known, words, counts = np.unique(texts.values, return_inverse=True, return_counts=True)
         texts = _Ragged(words.astype(np.uint32), texts.starts, texts.lengths)
         weights = np.log1p(len(rows) / counts)
-        for i, j in _candidates(texts, known, weights):
+        for i, j in _candidates(texts, known, weights, own if across else 0):
             left = (np.minimum(i, j) < own) & wanted(rows[i], rows[j])
             for one, other in _parts(i[left], j[left], texts.lengths):
                 left = wanted(rows[one], rows[other])
@@ -86,8 +86,10 @@ def _hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
-def _candidates(texts: _Ragged, known: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of texts that have a band of hashes in common."""
+def _candidates(
+    texts: _Ragged, known: np.ndarray, weights: np.ndarray, own: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield pairs of texts that have a band of hashes in common; `own` as for with_equal_keys."""
     full = np.flatnonzero(texts.lengths)
     for band in range(BANDS if len(full) else 0):
         keys = np.zeros(len(full), np.uint64)
@@ -98,7 +100,7 @@ def _candidates(texts: _Ragged, known: np.ndarray, weights: np.ndarray) -> Itera
             ranks = np.empty(len(order), np.uint64)
             ranks[order] = np.arange(len(order), dtype=np.uint64)
             keys = mixed(keys ^ np.minimum.reduceat(ranks[texts.values], texts.starts[full]))
-        yield from with_equal_keys(full, keys)
+        yield from with_equal_keys(full, keys, own)
 
 
 def _parts(i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

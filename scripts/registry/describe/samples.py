@@ -28,10 +28,13 @@ COLOURS = (3, 4)
 
 
 class Samples:
-    """Finds near-duplicates among samples of one `sort`, which the first of them tell; pictures on so many threads."""
+    """Finds near-duplicates among samples of one `sort`, which the first of them tell unless it is given.
 
-    def __init__(self, first: pa.RecordBatch, digits: int, threads: int = 1) -> None:
-        self.sort = _sort_of(first)
+    Pictures are compared on so many threads.
+    """
+
+    def __init__(self, first: pa.RecordBatch, digits: int, threads: int = 1, sort: str | None = None) -> None:
+        self.sort = sort or _sort_of(first)
         finders = {PICTURES: partial(Pictures, threads), TEXTS: Texts, ROWS: partial(Rows, digits)}
         self._finder = finders[self.sort]()
 
@@ -42,12 +45,13 @@ class Samples:
         else:
             self._finder.add({PICTURES: _pictures, TEXTS: _texts}[self.sort](inputs.column(0)))
 
-    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted) -> Pairs:
+    def pairs(self, rows: np.ndarray, own: int, wanted: Wanted, *, across: bool = False) -> Pairs:
         """Yield pairs of near-duplicates among some rows; one of each pair is among the first `own` of these.
 
-        `wanted` tells which pairs would add to what is known: the others need no look.
+        The other one may be, too, unless it is `across` that they are looked for. `wanted` tells which pairs would add
+        to what is known: the others need no look.
         """
-        return self._finder.pairs(rows, own, wanted)
+        return self._finder.pairs(rows, own, wanted, across=across)
 
 
 def _sort_of(inputs: pa.RecordBatch) -> str:

@@ -23,11 +23,12 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
     said = leakage(built.provenance["config"].get("contract", {}))
     if "older" not in said:
         return []
-    from registry.release.older_tests import OlderTests
+    from registry.release.older_tests import OlderTests  # With Polars, which few commands need.
 
     tested, warnings = OlderTests(repository, built, releases, said), []
-    for release, found in tested.alike():
-        count = found["place"].n_unique()
+    for release, pairs in tested.alike():
+        found = pairs.unique("place", keep="first", maintain_order=True)
+        count = found.height
         if not (worst := beyond(limits_of(said["older"]), count, tested.learnt.height)):
             continue
         named = [_named(row) for row in found.head(NAMED).iter_rows(named=True)]
@@ -38,13 +39,13 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
         if worst[0] == "fail":
             where = f"config/datasets/{built.dataset}.yaml"
             hint = (
-                f"registry diff {built.dataset} {release.version} --html older.html shows which rows moved; leave them "
-                f"out, or set what contract.quality.leakage.older allows in {where}, and build again"
+                f"logs/{built.dataset}/refused.html, which registry publish writes, shows them beside each other; "
+                f"leave them out, or set what contract.quality.leakage.older allows in {where}, and build again"
             )
             shown = [_record(row) for row in found.head(SHOWN).iter_rows(named=True)]
             raise NotReady(State.REFUSED, line, hint, against=release.tag, alike=shown)
         warnings.append(line)
-    return warnings
+    return [*tested.warnings, *warnings]
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +54,9 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(row: dict[str, Any]) -> str:
-    now, then = f"{row['key']} of {row['split']}", f"{row['key_then']} of {row['split_then']}"
+    from registry.describe.columns import shown_value
+
+    now = f"{shown_value(row['key'])} of {row['split']}"
+    then = f"{shown_value(row['key_then'])} of {row['split_then']}"
     how = "was" if row["distance"] is None else f"is, at a distance of {row['distance']:g}, like"
     return one_line(f"{now} {how} {then}")

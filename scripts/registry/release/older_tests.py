@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,33 @@ from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
 from registry.storage.tags import Release
 
+MOST_THREADS = 4
+"""On which pictures are decoded and compared: each holds one that may be large."""
 HINT = "bring that back, or take contract.quality.leakage.older out"
+SPLITS = "name in contract.quality.leakage.tests the splits by which models are measured, or take older out"
 WITHOUT = f"{HINT}, or near-duplicates: near: false"
 
 
 class OlderTests:
     """Holds the rows that models learn from against those by which older releases measured them.
 
-    `said` is what the contract of what is built says of leakage. Methods raise NotReady for what cannot be read.
+    `said` is what the contract of what is built says of leakage. Methods raise NotReady for what cannot be read, and
+    where there is nothing to hold against each other. `warnings` says, after `alike`, what was not looked for.
     """
 
     def __init__(
         self, repository: Repository, built: Snapshot, releases: Sequence[Release], said: Mapping[str, Any]
     ) -> None:
         self._repository, self._built, self._releases, self._said = repository, built, releases, said
+        self.warnings: list[str] = []
+        if unknown := [split for split in said.get("tests", ()) if split not in built.sizes]:
+            raise NotReady(
+                State.REFUSED, f"contract.quality.leakage.tests names no split: {', '.join(unknown)}", SPLITS
+            )
         self.learnt = _rows(built, ~self._is_test)
+        if self.learnt.is_empty():
+            what = f"no split is one that models learn from, for leakage.older: there are {', '.join(built.sizes)}"
+            raise NotReady(State.REFUSED, what, SPLITS)
 
     @property
     def _is_test(self) -> pl.Expr:
@@ -45,15 +58,16 @@ class OlderTests:
         count once.
         """
         near = self._near()
-        for release, before in self._different():
+        for release, before in self._different:
             tests = self._tests(before).drop("place").rename({name: f"{name}_then" for name in ("split", "row", "key")})
             same = self.learnt.join(tests, on="input_id").with_columns(distance=pl.lit(None, pl.Float64))
             others = self.learnt.join(near, on="input_id").join(tests, left_on="input_id_then", right_on="input_id")
             yield release, pl.concat([same, others.select(same.columns)]).sort("distance", "place", nulls_last=False)
 
-    def _different(self) -> Iterator[tuple[Release, Snapshot]]:
-        """Yield releases that hold other rows than what is built and than each other, newest first."""
-        seen = {self._built.content_hash}
+    @cached_property
+    def _different(self) -> list[tuple[Release, Snapshot]]:
+        """The releases that hold other rows than what is built and than each other, newest first."""
+        found, seen = [], {self._built.content_hash}
         for release in reversed(self._releases):
             try:
                 before = Snapshot.at(self._repository, release.dataset, release.commit, release.tag)
@@ -61,7 +75,8 @@ class OlderTests:
                 raise _unreadable(release.tag, error) from None
             if before.content_hash not in seen:
                 seen.add(before.content_hash)
-                yield release, before
+                found.append((release, before))
+        return found
 
     def _tests(self, snapshot: Snapshot) -> pl.DataFrame:
         """Return one row of the test splits for each input."""
@@ -80,16 +95,19 @@ class OlderTests:
         try:
             one, inputs = _part(self._built, learnt), Inputs.of(self._built, self._said.get("digits", DIGITS))
             if inputs is None or not inputs.are_in(one):
+                self._not_looked_for("what is built")
                 return pairs[0]
             tests, parts, held = self._parts(inputs)
             same = learnt.with_row_index("one").join(tests.with_row_index("number"), on="input_id")
             alike = np.zeros((learnt.height, held.shape[1]), np.uint8)
             alike[same["one"].to_numpy()] = held[same["number"].to_numpy()]
 
+            threads = min(os.cpu_count() or 1, MOST_THREADS)
+
             def wanted(i: np.ndarray, j: np.ndarray) -> np.ndarray:
                 return (held[j] & ~alike[i]).any(axis=1)
 
-            for i, j, distances in near_rows(one, parts, inputs, wanted, os.cpu_count() or 1):
+            for i, j, distances in near_rows(one, parts, inputs, wanted, threads):
                 np.bitwise_or.at(alike, i, held[j])
                 found = {"input_id": learnt["input_id"].gather(i), "input_id_then": tests["input_id"].gather(j)}
                 pairs.append(pl.DataFrame(found | {"distance": distances.astype(np.float64).round(3)}))
@@ -99,6 +117,10 @@ class OlderTests:
             ) from None
         return pl.concat(pairs).group_by("input_id", "input_id_then", maintain_order=True).min()
 
+    def _not_looked_for(self, name: str) -> None:
+        lacking = f"the tables of {name} do not have what is compared"
+        self.warnings.append(f"near-duplicates were not looked for in tests of older versions: {lacking}")
+
     def _parts(self, inputs: Inputs) -> tuple[pl.DataFrame, list[Part], np.ndarray]:
         """Return the inputs of all tests, the parts that have them in this order, and which releases hold each.
 
@@ -107,12 +129,13 @@ class OlderTests:
         """
         here = _rows(self._built).unique("input_id", keep="first", maintain_order=True)
         states, tests, held = [self._built], here.clear().with_columns(state=pl.lit(0)), []
-        for _, before in self._different():
+        for _, before in self._different:
             its = self._tests(before)
             new = its.join(tests, on="input_id", how="anti")
             kept = here.join(new, on="input_id", how="semi")
             gone = new.join(here, on="input_id", how="anti")
             if gone.height and not inputs.are_in(_part(before, gone)):
+                self._not_looked_for(before.name)
                 gone = gone.clear()
             rows = [some.with_columns(state=pl.lit(state)) for state, some in ((0, kept), (len(states), gone))]
             states.append(before)

@@ -90,7 +90,8 @@ def preview(
     try:
         if newest:
             contained = releases(repository.git, merged="HEAD").get(name, [])
-            warnings += [*check_drift(old, built), *check_older(repository, built, contained)]
+            warnings += check_drift(old, built)
+            warnings += check_older(repository, built, contained)
     except NotReady as state:
         refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)
