@@ -94,6 +94,9 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     assert EVALUATION[0] in (clone.folder / "logs/reviews/refused.html").read_text(encoding="utf-8")
     assert "set what contract.quality.leakage.older allows in config/datasets/reviews.yaml" in printed
     assert clone.tags() == ["reviews-v1.0.0"]
+    [recorded] = clone.registry_json("summary", code=1)["datasets"]
+    [pair] = recorded["release"]["alike"]
+    assert (pair["key"], pair["row"], pair["like"]["row"]) == ("reviews.jsonl:3", 3, 0)
 
     reviews(clone, "older: warn", [*TRAINING, EVALUATION[0]], EVALUATION[1:])
     clone.commit("Take it")

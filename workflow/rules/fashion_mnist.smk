@@ -29,7 +29,6 @@ rule fashion_mnist_shard:
         "logs/fashion-mnist/shard-{scatteritem}.log",
     conda:
         "../../envs/images.yaml"
-    threads: threads_to_analyze("fashion-mnist")
     resources:
         **needs(mem_mb=600, runtime=15),
     params:
@@ -77,6 +76,7 @@ rule fashion_mnist_analyze:
         "logs/fashion-mnist/analyze.tsv"
     conda:
         "../../envs/images.yaml"
+    threads: threads_to_analyze("fashion-mnist")
     resources:
         **needs(mem_mb=600, runtime=15),
     params:
