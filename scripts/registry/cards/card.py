@@ -12,7 +12,7 @@ import yaml
 from registry.cards.hub import BUILDERS, about_of, front_matter
 from registry.cards.loading import ways_to_load
 from registry.compare.drift import Drift
-from registry.describe.metadata import leakage_of, quality_of
+from registry.describe.metadata import duplicates, leakage_of, quality_of
 from registry.extras import needed
 from registry.shown import markdown, markdown_text, one_line, printable, some
 from registry.storage.snapshot import Snapshot
@@ -182,11 +182,9 @@ def _odd(quality: Mapping[str, Any]) -> Iterator[str]:
 
 def _alike(leakage: Mapping[str, Any]) -> Iterator[str]:
     """Yield how many rows are like others, a line of Markdown each."""
-    for where in ("splits", "against"):
-        for split, others in leakage.get(where, {}).items():
-            for other, its in others.items():
-                rows = f"{its['exact']:,} the same, {its['near']:,} nearly"
-                yield f"Rows of {_code(split)} like {'others' if other == split else 'some'} of {_code(other)}: {rows}."
+    for split, other, its in duplicates(leakage):
+        rows = f"{its['exact']:,} the same, {its['near']:,} nearly"
+        yield f"Rows of {_code(split)} like {'others' if other == split else 'some'} of {_code(other)}: {rows}."
 
 
 def _share(found: Mapping[str, int]) -> float:

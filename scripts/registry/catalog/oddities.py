@@ -86,11 +86,9 @@ def _worst(shares: Sequence[tuple[float, str]]) -> str:
 def leakage_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Yield how many rows are like others, in words, where the contract has asked for that. Raises GateError."""
     found = metadata.leakage_of(snapshot.metadata, where=snapshot.name)
-    for where in ("splits", "against"):
-        for split, others in found.get(where, {}).items():
-            for other, its in others.items():
-                if its["exact"] or its["near"]:
-                    yield f"{split}, like rows of {other}", f"{its['exact']:,} the same, {its['near']:,} nearly"
+    for split, other, its in metadata.duplicates(found):
+        if its["exact"] or its["near"]:
+            yield f"{split}, like rows of {other}", f"{its['exact']:,} the same, {its['near']:,} nearly"
 
 
 def alike_of(snapshot: Snapshot) -> Iterator[tuple[str, str, float]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from registry.errors import RegistryError
 from registry.reading.columns import FILE_NAME
 from registry.reading.folders import ANNOTATIONS, IMAGES
-from registry.reading.rows import names_pictures, rows_of
+from registry.reading.rows import Rows, names_pictures, rows_of
 from registry.reading.tables import File
 from registry.storage.snapshot import Snapshot
 
@@ -46,9 +46,7 @@ def tables_of(snapshot: Snapshot) -> dict[str, list[str]]:
 
 def columns_of(snapshot: Snapshot, table: str) -> list[str]:
     """Return the columns of a table, which is fetched at need; those that files beside it would make are left out."""
-    kind, here = table.rpartition(".")[2], {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
-    columns = NAMED if kind == "json" else None
-    return rows_of(kind, [table], here, columns, snapshot.metadata["schema"]["features"]).schema.names
+    return _rows_in(snapshot, table, _file(snapshot, table)).schema.names
 
 
 def batches_of(
@@ -60,15 +58,28 @@ def batches_of(
     """
     start, at_once = 0, _rows_at_once(snapshot)
     for table in tables:
-        kind = table.rpartition(".")[2]
-        here = {table: File(snapshot.local(table), f"{snapshot.name}: {table}")}
-        chosen = columns or (NAMED if kind == "json" else None)
-        folder = _folder_of_pictures(kind, table) if names_pictures(kind, here.values()) else None
-        for rows in rows_of(kind, [table], here, chosen, snapshot.metadata["schema"]["features"]).batches(at_once):
+        kind, file = _kind(table), _file(snapshot, table)
+        folder = _folder_of_pictures(kind, table) if names_pictures(kind, [file]) else None
+        for rows in _rows_in(snapshot, table, file, columns).batches(at_once):
             if end is not None and start >= end:
                 return
             yield Batch(start, rows, folder)
             start += rows.num_rows
+
+
+def _kind(table: str) -> str:
+    return table.rpartition(".")[2]
+
+
+def _file(snapshot: Snapshot, table: str) -> File:
+    return File(snapshot.local(table), f"{snapshot.name}: {table}")
+
+
+def _rows_in(snapshot: Snapshot, table: str, file: File, columns: Sequence[str] | None = None) -> Rows:
+    """Return the rows of a table, which have these columns, else all that need no other file."""
+    kind = _kind(table)
+    chosen = columns or (NAMED if kind == "json" else None)
+    return rows_of(kind, [table], {table: file}, chosen, snapshot.metadata["schema"]["features"])
 
 
 def _rows_at_once(snapshot: Snapshot) -> int:

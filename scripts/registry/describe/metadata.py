@@ -1,5 +1,6 @@
 """Write metadata.json: the facts of a dataset's data, in one shape for all datasets."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,14 @@ def quality_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
 def leakage_of(metadata: dict[str, Any], *, where: str) -> dict[str, Any]:
     """Return the duplicates in a metadata.json, empty where none were looked for. Raises GateError for no such."""
     return _derived(metadata, "leakage", LEAKAGE, where)
+
+
+def duplicates(leakage: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, int]]]:
+    """Yield a split, the split or other dataset that its rows are like some of, and how many: `exact`, and `near`."""
+    for where in ("splits", "against"):
+        for split, others in leakage.get(where, {}).items():
+            for other, numbers in others.items():
+                yield split, other, numbers
 
 
 def _derived(metadata: dict[str, Any], key: str, schema: Path, where: str) -> dict[str, Any]:

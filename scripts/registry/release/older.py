@@ -10,8 +10,8 @@ from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
 from registry.storage.tags import Release
 
-NAMED, SHOWN = 3, 20
-"""Rows that a message names, and that a page shows."""
+NAMED = 3
+"""Rows that a message names."""
 
 
 def check_older(repository: Repository, built: Snapshot, releases: Sequence[Release]) -> list[str]:
@@ -23,7 +23,9 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
     said = leakage(built.provenance["config"].get("contract", {}))
     if "older" not in said:
         return []
-    from registry.release.older_tests import OlderTests  # With Polars, which few commands need.
+    # With Polars, which few commands need.
+    from registry.describe.breaches import SHOWN_ROWS
+    from registry.release.older_tests import OlderTests
 
     tested, warnings = OlderTests(repository, built, releases, said), []
     for release, pairs in tested.alike():
@@ -42,7 +44,7 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
                 f"logs/{built.dataset}/refused.html, which registry publish writes, shows them beside each other; "
                 f"leave them out, or set what contract.quality.leakage.older allows in {where}, and build again"
             )
-            shown = [_record(row) for row in found.head(SHOWN).iter_rows(named=True)]
+            shown = [_record(row) for row in found.head(SHOWN_ROWS).iter_rows(named=True)]
             raise NotReady(State.REFUSED, line, hint, against=release.tag, alike=shown)
         warnings.append(line)
     return [*tested.warnings, *warnings]
@@ -54,9 +56,10 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(row: dict[str, Any]) -> str:
+    from registry.describe.breaches import how
     from registry.describe.columns import shown_value
 
     now = f"{shown_value(row['key'])} of {row['split']}"
     then = f"{shown_value(row['key_then'])} of {row['split_then']}"
-    how = "was" if row["distance"] is None else f"is, at a distance of {row['distance']:g}, like"
-    return one_line(f"{now} {how} {then}")
+    like = "was" if row["distance"] is None else f"is, {how(row['distance'], exact=False)}, like"
+    return one_line(f"{now} {like} {then}")

@@ -90,7 +90,7 @@ class OlderTests:
         """
         learnt = self.learnt.unique("input_id", keep="first", maintain_order=True)
         pairs = [pl.DataFrame(schema={"input_id": pl.Binary, "input_id_then": pl.Binary, "distance": pl.Float64})]
-        if learnt.is_empty() or not self._said.get("near", True):
+        if not self._said.get("near", True):
             return pairs[0]
         try:
             one, inputs = _part(self._built, learnt), Inputs.of(self._built, self._said.get("digits", DIGITS))
@@ -101,7 +101,6 @@ class OlderTests:
             same = learnt.with_row_index("one").join(tests.with_row_index("number"), on="input_id")
             alike = np.zeros((learnt.height, held.shape[1]), np.uint8)
             alike[same["one"].to_numpy()] = held[same["number"].to_numpy()]
-
             threads = min(os.cpu_count() or 1, MOST_THREADS)
 
             def wanted(i: np.ndarray, j: np.ndarray) -> np.ndarray:

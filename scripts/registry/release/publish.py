@@ -100,9 +100,15 @@ def _publish(
                 plan = decide(repository, name, base, every, contained, known, planned, bump)
         except NotReady as state:
             held_against = state.against and TAG.fullmatch(state.against)["version"]
-            reasons, hint = [state.reason], state.hint
             outcomes.append(
-                Outcome(name, state.state, previous=held_against, reasons=reasons, hint=hint, alike=state.alike)
+                Outcome(
+                    name,
+                    state.state,
+                    previous=held_against,
+                    reasons=[state.reason],
+                    hint=state.hint,
+                    alike=state.alike,
+                )
             )
             continue
         outcomes.append(plan.outcome)
