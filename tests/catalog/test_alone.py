@@ -93,7 +93,7 @@ def refused(showcase_once: Showcase, tmp_path_factory: pytest.TempPathFactory) -
             for distance in (None, 0.125)
         ]
         file = tmp_path_factory.mktemp("refused") / "refused.html"
-        write_difference(file, ("1.0.0", old), ("2.0.0", new), alike)
+        write_difference(file, ("1.0.0", old), ("2.0.0", new), alike, "no row <b>may</b> be")
         pages[dataset] = file.read_bytes()
     return pages
 
@@ -105,6 +105,7 @@ def test_rows_like_tests_of_an_older_version_stand_beside_these(refused, opened,
     found = page.locator("section").first
     notes = found.locator(".held").all_inner_texts()
     assert notes == ["the same", "at a distance of 0.125"]
+    expect(page.locator(".notice").first).to_have_text("Not released: no row <b>may</b> be.")
     if dataset == "people":
         assert found.locator("tbody th").all_inner_texts() == ["a key of train", "person-100 of test"] * 2
         assert found.locator("tbody tr:first-child td").all_inner_texts()[:2] == ["person-7", "Ada 7 Byron"]

@@ -27,11 +27,11 @@ def registry(once, tmp_path) -> Showcase:
     return Showcase(empty.copied(tmp_path / "registry").folder)
 
 
-def release(registry, leakage=None, inputs=("text",), code=0, **splits):
+def release(registry, leakage=None, inputs=("text",), code=0, name="some", aliases=(), **splits):
     """Build a dataset of these tables by split, publish it, and return what became of it."""
-    registry.build("some", splits, inputs=[*inputs], leakage=leakage)
+    registry.build(name, splits, inputs=[*inputs], leakage=leakage, aliases=aliases)
     registry.commit("Build it")
-    return registry.registry_json("publish", "some", code=code)["outcomes"][0]
+    return registry.registry_json("publish", name, code=code)["outcomes"][0]
 
 
 def refused(registry, **build):
@@ -52,7 +52,7 @@ def test_a_near_duplicate_of_what_older_versions_tested_is_found_wherever_that_i
     near = "'text -11' of train is, at a distance of 0.176, like 'text 11' of test"
     gone = "'text -10' of train is, at a distance of 0.176, like 'text 10' of test"
     found = release(registry, code=1, leakage=asked, train=learnt, test=texts(11))
-    assert (found["state"], found["previous"]) == ("refused", "1.0.0")
+    assert (found["state"], found["against"]) == ("refused", "some-v1.0.0")
     assert found["reasons"] == [f"at most 2 rows {limit} 3 in some-v1.0.0: {same}, {gone}, {near}"]
     assert found["alike"][1] == {
         "split": "train",
@@ -68,6 +68,7 @@ def test_a_near_duplicate_of_what_older_versions_tested_is_found_wherever_that_i
     ]
     page = (registry.folder / "logs/some/refused.html").read_text(encoding="utf-8")
     assert all(text(abs(number), changed=number < 0) in page for number in (12, -10, 10, -11, 11))
+    assert f'"verdict":"at most 2 rows {limit} 3 in some-v1.0.0: ' in page
     found = release(registry, leakage={"older": "warn"}, train=learnt, test=texts(11))
     assert found["warnings"] == [
         f"no row {limit} 2 in some-v2.0.0: {same}, {near}",
@@ -84,6 +85,21 @@ def test_limits_hold_for_each_version_alone(registry):
         "found 1 in some-v2.0.0: 'text -11' of train is, at a distance of 0.179, like 'text 11' of test"
     )
     assert release(registry, leakage={"older": {"fail": 0.25}}, train=learnt, test=texts(12))["version"] == "3.0.0"
+
+
+def test_tests_of_a_dataset_count_under_its_former_name(registry):
+    release(registry, train=texts(1), test=texts(10, 11))
+    registry.git("rm", "-rq", "data/some", "config/datasets/some.yaml")
+    shutil.rmtree(registry.folder / "data/some", ignore_errors=True)
+    renamed = {"name": "other", "aliases": ["some"], "train": texts(1, -10, 11), "test": texts(12)}
+    found = "found 2 in some-v1.0.0: 'text 11' of train was 'text 11' of test, 'text -10' of train is, "
+    assert found in refused(registry, leakage={"older": "fail"}, **renamed)
+    page = (registry.folder / "logs/other/refused.html").read_text(encoding="utf-8")
+    assert '"alone":["some-v1.0.0","what is built"]' in page
+    assert text(10) in page
+    done = release(registry, leakage={"older": "warn"}, **renamed)
+    assert (done["tag"], len(done["warnings"])) == ("other-v2.0.0", 1)
+    assert found in done["warnings"][0]
 
 
 def test_near_duplicates_do_not_count_where_the_contract_says_so(registry):
@@ -155,4 +171,17 @@ def test_pictures_and_rows_of_numbers_are_found_too(registry):
     learnt = pa.concat_tables([rows(1, 2), rows(11, noise=1.00001)])
     assert refused(registry, inputs=["x", "y"], leakage=asked, train=learnt, test=rows(10)).endswith(
         "found 1 in some-v2.0.0: '11 1.00001' of train is, at a distance of 0, like '11 1.0' of test"
+    )
+
+
+def test_a_tag_that_holds_no_data_is_to_be_removed(registry):
+    first = registry.head()
+    release(registry, train=texts(1), test=texts(10))
+    message = registry.git("tag", "--list", "--format=%(contents)", "some-v1.0.0").replace("1.0.0", "0.5.0")
+    registry.git("tag", "--annotate", "--message", message, "some-v0.5.0", first)
+    found = release(registry, leakage={"older": "fail"}, code=1, train=texts(1, 2), test=texts(11))
+    assert (found["state"], found["against"]) == ("refused", None)
+    assert found["reasons"][0].startswith("it cannot be held against some-v0.5.0: ")
+    assert found["hint"] == (
+        "if nobody relies on it: git tag --delete some-v0.5.0; or take contract.quality.leakage.older out"
     )

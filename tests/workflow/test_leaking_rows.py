@@ -90,7 +90,7 @@ def test_what_was_a_test_is_not_to_be_learnt_from_and_gates_make_no_version(clon
     printed = clone.snakemake("--cores", "2", fails=True)
     assert "found 1 in reviews-v1.0.0: 'reviews.jsonl:3' of train was 'reviews.jsonl:3' of test" in printed
     assert "logs/reviews/refused.html, which registry publish writes, shows them beside each other" in printed
-    assert "reviews: logs/reviews/refused.html shows what differs from 1.0.0" in printed
+    assert "reviews: logs/reviews/refused.html shows what differs from reviews-v1.0.0" in printed
     assert EVALUATION[0] in (clone.folder / "logs/reviews/refused.html").read_text(encoding="utf-8")
     assert "set what contract.quality.leakage.older allows in config/datasets/reviews.yaml" in printed
     assert clone.tags() == ["reviews-v1.0.0"]

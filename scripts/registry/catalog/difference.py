@@ -11,19 +11,25 @@ from registry.catalog.pages import page_alone
 from registry.files import atomic_file
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
-from registry.storage.tags import find_release
+from registry.storage.tags import TAG, find_release
 
 
 def write_difference(
-    file: Path, old: tuple[str, Snapshot], new: tuple[str, Snapshot], alike: Sequence[Mapping[str, Any]] = ()
+    file: Path,
+    old: tuple[str, Snapshot],
+    new: tuple[str, Snapshot],
+    alike: Sequence[Mapping[str, Any]] = (),
+    verdict: str = "",
 ) -> None:
     """Write a page that shows what differs between two states of a dataset, each with its name, to a file.
 
     `alike` are rows of the new state that are like one of the old one, as run.schema.yaml has them, to be shown side by
-    side. What it shows of the rows' values is fetched where it is not here.
+    side; `verdict` says on top why the new one is not released. What it shows of the rows' values, and is not here, is
+    fetched.
     """
     found = gather_two(old, new, alike)
-    data = data_of(found) | {"title": new[1].metadata["dataset"].get("title", found.name), "alone": [old[0], new[0]]}
+    title = new[1].metadata["dataset"].get("title", found.name)
+    data = data_of(found) | {"title": title, "alone": [old[0], new[0]], "verdict": verdict}
     for case, one in zip(found.alike, alike, strict=False):
         data["names"] |= {
             row: f"{its['key']} of {its['split']}" for row, its in zip(case["rows"], (one, one["like"]), strict=True)
@@ -34,15 +40,20 @@ def write_difference(
 
 
 def write_what_is_built(
-    file: Path, repository: Repository, dataset: str, version: str, alike: Sequence[Mapping[str, Any]] = ()
+    file: Path,
+    repository: Repository,
+    dataset: str,
+    tag: str,
+    alike: Sequence[Mapping[str, Any]],
+    verdict: str,
 ) -> None:
-    """Write a page that shows what differs between a version and what is built. Nothing is fetched for that.
+    """Write a page that shows what differs between the release of a tag and what is built. Nothing is fetched.
 
-    `alike` as for write_difference. Raises NotReady where nothing is built.
+    `alike` and `verdict` as for write_difference. Raises NotReady where nothing is built.
     """
-    release = find_release(repository.git, dataset, version)
+    release = find_release(repository.git, *TAG.fullmatch(tag).group("dataset", "version"))
     old = Snapshot.at(repository, release.dataset, release.commit, release.tag)
     old = replace(old, local=partial(old.local, fetch=False), listed=partial(old.listed, fetch=False))
     file.parent.mkdir(parents=True, exist_ok=True)
     built = Snapshot.on_disk(repository.root, dataset, quick=True)
-    write_difference(file, (version, old), ("what is built", built), alike)
+    write_difference(file, (tag.removeprefix(f"{dataset}-v"), old), ("what is built", built), alike, verdict)

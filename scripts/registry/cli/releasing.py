@@ -132,18 +132,18 @@ def _show_refused(here: Repository, outcomes: Iterable[Outcome]) -> None:
     """Draw what differs from the version against which a gate refused a dataset; remove pages of those that passed."""
     for one in outcomes:
         page = here.root / "logs" / one.dataset / "refused.html"
-        if one.state != State.REFUSED or one.previous is None:
+        if one.state != State.REFUSED or one.against is None:
             with suppress(OSError):
                 page.unlink()
             continue
         from registry.catalog.difference import write_what_is_built
 
         try:
-            write_what_is_built(page, here, one.dataset, one.previous, one.alike)
+            write_what_is_built(page, here, one.dataset, one.against, one.alike, "; ".join(one.reasons))
         except (RegistryError, NotReady, OSError) as error:
             say(f"{page.relative_to(here.root)} is not drawn: {error}")
         else:
-            say(f"{one.dataset}: {page.relative_to(here.root)} shows what differs from {one.previous}")
+            say(f"{one.dataset}: {page.relative_to(here.root)} shows what differs from {one.against}")
 
 
 @app.command(name="republish")

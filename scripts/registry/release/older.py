@@ -1,6 +1,6 @@
 """Hold what models learn from against what older versions measured them by: `contract.quality.leakage.older`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.config.leakage import beyond, in_words, leakage, limits_of
@@ -14,11 +14,15 @@ NAMED = 3
 """Rows that a message names."""
 
 
-def check_older(repository: Repository, built: Snapshot, releases: Sequence[Release]) -> list[str]:
+def check_older(
+    repository: Repository, built: Snapshot, contained: Mapping[str, Sequence[Release]], aliases: Sequence[str]
+) -> list[str]:
     """Return what is to be warned of, a line each: rows that are like one in a test split of an older release.
 
-    Rows are alike if their inputs are the same or, unless the contract leaves those out, near-duplicates. Raises
-    NotReady where there are more of them than the contract lets pass, and where an older release cannot be read.
+    `contained` are the releases that HEAD contains by dataset; those of this dataset count, and of its `aliases`, which
+    may be its former names. Rows are alike if their inputs are the same or, unless the contract leaves those out,
+    near-duplicates. Raises NotReady where there are more of them than the contract lets pass, and where an older
+    release cannot be read.
     """
     said = leakage(built.provenance["config"].get("contract", {}))
     if "older" not in said:
@@ -27,6 +31,7 @@ def check_older(repository: Repository, built: Snapshot, releases: Sequence[Rele
     from registry.describe.breaches import SHOWN_ROWS
     from registry.release.older_tests import OlderTests
 
+    releases = [release for name in (*aliases, built.dataset) for release in contained.get(name, [])]
     tested, warnings = OlderTests(repository, built, releases, said), []
     for release, pairs in tested.alike():
         found = pairs.unique("place", keep="first", maintain_order=True)

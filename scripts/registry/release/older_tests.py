@@ -19,7 +19,8 @@ from registry.storage.tags import Release
 
 MOST_THREADS = 4
 """On which pictures are decoded and compared: each holds one that may be large."""
-HINT = "bring that back, or take contract.quality.leakage.older out"
+WITHOUT_OLDER = "take contract.quality.leakage.older out"
+HINT = f"bring that back, or {WITHOUT_OLDER}"
 SPLITS = "name in contract.quality.leakage.tests the splits by which models are measured, or take older out"
 WITHOUT = f"{HINT}, or near-duplicates: near: false"
 
@@ -72,7 +73,8 @@ class OlderTests:
             try:
                 before = Snapshot.at(self._repository, release.dataset, release.commit, release.tag)
             except RegistryError as error:
-                raise _unreadable(release.tag, error) from None
+                hint = f"if nobody relies on it: git tag --delete {release.tag}; or {WITHOUT_OLDER}"
+                raise _unreadable(release.tag, error, hint) from None
             if before.content_hash not in seen:
                 seen.add(before.content_hash)
                 found.append((release, before))
@@ -86,11 +88,11 @@ class OlderTests:
         """Return near-duplicates: input_id of a row that models learn from, input_id_then of a test, and distance.
 
         What is near tests of a release has a pair with one of these at least. None are looked for where the contract
-        says so, and where the tables lack the inputs.
+        says so, where there is no other release, and where the tables lack the inputs.
         """
         learnt = self.learnt.unique("input_id", keep="first", maintain_order=True)
         pairs = [pl.DataFrame(schema={"input_id": pl.Binary, "input_id_then": pl.Binary, "distance": pl.Float64})]
-        if not self._said.get("near", True):
+        if not (self._different and self._said.get("near", True)):
             return pairs[0]
         try:
             one, inputs = _part(self._built, learnt), Inputs.of(self._built, self._said.get("digits", DIGITS))
@@ -169,5 +171,5 @@ def _part(snapshot: Snapshot, rows: pl.DataFrame) -> Part:
     return Part(snapshot, {split: its["row"].to_numpy() for (split,), its in by_split})
 
 
-def _unreadable(name: str, error: RegistryError) -> NotReady:
-    return NotReady(State.REFUSED, f"it cannot be held against {name}: {error.what}", HINT)
+def _unreadable(name: str, error: RegistryError, hint: str = HINT) -> NotReady:
+    return NotReady(State.REFUSED, f"it cannot be held against {name}: {error.what}", hint)

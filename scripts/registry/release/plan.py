@@ -36,7 +36,8 @@ from registry.storage.tags import Numbers, Release, tag_name
 class Outcome:
     """What became of one dataset; `files` are what its release commits, `warnings` what its gates let pass.
 
-    `alike` are rows because of which it is refused, and those of version `previous` that they are like.
+    `against` is the tag of the release against which a gate refuses it, `alike` are rows because of which it does, and
+    those of that release that they are like.
     """
 
     dataset: str
@@ -47,6 +48,7 @@ class Outcome:
     level: str | None = None
     reasons: list[str] = field(default_factory=list)
     hint: str | None = None
+    against: str | None = None
     files: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     alike: list[dict[str, Any]] = field(default_factory=list)
@@ -120,8 +122,9 @@ def decide(
             hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
-        if changes:
-            warnings += check_older(repository, built, contained[name])
+    aliases = datasets.aliases.get(name, [])
+    if changes or not newest:
+        warnings += check_older(repository, built, contained, aliases)
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])
@@ -134,7 +137,7 @@ def decide(
             built, Outcome(name, State.RECORDED, previous, newest.tag, reasons=reasons, files=files), [], outdated
         )
     level = changes[0].level if changes else None
-    latest, aliases = newest.version if newest else None, datasets.aliases.get(name, [])
+    latest = newest.version if newest else None
     version = free_version(numbers, name, aliases, latest, level or Level.PATCH, bump)
     outcome = Outcome(
         name,

@@ -99,16 +99,9 @@ def _publish(
             with put_back(repository, name) if dry_run else nullcontext():
                 plan = decide(repository, name, base, every, contained, known, planned, bump)
         except NotReady as state:
-            held_against = state.against and TAG.fullmatch(state.against)["version"]
+            reasons = [state.reason]
             outcomes.append(
-                Outcome(
-                    name,
-                    state.state,
-                    previous=held_against,
-                    reasons=[state.reason],
-                    hint=state.hint,
-                    alike=state.alike,
-                )
+                Outcome(name, state.state, reasons=reasons, hint=state.hint, against=state.against, alike=state.alike)
             )
             continue
         outcomes.append(plan.outcome)

@@ -86,16 +86,15 @@ def preview(
     changes = judge(found, datasets[name].get("versioning", "fixed")) if newest else []
     if newest and not changes:
         return Preview(name, dict(changed), before, diff=found)
-    warnings, refused = recorded_warnings(built), None
+    warnings, refused, aliases = recorded_warnings(built), None, datasets.aliases.get(name, [])
     try:
         if newest:
-            contained = releases(repository.git, merged="HEAD").get(name, [])
             warnings += check_drift(old, built)
-            warnings += check_older(repository, built, contained)
+        warnings += check_older(repository, built, releases(repository.git, merged="HEAD"), aliases)
     except NotReady as state:
         refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)
-    version = free_version(numbers(repository.git), name, datasets.aliases.get(name, []), latest, level)
+    version = free_version(numbers(repository.git), name, aliases, latest, level)
     reasons = [change.reason for change in changes] or ["first release"]
     kind = level.name if newest else None
     return Preview(name, dict(changed), before, str(version), kind, reasons, found, warnings, refused)

@@ -19,7 +19,7 @@ from registry.workflow.summary import Outcome
 RECORD = Path("logs", "run.json")
 """Below the folder of the run."""
 SCHEMA = Path(__file__).with_name("run.schema.yaml")
-RELEASED = ("state", "version", "tag", "previous", "level", "reasons", "hint", "warnings", "alike")
+RELEASED = ("state", "version", "tag", "previous", "level", "reasons", "hint", "against", "warnings", "alike")
 """What of an outcome of `registry publish` a dataset's release is told by."""
 HELD_BACK = (State.SKIPPED, State.DAMAGED, State.BROKEN, State.REFUSED)
 """What may become of a dataset when it is to be released that leaves it built and not released."""

@@ -482,6 +482,7 @@ const registryCatalog = (() => {
       return;
     }
     for (const one of [before, after]) if (one.problem) found.push(element("p", { class: "notice" }, `${one.version}: `, marked(one.problem)));
+    if (data.verdict) found.push(element("p", { class: "notice" }, "Not released: ", marked(data.verdict), "."));
     if (data.alike?.length) found.push(section(`Rows like tests of ${from}`, drawnCases(data, data.alike)));
     if (before.schema && after.schema) {
       found.push(schemaSection(before, after));
