@@ -46,11 +46,12 @@ def _breaking(
     samples: pl.DataFrame, rules: Mapping[tuple[str, str], pl.Expr]
 ) -> Iterator[tuple[tuple[str, str], pl.Series]]:
     """Yield each rule that values break, and the numbers of the rows of these, of which there is at least one."""
-    wrong = samples.select((~good).alias(str(place)) for place, good in enumerate(rules.values()))
-    for place, rule in enumerate(rules):
-        rows = wrong[str(place)].fill_null(False).arg_true()
-        if len(rows):
-            yield rule, rows
+    if not rules:
+        return
+    wrong = samples.select((~good).fill_null(False).alias(str(place)) for place, good in enumerate(rules.values()))
+    for place, (rule, broken) in enumerate(zip(rules, wrong.select(pl.all().any()).row(0), strict=True)):
+        if broken:
+            yield rule, wrong[str(place)].arg_true()
 
 
 class Contract:
@@ -90,14 +91,18 @@ class Contract:
         """
         start = self._seen.get(split, 0)
         self._seen[split] = start + batch.num_rows
-        for rule in self._wrong_columns(batch.schema.names):
+        # Taken once, as the schema of `samples`: that of some thousand columns takes its time.
+        schema = batch.schema
+        for rule in self._wrong_columns(schema.names):
             self._breaches.note(split, "columns", rule)
+        has = {*schema.names}
         # Under numbers, since polars takes names such as `*` and `^...$` for patterns.
-        names = {str(number): name for number, name in enumerate(self._columns) if name in batch.schema.names}
-        foreign = [number for number, name in names.items() if not is_in_polars(batch.schema.field(name).type)]
+        names = {str(number): name for number, name in enumerate(self._columns) if name in has}
+        foreign = [number for number, name in names.items() if not is_in_polars(schema.field(name).type)]
         there = {number: batch[name] for number, name in names.items() if number not in foreign}
         samples = pl.from_arrow(pyarrow.record_batch([*there.values()], names=[*there]))
-        right = [number for number in there if samples.schema[number] == self._types[names[number]]]
+        types = samples.schema
+        right = [number for number in there if types[number] == self._types[names[number]]]
         rules = {
             (number, rule): good
             for number in right
@@ -109,7 +114,7 @@ class Contract:
             self._check_inside(split, names[number], samples[number], start, keys)
         for number, name in names.items():
             if number not in right:
-                found = samples.schema[number] if number in there else batch.schema.field(name).type
+                found = types[number] if number in there else schema.field(name).type
                 self._breaches.note(split, name, f"type {type_in_words(self._columns[name])}", [str(found)[:SHOWN]])
 
     def _rules(self, column: str, spec: Spec) -> dict[str, pl.Expr]:
