@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from registry.describe import distributions
 from registry.describe.distributions import FEW, LONGEST, Values, number_statistics
 from registry.describe.tables import column_statistics, profile
 
@@ -89,6 +90,24 @@ def test_a_columns_name_is_no_pattern(name, tmp_path):
     assert column_statistics(table.drop_nulls())[name]["mean"] == 1
     found = number_statistics([tmp_path / "a.parquet"] * 2, table.to_arrow().schema)
     assert (found[name]["max"], found["a"]["max"]) == (1, 4)
+
+
+@pytest.mark.parametrize("at_once", [1, 8, 1_000])
+def test_columns_have_the_same_statistics_however_many_are_read_at_once(at_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributions, "AT_ONCE", at_once)
+    parts = [{"z": [1, 2], "text": ["a", "b"], "y": [0.5, None], "a": [-7, 7], "none": [None, None]}, {"z": [6]}]
+    schema = {"z": pl.Int64, "text": pl.String, "y": pl.Float64, "a": pl.Int8, "none": pl.Float32}
+    tables = [pl.DataFrame(parts[0], schema), pl.DataFrame(parts[1], {"z": pl.Int64})]
+    tables[1] = pl.concat([tables[0].clear(), tables[1]], how="diagonal")
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for table, file in zip(tables, files, strict=True):
+        table.write_parquet(file)
+    found = number_statistics(files, tables[0].to_arrow().schema)
+    assert {name: (its["min"], its["max"]) for name, its in found.items()} == {
+        "z": (1, 6),
+        "y": (0.5, 0.5),
+        "a": (-7, 7),
+    }
 
 
 def test_columns_of_few_short_values_have_a_distribution():

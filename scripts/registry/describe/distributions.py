@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from registry.describe.statistics import summarise
@@ -16,6 +17,8 @@ FEW = 20
 """A column with more values than this has no distribution."""
 LONGEST = 100
 """Characters of a value that is one of a few."""
+AT_ONCE = 1_000_000
+"""Numbers that are in memory at once, or else one column."""
 
 
 class Values:
@@ -54,14 +57,17 @@ def _is_counted(dtype: pa.DataType) -> bool:
 
 
 def number_statistics(tables: Iterable[Path], schema: pa.Schema) -> dict[str, dict[str, float]]:
-    """Return summary statistics of each column of numbers over all tables; one column is in memory at a time."""
+    """Return summary statistics of each column of numbers over all tables; few columns are in memory at a time."""
     tables = [*tables]
+    numbers = [place for place, field in enumerate(schema) if pat.is_integer(field.type) or pat.is_floating(field.type)]
+    at_once = max(1, AT_ONCE // max(1, sum(pq.read_metadata(table).num_rows for table in tables)))
     found = {}
-    for number, field in enumerate(schema):
-        if pat.is_integer(field.type) or pat.is_floating(field.type):
-            columns = [pl.read_parquet(table, columns=[number]).to_series() for table in tables]
+    for start in range(0, len(numbers), at_once):
+        some = numbers[start : start + at_once]
+        parts = [pl.read_parquet(table, columns=some).get_columns() for table in tables]
+        for place, columns in zip(some, zip(*parts, strict=True), strict=True):
             # Under another name, since polars takes one such as `^...$` for a pattern.
             values = pl.concat(columns).alias("column").drop_nulls()
             if len(values):
-                found[field.name] = summarise(values.to_numpy())
+                found[schema.field(place).name] = summarise(values.to_numpy())
     return found
