@@ -44,6 +44,13 @@ def test_a_whole_batch_of_the_longest_numbers_is_added_without_rounding():
     assert summarise(values)["std"] == statistics.stdev(values.tolist())
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"])
+def test_numbers_of_every_type_have_the_same_mean_and_deviation(dtype):
+    values = [100, 7, 9, 0, 127, 64]
+    found = summarise(np.array(values, dtype))
+    assert (found["mean"], found["std"]) == (statistics.fmean(values), statistics.stdev(values))
+
+
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=20))
 def test_integers_stay_what_they_are(values):
     found = summarise(values)

@@ -33,8 +33,8 @@ class Moments:
             self._add(values[start : start + BATCH])
 
     def _add(self, values: np.ndarray) -> None:
-        # A float16 has no room for a mantissa as an integer.
-        mantissas, exponents = np.frexp(values.astype(np.float64) if values.dtype == np.float16 else values)
+        # Of small types, integers of 8 bits among them, numpy's mantissas have no room for an integer of 53 bits.
+        mantissas, exponents = np.frexp(values.astype(np.float64))
         signs, whole = np.sign(mantissas), np.abs(mantissas * (1 << MANTISSA)).astype(np.int64)
         low, middle, high = ((whole >> (LIMB * limb) & (1 << LIMB) - 1).astype(np.float64) for limb in range(3))
         first = int(exponents.min())
