@@ -22,6 +22,11 @@ def test_what_was_written_is_built_at_once(bare, tmp_path):
     told = clone.registry("new", "handbook", f"{tmp_path}/handbook")
     assert "a dataset of the kind documents, samples: 3 in all" in told
     assert "the contract of their" in clone.registry("check", "scans")
+    (tmp_path / "wide.csv").write_text(
+        "\n".join(",".join(value.format(place) for place in range(70)) for value in ("c{}", "1"))
+    )
+    told = clone.registry("new", "wide", f"{tmp_path}/wide.csv", "--no-sample")
+    assert ("c59 " in told, "c60 " in told, "and 10 more columns\n" in told) == (True, False, True)
 
     clone.snakemake("scans", "handbook", "--cores", "2")
     train, val = table(clone, "scans", "train"), table(clone, "scans", "val")

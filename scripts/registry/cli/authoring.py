@@ -1,6 +1,7 @@
 """`registry new`, `check`, `eject` and `remove`: from the first description of a dataset to the end of it."""
 
 import sys
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,8 @@ READER = "fastexcel"
 """A package of the extra that reads sources, which a client does without."""
 MODULES = ("authoring.new", "authoring.drafts", "kinds.files")
 """What a new dataset takes, and a client does without."""
+MOST_COLUMNS = 60
+"""Columns that `registry new` shows."""
 TYPES = ("dtype", "nullable", "list", "struct", "resolution", "zone", "precision", "scale", "shape")
 """What a contract says of the type of a column."""
 
@@ -135,7 +138,10 @@ def new_dataset(
             console.print(made.text)
             return
     specs = made.content["contract"]["columns"]
-    print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in specs.items()])
+    first = dict(islice(specs.items(), MOST_COLUMNS))
+    print_table(("column", "type", "rules"), [_row(column, spec) for column, spec in first.items()])
+    if len(specs) > len(first):
+        print_line(f"and {len(specs) - len(first):,} more columns")
     for problem, number in made.facts.unusable.items():
         print_line(f"{problem}: {number:,} samples, which are dropped (params.problems)")
     for what, number in made.facts.left_out.items():
