@@ -64,16 +64,18 @@ class Showcase(Clone):
         features: dict[str, dict[str, Any]] | None = None,
         about: Mapping[str, Any] | None = None,
         aliases: Sequence[str] = (),
-        leakage: Mapping[str, Any] | None = None,
+        quality: Mapping[str, Any] | None = None,
     ) -> None:
         """Build a dataset as a run would. The first column holds the keys of its rows; the contract takes all.
 
-        `leakage` is what the contract says of it.
+        `quality` is what the contract says of it.
         """
         schema = next(iter(splits.values())).schema
         columns = {field.name: column_of(field.type, nullable=True) for field in schema}
-        quality = {"quality": {"leakage": leakage}} if leakage else {}
-        config = {"about": ABOUT, "contract": {"columns": columns, "rows": {}, **quality}}
+        quality = {gate: limits for gate, limits in (quality or {}).items() if limits}
+        leakage = quality.get("leakage")
+        asked = {"quality": quality} if quality else {}
+        config = {"about": ABOUT, "contract": {"columns": columns, "rows": {}, **asked}}
         text = yaml.dump(
             config | ({"aliases": [*aliases]} if aliases else {}), sort_keys=False, Dumper=yaml.CSafeDumper
         )

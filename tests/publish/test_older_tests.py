@@ -27,9 +27,9 @@ def registry(once, tmp_path) -> Showcase:
     return Showcase(empty.copied(tmp_path / "registry").folder)
 
 
-def release(registry, leakage=None, inputs=("text",), code=0, name="some", aliases=(), **splits):
+def release(registry, leakage=None, quality=None, inputs=("text",), code=0, name="some", aliases=(), **splits):
     """Build a dataset of these tables by split, publish it, and return what became of it."""
-    registry.build(name, splits, inputs=[*inputs], leakage=leakage, aliases=aliases)
+    registry.build(name, splits, inputs=[*inputs], quality=quality or {"leakage": leakage}, aliases=aliases)
     registry.commit("Build it")
     return registry.registry_json("publish", name, code=code)["outcomes"][0]
 
@@ -88,7 +88,7 @@ def test_limits_hold_for_each_version_alone(registry):
 
 
 def test_tests_of_a_dataset_count_under_its_former_name(registry):
-    release(registry, train=texts(1), test=texts(10, 11))
+    release(registry, train=texts(1), test=texts(10, 11), validation=texts(15))
     registry.git("rm", "-rq", "data/some", "config/datasets/some.yaml")
     shutil.rmtree(registry.folder / "data/some", ignore_errors=True)
     renamed = {"name": "other", "aliases": ["some"], "train": texts(1, -10, 11), "test": texts(12)}
@@ -97,9 +97,25 @@ def test_tests_of_a_dataset_count_under_its_former_name(registry):
     page = (registry.folder / "logs/other/refused.html").read_text(encoding="utf-8")
     assert '"alone":["some-v1.0.0","what is built"]' in page
     assert text(10) in page
-    done = release(registry, leakage={"older": "warn"}, **renamed)
-    assert (done["tag"], len(done["warnings"])) == ("other-v2.0.0", 1)
-    assert found in done["warnings"][0]
+    # So does what it was under that name, from which it may not drift.
+    quality = {"drift": {"lost_values": "warn"}, "leakage": {"older": "warn"}}
+    done = release(registry, quality=quality, **renamed | {"test": pa.table({"id": ["a"], "text": ["b"]})})
+    assert done["tag"] == "other-v2.0.0"
+    assert done["warnings"][0] == "drift from some-v1.0.0: split validation is gone"
+    assert found in done["warnings"][1]
+
+
+def test_a_refusal_says_what_every_gate_refuses(registry, monkeypatch):
+    release(registry, train=texts(1), test=texts(10))
+    longer = pa.table({"id": ["text 1", "text 10"], "text": [text(1) * 9, text(10)]})
+    quality = {"drift": {"psi": {"fail": 0.1}}, "leakage": {"older": "fail"}}
+    found = release(registry, quality=quality, code=1, train=longer, other=texts(11))
+    assert found["reasons"] == [
+        "it may have drifted from some-v1.0.0: split test is gone; no row that models learn from may be like one in a "
+        "test split of an older version; found 1 in some-v1.0.0: 'text 10' of train was 'text 10' of test"
+    ]
+    assert (found["against"], len(found["alike"])) == ("some-v1.0.0", 1)
+    assert found["hint"].count("; ") >= 3
 
 
 def test_near_duplicates_do_not_count_where_the_contract_says_so(registry):
@@ -131,7 +147,7 @@ def test_data_that_is_gone_refuses_the_release_and_says_what_to_do(registry):
     registry.lose("some-v1.0.0", "processed")
     found = release(registry, leakage={"older": "fail"}, code=1, train=texts(1, 2), test=texts(11))
     assert found["state"] == "refused"
-    assert found["reasons"][0].startswith("it cannot be held against older versions: ")
+    assert found["reasons"][0].startswith("it cannot be held against some-v1.0.0: remote local (")
     assert found["hint"] == (
         "bring that back, or take contract.quality.leakage.older out, or near-duplicates: near: false"
     )

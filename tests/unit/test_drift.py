@@ -1,6 +1,7 @@
 """Drift: figures from two profiles alone, held against the textbook's formulas, and what a contract says to them."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.compare.drift import GROUPS, NONE, _groups, chance, drift, jensen_shannon, psi
+from registry.describe import profile as profile_module
 from registry.describe.histogram import histogram
 from registry.describe.metadata import profile_of
 from registry.describe.profile import Profile
@@ -23,10 +25,10 @@ SHARES = st.integers(1, 8).flatmap(
 )
 
 
-def profile_of_columns(**columns):
+def profile_of_columns(split="train", **columns):
     batch = pa.record_batch(columns)
     profile = Profile(batch.schema)
-    profile.add("train", batch, np.arange(batch.num_rows, dtype=np.uint64))
+    profile.add(split, batch, np.arange(batch.num_rows, dtype=np.uint64))
     return profile.figures()
 
 
@@ -99,10 +101,12 @@ def test_a_shift_shows_and_chance_does_not():
     assert moved(old, shifted)["value"].psi == pytest.approx(0.25, abs=0.05)
 
 
-def test_values_that_come_and_go_are_named():
+def test_values_that_come_and_go_are_named(monkeypatch):
     one = moved(["a", "b"] * 10, ["b", "c"] * 10)["classes"]
     assert (one.new, one.lost) == (("c",), ("a",))
     many = [f"{number:02}" for number in range(60)] * 3
+    assert moved(many, [*many[:-10], *["new"] * 10])["classes"].new == ("new",)
+    monkeypatch.setattr(profile_module, "NAMES", 50)
     some = moved(many, [*many[:-10], *["new"] * 10])["classes"]
     # Not all of these are named, so that nobody knows which are new.
     assert (some.new, some.lost) == ((), ())
@@ -123,9 +127,15 @@ def test_versions_without_profiles_have_no_drift_and_odd_ones_are_refused():
             profile_of({"profile": odd}, where="d-v1.0.0")
 
 
-def snapshot(name, quality, warnings=(), **columns):
+def snapshot(name, quality, warnings=(), split="train", **columns):
     provenance = {"config": {"contract": {"quality": quality}}, "contract": {"passed": True, "warnings": [*warnings]}}
-    return Snapshot("d", name, {"profile": profile_of_columns(**columns)}, provenance, {})
+    features = {column: {"dtype": str(pa.array(values).type)} for column, values in columns.items()}
+    metadata = {
+        "profile": profile_of_columns(split, **columns),
+        "schema": {"features": features},
+        "splits": {split: {"num_samples": len(next(iter(columns.values())))}},
+    }
+    return Snapshot("d", name, metadata, provenance, {})
 
 
 LABELS = {"x": ["a", "b"] * 100}, {"x": ["a"] * 150 + ["c"] * 50}
@@ -164,6 +174,53 @@ def test_columns_to_ignore_chance_and_no_limits_are_no_drift():
     ]
     assert moved(["a", "b"] * 4, ["a", "b", "b"] * 2)["classes"].psi > 0.1
     assert check_drift(*few) == []
+
+
+MANY = [f"class {number % 40}" for number in range(1200)]
+ALL_DIFFERENT = [f"class {number}" for number in range(1200)]
+TOO_MANY = "x (classes) in train has too many different values to tell"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "keys", "why"),
+    [
+        ({"x": MANY}, {"x": ALL_DIFFERENT}, "psi new_values", TOO_MANY),
+        ({"x": [0.5]}, {"x": pa.array([None], pa.float64())}, "psi", "x (value) in train has nothing to measure"),
+        ({"x": [0.5, 1.5]}, {"x": ["a", "b"]}, "jensen_shannon", "x (value) in train is string, and was double"),
+        ({"x": [0.5]}, {"x": [0.5], "split": "other"}, "lost_values", "split train is gone"),
+        ({"x": [0, 1] * 99}, {"x": [*range(99)] * 2}, "lost_values", TOO_MANY),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_counts_as_beyond_the_limits(old, new, keys, why):
+    limits = {
+        "psi": {"warn": 9, "fail": 99},
+        "jensen_shannon": {"fail": 1},
+        "new_values": "fail",
+        "lost_values": "fail",
+    }
+    asked = {key: limits[key] for key in keys.split()}
+    old, new = snapshot("d-v1.0.0", {}, **old), snapshot("d", {"drift": asked}, **new)
+    with pytest.raises(NotReady, match=re.escape(f"it may have drifted from d-v1.0.0: {why}")):
+        check_drift(old, new)
+    warned = {key: "warn" if limit == "fail" else {"warn": 99} for key, limit in asked.items()}
+    new.provenance["config"] = {"contract": {"quality": {"drift": warned}}}
+    assert check_drift(old, new) == [f"drift from d-v1.0.0: {why}"]
+    new.provenance["config"] = {"contract": {"quality": {"drift": warned, "ignore": ["x"]}}}
+    assert check_drift(old, new) == ([f"drift from d-v1.0.0: {why}"] if "gone" in why else [])
+
+
+def test_what_other_figures_tell_is_told_by_these():
+    # Too many different integers for classes are compared as numbers; that of a column that is gone is in its version.
+    old, new = snapshot("d", {}, x=[0, 1] * 99, y=[1] * 198), snapshot("d", {}, x=[*range(99)] * 2)
+    new.provenance["config"] = {"contract": {"quality": {"drift": {"psi": {"warn": 0.1}}}}}
+    [warning] = check_drift(old, new)
+    assert warning.endswith("of x (value) in train is above 0.1")
+
+
+def test_columns_without_a_profile_are_not_looked_at(monkeypatch):
+    monkeypatch.setattr(profile_module, "COLUMNS", 1)
+    old, new = (snapshot("d-v1.0.0", {"drift": {"new_values": "fail"}}, x=[1], y=[2], z=[3]) for _ in range(2))
+    assert check_drift(old, new) == ["drift from d-v1.0.0: the last 2 columns have no profile, and are not looked at"]
 
 
 def test_a_release_from_before_profiles_is_said_to_have_none():

@@ -230,7 +230,7 @@ def test_vectors_are_compared_with_their_mean():
     assert set(vector_measures(units)["norm"]) == {1.0}
 
 
-def test_many_values_and_long_ones_are_no_classes():
+def test_many_values_and_long_ones_are_no_classes(monkeypatch):
     columns = {
         "many": [f"{n}" for n in range(1500)] * 2,
         "long": ["x" * 101] * 3000,
@@ -240,7 +240,12 @@ def test_many_values_and_long_ones_are_no_classes():
     found = profiled(batch, np.arange(3000, dtype=np.uint64), 1000, schema=batch.schema)
     assert "classes" not in found["many"] and "classes" not in found["long"]
     entry = found["some"]["classes"]["train"]
-    assert (len(entry["values"]), entry["others"]) == (50, 500)
+    assert (len(entry["values"]), entry["others"]) == (60, 0)
+    # Where there is no room for all names, those that most rows have stay.
+    monkeypatch.setattr("registry.describe.profile.NAMES", 59)
+    shorter = profiled(batch, np.arange(3000, dtype=np.uint64), 1000, schema=batch.schema)["some"]["classes"]["train"]
+    assert (len(shorter["values"]), shorter["others"]) == (50, 500)
+    assert shorter["values"].items() <= entry["values"].items()
 
 
 def test_so_many_columns_and_splits_are_told_of(monkeypatch):

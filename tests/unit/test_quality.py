@@ -108,6 +108,27 @@ def test_what_is_too_much_breaks_the_contract_and_names_rows(check, described, t
         assert "warnings" not in provenance["contract"]
 
 
+def test_what_is_warned_of_is_said_where_the_contract_is_broken_too(described, capsys):
+    with pytest.raises(ContractError):
+        described({"missing": {"warn": 0}, "constant": "warn", "unique": "fail"}, [*ROWS, *ODD])
+    assert capsys.readouterr().out.splitlines() == [
+        "warning: all: note: not constant: found one value",
+        "warning: train: size: at most 0 % of its values missing: found 4.545 % (2 of 44)",
+    ]
+
+
+def test_what_cannot_be_judged_is_warned_of(described, monkeypatch):
+    monkeypatch.setattr("registry.describe.profile.NAMES", 1)
+    monkeypatch.setattr("registry.describe.profile.NAMED", 1)
+    monkeypatch.setattr("registry.describe.profile.COLUMNS", 3)
+    _, provenance = described({"balance": {"fail": 99}}, ROWS)
+    assert provenance["contract"]["warnings"] == [
+        "all: columns: at most 3 are looked at: found 1 more",
+        "train: label: all classes named, to tell their balance: found 1 and others",
+    ]
+    assert "warnings" not in described({"duplicates": {"fail": 0}}, ROWS)[1]["contract"]
+
+
 # gate: what a page says of the same rows beside its limits
 FIGURES = {
     "missing": "size: 4.545 %",

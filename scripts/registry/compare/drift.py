@@ -65,6 +65,21 @@ def drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Drift]:
     return found
 
 
+def untold(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (column, measure, split) of what an old profile has, and a new one of the same column and split has not.
+
+    A column has no classes any more if too many of its values are different.
+    """
+    return [
+        (column, measure, split)
+        for column in old
+        if column in new
+        for measure, by_split in old[column].items()
+        for split in by_split
+        if split in new[column]["rows"] and split not in new[column].get(measure, {}) and measure != "time"
+    ]
+
+
 def moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Drift]:
     """Return what has moved by more than chance would have it, the most first."""
     return sorted((one for one in drift(old, new) if one.psi > one.chance), key=lambda one: -one.psi)

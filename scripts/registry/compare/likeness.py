@@ -14,6 +14,7 @@ from registry.describe.near import Pairs, Wanted
 from registry.describe.samples import PICTURES, Samples
 from registry.errors import RegistryError
 from registry.reading.columns import FILE_NAME, IMAGE
+from registry.storage.damage import MissingDataError
 from registry.storage.snapshot import Snapshot
 
 AT_ONCE = 25
@@ -87,7 +88,7 @@ def near_rows(one: Part, others: Sequence[Part], inputs: Inputs, wanted: Wanted,
     """
     samples, start = None, sum(part.size for part in others)
     for part in (*others, one):
-        for batch in _read(part, inputs):
+        for batch in _named(part.snapshot.name, _read(part, inputs)):
             samples = samples or Samples(batch, inputs.digits, threads, inputs.sort)
             samples.add(batch)
 
@@ -97,6 +98,14 @@ def near_rows(one: Part, others: Sequence[Part], inputs: Inputs, wanted: Wanted,
     if samples and start:
         for i, j, distances in samples.pairs(np.arange(start + one.size), start, adds, across=True):
             yield np.maximum(i, j) - start, np.minimum(i, j), distances
+
+
+def _named(name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield batches; where their data is missing, the error says of what."""
+    try:
+        yield from batches
+    except MissingDataError as error:
+        raise RegistryError(error.what, where=name) from None
 
 
 def _read(part: Part, inputs: Inputs) -> Iterator[pa.RecordBatch]:

@@ -22,6 +22,8 @@ TALL = 60
 """Pixels: the height of a histogram."""
 HISTOGRAMS = 40
 """Measures of columns that are drawn."""
+FEW = 50
+"""Values of which bars tell all."""
 LONGEST = 60
 """Letters of a label that are shown."""
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
@@ -55,9 +57,10 @@ def measured(metadata: dict[str, Any]) -> dict[str, Measured]:
 
 
 def _is_counted(measures: Mapping[str, Measured], measure: str) -> bool:
-    """Tell whether each value of a column is counted, so that numbers and lengths tell no more."""
-    classes = measures.get("classes")
-    return measure in ("value", "characters") and bool(classes) and not any(one["others"] for one in classes.values())
+    """Tell whether each of a column's few values is counted, so that numbers and lengths tell no more."""
+    classes = measures.get("classes", {}).values()
+    few = classes and all(len(one["values"]) <= FEW and not one["others"] for one in classes)
+    return measure in ("value", "characters") and bool(few)
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:

@@ -258,15 +258,20 @@ class Contract:
         """Return the verdict for provenance, or raise one ContractError that lists every breach."""
         if self._breaches:
             raise self._breaches.error(self._dataset)
-        odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd]
-        warnings = odd + self._warnings
-        if (more := len(warnings) - WARNINGS) > 0:
-            warnings[WARNINGS:] = [f"and {more:,} more"]
         return (
             {"passed": True, "columns": list(self._spec["columns"]), "rows": self._rows}
             | {rule: self._spec[rule] for rule in ASKED if self._spec.get(rule)}
-            | ({"warnings": warnings} if warnings else {})
+            | ({"warnings": self.warnings} if self.warnings else {})
         )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be warned of so far, a line each; the last one says how many more there are."""
+        odd = [f"{one.split}: {one.place}: {one.rule}: found {one.found}" for one in self._odd if not one.fails]
+        found = odd + self._warnings
+        if (more := len(found) - WARNINGS) > 0:
+            found[WARNINGS:] = [f"and {more:,} more"]
+        return found
 
 
 def _case_of(group: Group) -> Case:

@@ -104,11 +104,16 @@ def describe(
             manifest.check_figures(about.metadata, about.profile.examples, cases)
     except ContractError as error:
         error.state = _unwritten(dataset, about, made, others)
+        _print(about.manifest.warnings)
         raise
-    for line in manifest.verdict.get("warnings", ()):
-        print(f"warning: {line}")
+    _print(manifest.warnings)
     write_metadata(output.metadata, about.metadata, kind=dataset.get("kind"))
     write_provenance(output.provenance, dataset, manifest, about.metadata, **made)
+
+
+def _print(warnings: Sequence[str]) -> None:
+    for line in warnings:
+        print(f"warning: {line}")
 
 
 def _unwritten(

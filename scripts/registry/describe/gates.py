@@ -8,6 +8,9 @@ from registry.config.limits import FAIL, beyond
 from registry.describe.breaches import Row
 from registry.describe.profile import Examples
 
+OF_COLUMNS = {"balance", "missing", "outliers", "constant", "unique"}
+"""What is judged column by column."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -35,9 +38,15 @@ def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Ex
             for name in asked:
                 if name in found[rule]:
                     yield Finding("all", name, f"not {rule}", what, quality[rule] == FAIL)
+    features = metadata["schema"]["features"]
+    if OF_COLUMNS & quality.keys() and len(features) > len(profile):
+        rule, more = f"at most {len(profile):,} are looked at", f"{len(features) - len(profile):,} more"
+        yield Finding("all", "columns", rule, more, fails=False)
     for name in asked:
         yield from _missing(quality.get("missing", {}), name, profile[name]["rows"], examples)
         yield from _outliers(quality.get("outliers", {}), name, found["outliers"].get(name, {}), examples)
+        if "balance" in quality:
+            yield from _unnamed(name, profile[name].get("classes", {}))
         for split, its in found["balance"].get(name, {}).items():
             if worst := beyond(quality.get("balance", {}), its["ratio"]):
                 rule = f"largest class at most {worst[1]:g} times the smallest"
@@ -46,6 +55,15 @@ def judged(quality: Mapping[str, Any], metadata: Mapping[str, Any], examples: Ex
     if worst := beyond(quality.get("duplicates", {}), count / max(total, 1)):
         rule = f"at most {_percent(worst[1])} the same as others"
         yield Finding("all", "rows", rule, _share(count, total), worst[0] == FAIL, twice=True)
+
+
+def _unnamed(name: str, classes: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a warning for each split in which the classes of a column are so many that their balance is not known."""
+    for split, its in classes.items():
+        if its["others"]:
+            yield Finding(
+                split, name, "all classes named, to tell their balance", f"{len(its['values'])} and others", False
+            )
 
 
 def _missing(limits: Mapping[str, float], name: str, rows: Mapping[str, Any], examples: Examples) -> Iterator[Finding]:

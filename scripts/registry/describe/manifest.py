@@ -149,6 +149,11 @@ class Manifest:
         self._contract.check_leakage(metadata, cases or {})
 
     @property
+    def warnings(self) -> list[str]:
+        """What the contract warns of so far, a line each."""
+        return self._contract.warnings
+
+    @property
     def content_hash(self) -> str:
         """Return `sha256:<hex>` over the schema and the ordered ids seen so far."""
         return str(self._content)

@@ -9,8 +9,8 @@ apart, without their data:
 
 rows      how many rows have a value and how many have none, and how many different values texts, numbers and times
           have, where all rows could be looked at
-classes   of texts, integers and booleans that have few values: how many rows have each, of those that most rows have,
-          and how many have others
+classes   of texts, integers and booleans that have few values: how many rows have each, and how many have others, of
+          which there are some only where not all values can be named
 measures  what registry.describe.measures says, with quantiles and histograms as in registry.describe.histogram;
           `unit` is that of time; `outliers` are beyond Tukey's fences, 1.5 times the middle half's range below or above
           it (Tukey, Exploratory Data Analysis, 1977), where that range is not zero
@@ -22,6 +22,7 @@ alone, in whatever order and batches they come.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,16 @@ ROWS, CELLS = 1 << 20, 1 << 22
 """Rows, and values in all, that are kept of a split, ..."""
 SOME, NUMBERS = 1 << 12, 1 << 22
 """... and of a column of encoded pictures or vectors; numbers in all of these."""
-NAMED = 50
-"""Values that are named."""
 MOST = 1_000
 """A column of texts with more different values has no classes, ..."""
+INTEGERS = 50
+"""... nor has one of integers with more, ..."""
 LONGEST = 100
 """... nor has one with a value of more bytes."""
+NAMES = 10_000
+"""Values that are named in all; ..."""
+NAMED = 50
+"""... of columns for which there is no room, so many in a split, those that most rows have."""
 FIRST = 10_000
 """Rows whose values tell mostly that a column has too many."""
 FENCE = 1.5
@@ -97,12 +102,17 @@ class Profile:
     def figures(self) -> Profiled:
         """Return the profile of all that was added."""
         self._conclude()
-        left, told = ENTRIES, {}
+        left, names, told = ENTRIES, NAMES, {}
         for column, measures in self._found.items():
             left -= sum(map(len, measures.values()))
             if left < 0:
                 break
-            told[column] = measures
+            told[column] = dict(measures)
+            if classes := measures.get("classes"):
+                if _names(classes) > names:
+                    classes = {split: _shortened(entry) for split, entry in classes.items()}
+                    told[column]["classes"] = classes
+                names -= _names(classes)
         return told
 
     def _conclude(self) -> None:
@@ -229,14 +239,22 @@ def _some(dtype: pa.DataType, columns: int) -> int:
 
 def _most(dtype: pa.DataType) -> int:
     """Return how many different values a column may have to have classes; 0 where it never has."""
-    return MOST if is_text(dtype) else NAMED if pat.is_boolean(dtype) or pat.is_integer(dtype) else 0
+    return MOST if is_text(dtype) else INTEGERS if pat.is_boolean(dtype) or pat.is_integer(dtype) else 0
 
 
 def _classes(counts: Counter[Any]) -> dict[str, Any]:
-    named = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:NAMED]
-    values = {str(value).lower() if isinstance(value, bool) else str(value): count for value, count in named}
-    total = counts.total()
-    return {"count": total, "values": values, "others": total - sum(values.values())}
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    values = {str(value).lower() if isinstance(value, bool) else str(value): count for value, count in ordered}
+    return {"count": counts.total(), "values": values, "others": 0}
+
+
+def _names(classes: dict[str, dict[str, Any]]) -> int:
+    return sum(len(entry["values"]) for entry in classes.values())
+
+
+def _shortened(entry: dict[str, Any]) -> dict[str, Any]:
+    values = dict(islice(entry["values"].items(), NAMED))
+    return entry | {"values": values, "others": entry["count"] - sum(values.values())}
 
 
 def _ordered(values: np.ndarray) -> np.ndarray:

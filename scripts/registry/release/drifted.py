@@ -1,9 +1,9 @@
 """Hold how far a dataset has drifted from its newest release to `contract.quality.drift`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from registry.compare.drift import Drift, drift
+from registry.compare.drift import CLASSES, Drift, drift, untold
 from registry.config.limits import FAIL, WARN, beyond
 from registry.describe.metadata import profile_of
 from registry.shown import one_line, some
@@ -12,6 +12,8 @@ from registry.storage.states import NotReady, State
 
 NAMED = 5
 """Values, or columns, that a line names."""
+FIGURES, VALUES = ("psi", "jensen_shannon"), ("new_values", "lost_values")
+"""The limits of each measure, and those of classes alone."""
 
 
 def recorded_warnings(built: Snapshot) -> list[str]:
@@ -25,34 +27,63 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
     quality = built.provenance["config"].get("contract", {}).get("quality", {})
     if "drift" not in quality:
         return []
-    profiles = [profile_of(snapshot.metadata, where=snapshot.name) for snapshot in (before, built)]
-    if not profiles[0]:
+    limits, ignored = quality["drift"], quality.get("ignore", ())
+    old, new = (profile_of(snapshot.metadata, where=snapshot.name) for snapshot in (before, built))
+    if not old:
         return [f"drift cannot be told: {before.name} is from before profiles"]
-    moved = [one for one in drift(*profiles) if one.column not in quality.get("ignore", ())]
-    found: dict[str, list[str]] = {FAIL: [], WARN: []}
-    for one in sorted(moved, key=lambda one: -one.psi):
-        for level, line in _beyond(quality["drift"], one):
-            found[level].append(line)
-    if found[FAIL]:
+    moved = sorted(drift(old, new), key=lambda one: -one.psi)
+    told = [found for one in moved if one.column not in ignored for found in _beyond(limits, one)]
+    untold = [*_untold(before, built, limits, ignored)]
+    if fails := [line for level, line in (*told, *untold) if level == FAIL]:
+        how = "drifted" if any(level == FAIL for level, _ in told) else "may have drifted"
         raise NotReady(
             State.REFUSED,
-            f"it drifted from {before.name}: {some(found[FAIL], NAMED)}",
+            f"it {how} from {before.name}: {some(fails, NAMED)}",
             f"registry diff {built.dataset} latest --html drift.html draws it; fix the source or the params, or, if "
             "the data is right, set what contract.quality.drift allows in "
-            f"config/datasets/{built.dataset}.yaml, commit it and build again",
+            f"config/datasets/{built.dataset}.yaml and build again",
             against=before.name,
         )
-    return [f"drift from {before.name}: {line}" for line in found[WARN]]
+    warnings = [line for level, line in (*told, *untold) if level == WARN]
+    if (others := len(built.metadata["schema"]["features"]) - len(new)) > 0:
+        warnings.append(f"the last {others:,} columns have no profile, and are not looked at")
+    return [f"drift from {before.name}: {line}" for line in warnings]
+
+
+def _untold(
+    before: Snapshot, built: Snapshot, limits: Mapping[str, Any], ignored: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what cannot be held against limits any more, with the level: the worst of what these say."""
+    for gone in before.sizes.keys() - built.sizes.keys():
+        yield _worst(limits.values()), f"split {one_line(gone)} is gone"
+    old, new = before.metadata["profile"], built.metadata["profile"]
+    types = [snapshot.metadata["schema"]["features"] for snapshot in (before, built)]
+    for column, measure, split in untold(old, new):
+        named = VALUES if split in new[column].get("value", {}) else (*FIGURES, *VALUES)
+        asked = [limits[name] for name in (named if measure == CLASSES else FIGURES) if name in limits]
+        if asked and column not in ignored:
+            was, is_now = (of[column].get("dtype") for of in types)
+            why = "has too many different values to tell" if measure == CLASSES else "has nothing to measure"
+            why = why if was == is_now else f"is {is_now}, and was {was}"
+            yield _worst(asked), f"{_place(column, measure, split)} {why}"
+
+
+def _worst(limits: Iterable[Any]) -> str:
+    return FAIL if any(FAIL in limit for limit in limits) else WARN
+
+
+def _place(column: str, measure: str, split: str) -> str:
+    return one_line(f"{column} ({measure}) in {split}")
 
 
 def _beyond(limits: Mapping[str, Any], one: Drift) -> Iterator[tuple[str, str]]:
     """Yield what of a drift is beyond its limits, with the level; chance is no drift."""
-    place = one_line(f"{one.column} ({one.measure}) in {one.split}")
-    for name, figure in (("psi", one.psi), ("jensen_shannon", one.jensen_shannon)):
+    place = _place(one.column, one.measure, one.split)
+    for name, figure in zip(FIGURES, (one.psi, one.jensen_shannon), strict=True):
         worst = beyond(limits.get(name, {}), figure)
         if worst and one.psi > one.chance:
             yield worst[0], f"{name} {figure:.3g} of {place} is above {worst[1]:g}"
-    for name, values in (("new_values", one.new), ("lost_values", one.lost)):
+    for name, values in zip(VALUES, (one.new, one.lost), strict=True):
         if values and name in limits:
             yield limits[name], f"{name.replace('_', ' ')} of {place}: {_named(values)}"
 

@@ -12,6 +12,7 @@ from registry.compare.likeness import Inputs, Part, near_rows
 from registry.compare.manifests import explained, manifest_of
 from registry.config.leakage import DIGITS, TRAINED_ON
 from registry.errors import RegistryError
+from registry.storage.damage import MissingDataError
 from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
@@ -118,6 +119,13 @@ class OlderTests:
             ) from None
         return pl.concat(pairs).group_by("input_id", "input_id_then", maintain_order=True).min()
 
+    @staticmethod
+    def _has(before: Snapshot, rows: pl.DataFrame, inputs: Inputs) -> bool:
+        try:
+            return inputs.are_in(_part(before, rows))
+        except MissingDataError as error:
+            raise _unreadable(before.name, error, WITHOUT) from None
+
     def _not_looked_for(self, name: str) -> None:
         lacking = f"the tables of {name} do not have what is compared"
         self.warnings.append(f"near-duplicates were not looked for in tests of older versions: {lacking}")
@@ -135,7 +143,7 @@ class OlderTests:
             new = its.join(tests, on="input_id", how="anti")
             kept = here.join(new, on="input_id", how="semi")
             gone = new.join(here, on="input_id", how="anti")
-            if gone.height and not inputs.are_in(_part(before, gone)):
+            if gone.height and not self._has(before, gone, inputs):
                 self._not_looked_for(before.name)
                 gone = gone.clear()
             rows = [some.with_columns(state=pl.lit(state)) for state, some in ((0, kept), (len(states), gone))]

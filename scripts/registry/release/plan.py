@@ -19,9 +19,9 @@ from registry.release.assess import (
     config_files,
     readable_pin,
 )
-from registry.release.drifted import check_drift, recorded_warnings
+from registry.release.drifted import recorded_warnings
+from registry.release.gates import check_gates, former_release, incomparable
 from registry.release.lineage import keep_notes, name_source
-from registry.release.older import check_older
 from registry.release.record import Base
 from registry.sources.raw import without_served_by
 from registry.storage.damage import MissingDataError
@@ -107,24 +107,23 @@ def decide(
         check_first(repository, built, commit)
     changed = git.changed(commit, [file for file in files if not file.endswith(".dvc")])
     changed += _moved(repository, built, commit)
-    changes, warnings = [], recorded_warnings(built)
+    aliases = datasets.aliases.get(name, [])
+    changes, warnings, before = [], recorded_warnings(built), None
+    if last := newest or former_release(contained, aliases):
+        before = _released(repository, last)
     if newest:
         config = datasets.get(name, {})
-        before = _released(repository, newest)
         try:
             changes = compare(before, built, config.get("versioning", "fixed"))
-            warnings += check_drift(before, built)
         except GateError as error:
-            reason = f"it cannot be compared with {newest.tag}: {str(error).splitlines()[0]}"
-            raise NotReady(State.REFUSED, reason, f"if nobody relies on it: git tag --delete {newest.tag}") from None
+            raise incomparable(newest.tag, error) from None
         except MissingDataError as error:
             reason = f"it cannot be compared with {newest.tag}: {error.what}"
             hint = f"whoever has its data: registry push REMOTE --repair; if nobody has: git tag --delete {newest.tag}"
             raise NotReady(State.REFUSED, reason, hint) from None
         _refuse_samples(name, before.provenance, built, repository)
-    aliases = datasets.aliases.get(name, [])
     if changes or not newest:
-        warnings += check_older(repository, built, contained, aliases)
+        warnings += check_gates(repository, built, before, contained, aliases)
     outdated = _outdated_raw(repository, built, commit)
     if newest and not changes and not set(changed) - set(config_files(repository, built, commit)):
         return Plan(built, Outcome(name, State.UNCHANGED, previous, newest.tag), [])

@@ -13,8 +13,8 @@ import yaml
 from registry.compare.diff import DatasetDiff, diff
 from registry.compare.semver import NAMED, Level, judge
 from registry.config.load import SAMPLES, Datasets, read_yaml, source_name
-from registry.release.drifted import check_drift, recorded_warnings
-from registry.release.older import check_older
+from registry.release.drifted import recorded_warnings
+from registry.release.gates import check_gates, former_release
 from registry.release.plan import free_version
 from registry.sources.fetch import KEPT
 from registry.storage.repository import Repository
@@ -88,9 +88,10 @@ def preview(
         return Preview(name, dict(changed), before, diff=found)
     warnings, refused, aliases = recorded_warnings(built), None, datasets.aliases.get(name, [])
     try:
-        if newest:
-            warnings += check_drift(old, built)
-        warnings += check_older(repository, built, releases(repository.git, merged="HEAD"), aliases)
+        contained = releases(repository.git, merged="HEAD")
+        last = newest or former_release(contained, aliases)
+        drifted = Snapshot.at(repository, last.dataset, last.commit, last.tag) if last else None
+        warnings += check_gates(repository, built, drifted, contained, aliases)
     except NotReady as state:
         refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)

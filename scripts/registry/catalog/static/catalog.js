@@ -453,7 +453,7 @@ const registryCatalog = (() => {
   }
 
   // Where all values are named, their numbers or lengths tell no more.
-  const telling = (measures) => Object.entries(measures).filter(([measure]) => !["value", "characters"].includes(measure) || Object.values(measures.classes ?? { none: { others: 1 } }).some((one) => one.others));
+  const telling = (measures) => Object.entries(measures).filter(([measure]) => !["value", "characters"].includes(measure) || Object.values(measures.classes ?? { none: { others: 1 } }).some((one) => one.others || Object.keys(one.values).length > 50));
 
   function columns(version) {
     for (const article of document.querySelectorAll(".column")) {
