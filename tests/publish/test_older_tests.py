@@ -105,7 +105,7 @@ def test_tests_of_a_dataset_count_under_its_former_name(registry):
     assert found in done["warnings"][1]
 
 
-def test_a_refusal_says_what_every_gate_refuses(registry, monkeypatch):
+def test_a_refusal_says_what_every_gate_refuses(registry):
     release(registry, train=texts(1), test=texts(10))
     longer = pa.table({"id": ["text 1", "text 10"], "text": [text(1) * 9, text(10)]})
     quality = {"drift": {"psi": {"fail": 0.1}}, "leakage": {"older": "fail"}}
