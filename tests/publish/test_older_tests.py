@@ -103,6 +103,12 @@ def test_tests_of_a_dataset_count_under_its_former_name(registry):
     assert done["tag"] == "other-v2.0.0"
     assert done["warnings"][0] == "drift from some-v1.0.0: split validation is gone"
     assert found in done["warnings"][1]
+    # What had another name cannot be put beside what it has become.
+    for command in (["rollback", "some", "1.0.0"], ["republish", "some", "1.0.0", "--reason", "Try it"]):
+        printed = registry.registry(*command, code=1)
+        assert "some-v1.0.0 is from before some was renamed: it is other now" in printed
+        assert "to read it: registry get some 1.0.0" in printed
+    assert not (registry.folder / "data/some").exists()
 
 
 def test_a_refusal_says_what_every_gate_refuses(registry):

@@ -70,6 +70,7 @@ def rollback(
     snapshot = _released(repository, release)
 
     def place(base: str) -> list[str]:
+        _check_name(repository, release, base)
         files = _place(repository, snapshot, pin, base, remote=remote, force=force)
         if _begun(repository, dataset):
             clear_pending(repository.git)
@@ -77,6 +78,16 @@ def rollback(
 
     commit, not_committed, changed = _record(repository, place, message, say)
     return RolledBack(dataset, str(release.version), release.tag, changed or pin != before, commit, not_committed)
+
+
+def _check_name(repository: Repository, release: Release, base: str) -> None:
+    """Check that the dataset of a release still has its name at a commit. Raises RegistryError."""
+    aliases = repository.committed_datasets(base).aliases
+    if now := next((name for name, former in aliases.items() if release.dataset in former), None):
+        raise RegistryError(
+            f"{release.tag} is from before {release.dataset} was renamed: it is {now} now, and cannot go back",
+            hint=f"to read it: registry get {release.dataset} {release.version}",
+        )
 
 
 def unpin(
@@ -160,6 +171,7 @@ def _republish(
     say: Callable[[str], None],
 ) -> Publication:
     git, name = repository.git, old.dataset
+    _check_name(repository, old, base.commit)
     newest = releases(git)[name][-1]
     if newest not in releases(git, merged=base.commit).get(name, []):
         raise RegistryError(
