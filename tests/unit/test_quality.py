@@ -129,6 +129,11 @@ def test_what_cannot_be_judged_is_warned_of(described, monkeypatch):
     assert "warnings" not in described({"duplicates": {"fail": 0}}, ROWS)[1]["contract"]
 
 
+def test_a_leak_across_splits_is_looked_for_where_there_are_two(described):
+    _, provenance = described({"leakage": {"across": "fail"}}, ROWS)
+    assert provenance["contract"]["warnings"] == ["all: leakage: across: there is no other split to look into"]
+
+
 # gate: what a page says of the same rows beside its limits
 FIGURES = {
     "missing": "size: 4.545 %",

@@ -11,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 
 from registry.config.columns import Spec, inner, places
+from registry.config.leakage import leakage
 from registry.config.names import closest
 from registry.describe.breaches import MOST_ROWS, SAID, SHOWN_ROWS, Breach, Breaches, Case, Cases, Row, with_keys
 from registry.describe.columns import (
@@ -231,6 +232,8 @@ class Contract:
 
     def check_leakage(self, metadata: dict[str, Any], cases: Cases) -> None:
         """Hold the duplicates that a metadata.json counts to the contract; `cases` are rows that are alike."""
+        if "across" in leakage(self._spec) and len(metadata["splits"]) == 1:
+            self._warnings.append("all: leakage: across: there is no other split to look into")
         for leak in judged_leaks(self._spec, metadata, cases):
             said = leak.said[:SAID]
             if leak.fails:
