@@ -52,4 +52,5 @@ def incomparable(tag: str, error: GateError) -> NotReady:
 
 def former_release(contained: Mapping[str, Sequence[Release]], aliases: Sequence[str]) -> Release | None:
     """Return the newest release of a dataset under a former name, which is an alias now; None where there is none."""
-    return next((contained[alias][-1] for alias in aliases if contained.get(alias)), None)
+    found = [contained[alias][-1] for alias in aliases if contained.get(alias)]
+    return max(found, key=lambda release: release.version, default=None)
