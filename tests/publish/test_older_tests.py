@@ -114,7 +114,7 @@ def test_tests_of_a_dataset_count_under_its_former_name(registry):
 def test_a_refusal_says_what_every_gate_refuses(registry):
     release(registry, train=texts(1), test=texts(10))
     longer = pa.table({"id": ["text 1", "text 10"], "text": [text(1) * 9, text(10)]})
-    quality = {"drift": {"psi": {"fail": 0.1}}, "leakage": {"older": "fail"}}
+    quality = {"drift": {"psi": {"fail": 0.1}, "new_values": "fail"}, "leakage": {"older": "fail"}}
     found = release(registry, quality=quality, code=1, train=longer, other=texts(11))
     assert found["reasons"] == [
         "it may have drifted from some-v1.0.0: split test is gone; no row that models learn from may be like one in a "
@@ -122,6 +122,17 @@ def test_a_refusal_says_what_every_gate_refuses(registry):
     ]
     assert (found["against"], len(found["alike"])) == ("some-v1.0.0", 1)
     assert found["hint"].count("; ") >= 3
+
+
+def test_a_new_value_is_named_with_the_first_row_that_has_it(registry):
+    def labelled(*labels):
+        return pa.table({"id": [f"{row}" for row in range(len(labels))], "label": labels})
+
+    release(registry, inputs=["id"], train=labelled("a", "b", "a", "b"))
+    quality = {"drift": {"new_values": "fail"}}
+    assert refused(registry, quality=quality, inputs=["id"], train=labelled("a", "b", "c", "a", "c", "b")) == (
+        "it drifted from some-v1.0.0: new values of label (classes) in train: 'c' (row 2 of train, '2')"
+    )
 
 
 def test_near_duplicates_do_not_count_where_the_contract_says_so(registry):

@@ -1,14 +1,19 @@
 """Hold how far a dataset has drifted from its newest release to `contract.quality.drift`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from registry.compare.drift import CLASSES, Drift, drift, untold
 from registry.config.limits import FAIL, WARN, beyond
 from registry.describe.metadata import profile_of
+from registry.errors import RegistryError
 from registry.shown import one_line, some
 from registry.storage.snapshot import Snapshot
 from registry.storage.states import NotReady, State
+
+if TYPE_CHECKING:
+    from registry.describe.breaches import Row
 
 NAMED = 5
 """Values, or columns, that a line names."""
@@ -32,7 +37,7 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
     if not old:
         return [f"drift cannot be told: {before.name} is from before profiles"]
     moved = sorted(drift(old, new), key=lambda one: -one.psi)
-    told = [found for one in moved if one.column not in ignored for found in _beyond(limits, one)]
+    told = [found for one in moved if one.column not in ignored for found in _beyond(limits, one, built)]
     untold = [*_untold(before, built, limits, ignored)]
     if fails := [line for level, line in (*told, *untold) if level == FAIL]:
         how = "drifted" if any(level == FAIL for level, _ in told) else "may have drifted"
@@ -76,17 +81,34 @@ def _place(column: str, measure: str, split: str) -> str:
     return one_line(f"{column} ({measure}) in {split}")
 
 
-def _beyond(limits: Mapping[str, Any], one: Drift) -> Iterator[tuple[str, str]]:
+def _beyond(limits: Mapping[str, Any], one: Drift, built: Snapshot) -> Iterator[tuple[str, str]]:
     """Yield what of a drift is beyond its limits, with the level; chance is no drift."""
     place = _place(one.column, one.measure, one.split)
     for name, figure in zip(FIGURES, (one.psi, one.jensen_shannon), strict=True):
         worst = beyond(limits.get(name, {}), figure)
         if worst and one.psi > one.chance:
             yield worst[0], f"{name} {figure:.3g} of {place} is above {worst[1]:g}"
-    for name, values in zip(VALUES, (one.new, one.lost), strict=True):
-        if values and name in limits:
-            yield limits[name], f"{name.replace('_', ' ')} of {place}: {_named(values)}"
+    if one.new and "new_values" in limits:
+        yield limits["new_values"], f"new values of {place}: {_named(_with_rows(one, built))}"
+    if one.lost and "lost_values" in limits:
+        yield limits["lost_values"], f"lost values of {place}: {_named([*map(repr, one.lost)])}"
+
+
+def _with_rows(one: Drift, built: Snapshot) -> list[str]:
+    """Return new values in words, those that are named each with the first row that has it, if that can be read."""
+    # With Polars, which few commands need.
+    from registry.compare.first_rows import first_rows
+
+    rows = {}
+    with suppress(RegistryError):
+        rows = first_rows(built, one.split, one.column, one.new[:NAMED])
+    return [f"{value!r}{f' ({_said(rows[value])})' if value in rows else ''}" for value in one.new]
+
+
+def _said(row: "Row") -> str:
+    key = "" if row.key is None else f", {row.key!r}"
+    return f"row {row.number:,} of {row.split}{key}"
 
 
 def _named(values: Sequence[str]) -> str:
-    return one_line(some([*map(repr, values)], NAMED))
+    return one_line(some(values, NAMED))
