@@ -168,6 +168,21 @@ def test_two_versions_are_chosen(visitor):
     expect(page.locator("h1")).to_have_text("People 1.0.0 → 3.1.0")
 
 
+@pytest.mark.parametrize(
+    ("version", "chosen"),
+    [("4.0.0", ["3.1.0", "4.0.0"]), ("2.0.0", ["1.1.0", "2.0.0"]), ("1.0.0", ["1.0.0", "1.1.0"])],
+)
+def test_a_version_is_compared_with_the_one_before_and_the_oldest_with_the_next(visitor, version, chosen):
+    page = visitor.open(f"datasets/people-v{version}.html")
+    assert [page.locator(id_).input_value() for id_ in ("#from", "#to")] == chosen
+
+
+def test_the_only_version_is_compared_with_none(visitor):
+    page = visitor.open("datasets/chats.html")
+    expect(page.locator("#versions tbody tr")).to_have_count(1)
+    assert page.locator("#compare").count() == 0
+
+
 def test_text_of_others_is_text(visitor):
     page = visitor.open("datasets/hostile.html")
     assert page.title() == f"{TITLE[:-1]}\N{REPLACEMENT CHARACTER} 1.1.0"
