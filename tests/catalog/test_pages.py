@@ -237,6 +237,16 @@ def test_what_nobody_has_is_said_and_the_rest_is_shown(visitor):
     assert page.locator("#counts").count() == 0
 
 
+def test_pages_name_a_remote_without_its_address_which_the_terminal_has(site, showcase_once):
+    folder = str(showcase_once.folder)
+    lost = (site / "datasets/lost-v1.0.0.html").read_text(encoding="utf-8")
+    assert "Its rows cannot be shown: remote local lacks files of this data: 1." in lost
+    texts = {path: path.read_text(encoding="utf-8") for path in site.rglob("*") if path.suffix in (".html", ".js")}
+    assert [path for path, text in texts.items() if folder in text or ".dvc/storage" in text] == []
+    printed = site.with_suffix(".log").read_text(encoding="utf-8")
+    assert f"remote local ({folder}/.dvc/storage) lacks files of this data" in printed
+
+
 def test_keys_lead_through_the_page(visitor):
     page = visitor.open("datasets/people.html")
     page.keyboard.press("Tab")

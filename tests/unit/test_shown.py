@@ -51,7 +51,8 @@ def test_credentials_are_not_shown_wherever_they_stand(text, left):
     for around in ("{}", "clone of {}, and then {} again", "two\nlines {}\n"):
         assert shown(around.format(text, text)) == around.format(left, left)
     assert str(RegistryError(text, where=text, hint=text)).count("hunter2") == 0
-    assert RegistryError(text).what == redacted(text)
+    assert RegistryError(text).what == RegistryError(text).public == redacted(text)
+    assert RegistryError("odd", public=text).public == redacted(text)
 
 
 def test_a_secret_that_is_known_is_not_shown():
