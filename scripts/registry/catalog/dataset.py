@@ -253,7 +253,11 @@ def data_of(found: DatasetPages, names: Sequence[str] | None = None) -> dict[str
     scattered = sum(map(len, runs.values())) > MAX_RUNS
     return {
         "name": found.name,
-        "versions": [_as_json(version, None if scattered else runs.get(version.version)) for version in found.versions],
+        "versions": [
+            _as_json(version, None if scattered else runs.get(version.version))
+            | {"without_values": found.without_values.get(version.version)}
+            for version in found.versions
+        ],
         "total": len(found.numbered),
         "scattered": scattered,
         **({} if scattered else found.numbered.columns()),
