@@ -71,6 +71,11 @@ def one_line(text: object) -> str:
     return re.sub(r"[\n\t]", ODD, shown(str(text)))
 
 
+def joined(message: object) -> str:
+    """Return a message of several lines, as errors have them, in one line, whose parts are told apart."""
+    return re.sub(r"\n\s*", "; ", re.sub(r":\n\s*", ": ", str(message)))
+
+
 def markdown(text: object) -> str:
     """Return what `one_line` does of a text, as code in Markdown: it marks nothing up, and mentions and links nothing.
 

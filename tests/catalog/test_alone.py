@@ -1,6 +1,7 @@
 """Pages that need no other file: of one state of a dataset, and of how it broke its contract."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,42 @@ from registry.storage.repository import Repository
 from registry.storage.snapshot import Snapshot
 from showcase import Showcase
 from support import wait_until
+
+ODD = {
+    "summary": {"num_samples": 80, "dropped": {"empty_texts": 1_234_567, "duplicate_texts": 12}},
+    "quality": {
+        "duplicates": {"samples": 1, "inputs": 12},
+        "missing": {"name": 1_234},
+        "constant": ["city"],
+        "unique": ["id"],
+        "outliers": {"name": {"characters": {"count": 47, "of": 2_400}}},
+        "balance": {"city": {"train": {"classes": 12, "ratio": 123.4, "entropy": 0.9}}},
+    },
+    "leakage": {
+        "compared": "texts",
+        "columns": ["name"],
+        "splits": {"train": {"test": {"exact": 1, "near": 2}}},
+        "against": {},
+        "examples": [
+            {"key": f"train/{'f0' * 32}.png", "split": "train", "distance": 0.125, "exact": False}
+            | {"like": {"key": "person-100", "split": "test"}}
+        ],
+    },
+}
+"""What a version says of itself in which everything odd is found."""
+BROKEN = """() => [...document.querySelectorAll("#found tbody :is(th, td)")].flatMap((cell) => {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+    for (let text; (text = texts.nextNode());)
+        for (const word of text.data.matchAll(/[^ -]+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (range.getClientRects().length > 1) found.push(word[0]);
+        }
+    return found;
+})"""
+WIDER = """() => [...document.querySelectorAll("#found .scroll")]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"""
 
 
 def record(showcase: Showcase, dataset: str, **breach: Any) -> dict[str, Any]:
@@ -79,6 +116,20 @@ def test_a_state_that_says_odd_things_is_one_error(showcase_once):
     snapshot.provenance["contract"] = {"passed": True, "warnings": 3}
     with pytest.raises(RegistryError, match="nothing that a release writes"):
         state_page("odd", snapshot)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_found_is_read_without_broken_words(showcase_once, opened, scheme):
+    snapshot = Snapshot.on_disk(showcase_once.folder, "people")
+    visitor = opened(state_page("odd", replace(snapshot, metadata=snapshot.metadata | ODD)), color_scheme=scheme)
+    page = visitor.page
+    expect(page.locator("#found table")).to_have_count(3)
+    for width in (360, 700, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(BROKEN) == [ODD["leakage"]["examples"][0]["key"]], width
+        assert page.evaluate(WIDER) == [], width
+        visitor.look(f"found-{width}-{scheme}")
+    assert Axe().run(page).violations_count == 0
 
 
 @pytest.fixture(scope="module")

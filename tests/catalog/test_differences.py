@@ -135,6 +135,29 @@ def test_a_page_alone_needs_no_other_file(showcase_once, snapshots, browser, tmp
     visitor.leave()
 
 
+@pytest.mark.parametrize("before", ["1.0.0", "2.0.0"])
+def test_a_page_alone_says_which_version_has_lost_what(showcase_once, browser, tmp_path, before):
+    file = tmp_path / "lost.html"
+    printed = showcase_once.registry(
+        "diff", "lost", before, "3.0.0", "--html", str(file), code=1 if before == "1.0.0" else 0
+    )
+    reason = "remote local lacks files of this data: 1."
+    visitor = Visitor(browser, tmp_path)
+    page = visitor.open("lost.html")
+    visitor.draw_all()
+    if before == "1.0.0":
+        assert printed.startswith("error: lost-v1.0.0: remote local (")
+        expect(page.locator(".notice")).to_have_text(f"lost-v1.0.0: its rows cannot be shown: {reason}")
+        assert page.locator("#counts").count() == 0
+        expect(page.get_by_role("heading", name="Statistics")).to_be_visible()
+    else:
+        expect(page.locator(".notice")).to_have_text(
+            f"lost-v2.0.0: values that only its rows have are not shown: {reason}"
+        )
+        expect(page.locator("section", has_text="Removed").locator(".held").last).to_contain_text("0 of 1 are shown")
+    visitor.leave()
+
+
 ROWS = st.lists(
     st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from(["k1", "k2", "k3", "k4"])), max_size=6
 )

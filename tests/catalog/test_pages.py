@@ -168,6 +168,21 @@ def test_two_versions_are_chosen(visitor):
     expect(page.locator("h1")).to_have_text("People 1.0.0 → 3.1.0")
 
 
+@pytest.mark.parametrize(
+    ("version", "chosen"),
+    [("4.0.0", ["3.1.0", "4.0.0"]), ("2.0.0", ["1.1.0", "2.0.0"]), ("1.0.0", ["1.0.0", "1.1.0"])],
+)
+def test_a_version_is_compared_with_the_one_before_and_the_oldest_with_the_next(visitor, version, chosen):
+    page = visitor.open(f"datasets/people-v{version}.html")
+    assert [page.locator(id_).input_value() for id_ in ("#from", "#to")] == chosen
+
+
+def test_the_only_version_is_compared_with_none(visitor):
+    page = visitor.open("datasets/chats.html")
+    expect(page.locator("#versions tbody tr")).to_have_count(1)
+    assert page.locator("#compare").count() == 0
+
+
 def test_text_of_others_is_text(visitor):
     page = visitor.open("datasets/hostile.html")
     assert page.title() == f"{TITLE[:-1]}\N{REPLACEMENT CHARACTER} 1.1.0"
@@ -220,6 +235,16 @@ def test_what_nobody_has_is_said_and_the_rest_is_shown(visitor):
     page = visitor.open("diff.html#lost/1.0.0..3.0.0")
     expect(page.locator(".notice")).to_contain_text("1.0.0: ")
     assert page.locator("#counts").count() == 0
+
+
+def test_pages_name_a_remote_without_its_address_which_the_terminal_has(site, showcase_once):
+    folder = str(showcase_once.folder)
+    lost = (site / "datasets/lost-v1.0.0.html").read_text(encoding="utf-8")
+    assert "Its rows cannot be shown: remote local lacks files of this data: 1." in lost
+    texts = {path: path.read_text(encoding="utf-8") for path in site.rglob("*") if path.suffix in (".html", ".js")}
+    assert [path for path, text in texts.items() if folder in text or ".dvc/storage" in text] == []
+    printed = site.with_suffix(".log").read_text(encoding="utf-8")
+    assert f"remote local ({folder}/.dvc/storage) lacks files of this data" in printed
 
 
 def test_keys_lead_through_the_page(visitor):

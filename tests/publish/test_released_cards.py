@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 from huggingface_hub import DatasetCard
 
+from commands import republish
 from registry.files import sha256_of
 from tiny import Tiny, make_tiny
 
@@ -102,6 +103,20 @@ def test_sections_behind_a_link_are_not_read(clone, tmp_path):
     printed = clone.registry("publish", code=1)
     assert NOTES in printed and "hunter2" not in printed and "Traceback" not in printed
     assert clone.tags() == ["letters-v1.0.0"]
+
+
+def test_sections_that_are_not_utf_8_are_said_and_in_the_card(clone):
+    odd = "## Who\n\nZoë, ".encode() + "and Zoë.\n".encode("latin-1")
+    (clone.folder / NOTES).write_bytes(odd)
+    clone.build("letters", 12)
+    printed = clone.registry("publish")
+    assert f"{NOTES}: line 3 is not UTF-8, so the card has \ufffd" in printed and "save it as UTF-8" in printed
+    assert "\n\n## Who\n\nZoë, and Zo\ufffd.\n\n## Splits\n" in card(clone)
+    clone.write(NOTES, "Zoë.\n")
+    clone.build("letters", 14)
+    assert "UTF-8" not in clone.registry("publish") and "\n\nZoë.\n\n## Splits\n" in card(clone)
+    (clone.folder / NOTES).write_bytes(odd)
+    assert f"{NOTES}: line 3 is not UTF-8" in clone.registry(*republish("letters", "1.0.0", "four too many"))
 
 
 def test_another_template_makes_no_release(clone):

@@ -54,11 +54,12 @@ def test_a_server_that_hangs_or_dies_is_one_message(answer, monkeypatch, caplog)
     with silent(answer) as address:
         remote = {"url": "s3://bucket/store", "endpointurl": address, "read_timeout": "1", **KEYS}
         filesystem, path = open_remote("team", {"team": remote})
-        doing = "fetching from remote team (s3://bucket/store)"
+        doing = "fetching from remote team"
         failed = pytest.raises(RegistryError, match=r"^fetching from remote team \(s3://bucket/store\) failed: ")
-        with failed, explained(doing, [remote]):
+        with failed as error, explained(doing, [remote], remote["url"]):
             filesystem.fs.cat_file(f"{path}/object")
-    assert f"{doing}: waiting for 0.1 s" in caplog.text
+    assert error.value.public == "fetching from remote team failed"
+    assert f"{doing} (s3://bucket/store): waiting for 0.1 s" in caplog.text
     assert "the-secret-of-ada" not in caplog.text
 
 

@@ -5,7 +5,8 @@ import html
 import pytest
 
 from registry.errors import RegistryError
-from registry.shown import markdown, markdown_block, one_line, printable, public_url, redacted, shown
+from registry.shown import joined, markdown, markdown_block, one_line, printable, public_url, redacted, shown
+from registry.storage.states import NotReady, State
 
 KEPT = [
     "https://host:8080/a/@scope/b?page=2#part",
@@ -50,7 +51,8 @@ def test_credentials_are_not_shown_wherever_they_stand(text, left):
     for around in ("{}", "clone of {}, and then {} again", "two\nlines {}\n"):
         assert shown(around.format(text, text)) == around.format(left, left)
     assert str(RegistryError(text, where=text, hint=text)).count("hunter2") == 0
-    assert RegistryError(text).what == redacted(text)
+    assert RegistryError(text).what == RegistryError(text).public == redacted(text)
+    assert RegistryError("odd", public=text).public == redacted(text)
 
 
 def test_a_secret_that_is_known_is_not_shown():
@@ -68,6 +70,12 @@ def test_one_line_stays_one():
     assert shown("a\n\tb") == "a\n\tb"
     assert one_line("a\n\tb") == "a\ufffd\ufffdb"
     assert str(RegistryError("odd", where="a\nerror: b")) == "a\ufffderror: b: odd"
+
+
+def test_the_lines_of_a_message_are_joined_to_one():
+    error = RegistryError("not valid:\n  a is odd\n  b is odd", where="x.yaml", hint="put it right")
+    assert joined(error) == "x.yaml: not valid: a is odd; b is odd; what to do: put it right"
+    assert NotReady(State.BROKEN, error.reason).reason == "x.yaml: not valid: a is odd; b is odd"
 
 
 def test_an_address_for_records_has_no_query():

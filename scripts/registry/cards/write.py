@@ -11,6 +11,7 @@ from registry.describe.metadata import profile_of
 from registry.errors import RegistryError
 from registry.files import atomic_file, read_regular
 from registry.gate import MAX_DESCRIPTION, GateError, checked_inside, read_json
+from registry.shown import ODD
 from registry.storage.address import public_address
 from registry.storage.repository import Repository
 from registry.storage.snapshot import CARD, CROISSANT, Snapshot
@@ -30,16 +31,15 @@ def new_cards(
     tag: str,
     changes: Sequence[str],
     problems: Mapping[str, Any] | None = None,
+    *,
+    say: Callable[[str], None] = print,
 ) -> dict[str, bytes]:
     """Return {path: content} of what is added to what is about to be released under a number, for these reasons.
 
     `problems` are what cleaning has found in it, where that is known. Raises GateError for sections of the user's own
     that are a link, or behind one.
     """
-    name, before = snapshot.dataset, releases(repository.git).get(snapshot.dataset, [])
-    notes = checked_inside(repository.root, path := f"config/datasets/{name}.md")
-    if notes.is_symlink():
-        raise GateError("it is a link, which may lead out of the checkout", where=path, hint="put a file in its place")
+    before = releases(repository.git).get(snapshot.dataset, [])
     occasion = Occasion(
         version,
         tag,
@@ -48,10 +48,32 @@ def new_cards(
         entries_of(before),
         _drift(repository, before, snapshot),
         public_address(repository.git.origin()),
-        read_regular(notes, MAX_NOTES).decode(errors="replace").strip() if notes.is_file() else "",
+        _notes(repository, snapshot.dataset, say),
         problems,
     )
     return {path: WRITERS[path.rpartition("/")[2]](snapshot, occasion).encode() for path in snapshot.added}
+
+
+def _notes(repository: Repository, dataset: str, say: Callable[[str], None]) -> str:
+    """Return the sections that somebody wrote for the cards of a dataset, and say where they are not UTF-8."""
+    path = f"config/datasets/{dataset}.md"
+    place = checked_inside(repository.root, path)
+    if place.is_symlink():
+        raise GateError("it is a link, which may lead out of the checkout", where=path, hint="put a file in its place")
+    if not place.is_file():
+        return ""
+    content = read_regular(place, MAX_NOTES)
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError as error:
+        # What is too long ends anywhere, within a character, too.
+        if error.start < MAX_NOTES - 3:
+            line = content.count(b"\n", 0, error.start) + 1
+            say(
+                f"{path}: line {line} is not UTF-8, so the card has {ODD} in the place of some characters; "
+                "save it as UTF-8, and the next card has them"
+            )
+        return content.decode(errors="replace").strip()
 
 
 def _drift(repository: Repository, before: Sequence[Release], snapshot: Snapshot) -> list[Drift]:
@@ -81,13 +103,14 @@ def write_cards(
     changes: Sequence[str],
     *,
     own: Sequence[str],
+    say: Callable[[str], None],
 ) -> None:
     """Write what is added to what is built here, and about to be released, where its commit takes it from.
 
     What is the user's `own` stays.
     """
     problems = _problems(repository, snapshot.dataset)
-    for path, content in new_cards(repository, snapshot, version, tag, changes, problems).items():
+    for path, content in new_cards(repository, snapshot, version, tag, changes, problems, say=say).items():
         if path not in own:
             with atomic_file(checked_inside(repository.root, path)) as partial:
                 partial.write_bytes(content)

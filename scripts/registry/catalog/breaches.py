@@ -45,8 +45,10 @@ def breaches_page(record: Mapping[str, Any], root: Path) -> bytes:
     found = DatasetPages(built.dataset, [], NumberedRows(), Values(room=(BYTES, PIXELS)))
     try:
         read_values(built, rows.own(), found.values)
-    except (RegistryError, OSError) as error:
-        found.without_values[STATE] = str(error)
+    except RegistryError as error:
+        found.without_values[STATE] = error.public
+    except OSError as error:
+        found.without_values[STATE] = error.strerror or type(error).__name__
     for name, path in record["references"].items():
         _read_others(name, path, root, rows.of(name), found.values)
     profile = profile_of(metadata, where=built.dataset)

@@ -79,7 +79,7 @@ def _build(
             recorded[name] = before
             continue
         say(f"drawing {name}")
-        found = gather(repository, name, entries_of(those)[:number])
+        found = gather(repository, name, entries_of(those)[:number], say)
         recorded[name] = _write(folder, found, len(those), around, key, address)
     folder.put("diff.html", page("diff.html.jinja", base=""))
     folder.put("index.html", _index(repository, recorded))

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -87,21 +87,29 @@ class DatasetPages:
         return self.versions[0]
 
 
-def gather(repository: Repository, dataset: str, entries: Sequence[Entry]) -> DatasetPages:
+def _unsaid(line: str) -> None:
+    pass
+
+
+def gather(
+    repository: Repository, dataset: str, entries: Sequence[Entry], say: Callable[[str], None] = _unsaid
+) -> DatasetPages:
     """Return what is shown of a dataset with these versions, newest first.
 
-    Manifests and the data of these versions are fetched where they are not here; what nobody has is said in its place.
+    Manifests and the data of these versions are fetched where they are not here; what nobody has is said in its place,
+    without addresses, and with them to `say`.
     """
     numbered, versions = NumberedRows(), []
     read = snapshots(repository, [(dataset, entry) for entry in entries])
     for entry in reversed(entries):
         snapshot = read[entry.tag]
         if isinstance(snapshot, RegistryError):
-            versions.append(VersionPage(entry.version, None, snapshot.what, entry=entry))
+            say(f"{entry.tag} cannot be read: {snapshot.reason}")
+            versions.append(VersionPage(entry.version, None, snapshot.public, entry=entry))
         else:
-            versions.append(_version(entry.version, snapshot, numbered, entry))
+            versions.append(_version(entry.version, snapshot, numbered, entry, say))
     found = DatasetPages(dataset, versions[::-1], numbered)
-    _add_values(found, _wanted(found.versions))
+    _add_values(found, _wanted(found.versions), say)
     return found
 
 
@@ -132,7 +140,13 @@ def gather_two(
     return found
 
 
-def _version(name: str, snapshot: Snapshot, known: NumberedRows, entry: Entry | None = None) -> VersionPage:
+def _version(
+    name: str,
+    snapshot: Snapshot,
+    known: NumberedRows,
+    entry: Entry | None = None,
+    say: Callable[[str], None] = _unsaid,
+) -> VersionPage:
     # Why rows cannot be read is said where their values are missing.
     numbered, profile, problem = None, {}, None
     with suppress(RegistryError):
@@ -140,11 +154,12 @@ def _version(name: str, snapshot: Snapshot, known: NumberedRows, entry: Entry | 
     try:
         numbered = known.add(snapshot)
     except RegistryError as error:
-        problem = error.what
+        problem = error.public
+        say(f"{snapshot.name}: its rows cannot be shown: {error.reason}")
     return VersionPage(name, snapshot, problem, numbered, profile, entry)
 
 
-def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
+def _add_values(found: DatasetPages, rows: Iterable[int], say: Callable[[str], None] = _unsaid) -> None:
     """Read the values of rows, those first that matter most, each in the newest version that has it and can be read."""
     columns = max(
         (len(one.snapshot.metadata["schema"]["features"]) for one in found.versions if one.snapshot), default=1
@@ -157,7 +172,8 @@ def _add_values(found: DatasetPages, rows: Iterable[int]) -> None:
         try:
             read_values(version.snapshot, _places(version, lacking), read)
         except RegistryError as error:
-            found.without_values[version.version] = error.what
+            found.without_values[version.version] = error.public
+            say(f"{version.snapshot.name}: no values of its rows are shown: {error.reason}")
         lacking -= read.rows.keys()
     found.values = _within_bounds(read, wanted)
 
@@ -237,7 +253,11 @@ def data_of(found: DatasetPages, names: Sequence[str] | None = None) -> dict[str
     scattered = sum(map(len, runs.values())) > MAX_RUNS
     return {
         "name": found.name,
-        "versions": [_as_json(version, None if scattered else runs.get(version.version)) for version in found.versions],
+        "versions": [
+            _as_json(version, None if scattered else runs.get(version.version))
+            | {"without_values": found.without_values.get(version.version)}
+            for version in found.versions
+        ],
         "total": len(found.numbered),
         "scattered": scattered,
         **({} if scattered else found.numbered.columns()),

@@ -151,6 +151,7 @@ def _dataset_page(
 ) -> bytes:
     snapshot = this.snapshot
     more = {} if snapshot is None else of_snapshot(snapshot, this, address)
+    oldest = place == len(found.versions) - 1
     return page(
         "dataset.html.jinja",
         base="../",
@@ -160,7 +161,7 @@ def _dataset_page(
         newest=place == 0,
         place=place,
         moved=drift_of(found.versions[place + 1] if place + 1 < len(found.versions) else None, this),
-        previous=min(place + 1, len(found.versions) - 1),
+        compared=(place, place - 1) if oldest else (place + 1, place),
         snapshot=snapshot,
         without_values=found.without_values.get(this.version, ""),
         sections=[(id_, word) for id_, word in SECTIONS.items() if snapshot is not None or id_ in UNREADABLE],

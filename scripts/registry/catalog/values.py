@@ -60,6 +60,8 @@ def read_values(snapshot: Snapshot, wanted: Mapping[str, Mapping[int, int]], int
 
     What is not here is fetched. Raises RegistryError for a version without rows, and for one whose rows cannot be read.
     """
+    if not any(wanted.values()):
+        return
     for split, tables in tables_of(snapshot).items():
         if rows := wanted.get(split):
             read_tables(snapshot, tables, rows, into)

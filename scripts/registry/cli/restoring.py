@@ -9,6 +9,7 @@ from registry.extras import check_installed
 from registry.release.follow import follow
 from registry.restore.pull import Restored, pull, some
 from registry.restore.rollback import rollback, unpin
+from registry.shown import joined
 
 Remote = Annotated[
     str | None, typer.Option(help="Fetch from this DVC remote, not the default one.", show_default=False)
@@ -121,7 +122,7 @@ def _line(one: Restored) -> str:
     again = f"; snakemake will build it again: {one.rebuild}" if one.rebuild else ""
     match one.state:
         case "left out":
-            return f"{one.dataset}: left out: {one.reason}"
+            return f"{one.dataset}: left out: {joined(one.reason)}"
         case "kept":
             files = some(one.unpublished)
             return f"{one.dataset}: left as it is, not published: {files}; --force overwrites it{again}"

@@ -18,6 +18,7 @@ from registry.cli.common import (
     repository_root,
     say,
 )
+from registry.shown import joined
 from registry.sources.stream import batch_names
 from registry.workflow.failures import FailedJob
 from registry.workflow.record import read_record
@@ -94,7 +95,7 @@ def graph(context: typer.Context, as_json: AsJson = False) -> None:
         return
     print_table(("dataset", "rule", "needs"), [(one["dataset"], one["rule"], ", ".join(one["needs"])) for one in found])
     for name, error in broken.items():
-        print_line(f"{name} is left out: {error}")
+        print_line(f"{name} is left out: {joined(error)}")
 
 
 def end_as(record: Mapping[str, Any]) -> None:

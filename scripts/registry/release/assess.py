@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,8 +135,7 @@ def check_configured(name: str, datasets: Datasets) -> None:
 
 
 def _broken(error: RegistryError) -> NotReady:
-    reason = re.sub(r"\n\s*", "; ", re.sub(r":\n\s*", ": ", error.reason))
-    return NotReady(State.BROKEN, reason, error.hint or "put it right")
+    return NotReady(State.BROKEN, error.reason, error.hint or "put it right")
 
 
 def check_current(root: Path, snapshot: Snapshot, datasets: Datasets) -> None:

@@ -173,7 +173,7 @@ def _write_cards(repository: Repository, base: Base, plans: Sequence[Plan], say:
             card = f"; config/datasets/{built.dataset}.md would be a part of each card" if path.endswith(CARD) else ""
             say(f"{path} is your own, and stays{card}")
         reasons = [*outcome.reasons, *map("warning: {}".format, outcome.warnings)]
-        write_cards(repository, built, outcome.version, outcome.tag, reasons, own=its)
+        write_cards(repository, built, outcome.version, outcome.tag, reasons, own=its, say=say)
         own |= {*its}
     return own
 

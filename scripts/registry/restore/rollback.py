@@ -200,7 +200,8 @@ def _republish(
     wait_until_idle(repository.root, say)
     repository.store.fetch(wanted.outs.values())
     repository.store.push(wanted.outs.values(), way)
-    wanted = replace(wanted, files=wanted.files | new_cards(repository, wanted, str(number), tag, reasons))
+    cards = new_cards(repository, wanted, str(number), tag, reasons, say=say)
+    wanted = replace(wanted, files=wanted.files | cards)
     files = _place(repository, wanted, pin, base.commit, force=force)
     levels = [f"{change.level.name}: {change.reason}" for change in changes]
     text = tag_message(number, [*reasons[:2], *levels], wanted)

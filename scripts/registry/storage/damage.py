@@ -62,9 +62,11 @@ def faulty(found: Mapping[str, Fault], remote: str, url: str, *, where: object =
     """Return the error that says what is wrong with objects {md5: fault} of a remote, and how to repair them."""
     named = [f"{md5} is {fault}" for md5, fault in sorted(found.items())]
     more = f" and {len(named) - NAMED:,} more" if len(named) > NAMED else ""
+    what = f"does not hold what was released: {', '.join(named[:NAMED])}{more}"
     return MissingDataError(
-        f"remote {remote} ({url}) does not hold what was released: {', '.join(named[:NAMED])}{more}",
+        f"remote {remote} ({url}) {what}",
         where=where,
+        public=f"remote {remote} {what}",
         hint=f"in a checkout whose cache has this data, run `registry push {remote} --repair`; "
         f"`registry verify --remote {remote}` lists all that is missing or damaged",
     )

@@ -45,13 +45,9 @@ class Store:
         try:
             repo = Repo(str(self.root), config={"core": {"autostage": False}}, _wait_for_lock=True)
         except DvcException as error:
-            raise RegistryError(
-                f"DVC cannot open this repository: {error}", where=self.root, hint="check .dvc/config"
-            ) from None
+            raise _not_opened(error, self.root, "check .dvc/config") from None
         except (OSError, sqlite3.Error) as error:
-            raise RegistryError(
-                f"DVC cannot open this repository: {error}", where=self.root, hint=hint_for(error)
-            ) from None
+            raise _not_opened(error, self.root, hint_for(error)) from None
         repo.scm_context.quiet = True
         return repo
 
@@ -117,7 +113,7 @@ class Store:
             self._here(md5)
         elif self._damaged(self.path(md5)):
             name = self.default_remote
-            with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
+            with self._explained("fetching from", name):
                 self._bring_listings(self._odb(name), [md5])
             if self._damaged(self.path(md5)):
                 self._bring_from_origin([md5], self._bring_listings)
@@ -228,7 +224,7 @@ class Store:
         What the remote holds is asked of the remote itself, not of DVC's notes about it; in a local folder every object
         is hashed and a damaged one replaced. Raises RegistryError.
         """
-        with self._explained(f"pushing to remote {remote} ({self.remote_url(remote)})"):
+        with self._explained("pushing to", remote):
             target, md5s = self._odb(remote), self._objects(md5s)
             if target.fs.protocol == "local":
                 there = {md5 for md5 in md5s if not self._damaged(Path(target.oid_to_path(md5)))}
@@ -243,7 +239,7 @@ class Store:
 
     def lacking(self, md5s: Iterable[str], remote: str) -> set[str]:
         """Return those objects that a remote does not have, however it holds the others. Raises RegistryError."""
-        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+        with self._explained("reading", remote):
             wanted = list(md5s)
             return set(wanted) - set(self._odb(remote).list_oids_exists(wanted))
 
@@ -253,7 +249,7 @@ class Store:
         Returns {md5: what is wrong} of those that the remote still lacks or holds damaged. Raises RegistryError.
         """
         md5s = list(md5s)
-        with self._explained(f"repairing remote {remote} ({self.remote_url(remote)})"):
+        with self._explained("repairing", remote):
             self._write([md5 for md5 in md5s if self._sound(md5)], self._odb(remote))
         return self.faults(md5s, remote)
 
@@ -266,13 +262,13 @@ class Store:
 
     def faults(self, md5s: Iterable[str], remote: str) -> dict[str, Fault]:
         """Return {md5: what is wrong} of those objects that a remote lacks or holds damaged. Raises RegistryError."""
-        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+        with self._explained("reading", remote):
             source = self._odb(remote)
             return faults(source.fs, {md5: source.oid_to_path(md5) for md5 in md5s})
 
     def listing_in(self, md5: str, remote: str) -> dict[str, str]:
         """Return {relative path: md5} of a folder whose list a remote holds. Raises RegistryError."""
-        with self._explained(f"reading remote {remote} ({self.remote_url(remote)})"):
+        with self._explained("reading", remote):
             source = self._odb(remote)
             with source.fs.open(source.oid_to_path(md5), "rb") as stream:
                 return read_listing(stream.read(MAX_LISTING + 1), where=f"the list of files {md5}")
@@ -294,7 +290,7 @@ class Store:
         if not wanted:
             return
         name = remote or self.default_remote
-        with self._explained(f"fetching from remote {name} ({self.remote_url(name)})"):
+        with self._explained("fetching from", name):
             self._bring(self._odb(name), wanted)
         wanted = self._incomplete(wanted)
         if wanted and not remote:
@@ -305,8 +301,10 @@ class Store:
             found = self.faults(lacking, name)
             if Fault.DAMAGED in found.values():
                 raise faulty(found, name, url)
+            what = f"lacks files of this data: {len(lacking):,}"
             raise MissingDataError(
-                f"remote {name} ({url}) lacks files of this data: {len(lacking):,}",
+                f"remote {name} ({url}) {what}",
+                public=f"remote {name} {what}",
                 hint="ask whoever published it to push it to a remote that you reach (registry pull --remote NAME)",
             )
 
@@ -412,8 +410,17 @@ class Store:
         for path in paths:
             remove(self.root / path)
 
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
-        return explained(doing, self._repo.config["remote"].values())
+    def _explained(self, doing: str, remote: str | None = None) -> AbstractContextManager[None]:
+        """Turn what goes wrong in the block, with a remote if one is named, into one RegistryError."""
+        remotes = self._repo.config["remote"].values()
+        if remote is None:
+            return explained(doing, remotes)
+        return explained(f"{doing} remote {remote}", remotes, self.remote_url(remote))
+
+
+def _not_opened(error: Exception, root: Path, hint: str) -> RegistryError:
+    what = "DVC cannot open this repository"
+    return RegistryError(f"{what}: {error}", where=root, hint=hint, public=what)
 
 
 def _is_in_place(root: Path, name: str) -> bool:

@@ -51,13 +51,16 @@ def _quiet() -> Iterator[_Failures]:
 
 
 @contextmanager
-def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+def explained(doing: str, remotes: Iterable[Mapping[str, Any]], address: str | None = None) -> Iterator[None]:
     """Turn what DVC raises or logs in the block into one RegistryError, without the secrets of these remotes.
 
-    What takes long is announced.
+    What takes long is announced. `address` is that of the remote; neither it nor what DVC says is for pages of others.
     """
     from dvc.exceptions import DvcException
 
+    public = f"{doing} failed"
+    if address is not None:
+        doing = f"{doing} ({address})"
     with announced(doing), _quiet() as failures:
         try:
             yield
@@ -65,14 +68,17 @@ def explained(doing: str, remotes: Iterable[Mapping[str, Any]]) -> Iterator[None
             raise
         except (DvcException, OSError, ValueError) as error:
             cause = failures.errors[0] if failures.errors else error
-            raise RegistryError(f"{doing} failed: {reason_of(cause, remotes)}", hint=hint_for(cause)) from None
+            reason = f"{doing} failed: {reason_of(cause, remotes)}"
+            raise RegistryError(reason, hint=hint_for(cause), public=public) from None
         except Exception as error:
             if type(error).__module__.startswith("dulwich."):
-                raise RegistryError(f"{doing} failed: DVC cannot read git's index", hint=PLAIN_INDEX) from None
+                reason = f"{doing} failed: DVC cannot read git's index"
+                raise RegistryError(reason, hint=PLAIN_INDEX, public=public) from None
             # What S3 libraries, and the databases of DVC's notes, raise has no common ancestor.
             if type(error).__module__.split(".")[0] not in LIBRARIES:
                 raise
-            raise RegistryError(f"{doing} failed: {reason_of(error, remotes)}", hint=hint_for(error)) from None
+            reason = f"{doing} failed: {reason_of(error, remotes)}"
+            raise RegistryError(reason, hint=hint_for(error), public=public) from None
 
 
 def reason_of(error: BaseException, remotes: Iterable[Mapping[str, Any]]) -> str:

@@ -27,6 +27,7 @@ from registry.files import (
 from registry.gate import MAX_DESCRIPTION, GateError, checked_md5, checked_path, read_json, read_pointer
 from registry.sources.in_place import changed_in_place
 from registry.sources.raw import changed_raw, without_served_by
+from registry.storage.damage import MissingDataError
 from registry.storage.states import NotReady, State
 
 if TYPE_CHECKING:
@@ -127,8 +128,11 @@ class Snapshot:
         return {out: md5 for out, md5 in self.outs.items() if out != self.raw}
 
     def manifest(self) -> Path:
-        """Return where its manifest can be read, and fetch it at need."""
-        return self.local(f"{self.folder}/{MANIFEST}")
+        """Return where its manifest can be read, and fetch it at need. Raises RegistryError."""
+        try:
+            return self.local(f"{self.folder}/{MANIFEST}")
+        except MissingDataError as error:
+            raise MissingDataError(error.what, where=self.name, hint=error.hint, public=error.public) from None
 
     @classmethod
     def of(cls, dataset: str, name: str, files: Mapping[str, bytes]) -> "Snapshot":

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from registry.shown import joined
+
 
 class State(StrEnum):
     """A dataset in a checkout.
@@ -50,7 +52,7 @@ class State(StrEnum):
 
 
 class NotReady(Exception):  # noqa: N818  it is a state, not a failure
-    """A dataset cannot be used, or released, as it is: its state, why, and what to do.
+    """A dataset cannot be used, or released, as it is: its state, why, in one line, and what to do.
 
     `against` is the tag of the version that it was held against, where that is why, and `alike` are rows that are like
     others there, as run.schema.yaml has them.
@@ -64,9 +66,9 @@ class NotReady(Exception):  # noqa: N818  it is a state, not a failure
         against: str | None = None,
         alike: Sequence[dict[str, Any]] = (),
     ) -> None:
-        super().__init__(reason)
         self.state = state
-        self.reason = reason
+        self.reason = joined(reason)
+        super().__init__(self.reason)
         self.hint = hint
         self.against = against
         self.alike = [*alike]

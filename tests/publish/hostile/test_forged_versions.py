@@ -1,6 +1,7 @@
 """Tags, lists and files that somebody made to do harm, in a real repository: one message each, and nothing is hurt."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_an_md5_that_leads_out_of_the_cache(file, clone, victim):
     assert "letters: left out" in clone.registry("pull", "--force", "letters", code=1)
     assert "is not an md5" in clone.registry("push", "local", code=1)
     untouched(victim)
+
+
+def test_why_a_dataset_is_left_out_is_one_line(clone):
+    path = clone.folder / "data/letters/processed.dvc"
+    path.write_text(re.sub("md5: .*dir", f"md5: {'0' * 32}.dir", path.read_text()))
+    clone.commit("Point elsewhere")
+    [line] = clone.registry("pull", "letters", code=1).splitlines()
+    assert line.startswith("letters: left out: HEAD: its parts disagree: ") and "; what to do: " in line
+    assert "\ufffd" not in line
 
 
 @pytest.mark.parametrize(

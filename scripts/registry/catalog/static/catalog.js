@@ -481,7 +481,10 @@ const registryCatalog = (() => {
       place.replaceChildren(...found);
       return;
     }
-    for (const one of [before, after]) if (one.problem) found.push(element("p", { class: "notice" }, `${one.version}: `, marked(one.problem)));
+    for (const one of [before, after]) {
+      if (one.problem) found.push(element("p", { class: "notice" }, `${one.version}: its rows cannot be shown: `, marked(one.problem), "."));
+      if (one.without_values) found.push(element("p", { class: "notice" }, `${one.version}: values that only its rows have are not shown: `, marked(one.without_values), "."));
+    }
     if (data.verdict) found.push(element("p", { class: "notice" }, "Not released: ", marked(data.verdict), "."));
     if (data.alike?.length) found.push(section(`Rows like tests of ${from}`, drawnCases(data, data.alike)));
     if (before.schema && after.schema) {
