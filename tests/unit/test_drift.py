@@ -212,6 +212,20 @@ def test_what_cannot_be_told_counts_as_beyond_the_limits(old, new, keys, why):
     assert check_drift(old, new) == ([f"drift from d-v1.0.0: {why}"] if "gone" in why else [])
 
 
+def test_values_that_are_not_all_named_are_warned_of(monkeypatch):
+    many = [f"class {number % 60}" for number in range(600)]
+    limits = {"new_values": "fail", "lost_values": "fail"}
+    new = snapshot("d", {"drift": limits}, x=many)
+    monkeypatch.setattr(profile_module, "NAMES", 59)
+    old = snapshot("d-v1.0.0", {}, x=many)
+    why = "x (classes) in train may have {} values that are not told: not all are named"
+    assert check_drift(old, new) == [f"drift from d-v1.0.0: {why.format('new')}"]
+    both = snapshot("d", {"drift": limits}, x=many)
+    assert check_drift(old, both) == [f"drift from d-v1.0.0: {why.format(which)}" for which in ("new", "lost")]
+    both.provenance["config"] = {"contract": {"quality": {"drift": limits, "ignore": ["x"]}}}
+    assert check_drift(old, both) == []
+
+
 def test_what_other_figures_tell_is_told_by_these():
     # Too many different integers for classes are compared as numbers; that of a column that is gone is in its version.
     old, new = snapshot("d", {}, x=[0, 1] * 99, y=[1] * 198), snapshot("d", {}, x=[*range(99)] * 2)

@@ -38,8 +38,8 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
         return [f"drift cannot be told: {before.name} is from before profiles"]
     moved = sorted(drift(old, new), key=lambda one: -one.psi)
     told = [found for one in moved if one.column not in ignored for found in _beyond(limits, one, built)]
-    untold = [*_untold(before, built, limits, ignored)]
-    if fails := [line for level, line in (*told, *untold) if level == FAIL]:
+    unknown = [*_untold(before, built, limits, ignored)]
+    if fails := [line for level, line in (*told, *unknown) if level == FAIL]:
         how = "drifted" if any(level == FAIL for level, _ in told) else "may have drifted"
         raise NotReady(
             State.REFUSED,
@@ -49,7 +49,7 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
             f"config/datasets/{built.dataset}.yaml and build again",
             against=before.name,
         )
-    warnings = [line for level, line in (*told, *untold) if level == WARN]
+    warnings = [line for level, line in (*told, *unknown) if level == WARN]
     if (others := len(built.metadata["schema"]["features"]) - len(new)) > 0:
         warnings.append(f"the last {others:,} columns have no profile, and are not looked at")
     return [f"drift from {before.name}: {line}" for line in warnings]
@@ -58,7 +58,7 @@ def check_drift(before: Snapshot, built: Snapshot) -> list[str]:
 def _untold(
     before: Snapshot, built: Snapshot, limits: Mapping[str, Any], ignored: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what cannot be held against limits any more, with the level: the worst of what these say."""
+    """Yield what cannot be held against limits, with the level: of what was told before the worst of what these say."""
     for gone in before.sizes.keys() - built.sizes.keys():
         yield _worst(limits.values()), f"split {one_line(gone)} is gone"
     old, new = before.metadata["profile"], built.metadata["profile"]
@@ -71,6 +71,13 @@ def _untold(
             why = "has too many different values to tell" if measure == CLASSES else "has nothing to measure"
             why = why if was == is_now else f"is {is_now}, and was {was}"
             yield _worst(asked), f"{_place(column, measure, split)} {why}"
+    for column, measures in old.items():
+        for split, its in measures.get(CLASSES, {}).items() if column not in ignored else ():
+            now = new.get(column, {}).get(CLASSES, {}).get(split, {"others": 0})
+            for name, others in zip(VALUES, (its["others"], now["others"]), strict=True):
+                if others and name in limits:
+                    what = name.replace("_", " ")
+                    yield WARN, f"{_place(column, CLASSES, split)} may have {what} that are not told: not all are named"
 
 
 def _worst(limits: Iterable[Any]) -> str:
