@@ -42,3 +42,8 @@ def test_what_was_written_is_built_at_once(bare, tmp_path):
         ("teams/note.txt", "text", "Who?"),
     ]
     assert "Nothing to be done" in clone.snakemake("-n", "scans", "handbook")
+
+    clone.edit("config/datasets/handbook.yaml", "kind: documents", "kind: documents\nnothing: 1")
+    listed = clone.registry("graph")
+    assert "handbook is left out: config/datasets/handbook.yaml: not valid: " in listed
+    assert "'nothing' was unexpected); what to do: fix these keys" in listed
