@@ -52,7 +52,7 @@ def test_a_near_duplicate_of_what_older_versions_tested_is_found_wherever_that_i
     near = "'text -11' of train is, at a distance of 0.176, like 'text 11' of test"
     gone = "'text -10' of train is, at a distance of 0.176, like 'text 10' of test"
     found = release(registry, code=1, leakage=asked, train=learnt, test=texts(11))
-    assert (found["state"], found["against"]) == ("refused", "some-v1.0.0")
+    assert (found["state"], found["previous"], found["against"]) == ("refused", "1.0.0", "some-v1.0.0")
     assert found["reasons"] == [f"at most 2 rows {limit} 3 in some-v1.0.0: {same}, {gone}, {near}"]
     assert found["alike"][1] == {
         "split": "train",

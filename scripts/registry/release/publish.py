@@ -99,9 +99,17 @@ def _publish(
             with put_back(repository, name) if dry_run else nullcontext():
                 plan = decide(repository, name, base, every, contained, known, planned, bump)
         except NotReady as state:
-            reasons = [state.reason]
+            against = TAG.fullmatch(state.against) if state.against else None
             outcomes.append(
-                Outcome(name, state.state, reasons=reasons, hint=state.hint, against=state.against, alike=state.alike)
+                Outcome(
+                    name,
+                    state.state,
+                    previous=against["version"] if against and against["dataset"] == name else None,
+                    reasons=[state.reason],
+                    hint=state.hint,
+                    against=state.against,
+                    alike=state.alike,
+                )
             )
             continue
         outcomes.append(plan.outcome)
