@@ -107,12 +107,11 @@ class Profile:
             left -= sum(map(len, measures.values()))
             if left < 0:
                 break
-            told[column] = dict(measures)
-            if classes := measures.get("classes"):
-                if _names(classes) > names:
-                    classes = {split: _shortened(entry) for split, entry in classes.items()}
-                    told[column]["classes"] = classes
-                names -= _names(classes)
+            classes = measures.get("classes", {})
+            if _names(classes) > names:
+                classes = {split: _shortened(entry) for split, entry in classes.items()}
+            names -= _names(classes)
+            told[column] = measures | ({"classes": classes} if classes else {})
         return told
 
     def _conclude(self) -> None:

@@ -59,8 +59,9 @@ def _untold(
     before: Snapshot, built: Snapshot, limits: Mapping[str, Any], ignored: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield what cannot be held against limits, with the level: of what was told before the worst of what these say."""
-    for gone in before.sizes.keys() - built.sizes.keys():
-        yield _worst(limits.values()), f"split {one_line(gone)} is gone"
+    for split in before.sizes:
+        if split not in built.sizes:
+            yield _worst(limits.values()), f"split {one_line(split)} is gone"
     old, new = before.metadata["profile"], built.metadata["profile"]
     types = [snapshot.metadata["schema"]["features"] for snapshot in (before, built)]
     for column, measure, split in untold(old, new):

@@ -89,9 +89,10 @@ def preview(
     warnings, refused, aliases = recorded_warnings(built), None, datasets.aliases.get(name, [])
     try:
         contained = releases(repository.git, merged="HEAD")
-        last = newest or former_release(contained, aliases)
-        drifted = Snapshot.at(repository, last.dataset, last.commit, last.tag) if last else None
-        warnings += check_gates(repository, built, drifted, contained, aliases)
+        last = old if newest else None
+        if not newest and (former := former_release(contained, aliases)):
+            last = Snapshot.at(repository, former.dataset, former.commit, former.tag)
+        warnings += check_gates(repository, built, last, contained, aliases)
     except NotReady as state:
         refused = state.reason
     level, latest = (changes[0].level, newest.version) if newest else (Level.PATCH, None)
